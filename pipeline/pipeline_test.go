@@ -1,0 +1,342 @@
+package pipeline_test
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+// writer writes to one state as a replica does: it signs what a Tx collects
+// and applies it.
+type writer struct {
+	t     *testing.T
+	state *pipeline.State
+	key   ed25519.PrivateKey
+	ops   []*crdt.Op
+}
+
+func newWriter(t *testing.T) *writer {
+	return &writer{t: t, state: pipeline.NewState(), key: ed25519.NewKeyFromSeed([]byte(strings.Repeat("w", ed25519.SeedSize)))}
+}
+
+// do runs one transaction; its error is the caller's to look at.
+func (w *writer) do(fn func(*pipeline.Tx) error) error {
+	w.t.Helper()
+	tx := w.state.NewTx()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if len(tx.Edits()) > 0 {
+		w.apply(tx.Story(), tx.Edits()...)
+	}
+	return nil
+}
+
+// apply writes an op with the given edits, past all checks of the domain.
+func (w *writer) apply(story string, edits ...crdt.Edit) *crdt.Op {
+	w.t.Helper()
+	parents, seq := w.state.Doc().Next()
+	op := &crdt.Op{Seq: seq, Parents: parents, Story: story, Edits: edits, At: 1_700_000_000_000 + int64(seq)}
+	if _, err := crdt.Sign(op, w.key); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.state.Apply(op); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.state.Doc().Check(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.ops = append(w.ops, op)
+	return op
+}
+
+func (w *writer) write(id string, c pipeline.Changes) (created bool, changed []string) {
+	w.t.Helper()
+	err := w.do(func(tx *pipeline.Tx) (err error) {
+		created, changed, err = tx.Write(id, c)
+		return err
+	})
+	if err != nil {
+		w.t.Fatalf("write %s: %v", id, err)
+	}
+	return created, changed
+}
+
+func (w *writer) story(id string) pipeline.Story {
+	w.t.Helper()
+	s, err := w.state.Story(id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func stage(s pipeline.Stage) pipeline.Changes { return pipeline.Changes{Stage: &s} }
+
+// code returns the code of a domain error.
+func code(err error) pipeline.Code {
+	var e *pipeline.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+func TestWriteCreatesAndUpdates(t *testing.T) {
+	w := newWriter(t)
+	created, changed := w.write("10_story_a", pipeline.Changes{
+		Stage: ptr(pipeline.Current), Name: ptr("A"), Agent: ptr("coder-1"),
+		RetryCount: ptr(int64(2)), Blocked: ptr(true), DependsOn: ptr([]uint32{20, 7, 20}),
+	})
+	if !created {
+		t.Error("created is false")
+	}
+	if diff := cmp.Diff([]string{"stage", "name", "agent", "retry_count", "blocked", "depends_on"}, changed); diff != "" {
+		t.Error("changed (-want +got):", diff)
+	}
+	if len(w.ops) != 1 {
+		t.Errorf("got %d ops for one call, want 1", len(w.ops))
+	}
+	want := pipeline.Story{
+		ID: "10_story_a", Stage: pipeline.Current, Name: "A", Agent: "coder-1", RetryCount: 2, Blocked: true,
+		DependsOn: []uint32{7, 20}, WaitingOn: []uint32{7, 20},
+		Warnings:  []string{"depends_on 7, 20: no story has that number, so it is not met"},
+		UpdatedAt: time.UnixMilli(1_700_000_000_001).UTC(), Rev: w.ops[0].ID,
+	}
+	if diff := cmp.Diff(want, w.story("10_story_a")); diff != "" {
+		t.Error("story (-want +got):", diff)
+	}
+
+	// Omitted fields stay; empty ones clear; equal ones are no change.
+	created, changed = w.write("10_story_a", pipeline.Changes{Name: ptr(""), Agent: ptr("coder-1"), DependsOn: &[]uint32{}})
+	if created {
+		t.Error("an update says created")
+	}
+	if diff := cmp.Diff([]string{"name", "depends_on"}, changed); diff != "" {
+		t.Error("changed (-want +got):", diff)
+	}
+	want.Name, want.DependsOn, want.WaitingOn, want.Warnings = "", nil, nil, nil
+	want.UpdatedAt, want.Rev = time.UnixMilli(1_700_000_000_002).UTC(), w.ops[1].ID
+	if diff := cmp.Diff(want, w.story("10_story_a")); diff != "" {
+		t.Error("story (-want +got):", diff)
+	}
+
+	if _, changed = w.write("10_story_a", stage(pipeline.Current)); len(changed) != 0 || len(w.ops) != 2 {
+		t.Errorf("an empty change wrote %v in %d ops", changed, len(w.ops))
+	}
+}
+
+func TestWriteRefuses(t *testing.T) {
+	deps := make([]uint32, 65)
+	for i := range deps {
+		deps[i] = uint32(i)
+	}
+	for _, tt := range []struct {
+		name    string
+		id      string
+		changes pipeline.Changes
+		code    pipeline.Code
+		says    string
+	}{
+		{"no stage for a new story", "99_x", pipeline.Changes{Name: ptr("n")}, pipeline.CodeNotFound, "give stage, e.g. 1_backlog"},
+		{"empty id", "", stage(pipeline.QA), pipeline.CodeInvalid, "story_id is empty"},
+		{"id with a slash", "a/b", stage(pipeline.QA), pipeline.CodeInvalid, `"a/b" is not a valid story ID`},
+		{"id with a leading dot", ".a", stage(pipeline.QA), pipeline.CodeInvalid, "not a valid story ID"},
+		{"long id", strings.Repeat("a", 129), stage(pipeline.QA), pipeline.CodeInvalid, "has 129 bytes, at most 128"},
+		{"unknown stage", "10_s", stage("2_next"), pipeline.CodeInvalid, "1_backlog, 2_current, 3_qa, 4_merge, 5_done, 6_archived"},
+		{"long name", "10_s", pipeline.Changes{Name: ptr(strings.Repeat("é", 129))}, pipeline.CodeInvalid, "name has 258 bytes, at most 256"},
+		{"name not text", "10_s", pipeline.Changes{Name: ptr("\xff")}, pipeline.CodeInvalid, "name is not valid UTF-8"},
+		{"long agent", "10_s", pipeline.Changes{Agent: ptr(strings.Repeat("a", 129))}, pipeline.CodeInvalid, "agent has 129 bytes, at most 128"},
+		{"negative retry_count", "10_s", pipeline.Changes{RetryCount: ptr(int64(-1))}, pipeline.CodeInvalid, "0 to 1000000"},
+		{"great retry_count", "10_s", pipeline.Changes{RetryCount: ptr(int64(1_000_001))}, pipeline.CodeInvalid, "0 to 1000000"},
+		{"many dependencies", "10_s", pipeline.Changes{DependsOn: &deps}, pipeline.CodeInvalid, "65 numbers, at most 64"},
+		{"depends on itself", "10_s", pipeline.Changes{DependsOn: &[]uint32{1, 10}}, pipeline.CodeInvalid, "own number 10"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWriter(t)
+			w.write("10_s", stage(pipeline.Backlog))
+			before := string(w.state.Doc().AppendText(nil))
+			err := w.do(func(tx *pipeline.Tx) error { _, _, err := tx.Write(tt.id, tt.changes); return err })
+			if code(err) != tt.code || !strings.Contains(fmt.Sprint(err), tt.says) {
+				t.Errorf("got %v, want code %q and a text with %q", err, tt.code, tt.says)
+			}
+			if after := string(w.state.Doc().AppendText(nil)); after != before {
+				t.Error("the document changed")
+			}
+		})
+	}
+}
+
+func TestStoryNotFoundNamesSimilar(t *testing.T) {
+	w := newWriter(t)
+	w.write("10_story_login", stage(pipeline.Backlog))
+	w.write("10_bug_login", stage(pipeline.Backlog))
+	_, err := w.state.Story("10_story_logn")
+	if code(err) != pipeline.CodeNotFound || !strings.Contains(err.Error(), "did you mean 10_bug_login or 10_story_login?") {
+		t.Errorf("got %v", err)
+	}
+	_, err = w.state.Story("11_x")
+	if code(err) != pipeline.CodeNotFound || strings.Contains(err.Error(), "did you mean") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestExpect(t *testing.T) {
+	w := newWriter(t)
+	w.write("10_s", stage(pipeline.Backlog))
+	old := w.story("10_s").Rev
+	expect := func(rev string) error {
+		return w.do(func(tx *pipeline.Tx) error {
+			if err := tx.Expect("10_s", rev); err != nil {
+				return err
+			}
+			_, _, err := tx.Write("10_s", pipeline.Changes{Agent: ptr("x" + rev)})
+			return err
+		})
+	}
+	if err := expect(old.Short()); err != nil {
+		t.Errorf("the current rev: %v", err)
+	}
+	err := expect(old.Short())
+	var e *pipeline.Error
+	if !errors.As(err, &e) || e.Code != pipeline.CodeConflict {
+		t.Fatalf("an old rev: got %v, want a conflict", err)
+	}
+	if diff := cmp.Diff(w.story("10_s"), *e.Current); diff != "" {
+		t.Error("current (-want +got):", diff)
+	}
+	if err := expect(strings.ToUpper(w.story("10_s").Rev.String())); err != nil {
+		t.Errorf("the whole rev in capitals: %v", err)
+	}
+	if err := expect(w.story("10_s").Rev.String()[:11]); code(err) != pipeline.CodeInvalid {
+		t.Errorf("a rev too short to be sure: got %v", err)
+	}
+}
+
+func TestBumpRetry(t *testing.T) {
+	for _, tt := range []struct {
+		start, by, limit int64
+		want             int64
+		blocked          bool
+		reason           string
+	}{
+		{0, 1, 3, 1, false, ""},
+		{2, 1, 3, 3, true, "retry limit reached (3 of 3)"},
+		{0, 5, 3, 5, true, "retry limit reached (5 of 3)"},
+		{7, 1, 0, 8, false, ""},
+		{0, 1_000_000, 0, 1_000_000, false, ""},
+	} {
+		w := newWriter(t)
+		w.write("10_s", pipeline.Changes{Stage: ptr(pipeline.Current), RetryCount: &tt.start})
+		before := len(w.ops)
+		var byLimit bool
+		err := w.do(func(tx *pipeline.Tx) (err error) { byLimit, err = tx.BumpRetry("10_s", tt.by, tt.limit); return err })
+		got := w.story("10_s")
+		if err != nil || got.RetryCount != tt.want || got.Blocked != tt.blocked || byLimit != tt.blocked || got.BlockedReason != tt.reason {
+			t.Errorf("%+v: got %v, %+v, by limit %v", tt, err, got, byLimit)
+		}
+		if len(w.ops) != before+1 {
+			t.Errorf("%+v: %d ops for one call", tt, len(w.ops)-before)
+		}
+	}
+}
+
+func TestBumpRetryLeavesAReasonThatStands(t *testing.T) {
+	w := newWriter(t)
+	w.write("10_s", stage(pipeline.Current))
+	w.mustBlock("10_s", true, ptr("waits for the key"))
+	err := w.do(func(tx *pipeline.Tx) error {
+		byLimit, err := tx.BumpRetry("10_s", 4, 3)
+		if byLimit {
+			t.Error("it says that the limit blocked a story that was blocked")
+		}
+		return err
+	})
+	if got := w.story("10_s"); err != nil || got.BlockedReason != "waits for the key" || got.RetryCount != 4 {
+		t.Errorf("got %v, %+v", err, got)
+	}
+}
+
+func TestBumpRetryRefuses(t *testing.T) {
+	w := newWriter(t)
+	w.write("10_s", pipeline.Changes{Stage: ptr(pipeline.Current), RetryCount: ptr(int64(999_999))})
+	for by, want := range map[int64]pipeline.Code{0: pipeline.CodeInvalid, -1: pipeline.CodeInvalid, 2: pipeline.CodeInvalid, 1_000_001: pipeline.CodeInvalid} {
+		err := w.do(func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("10_s", by, 0); return err })
+		if code(err) != want {
+			t.Errorf("by %d: got %v", by, err)
+		}
+	}
+	if err := w.do(func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("11_s", 1, 0); return err }); code(err) != pipeline.CodeNotFound {
+		t.Errorf("unknown story: got %v", err)
+	}
+}
+
+func (w *writer) mustBlock(id string, blocked bool, reason *string) []string {
+	w.t.Helper()
+	var changed []string
+	err := w.do(func(tx *pipeline.Tx) (err error) { changed, err = tx.SetBlocked(id, blocked, reason); return err })
+	if err != nil {
+		w.t.Fatalf("set_blocked %s: %v", id, err)
+	}
+	return changed
+}
+
+func TestSetBlocked(t *testing.T) {
+	w := newWriter(t)
+	w.write("10_s", stage(pipeline.Current))
+	steps := []struct {
+		blocked bool
+		reason  *string
+		changed []string
+		want    string
+	}{
+		{true, ptr("why"), []string{"blocked", "blocked_reason"}, "why"},
+		{true, nil, nil, "why"},
+		{true, ptr("why"), nil, "why"},
+		{true, ptr("more"), []string{"blocked_reason"}, "more"},
+		{true, ptr(""), []string{"blocked_reason"}, ""},
+		{false, nil, []string{"blocked"}, ""},
+		{false, nil, nil, ""},
+		{false, ptr(""), nil, ""},
+	}
+	for i, s := range steps {
+		if diff := cmp.Diff(s.changed, w.mustBlock("10_s", s.blocked, s.reason)); diff != "" {
+			t.Errorf("step %d: changed (-want +got): %s", i, diff)
+		}
+		if got := w.story("10_s"); got.Blocked != s.blocked || got.BlockedReason != s.want {
+			t.Errorf("step %d: got %+v", i, got)
+		}
+	}
+	if err := w.do(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("10_s", false, ptr("x")); return err }); code(err) != pipeline.CodeInvalid {
+		t.Errorf("a reason to unblock: got %v", err)
+	}
+	if err := w.do(func(tx *pipeline.Tx) error {
+		_, err := tx.SetBlocked("10_s", true, ptr(strings.Repeat("r", 1025)))
+		return err
+	}); code(err) != pipeline.CodeInvalid {
+		t.Errorf("a long reason: got %v", err)
+	}
+}
+
+func TestOneTxIsAboutOneStory(t *testing.T) {
+	w := newWriter(t)
+	w.write("10_s", stage(pipeline.Current))
+	w.write("11_s", stage(pipeline.Current))
+	tx := w.state.NewTx()
+	if _, err := tx.SetBlocked("10_s", true, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.SetBlocked("11_s", true, nil); err == nil {
+		t.Error("a second story in one op was accepted")
+	}
+}

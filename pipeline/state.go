@@ -1,0 +1,173 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+)
+
+// State is the pipeline as the ops applied so far make it.
+type State struct {
+	doc *crdt.Doc
+	// numbers holds, for each number, the IDs of all stories that begin with
+	// it, deleted and invisible ones too.
+	numbers map[uint32][]string
+	// greatest is the greatest number ever used.
+	greatest uint32
+}
+
+// NewState returns an empty pipeline.
+func NewState() *State {
+	return &State{doc: crdt.NewDoc(newSchema()), numbers: make(map[uint32][]string)}
+}
+
+// Apply merges an op, see [crdt.Doc.Apply].
+func (s *State) Apply(op *crdt.Op) (crdt.Result, error) {
+	before := s.doc.StoryCount()
+	res, err := s.doc.Apply(op)
+	if err == nil && s.doc.StoryCount() != before {
+		s.indexNumber(op.Story)
+		s.indexReleased(res)
+	}
+	return res, err
+}
+
+// AssumeApplied passes over a damaged op, see [crdt.Doc.AssumeApplied].
+func (s *State) AssumeApplied(id crdt.OpID, seq uint64) crdt.Result {
+	res := s.doc.AssumeApplied(id, seq)
+	s.indexReleased(res)
+	return res
+}
+
+func (s *State) indexReleased(res crdt.Result) {
+	for _, op := range res.Released {
+		s.indexNumber(op.Story)
+	}
+}
+
+func (s *State) indexNumber(id string) {
+	n, ok := Number(id)
+	if !ok || slices.Contains(s.numbers[n], id) || s.doc.Story(id) == nil {
+		return
+	}
+	s.numbers[n] = append(s.numbers[n], id)
+	s.greatest = max(s.greatest, n)
+}
+
+// Doc returns the document, for reading.
+func (s *State) Doc() *crdt.Doc { return s.doc }
+
+// visible returns the story if readers may see it: it has a stage and is not
+// deleted.
+func (s *State) visible(id string) *crdt.Story {
+	c := s.doc.Story(id)
+	if c == nil || c.Deleted() || c.Str(fieldStage) == "" {
+		return nil
+	}
+	return c
+}
+
+// Story returns a snapshot of the story, or an error that says how to go on:
+// [CodeNotFound] or [CodeDeleted].
+func (s *State) Story(id string) (Story, error) {
+	if !crdt.ValidStoryID(id) {
+		return Story{}, invalidStoryID(id)
+	}
+	if c := s.visible(id); c != nil {
+		return s.snapshot(c), nil
+	}
+	return Story{}, s.notFound(id)
+}
+
+func (s *State) notFound(id string) error {
+	if c := s.doc.Story(id); c != nil && c.Deleted() {
+		return &Error{
+			Code:    CodeDeleted,
+			Message: fmt.Sprintf("story %q is deleted", id),
+			Next:    "a deleted story takes no changes; for new work write a story with a new number",
+		}
+	}
+	next := "find the right story_id with list_items; a new story is created with write_item (give story_id and stage)"
+	if similar := s.similar(id); len(similar) > 0 {
+		next = fmt.Sprintf("did you mean %s? Otherwise %s", strings.Join(similar, " or "), next)
+	}
+	return &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no story %q", id), Next: next}
+}
+
+// similar returns up to three visible stories that id may mean: those with its
+// number, else those whose ID it is a part of.
+func (s *State) similar(id string) []string {
+	var ids []string
+	if n, ok := Number(id); ok {
+		ids, _ = s.dependency(n)
+	}
+	if len(ids) == 0 && len(id) >= 3 {
+		for c := range s.doc.Stories() {
+			if strings.Contains(c.ID(), id) && s.visible(c.ID()) != nil {
+				ids = append(ids, c.ID())
+			}
+		}
+		slices.SortFunc(ids, compareIDs)
+	}
+	return ids[:min(len(ids), 3)]
+}
+
+// snapshot builds the story's view.
+func (s *State) snapshot(c *crdt.Story) Story {
+	st := Story{
+		ID:         c.ID(),
+		Stage:      Stage(c.Str(fieldStage)),
+		Name:       c.Str(fieldName),
+		Agent:      c.Str(fieldAgent),
+		RetryCount: c.Count(fieldRetryCount),
+		Blocked:    c.Bool(fieldBlocked),
+		DependsOn:  c.Dependencies(),
+		UpdatedAt:  time.UnixMilli(c.UpdatedAt()).UTC(),
+		Rev:        c.Rev(),
+	}
+	if st.Blocked {
+		st.BlockedReason = c.Str(fieldBlockedReason)
+	}
+	for _, n := range st.DependsOn {
+		if _, met := s.dependency(n); !met {
+			st.WaitingOn = append(st.WaitingOn, n)
+		}
+	}
+	st.Ready = s.ready(c)
+	if !st.Stage.met() {
+		st.Warnings = s.warnings(st)
+	}
+	return st
+}
+
+// ready reports whether an agent may take the story.
+func (s *State) ready(c *crdt.Story) bool {
+	if Stage(c.Str(fieldStage)) != Backlog || c.Bool(fieldBlocked) || c.Str(fieldAgent) != "" {
+		return false
+	}
+	for _, n := range c.Dependencies() {
+		if _, met := s.dependency(n); !met {
+			return false
+		}
+	}
+	return true
+}
+
+// dependency returns the visible stories with number n and whether a
+// dependency on n is met: there are some, and all are done or archived.
+func (s *State) dependency(n uint32) (ids []string, met bool) {
+	met = true
+	for _, id := range s.numbers[n] {
+		if s.visible(id) != nil {
+			ids = append(ids, id)
+			met = met && s.stage(id).met()
+		}
+	}
+	slices.SortFunc(ids, compareIDs)
+	return ids, met && len(ids) > 0
+}
+
+func (s *State) stage(id string) Stage { return Stage(s.doc.Story(id).Str(fieldStage)) }

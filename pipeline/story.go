@@ -1,0 +1,92 @@
+package pipeline
+
+import (
+	"cmp"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+)
+
+// Story is a snapshot of one story. Its slices are never changed after it was
+// made.
+type Story struct {
+	ID         string
+	Stage      Stage
+	Name       string
+	Agent      string // the agent that works on it
+	RetryCount int64
+	Blocked    bool
+	// BlockedReason is empty while the story is not blocked.
+	BlockedReason string
+	// DependsOn are story numbers, ascending.
+	DependsOn []uint32
+	// Ready: an agent may take the story.
+	Ready bool
+	// WaitingOn are the numbers in DependsOn that are not met, ascending.
+	WaitingOn []uint32
+	// Warnings say in plain words what a reader should know, e.g. that a
+	// dependency counts as met because it is archived.
+	Warnings []string
+	// UpdatedAt is when the op named by Rev was written, by its author's clock.
+	UpdatedAt time.Time
+	// Rev is the op that last changed the story.
+	Rev crdt.OpID
+}
+
+// Number returns the number a story ID begins with: the digits before the
+// first "_" ("10" in "10_story_login"), or all of it if it is only digits.
+func Number(id string) (uint32, bool) {
+	digits, _, _ := strings.Cut(id, "_")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	return uint32(n), err == nil
+}
+
+// sortNumber is the story's number as people sort by it: stories without one
+// come last.
+func sortNumber(id string) uint64 {
+	if n, ok := Number(id); ok {
+		return uint64(n)
+	}
+	return math.MaxUint64
+}
+
+// compareIDs orders story IDs by number, then by text.
+func compareIDs(a, b string) int {
+	return cmp.Or(cmp.Compare(sortNumber(a), sortNumber(b)), strings.Compare(a, b))
+}
+
+// The fields of a story. Their names and types are part of the op format and
+// never change.
+const (
+	fieldStage = crdt.Deleted + 1 + iota
+	fieldName
+	fieldAgent
+	fieldRetryCount
+	fieldBlocked
+	fieldBlockedReason
+)
+
+// Names of the fields as ops, answers and logs have them.
+const (
+	NameStage         = "stage"
+	NameName          = "name"
+	NameAgent         = "agent"
+	NameRetryCount    = "retry_count"
+	NameBlocked       = "blocked"
+	NameBlockedReason = "blocked_reason"
+	NameDependsOn     = "depends_on"
+)
+
+func newSchema() *crdt.Schema {
+	return crdt.NewSchema(
+		crdt.FieldDef{Name: NameStage, Type: crdt.FieldString},
+		crdt.FieldDef{Name: NameName, Type: crdt.FieldString},
+		crdt.FieldDef{Name: NameAgent, Type: crdt.FieldString},
+		crdt.FieldDef{Name: NameRetryCount, Type: crdt.FieldCounter},
+		crdt.FieldDef{Name: NameBlocked, Type: crdt.FieldBool},
+		crdt.FieldDef{Name: NameBlockedReason, Type: crdt.FieldString},
+	)
+}

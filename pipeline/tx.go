@@ -1,0 +1,329 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/huskies/huskies-mcp/crdt"
+)
+
+// Bounds of what may be written, with their reasons.
+const (
+	// MaxName bounds a name, in bytes: a headline, not a text.
+	MaxName = 256
+	// MaxReason bounds a blocked_reason, in bytes: a paragraph.
+	MaxReason = 1024
+	// MaxRetryCount bounds retry_count: far beyond any use, and small enough
+	// that no sum overflows.
+	MaxRetryCount = 1_000_000
+)
+
+// Tx collects the edits of one op on one story against a state that does not
+// change meanwhile. Its methods check, decide and record; when one returns an
+// error the Tx must be given up.
+type Tx struct {
+	state *State
+	story string
+	edits []crdt.Edit
+}
+
+// NewTx returns a transaction on the state as it is now.
+func (s *State) NewTx() *Tx { return &Tx{state: s} }
+
+// Story returns the ID of the story that the transaction is about.
+func (tx *Tx) Story() string { return tx.story }
+
+// Edits returns the edits collected; none means there is nothing to write.
+func (tx *Tx) Edits() []crdt.Edit { return tx.edits }
+
+// Expect makes sure that the story's rev still begins with rev, as an answer
+// showed it; otherwise it returns an error of [CodeConflict] with the story as
+// it is.
+func (tx *Tx) Expect(id, rev string) error {
+	if len(rev) < 12 {
+		return invalid("give the rev of the item as an answer showed it, or leave if_rev out", "if_rev is %.64q, want at least 12 hex digits", rev)
+	}
+	current, err := tx.state.Story(id)
+	if err != nil || strings.HasPrefix(current.Rev.String(), strings.ToLower(rev)) {
+		return err
+	}
+	next := "decide again on the current item"
+	if current.Agent != "" {
+		next = fmt.Sprintf("agent %q works on it now: if that is not you, leave it and find another with list_items (ready: true)", current.Agent)
+	}
+	return &Error{
+		Code:    CodeConflict,
+		Message: fmt.Sprintf("story %q has moved on: its rev is %s, not %.64q; nothing was written", id, current.Rev.Short(), rev),
+		Next:    next,
+		Current: &current,
+	}
+}
+
+// Changes are the fields to write; a nil member stays as it is. A pointer to
+// the empty string or an empty slice clears.
+type Changes struct {
+	Stage      *Stage
+	Name       *string
+	Agent      *string
+	RetryCount *int64
+	Blocked    *bool
+	DependsOn  *[]uint32
+}
+
+// Write creates the story, for which c.Stage is required, or writes the given
+// fields. It returns the names of the fields that really change.
+func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err error) {
+	if err := c.check(id); err != nil {
+		return false, nil, err
+	}
+	cur, created, err := tx.beginWrite(id, c.Stage)
+	if err != nil {
+		return false, nil, err
+	}
+	if c.Stage != nil && (created || cur.Stage != *c.Stage) {
+		tx.set(&changed, NameStage, crdt.String(string(*c.Stage)))
+	}
+	if c.Name != nil && cur.Name != *c.Name {
+		tx.set(&changed, NameName, crdt.String(*c.Name))
+	}
+	if c.Agent != nil && cur.Agent != *c.Agent {
+		tx.set(&changed, NameAgent, crdt.String(*c.Agent))
+	}
+	if c.RetryCount != nil && cur.RetryCount != *c.RetryCount {
+		tx.set(&changed, NameRetryCount, crdt.Int(*c.RetryCount))
+	}
+	if c.Blocked != nil && cur.Blocked != *c.Blocked {
+		tx.block(&changed, cur, *c.Blocked, "", c.RetryCount == nil)
+	}
+	if c.DependsOn != nil {
+		tx.depend(&changed, cur.DependsOn, *c.DependsOn)
+	}
+	return created, changed, nil
+}
+
+// SetBlocked blocks the story, with a reason if one is given, or unblocks it:
+// unblocking clears the reason and zeroes retry_count. It returns the names of
+// the fields that change.
+func (tx *Tx) SetBlocked(id string, blocked bool, reason *string) (changed []string, err error) {
+	if reason != nil {
+		if err := checkText("reason", *reason, MaxReason); err != nil {
+			return nil, err
+		}
+		if !blocked && *reason != "" {
+			return nil, invalid("leave reason out, or set blocked to true", "a reason is given, but blocked is false")
+		}
+	}
+	cur, err := tx.begin(id)
+	if err != nil {
+		return nil, err
+	}
+	want := cur.BlockedReason
+	if reason != nil {
+		want = *reason
+	}
+	if !blocked {
+		want = ""
+	}
+	tx.block(&changed, cur, blocked, want, true)
+	return changed, nil
+}
+
+// BumpRetry adds by to retry_count. When the count then has reached limit (0:
+// no limit) and the story is not blocked, it is blocked with a reason, and
+// blockedByLimit is true.
+func (tx *Tx) BumpRetry(id string, by, limit int64) (blockedByLimit bool, err error) {
+	if by < 1 || by > MaxRetryCount {
+		return false, invalid("leave by out to add 1", "by is %d, want 1 to %d", by, MaxRetryCount)
+	}
+	cur, err := tx.begin(id)
+	if err != nil {
+		return false, err
+	}
+	count := cur.RetryCount + by
+	if count > MaxRetryCount {
+		return false, invalid("reset it with write_item (retry_count) or set_blocked (blocked: false)",
+			"retry_count is %d and cannot grow by %d: the most is %d", cur.RetryCount, by, MaxRetryCount)
+	}
+	base := tx.state.doc.Story(id).CountBase(fieldRetryCount)
+	tx.edits = append(tx.edits, crdt.Inc(NameRetryCount, uint64(by), base))
+	if limit > 0 && count >= limit && !cur.Blocked {
+		tx.block(nil, cur, true, fmt.Sprintf("retry limit reached (%d of %d)", count, limit), false)
+		return true, nil
+	}
+	return false, nil
+}
+
+// begin makes the transaction one about the story and returns the story.
+func (tx *Tx) begin(id string) (Story, error) {
+	cur, err := tx.state.Story(id)
+	if err != nil {
+		return Story{}, err
+	}
+	return cur, tx.bind(id)
+}
+
+// beginWrite is begin for a call that may create the story.
+func (tx *Tx) beginWrite(id string, stage *Stage) (cur Story, created bool, err error) {
+	c := tx.state.doc.Story(id)
+	if tx.state.visible(id) != nil || c != nil && c.Deleted() {
+		cur, err = tx.begin(id)
+		return cur, false, err
+	}
+	if err := tx.mayCreate(id, stage); err != nil {
+		return Story{}, false, err
+	}
+	if c != nil { // fields came, a stage did not yet
+		cur = tx.state.snapshot(c)
+	}
+	return cur, true, tx.bind(id)
+}
+
+// bind makes the transaction one about the story, if it is not about another.
+func (tx *Tx) bind(id string) error {
+	if tx.story != "" {
+		return fmt.Errorf("begin on story %s: the transaction is about story %s", id, tx.story)
+	}
+	tx.story = id
+	return nil
+}
+
+// mayCreate returns why the story cannot be created, if it cannot.
+func (tx *Tx) mayCreate(id string, stage *Stage) error {
+	if stage == nil {
+		e := tx.state.notFound(id).(*Error)
+		e.Message += ", and to create it a stage is needed"
+		e.Next = "give stage, e.g. " + string(Backlog) + ", to create it, or find the right story_id with list_items"
+		return e
+	}
+	if tx.state.doc.StoryCount() >= crdt.MaxStories {
+		return &Error{
+			Code:    CodeLimit,
+			Message: fmt.Sprintf("the pipeline holds %d stories, the most it can", crdt.MaxStories),
+			Next:    "start a new pipeline with another --db",
+		}
+	}
+	return tx.state.checkNumber(id)
+}
+
+// checkNumber refuses to give the number of a deleted story to a new one:
+// what depends on that number meant the deleted story.
+func (s *State) checkNumber(id string) error {
+	n, ok := Number(id)
+	if !ok {
+		return nil
+	}
+	for _, other := range s.numbers[n] {
+		if other != id && s.doc.Story(other).Deleted() {
+			return invalid("use a number that was never used"+s.freeNumber(", e.g. %d"), "number %d belonged to the deleted story %s and is not given out again", n, other)
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) set(changed *[]string, field string, v crdt.Value) {
+	tx.edits = append(tx.edits, crdt.Set(field, v))
+	if changed != nil {
+		*changed = append(*changed, field)
+	}
+}
+
+// block records the edits that make the story blocked or not. The flag and
+// its reason are always written together, so that of two replicas' answers
+// one wins whole. Unblocking zeroes the retry count if zeroRetries is true.
+func (tx *Tx) block(changed *[]string, cur Story, blocked bool, reason string, zeroRetries bool) {
+	if cur.Blocked != blocked || cur.BlockedReason != reason {
+		tx.edits = append(tx.edits,
+			crdt.Set(NameBlocked, crdt.Bool(blocked)),
+			crdt.Set(NameBlockedReason, crdt.String(reason)))
+	}
+	if changed != nil && cur.Blocked != blocked {
+		*changed = append(*changed, NameBlocked)
+	}
+	if changed != nil && cur.BlockedReason != reason {
+		*changed = append(*changed, NameBlockedReason)
+	}
+	if !blocked && zeroRetries && cur.RetryCount != 0 {
+		tx.set(changed, NameRetryCount, crdt.Int(0))
+	}
+}
+
+// depend records the edits that turn the dependencies old into want: one per
+// number that comes or goes, so that what others add meanwhile stays.
+func (tx *Tx) depend(changed *[]string, old, want []uint32) {
+	before := len(tx.edits)
+	for _, n := range want {
+		if !slices.Contains(old, n) {
+			tx.edits = append(tx.edits, crdt.Dep(n, true))
+		}
+	}
+	for _, n := range old {
+		if !slices.Contains(want, n) {
+			tx.edits = append(tx.edits, crdt.Dep(n, false))
+		}
+	}
+	if len(tx.edits) > before {
+		*changed = append(*changed, NameDependsOn)
+	}
+}
+
+// check refuses fields that are out of their bounds; it sorts the
+// dependencies and drops repeated ones.
+func (c *Changes) check(id string) error {
+	if !crdt.ValidStoryID(id) {
+		return invalidStoryID(id)
+	}
+	if c.Stage != nil {
+		if _, ok := ParseStage(string(*c.Stage)); !ok {
+			return InvalidStage(string(*c.Stage))
+		}
+	}
+	if c.Name != nil {
+		if err := checkText(NameName, *c.Name, MaxName); err != nil {
+			return err
+		}
+	}
+	if c.Agent != nil {
+		if err := checkText(NameAgent, *c.Agent, crdt.MaxAgent); err != nil {
+			return err
+		}
+	}
+	if c.RetryCount != nil && (*c.RetryCount < 0 || *c.RetryCount > MaxRetryCount) {
+		return invalid("", "retry_count is %d, want 0 to %d", *c.RetryCount, MaxRetryCount)
+	}
+	if c.DependsOn == nil {
+		return nil
+	}
+	deps := slices.Clone(*c.DependsOn)
+	slices.Sort(deps)
+	deps = slices.Compact(deps)
+	c.DependsOn = &deps
+	if len(deps) > crdt.MaxDependencies {
+		return invalid("split the story", "depends_on has %d numbers, at most %d are allowed", len(deps), crdt.MaxDependencies)
+	}
+	if n, ok := Number(id); ok && slices.Contains(deps, n) {
+		return invalid("leave "+strconv.FormatUint(uint64(n), 10)+" out of depends_on", "a story cannot depend on its own number %d", n)
+	}
+	return nil
+}
+
+// InvalidStage returns the error for a name that is no stage.
+func InvalidStage(s string) error {
+	names := make([]string, len(stages))
+	for i, st := range stages {
+		names[i] = string(st)
+	}
+	return invalid("", "stage must be one of %s; got %.64q", strings.Join(names, ", "), s)
+}
+
+func checkText(what, s string, most int) error {
+	if len(s) > most {
+		return invalid("shorten it", "%s has %d bytes, at most %d are allowed", what, len(s), most)
+	}
+	if !utf8.ValidString(s) {
+		return invalid("send UTF-8", "%s is not valid UTF-8 text", what)
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package pipeline
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxNamed bounds the stories that one warning names: an item must not grow with
+// the pipeline.
+const maxNamed = 5
+
+// warnings says what a reader of an unfinished story should know and would not
+// see: why it will not become ready by itself, or why it counts as ready.
+func (s *State) warnings(st Story) []string {
+	var unknown, archived, all []string
+	for _, n := range st.DependsOn {
+		ids, met := s.dependency(n)
+		if len(ids) == 0 {
+			unknown = append(unknown, strconv.FormatUint(uint64(n), 10))
+		}
+		for _, id := range ids {
+			if met && s.stage(id) == Archived {
+				archived = append(archived, id)
+			}
+		}
+	}
+	if len(unknown) > 0 {
+		all = append(all, "depends_on "+some(unknown)+": no story has that number, so it is not met")
+	}
+	if len(archived) > 0 {
+		all = append(all, "depends_on: archived counts as met: "+some(archived))
+	}
+	if cycle := s.cycle(st); len(cycle) > 0 {
+		all = append(all, "depends_on goes in a circle, so none of these can become ready: "+strings.Join(cycle, " -> "))
+	}
+	if others := s.sameNumber(st.ID); len(others) > 0 {
+		all = append(all, fmt.Sprintf("the number is also that of %s: what depends on it waits for all of them%s", some(others), s.freeNumber("; the next free number is %d")))
+	}
+	return all
+}
+
+// some joins up to maxNamed names.
+func some(names []string) string {
+	if len(names) > maxNamed {
+		return strings.Join(names[:maxNamed], ", ") + fmt.Sprintf(" and %d more", len(names)-maxNamed)
+	}
+	return strings.Join(names, ", ")
+}
+
+// sameNumber returns the other visible stories with the number of id.
+func (s *State) sameNumber(id string) []string {
+	n, ok := Number(id)
+	if !ok || len(s.numbers[n]) < 2 {
+		return nil
+	}
+	ids, _ := s.dependency(n)
+	return slices.DeleteFunc(ids, func(other string) bool { return other == id })
+}
+
+// freeNumber formats the least number above all ever used, or returns "" when
+// there is none.
+func (s *State) freeNumber(format string) string {
+	if s.greatest == math.MaxUint32 {
+		return ""
+	}
+	return fmt.Sprintf(format, s.greatest+1)
+}
+
+// maxCycleSteps bounds the search for a circle, which a reader pays for.
+const maxCycleSteps = 1000
+
+// cycle returns a way from the story over unmet dependencies back to itself, or
+// nil if there is none within maxCycleSteps.
+func (s *State) cycle(st Story) []string {
+	if len(st.WaitingOn) == 0 {
+		return nil
+	}
+	seen := map[string]bool{}
+	var way []string
+	var search func(id string, dependsOn []uint32) bool
+	search = func(id string, dependsOn []uint32) bool {
+		way = append(way, id)
+		for _, n := range dependsOn {
+			ids, met := s.dependency(n)
+			if met {
+				continue
+			}
+			for _, next := range ids {
+				if next == st.ID {
+					return true
+				}
+				if seen[next] || len(seen) >= maxCycleSteps || s.stage(next).met() {
+					continue
+				}
+				seen[next] = true
+				if search(next, s.doc.Story(next).Dependencies()) {
+					return true
+				}
+			}
+		}
+		way = way[:len(way)-1]
+		return false
+	}
+	if !search(st.ID, st.WaitingOn) {
+		return nil
+	}
+	if len(way) > maxNamed {
+		way = append(way[:maxNamed:maxNamed], "...")
+	}
+	return append(way, st.ID)
+}
