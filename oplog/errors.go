@@ -1,0 +1,80 @@
+package oplog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Error is a failure of the storage. Nothing was acknowledged; Next says in
+// plain words what a person or an agent can do.
+type Error struct {
+	// Op says what was being done, e.g. "append op".
+	Op   string
+	Path string
+	Next string
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Path, e.Err) }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// opCommit is the Op of the one failure after which the change may be on disk.
+const opCommit = "commit"
+
+// fail wraps an error of the storage with what to do about it.
+func (l *Log) fail(op string, err error) error {
+	return storageError(op, l.cfg.Path, err)
+}
+
+func storageError(op, path string, err error) error {
+	var known *Error
+	if err == nil || errors.As(err, &known) || errors.Is(err, ErrNoLog) || errors.Is(err, ErrOutdated) {
+		return err
+	}
+	next := remedy(path, err)
+	if op == opCommit {
+		next = "read the item before you repeat the call: the change may have been made. " + next
+	}
+	return &Error{Op: op, Path: path, Next: next, Err: err}
+}
+
+// remedy says what to do about err, by SQLite's result code
+// (https://sqlite.org/rescode.html) or the system's error.
+func remedy(path string, err error) string {
+	var se *sqlite.Error
+	if errors.As(err, &se) {
+		switch se.Code() & 0xff {
+		case sqlite3.SQLITE_FULL:
+			return "the disk is full: free some space, then repeat the call"
+		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
+			return "it cannot be written: check the permissions of the file, of its folder, and of the -wal and -shm files beside it, then repeat the call"
+		case sqlite3.SQLITE_CANTOPEN:
+			return "the file cannot be opened: check that the folder exists and may be written"
+		case sqlite3.SQLITE_CORRUPT:
+			return "the database is damaged: keep a copy of it with its -wal file and restore a backup as the README says"
+		case sqlite3.SQLITE_NOTADB:
+			return "the file is not an SQLite database: give another --db, or move the file away"
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+			return "another program holds the database, not by way of huskies-mcp: end its transaction, then repeat the call"
+		case sqlite3.SQLITE_IOERR:
+			return "the disk failed to read or write: check the disk and its free space, then repeat the call"
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "check the permissions of " + path + " and its folder, then repeat the call"
+	case errors.Is(err, fs.ErrNotExist):
+		return "the folder does not exist, or a link leads nowhere: create it, or give another --db"
+	case errors.Is(err, syscall.ENOTDIR):
+		return "a part of the path is a file, not a folder: give another --db"
+	case errors.Is(err, syscall.ENOSPC):
+		return "the disk is full: free some space, then repeat the call"
+	}
+	return "the error above says what stands in the way; when it is gone, repeat the call"
+}

@@ -1,0 +1,155 @@
+package oplog
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// holdLock takes the lock as another process would: flock(2) locks belong to
+// the open file, so a second descriptor in this process is another holder.
+func holdLock(t *testing.T, path string) (release func()) {
+	t.Helper()
+	f := flock.New(path)
+	if err := f.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := f.Unlock(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestLockTimeoutIsAClearError(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	log, l := mustCreate(t, path), testLock(path)
+	held := holdLock(t, path+".lock")
+	for range 3 { // one waiting goroutine serves them all
+		_, err := l.Acquire(t.Context())
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(e.Next, "fuser "+path+".lock") {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if got := len(readAll(t, log, 0)); got != 0 { // reads need no lock
+		t.Errorf("%d rows", got)
+	}
+	held()
+	release, err := l.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+}
+
+// TestAbandonedLockIsLetGo: a lock that comes after its caller gave up is free
+// for others at once.
+func TestAbandonedLockIsLetGo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := NewLock(path, time.Millisecond)
+	held := holdLock(t, path+".lock")
+	if _, err := l.Acquire(t.Context()); !errors.Is(err, errLockTimeout) {
+		t.Fatalf("got %v", err)
+	}
+	held()
+	holdLock(t, path+".lock")() // blocks until the abandoned attempt has let go
+	l.timeout = time.Minute
+	release, err := l.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+}
+
+func TestLockHonoursContext(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := NewLock(path, time.Hour)
+	defer holdLock(t, path+".lock")()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.Acquire(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	unlocked := make(chan struct{})
+	go func() { // the turn within the process was given back
+		defer close(unlocked)
+		<-l.turn
+	}()
+	<-unlocked
+}
+
+// TestLockOfARemovedFile: after somebody removed the lock file, all meet at the
+// new one.
+func TestLockOfARemovedFile(t *testing.T) {
+	l := NewLock(filepath.Join(t.TempDir(), "p.db"), time.Minute)
+	path := l.database + ".lock"
+	held := holdLock(t, path)
+	got := make(chan func())
+	go func() {
+		release, err := l.Acquire(context.Background())
+		if err != nil {
+			t.Error(err)
+		}
+		got <- release
+	}()
+	waits := func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.waiting != nil
+	}
+	for !waits() {
+		runtime.Gosched() // until it has opened the old file
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	held()
+	release := <-got
+	if ok, err := flock.New(path).TryLock(); ok || err != nil {
+		t.Errorf("the file at the path is free (%v, %v) although the lock is held", ok, err)
+	}
+	release()
+}
+
+// TestLockExcludes: goroutines and holders of other descriptors never overlap,
+// and all get their turn.
+func TestLockExcludes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	locks := []*Lock{NewLock(path, time.Minute), NewLock(path, time.Minute)}
+	var wg sync.WaitGroup
+	var inside, total atomic.Int32
+	for i := range 8 {
+		wg.Go(func() {
+			for range 50 {
+				release, err := locks[i%2].Acquire(context.Background())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if n := inside.Add(1); n != 1 {
+					t.Errorf("%d inside", n)
+				}
+				inside.Add(-1)
+				total.Add(1)
+				release()
+			}
+		})
+	}
+	wg.Wait()
+	if n := total.Load(); n != 400 {
+		t.Errorf("%d turns, want 400", n)
+	}
+}

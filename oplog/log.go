@@ -1,0 +1,348 @@
+package oplog
+
+import (
+	"context"
+	"crypto/ed25519"
+	"database/sql"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/db"
+)
+
+// busyTimeout is how long, in ms, SQLite waits for programs that lock the
+// database without the flock, e.g. an sqlite3 shell.
+const busyTimeout = "10000"
+
+// Config says how to open a log.
+type Config struct {
+	// Path of the database file, absolute.
+	Path string
+	// Now gives the time that new rows carry.
+	Now func() time.Time
+	// Rand gives the seed of a new identity: 32 bytes, once a file.
+	Rand   io.Reader
+	Logger *slog.Logger
+}
+
+// Log is one process's access to the op log.
+type Log struct {
+	cfg     Config
+	path    string      // of the file that cfg.Path leads to
+	file    fs.FileInfo // that file as it was opened
+	version int         // of its schema: this build's
+	db      *sql.DB
+	conn    *sql.Conn
+	queries *db.Queries
+	key     ed25519.PrivateKey
+}
+
+var (
+	// ErrNoLog: there is no log at the path, or an empty file.
+	ErrNoLog = errors.New("there is no op log yet")
+	// ErrOutdated: the log is there, made by an older build.
+	ErrOutdated = errors.New("the op log has an older schema")
+)
+
+// settleDriver makes the driver's process-wide settings, which must precede
+// the first open. Where a setting does not exist the platform does without.
+var settleDriver = sync.OnceFunc(func() {
+	_, _ = sqlite.OFDLocking(true)
+	_, _ = sqlite.Fdatasync(true)
+})
+
+// Open opens the log at cfg.Path, which must be there and current; otherwise
+// the error is ErrNoLog or ErrOutdated, for [Create] to mend. It needs no lock,
+// so a process that holds the lock, or hangs with it, keeps nobody from
+// reading. It changes nothing and leaves no file that was not there but
+// SQLite's own.
+func Open(ctx context.Context, cfg Config) (*Log, error) {
+	path, err := resolve(cfg.Path)
+	if err != nil {
+		return nil, storageError("find database", cfg.Path, err)
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil, ErrNoLog
+	}
+	l := &Log{cfg: cfg, path: path}
+	if err := l.open(context.WithoutCancel(ctx)); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Create opens the log at cfg.Path as Open does, and makes what is missing: the
+// file (mode 0600), its folder if only that is missing, the schema, the
+// replica's key. The caller holds the path's [Lock], so any number of processes
+// may start on a new file at once.
+func Create(ctx context.Context, cfg Config) (*Log, error) {
+	path, err := resolve(cfg.Path)
+	if err != nil {
+		return nil, storageError("find database", cfg.Path, err)
+	}
+	l := &Log{cfg: cfg, path: path}
+	if err := l.create(context.WithoutCancel(ctx)); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// resolve follows symbolic links, as SQLite does: all processes must meet at one
+// lock file, whatever name they know the database by.
+func resolve(path string) (string, error) {
+	if _, err := os.Lstat(path); err == nil {
+		return filepath.EvalSymlinks(path)
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return path, nil // the folder is to be made, or the error comes with it
+	}
+	return filepath.Join(dir, filepath.Base(path)), nil
+}
+
+// open connects to the file, which is there, and takes it as it is.
+func (l *Log) open(ctx context.Context) error {
+	if err := l.connect(ctx); err != nil {
+		return l.fail("open database", err)
+	}
+	state, err := l.inspect(ctx)
+	if err != nil {
+		return l.fail("open database", err)
+	}
+	return l.start(ctx, state)
+}
+
+// create does the work of Create.
+func (l *Log) create(ctx context.Context) error {
+	if err := createFile(l.path, l.cfg.Logger); err != nil {
+		return l.fail("create database", err)
+	}
+	if err := l.connect(ctx); err != nil {
+		return l.fail("open database", err)
+	}
+	state, err := l.inspect(ctx)
+	if err != nil {
+		return l.fail("open database", err)
+	}
+	if state.version < newestSchema {
+		if err := l.migrate(ctx, state.version); err != nil {
+			return l.fail("prepare database", err)
+		}
+		if state, err = l.inspect(ctx); err != nil {
+			return l.fail("open database", err)
+		}
+	}
+	return l.start(ctx, state)
+}
+
+// connect makes the one connection, changing nothing in the file.
+func (l *Log) connect(ctx context.Context) (err error) {
+	settleDriver()
+	if l.file, err = os.Stat(l.path); err != nil {
+		return err
+	}
+	dsn := url.URL{Scheme: "file", Path: l.path, RawQuery: "_pragma=busy_timeout(" + busyTimeout + ")&_dqs=0"}
+	if l.db, err = sql.Open("sqlite", dsn.String()); err != nil {
+		return err
+	}
+	l.conn, err = l.db.Conn(ctx)
+	return err
+}
+
+// start makes the connection ready to read and write a file whose schema is
+// current.
+func (l *Log) start(ctx context.Context, state fileState) (err error) {
+	switch {
+	case state.version == 0:
+		return ErrNoLog
+	case state.version < newestSchema:
+		return ErrOutdated
+	}
+	if err := l.settle(ctx); err != nil {
+		return l.fail("open database", err)
+	}
+	if l.key, err = state.key(); err != nil {
+		return l.damagedIdentity(err)
+	}
+	if l.file.Mode().Perm()&0o077 != 0 {
+		l.cfg.Logger.Warn("database file holds a private key but others may read it: chmod 600", "path", l.path)
+	}
+	l.version = state.version
+	if l.queries, err = db.Prepare(ctx, l.conn); err != nil {
+		return l.fail("prepare queries", err)
+	}
+	return nil
+}
+
+// Close closes the file. It does not wait for a lock.
+func (l *Log) Close() error {
+	var errs []error
+	if l.queries != nil {
+		errs = append(errs, l.queries.Close())
+	}
+	if l.conn != nil {
+		errs = append(errs, l.conn.Close())
+	}
+	if l.db != nil {
+		errs = append(errs, l.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Key returns the replica's key.
+func (l *Log) Key() ed25519.PrivateKey { return l.key }
+
+// Presence tells whether the file that was opened is still the one at the log's
+// path.
+type Presence uint8
+
+const (
+	// Present: it is.
+	Present Presence = iota
+	// Removed: there is no file any more.
+	Removed
+	// Replaced: there is another one.
+	Replaced
+)
+
+// Presence looks at the path. What is written to a file that is not there any
+// more is lost to everybody else.
+func (l *Log) Presence() Presence {
+	there, err := os.Stat(l.cfg.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Removed
+	case err == nil && !os.SameFile(l.file, there):
+		return Replaced
+	}
+	return Present
+}
+
+// Row is one op as stored.
+type Row struct {
+	Arrival int64 // from 1, in order of arrival
+	ID      crdt.OpID
+	Payload []byte
+}
+
+// Receipt is what is stored beside an op. Replay does without it.
+type Receipt struct {
+	Seq        uint64
+	Signature  crdt.Signature
+	ReceivedAt int64 // ms since 1970 UTC, this replica's clock
+}
+
+// Receipt returns the receipt of the row with the given arrival number.
+func (l *Log) Receipt(ctx context.Context, arrival int64) (Receipt, error) {
+	row, err := l.queries.OpReceipt(context.WithoutCancel(ctx), arrival)
+	if err != nil {
+		return Receipt{}, l.fail("read op", err)
+	}
+	r := Receipt{Seq: uint64(row.Seq), ReceivedAt: row.ReceivedAt}
+	copy(r.Signature[:], row.Signature)
+	return r, nil
+}
+
+// pageSize is how many rows one read takes: enough to make the statement's
+// cost vanish, few enough to stay in the processor's cache.
+const pageSize = 512
+
+// Read calls fn for every row that arrived after the given arrival number, in
+// order of arrival, until fn returns an error, which Read returns as it is.
+// Inside a Write it sees the transaction's own rows.
+func (l *Log) Read(ctx context.Context, after int64, fn func(Row) error) error {
+	ctx = context.WithoutCancel(ctx) // an interrupt would throw the connection away
+	for {
+		rows, err := l.queries.OpsAfter(ctx, db.OpsAfterParams{Arrival: after, Limit: pageSize})
+		if err != nil {
+			return l.fail("read ops", err)
+		}
+		for i := range rows {
+			r := &rows[i]
+			row := Row{Arrival: r.Arrival, Payload: r.Payload}
+			copy(row.ID[:], r.OpID)
+			if err := fn(row); err != nil {
+				return err
+			}
+			after = r.Arrival
+		}
+		if len(rows) < pageSize {
+			return nil
+		}
+	}
+}
+
+// Write runs fn in one transaction and commits what it appended. The caller
+// holds the path's [Lock]. When Write returns nil the ops are durable. When it returns
+// an error nothing was acknowledged: after an error of fn nothing is on disk;
+// after a failed commit the ops may be, and then the next Read brings them.
+func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
+	ctx = context.WithoutCancel(ctx)
+	if _, err := l.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return l.fail("begin transaction", err)
+	}
+	// A newer build may have changed the schema since this process opened it.
+	var version int
+	if err := l.conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return errors.Join(l.fail("begin transaction", err), l.rollback(ctx))
+	}
+	if version != l.version {
+		return errors.Join(l.newerSchema(version), l.rollback(ctx))
+	}
+	tx := &Tx{log: l, ctx: ctx}
+	if err := fn(tx); err != nil || tx.appended == 0 {
+		return errors.Join(err, l.rollback(ctx)) // nothing is on disk
+	}
+	if _, err := l.conn.ExecContext(ctx, "COMMIT"); err != nil {
+		// The connection may still be in the transaction, or SQLite may have
+		// ended it; a rollback of no transaction is harmless.
+		_ = l.rollback(ctx)
+		return l.fail(opCommit, err)
+	}
+	return nil
+}
+
+func (l *Log) rollback(ctx context.Context) error {
+	if _, err := l.conn.ExecContext(ctx, "ROLLBACK"); err != nil {
+		return l.fail("roll back", err)
+	}
+	return nil
+}
+
+// Tx is a write transaction.
+type Tx struct {
+	log      *Log
+	ctx      context.Context // of the Write
+	appended int
+}
+
+// Append adds an op that Sign made or Verify admitted and that is not in the
+// log yet, and returns its arrival number.
+func (tx *Tx) Append(op *crdt.Op, signed crdt.SignedOp) (arrival int64, err error) {
+	arrival, err = tx.log.queries.AppendOp(tx.ctx, db.AppendOpParams{
+		OpID:       signed.ID[:],
+		Author:     op.Author[:],
+		Seq:        int64(op.Seq),
+		Payload:    signed.Payload,
+		Signature:  signed.Signature[:],
+		ReceivedAt: tx.log.cfg.Now().UnixMilli(),
+	})
+	if err != nil {
+		return 0, tx.log.fail("append op "+signed.ID.Short(), err)
+	}
+	tx.appended++
+	return arrival, nil
+}

@@ -1,0 +1,184 @@
+package oplog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/migrations"
+)
+
+// applicationID marks our files in SQLite's header: "HUSK".
+const applicationID = 0x4855534b
+
+// newestSchema is the version that this build writes and reads.
+var newestSchema = len(migrations.All())
+
+// CreateFolder makes the folder of the database at path if it is missing, but
+// not what is above it: a mistyped path must not leave a trail.
+func CreateFolder(path string) error {
+	dir := filepath.Dir(path)
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(dir))
+	}
+	return storageError("create folder", path, err)
+}
+
+// createFile makes an empty database file, readable by its owner alone, if
+// there is none. SQLite gives the -wal and -shm files the same mode. In a folder
+// named .huskies, which is part of a project, it hides the files from git, since
+// they hold a private key.
+func createFile(path string, log *slog.Logger) error {
+	dir := filepath.Dir(path)
+	if filepath.Base(dir) == ".huskies" {
+		if err := hideFromGit(dir, filepath.Base(path), log); err != nil {
+			return err
+		}
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), syncFolder(dir))
+}
+
+// hideFromGit writes a .gitignore for the database and its side files, before
+// there are any. One that is there is the user's: it is left as it is, with a
+// warning unless it plainly covers them.
+func hideFromGit(dir, name string, log *slog.Logger) error {
+	path := filepath.Join(dir, ".gitignore")
+	text := "# The pipeline's database holds a private key.\n" + name + "*\n.gitignore\n"
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		have, err := os.ReadFile(path)
+		for line := range strings.Lines(string(have)) {
+			if line = strings.TrimSpace(line); line == "*" || line == name+"*" {
+				return err
+			}
+		}
+		log.Warn("database holds a private key: make git ignore it", "add", name+"*", "to", path)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// syncFolder makes a new name in dir durable.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	_ = d.Sync() // some file systems have no sync of folders
+	return d.Close()
+}
+
+// fileState is what a database file says of itself.
+type fileState struct {
+	application, version, tables int
+	identities                   []db.IdentityRow // read if the schema has a version
+}
+
+// inspect looks at the file, in one read transaction, since another process may
+// be making the schema meanwhile. It returns why the file is not for us, if it
+// is not.
+func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
+	if _, err := l.conn.ExecContext(ctx, "BEGIN"); err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, l.rollback(ctx)) }()
+	for _, look := range []struct {
+		query string
+		dst   *int
+	}{
+		{"SELECT count(*) FROM sqlite_schema", &s.tables},
+		{"PRAGMA application_id", &s.application},
+		{"PRAGMA user_version", &s.version},
+	} {
+		if err := l.conn.QueryRowContext(ctx, look.query).Scan(look.dst); err != nil {
+			return s, err
+		}
+	}
+	switch {
+	case s.application != applicationID && (s.application != 0 || s.version != 0 || s.tables != 0):
+		return s, &Error{
+			Op: "open database", Path: l.cfg.Path, Err: errors.New("it is an SQLite database of another program"),
+			Next: "give another --db; nothing in the file was changed",
+		}
+	case s.version > newestSchema:
+		return s, l.newerSchema(s.version)
+	case s.version > 0:
+		s.identities, err = db.New(l.conn).Identity(ctx)
+	}
+	return s, err
+}
+
+func (l *Log) newerSchema(version int) error {
+	return &Error{
+		Op: "open database", Path: l.cfg.Path, Err: fmt.Errorf("its schema has version %d, this build knows %d", version, newestSchema),
+		Next: "install a newer huskies-mcp and start it again; nothing in the file was changed",
+	}
+}
+
+// settle makes the settings that durability rests on. It may turn a new file
+// to write-ahead logging, which is for the holder of the lock to do.
+func (l *Log) settle(ctx context.Context) error {
+	for _, pragma := range []string{
+		"journal_mode = WAL",
+		"synchronous = FULL",
+		"fullfsync = ON",
+		"checkpoint_fullfsync = ON",
+	} {
+		if _, err := l.conn.ExecContext(ctx, "PRAGMA "+pragma); err != nil {
+			return fmt.Errorf("set %s: %w", pragma, err)
+		}
+	}
+	return nil
+}
+
+// migrate brings the schema from the given version up to date, and makes the
+// replica's key with it if the file is new, all in one transaction.
+func (l *Log) migrate(ctx context.Context, version int) error {
+	if err := l.settle(ctx); err != nil {
+		return err
+	}
+	if _, err := l.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if err := l.runMigrations(ctx, version); err != nil {
+		return errors.Join(err, l.rollback(ctx)) // the file is as it was
+	}
+	_, err := l.conn.ExecContext(ctx, "COMMIT")
+	return err
+}
+
+func (l *Log) runMigrations(ctx context.Context, version int) error {
+	for i, statements := range migrations.All()[version:] {
+		if _, err := l.conn.ExecContext(ctx, statements); err != nil {
+			return fmt.Errorf("migration %d: %w", version+i+1, err)
+		}
+	}
+	if version == 0 {
+		if err := l.createIdentity(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := l.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, newestSchema))
+	return err
+}
