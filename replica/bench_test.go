@@ -1,0 +1,180 @@
+package replica_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// fill writes n ops over stories many stories, in one transaction.
+func fill(b *testing.B, path string, n, stories int) {
+	b.Helper()
+	create(b, newReplica(b, path), "0_s") // makes the file and the key
+	log, err := oplog.Open(context.Background(), oplog.Config{Path: path, Now: fixedNow, Logger: discard})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer log.Close()
+	release, err := oplog.NewLock(path, 0).Acquire(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer release()
+	state := pipeline.NewState()
+	err = log.Write(context.Background(), func(tx *oplog.Tx) error {
+		err := log.Read(context.Background(), 0, func(row oplog.Row) error {
+			op, err := crdt.Decode(row.Payload)
+			if err != nil {
+				return err
+			}
+			_, err = state.Apply(op)
+			return err
+		})
+		for i := 0; i < n-1 && err == nil; i++ {
+			parents, seq := state.Doc().Next()
+			op := &crdt.Op{Seq: seq, Parents: parents, Story: strconv.Itoa(1+i%stories) + "_story_bench", Agent: "coder-1", At: 1_700_000_000_000}
+			if i < stories {
+				op.Edits = []crdt.Edit{crdt.Set("stage", crdt.String("1_backlog")), crdt.Set("name", crdt.String("A story for the benchmark"))}
+			} else {
+				op.Edits = []crdt.Edit{crdt.Set("name", crdt.String(fmt.Sprint("A story for the benchmark, take ", i)))}
+			}
+			var signed crdt.SignedOp
+			if signed, err = crdt.Sign(op, log.Key()); err != nil {
+				return err
+			}
+			if _, err = tx.Append(op, signed); err != nil {
+				return err
+			}
+			_, err = state.Apply(op)
+		}
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkReplay opens a database and replays it: what a start costs.
+func BenchmarkReplay(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n, "ops"), func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "p.db")
+			fill(b, path, n, max(n/10, 1))
+			for b.Loop() {
+				r := newReplica(b, path)
+				if _, err := read(b, r, "1_story_bench"); err != nil {
+					b.Fatal(err)
+				}
+				if err := r.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/replayed-op")
+		})
+	}
+}
+
+// BenchmarkUpdate is one durable write, in pipelines of several sizes.
+func BenchmarkUpdate(b *testing.B) {
+	for _, stories := range []int{10, 1_000, 10_000} {
+		b.Run(fmt.Sprint(stories, "stories"), func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "p.db")
+			fill(b, path, stories+1, stories)
+			r := newReplica(b, path)
+			if _, err := read(b, r, "1_story_bench"); err != nil {
+				b.Fatal(err)
+			}
+			for i := 0; b.Loop(); i++ {
+				write(b, r, strconv.Itoa(1+i%stories)+"_story_bench", pipeline.Changes{Name: ptr(fmt.Sprint(i))})
+			}
+		})
+	}
+}
+
+// BenchmarkContended is one durable write while several replicas write in a
+// loop, each with a lock descriptor of its own, as processes have.
+func BenchmarkContended(b *testing.B) {
+	for _, writers := range []int{1, 2, 8} {
+		b.Run(fmt.Sprint(writers, "writers"), func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "p.db")
+			create(b, newReplica(b, path), "1_s")
+			replicas := make([]*replica.Replica, writers)
+			for i := range replicas {
+				replicas[i] = newReplica(b, path)
+				if _, err := read(b, replicas[i], "1_s"); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ResetTimer()
+			var wg sync.WaitGroup
+			for i, r := range replicas {
+				wg.Go(func() {
+					for n := i; n < b.N; n += writers {
+						if _, err := r.Update(context.Background(), "", func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("1_s", 1, 0); return err }); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+// BenchmarkCreate is one durable write that adds a story.
+func BenchmarkCreate(b *testing.B) {
+	for _, stories := range []int{10, 10_000} {
+		b.Run(fmt.Sprint("beside", stories, "stories"), func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "p.db")
+			fill(b, path, stories+1, stories)
+			r := newReplica(b, path)
+			for i := 0; b.Loop(); i++ {
+				create(b, r, strconv.Itoa(stories+1+i)+"_story_new")
+			}
+		})
+	}
+}
+
+// BenchmarkView is one read of one story, and of a page of the list.
+func BenchmarkView(b *testing.B) {
+	for _, stories := range []int{10, 1_000, 10_000} {
+		path := filepath.Join(b.TempDir(), "p.db")
+		fill(b, path, stories+1, stories)
+		r := newReplica(b, path)
+		b.Run(fmt.Sprint("story/of", stories), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := read(b, r, "1_story_bench"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprint("list50/of", stories), func(b *testing.B) {
+			for b.Loop() {
+				err := r.View(context.Background(), func(s *pipeline.State) error {
+					if page := s.List(pipeline.Filter{Ready: ptr(true)}, nil, 50); page.Total == 0 {
+						b.Fatal("an empty list")
+					}
+					return nil
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func fixedNow() time.Time { return time.UnixMilli(1_700_000_000_000) }
+
+var discard = slog.New(slog.DiscardHandler)

@@ -1,0 +1,73 @@
+package replica_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"modernc.org/sqlite"
+
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+// refuseCommits makes SQLite turn the commits on databases named flaky.db into
+// rollbacks, by its own commit hook (https://sqlite.org/c3ref/commit_hook.html).
+var refuseCommits atomic.Bool
+
+func init() {
+	sqlite.RegisterConnectionHook(func(conn sqlite.ExecQuerierContext, dsn string) error {
+		hooks, ok := conn.(sqlite.HookRegisterer)
+		if ok && strings.Contains(dsn, "flaky.db") {
+			hooks.RegisterCommitHook(func() int32 {
+				if refuseCommits.Load() {
+					return 1
+				}
+				return 0
+			})
+		}
+		return nil
+	})
+}
+
+// TestFailedCommitChangesNothing: a commit that fails is an error to the
+// caller; neither this process nor another one shows the op, and the next write
+// works.
+func TestFailedCommitChangesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "flaky.db")
+	r, other := newReplica(t, path), newReplica(t, path)
+	create(t, r, "1_s")
+	before := text(t, r)
+	rename := func(name string) error {
+		_, err := r.Update(context.Background(), "", func(tx *pipeline.Tx) error {
+			_, _, err := tx.Write("1_s", pipeline.Changes{Name: &name})
+			return err
+		})
+		return err
+	}
+
+	refuseCommits.Store(true)
+	err := rename("lost")
+	refuseCommits.Store(false)
+
+	var storage *oplog.Error
+	if !errors.As(err, &storage) || storage.Op != "commit" || storage.Next == "" {
+		t.Fatalf("got %v, want a failed commit", err)
+	}
+	if diff := cmp.Diff(before, text(t, r)); diff != "" {
+		t.Error("the document changed:", diff)
+	}
+	if diff := cmp.Diff(before, text(t, other)); diff != "" {
+		t.Error("the op is in the file:", diff)
+	}
+	if err := rename("kept"); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := read(t, other, "1_s"); err != nil || s.Name != "kept" {
+		t.Errorf("got %+v, %v", s, err)
+	}
+}

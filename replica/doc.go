@@ -1,0 +1,22 @@
+// Package replica is one process's live copy of a pipeline: the document in
+// memory, how far it has read the op log, and the key that signs.
+//
+// [Replica.Update] writes: under the lock it catches up with what other
+// processes wrote, lets the caller decide on the fresh state, signs the edits
+// as one op, appends it (the commit point) and applies it. [Replica.View] reads
+// after catching up, so it sees every write that was acknowledged before it
+// began. Both bring ops into the document through one function, apply, whoever
+// wrote them: a restart is a long catch-up.
+//
+// The document moves only after the commit. When a commit fails, the caller
+// gets an error and the document stays; should the op be on disk all the same,
+// the next catch-up brings it.
+//
+// Opening is lazy. A project without a database has an empty pipeline, and
+// nothing is created before the first write. A database that cannot be opened
+// is an error of each call, not of the process: once it is mended, the next
+// call works. A file that was removed under the process is an error, once; one
+// that was replaced, or restored in place from a backup, is read anew.
+//
+// A Replica is safe for concurrent use.
+package replica

@@ -1,0 +1,415 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+// Config says where a replica lives.
+type Config struct {
+	// Path of the database file, absolute.
+	Path string
+	// Now gives the time that new ops carry.
+	Now func() time.Time
+	// Rand gives the seed of a new database's key.
+	Rand io.Reader
+	// LockTimeout bounds a write's wait for other writers; 0 means
+	// oplog.DefaultLockTimeout.
+	LockTimeout time.Duration
+	Logger      *slog.Logger
+}
+
+// Replica is one process's copy of the pipeline.
+type Replica struct {
+	cfg Config
+	// writing is taken before mu and held for a whole Update, so that reads go
+	// on while a write waits for its turn.
+	writing *oplog.Lock
+
+	mu     sync.Mutex // guards all below
+	log    *oplog.Log // nil until opened
+	state  *pipeline.State
+	author crdt.Author
+	cursor cursor
+	// pending is how many ops were waiting for parents when it was last logged.
+	pending int
+}
+
+// cursor is the last row applied. Its ID tells whether the log still is the
+// one that was read: a backup restored in place keeps the file.
+type cursor struct {
+	arrival int64
+	id      crdt.OpID // as stored, whatever the payload says
+}
+
+// New returns a replica of the database at cfg.Path. It opens nothing.
+func New(cfg Config) *Replica {
+	return &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path, cfg.LockTimeout), state: pipeline.NewState()}
+}
+
+// Close closes the database. The replica may not be used afterwards.
+func (r *Replica) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.log == nil {
+		return nil
+	}
+	err := r.log.Close()
+	r.log = nil
+	return err
+}
+
+// drop closes the database and forgets the document: the next call starts
+// afresh on whatever file is there then. The caller holds mu.
+func (r *Replica) drop() {
+	if r.log != nil {
+		_ = r.log.Close() // nothing is unwritten: every op was committed
+	}
+	r.log, r.author = nil, crdt.Author{}
+	r.forget()
+}
+
+// forget empties the document, to read the log from its start. The caller
+// holds mu.
+func (r *Replica) forget() {
+	r.state, r.cursor, r.pending = pipeline.NewState(), cursor{}, 0
+}
+
+// View catches up with the op log and calls fn with the pipeline, which fn
+// must neither change nor keep. Other calls wait meanwhile.
+func (r *Replica) View(ctx context.Context, fn func(*pipeline.State) error) error {
+	return r.read(ctx, func() error {
+		if r.log != nil {
+			if err := r.catchUp(ctx); err != nil {
+				r.drop()
+				return err
+			}
+		}
+		return fn(r.state)
+	})
+}
+
+// read calls fn with mu held and the log open, or nil if there is none yet. A
+// log of an older build is brought up to date first, which is a write.
+func (r *Replica) read(ctx context.Context, fn func() error) error {
+	err := r.tryRead(ctx, fn)
+	if !errors.Is(err, oplog.ErrOutdated) {
+		return err
+	}
+	release, err := r.writing.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.create(ctx); err != nil {
+		return err
+	}
+	return fn()
+}
+
+func (r *Replica) tryRead(ctx context.Context, fn func() error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.open(ctx); err != nil && !errors.Is(err, oplog.ErrNoLog) {
+		return err
+	}
+	return fn()
+}
+
+// Update lets fn decide on the fresh pipeline, writes the edits it collected
+// as one op in the name of agent, and returns the story as the op left it.
+// When fn collects nothing, nothing is written. After an error nothing was
+// written, unless the error is a failed commit's; then the op is lost, or
+// comes with the next call.
+//
+// When ctx ends before the op is being written, Update returns its error. fn may
+// be called more than once; what counts is what its last call did.
+func (r *Replica) Update(ctx context.Context, agent string, fn func(*pipeline.Tx) error) (pipeline.Story, error) {
+	if err := r.prepare(ctx, fn); err != nil {
+		return pipeline.Story{}, err
+	}
+	release, err := r.writing.Acquire(ctx)
+	if err != nil {
+		return pipeline.Story{}, err
+	}
+	defer release()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return pipeline.Story{}, err
+	}
+	if err := r.create(ctx); err != nil {
+		return pipeline.Story{}, err
+	}
+	return r.write(ctx, agent, fn)
+}
+
+// prepare asks fn on the empty pipeline if there is no log yet, since a call
+// that is refused must not leave a new database behind. If it is not refused,
+// the folder is made, in which the lock's file will be.
+func (r *Replica) prepare(ctx context.Context, fn func(*pipeline.Tx) error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.open(ctx)
+	if errors.Is(err, oplog.ErrOutdated) {
+		return nil // for create, under the lock
+	}
+	if !errors.Is(err, oplog.ErrNoLog) {
+		return err
+	}
+	if err := fn(r.state.NewTx()); err != nil {
+		return err
+	}
+	return oplog.CreateFolder(r.cfg.Path)
+}
+
+// write does the work of Update, with the lock and mu held and the log open.
+func (r *Replica) write(ctx context.Context, agent string, fn func(*pipeline.Tx) error) (pipeline.Story, error) {
+	var op *crdt.Op
+	var story string
+	var arrival int64
+	var refused error // what fn said, as opposed to the storage
+	err := r.log.Write(ctx, func(ltx *oplog.Tx) error {
+		if err := r.catchUp(ctx); err != nil {
+			return err
+		}
+		tx := r.state.NewTx()
+		if refused = fn(tx); refused != nil {
+			return refused
+		}
+		story = tx.Story()
+		if len(tx.Edits()) == 0 {
+			return nil
+		}
+		op = r.draft(agent, tx)
+		signed, err := crdt.Sign(op, r.log.Key())
+		if err != nil {
+			return err
+		}
+		arrival, err = ltx.Append(op, signed)
+		return err
+	})
+	if refused != nil {
+		return pipeline.Story{}, refused
+	}
+	if err != nil {
+		r.drop() // the next call finds out what is on disk
+		return pipeline.Story{}, err
+	}
+	if op != nil {
+		r.apply(op, cursor{arrival, op.ID})
+	}
+	return r.state.Story(story)
+}
+
+func (r *Replica) draft(agent string, tx *pipeline.Tx) *crdt.Op {
+	parents, seq := r.state.Doc().Next()
+	return &crdt.Op{
+		Author:  r.author,
+		Seq:     seq,
+		Parents: parents,
+		Story:   tx.Story(),
+		Edits:   tx.Edits(),
+		Agent:   agent,
+		At:      r.cfg.Now().UnixMilli(),
+	}
+}
+
+// open makes r.log an open log of the file that is at the path now, or returns
+// oplog.ErrNoLog or oplog.ErrOutdated. The caller holds mu.
+func (r *Replica) open(ctx context.Context) (err error) {
+	if r.log != nil {
+		switch r.log.Presence() {
+		case oplog.Removed:
+			r.drop()
+			return r.removed() // once; the next call goes on with what is there
+		case oplog.Replaced:
+			r.cfg.Logger.Warn("database file was replaced: reading it anew", "path", r.cfg.Path)
+			r.drop()
+		}
+	}
+	if r.log == nil {
+		err = r.opened(oplog.Open(ctx, r.logConfig()))
+	}
+	return err
+}
+
+// create is open, and makes what is missing. The caller holds the lock and mu.
+func (r *Replica) create(ctx context.Context) error {
+	err := r.open(ctx)
+	if errors.Is(err, oplog.ErrNoLog) || errors.Is(err, oplog.ErrOutdated) {
+		err = r.opened(oplog.Create(ctx, r.logConfig()))
+	}
+	return err
+}
+
+// removed says that the pipeline is gone: an agent must not take an empty one
+// for the truth without a word.
+func (r *Replica) removed() error {
+	err := errors.New("the database file was removed while this server had it open")
+	r.cfg.Logger.Error("database file was removed", "path", r.cfg.Path)
+	return &oplog.Error{
+		Op: "find database", Path: r.cfg.Path, Err: err,
+		Next: "nothing was written; tell the user, who can put a backup back. The next call goes on with what is at the path then, or with an empty pipeline",
+	}
+}
+
+func (r *Replica) opened(log *oplog.Log, err error) error {
+	if err == nil {
+		r.log, r.author = log, crdt.AuthorOf(log.Key())
+	}
+	return err
+}
+
+func (r *Replica) logConfig() oplog.Config {
+	return oplog.Config{Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Logger: r.cfg.Logger}
+}
+
+// errRewound: the log is not the one that was read.
+var errRewound = errors.New("the log does not hold the last op that was read from it")
+
+// catchUp applies the rows that arrived since the last call. If the log was
+// rewound, it reads it from the start. The caller holds mu.
+func (r *Replica) catchUp(ctx context.Context) error {
+	err := r.readOn(ctx)
+	if errors.Is(err, errRewound) {
+		r.cfg.Logger.Warn("database went back to an earlier state: reading it anew", "path", r.cfg.Path)
+		r.forget()
+		err = r.readOn(ctx)
+	}
+	if n := r.state.Doc().PendingLen(); n != r.pending {
+		if r.pending = n; n > 0 {
+			r.cfg.Logger.Warn("ops wait for others that are not in the database: if rows were lost, restore a backup", "ops", n)
+		}
+	}
+	return err
+}
+
+// readOn reads from the cursor's row, which must still be the one it was.
+func (r *Replica) readOn(ctx context.Context) error {
+	if r.cursor.arrival == 0 {
+		return r.log.Read(ctx, 0, r.take)
+	}
+	known, seen := r.cursor, false
+	err := r.log.Read(ctx, known.arrival-1, func(row oplog.Row) error {
+		if seen {
+			return r.take(row)
+		}
+		if seen = row.Arrival == known.arrival && row.ID == known.id; !seen {
+			return errRewound
+		}
+		return nil
+	})
+	if err == nil && !seen {
+		return errRewound
+	}
+	return err
+}
+
+// take applies a row of the log, or passes over it if it is damaged.
+func (r *Replica) take(row oplog.Row) error {
+	op, err := crdt.Decode(row.Payload)
+	if err != nil || op.ID != row.ID {
+		return r.takeDamaged(row)
+	}
+	r.apply(op, cursor{row.Arrival, row.ID})
+	return nil
+}
+
+// takeDamaged takes a row whose payload does not have the hash that names it.
+// If it is the ID that is damaged, the signature still vouches for the payload.
+// Otherwise the row is passed over: what builds on it goes on, its own edits are
+// missing until the op comes again from elsewhere.
+func (r *Replica) takeDamaged(row oplog.Row) error {
+	op, receipt, err := r.salvage(row)
+	if err != nil {
+		return err
+	}
+	if op != nil {
+		r.apply(op, cursor{row.Arrival, row.ID})
+		return nil
+	}
+	r.cursor = cursor{row.Arrival, row.ID}
+	r.cfg.Logger.Error("op in the database is damaged and is passed over: restore the database from a backup",
+		"arrival", row.Arrival, "op", row.ID.Short())
+	r.state.AssumeApplied(row.ID, receipt.Seq)
+	return nil
+}
+
+// salvage returns the op in a damaged row, or nil if there is none that its
+// author signed.
+func (r *Replica) salvage(row oplog.Row) (*crdt.Op, oplog.Receipt, error) {
+	receipt, err := r.log.Receipt(context.Background(), row.Arrival)
+	if err != nil {
+		return nil, receipt, err
+	}
+	op, err := crdt.Verify(row.Payload, receipt.Signature)
+	if err != nil {
+		return nil, receipt, nil
+	}
+	return op, receipt, nil
+}
+
+// apply brings one op into the document: a local one after its commit, a
+// stored one in order of arrival.
+func (r *Replica) apply(op *crdt.Op, at cursor) {
+	r.cursor = at
+	res, err := r.state.Apply(op)
+	switch {
+	case err != nil:
+		r.cfg.Logger.Warn("stored op is refused", "op", op.ID.Short(), "arrival", at.arrival, "error", err)
+	case len(res.Refused) > 0:
+		for _, bad := range res.Refused {
+			r.cfg.Logger.Warn("stored op is refused", "op", bad.ID.Short(), "error", "its seq does not follow from its parents")
+		}
+	case r.cfg.Logger.Enabled(context.Background(), slog.LevelDebug): // printing IDs is not free
+		r.cfg.Logger.Debug("op", "id", op.ID.Short(), "status", res.Status.String(), "arrival", at.arrival)
+	}
+}
+
+// Entry is one op of the history.
+type Entry struct {
+	Op         *crdt.Op
+	ReceivedAt time.Time
+}
+
+// History calls fn for every op in the log, in order of arrival, until fn
+// returns an error. Rows that cannot be read are passed over. Other calls wait
+// meanwhile.
+func (r *Replica) History(ctx context.Context, fn func(Entry) error) error {
+	return r.read(ctx, func() error {
+		if r.log == nil {
+			return nil
+		}
+		return r.log.Read(ctx, 0, func(row oplog.Row) error {
+			op, receipt, err := r.entry(ctx, row)
+			if op == nil || err != nil {
+				return err
+			}
+			return fn(Entry{op, time.UnixMilli(receipt.ReceivedAt).UTC()})
+		})
+	})
+}
+
+// entry returns the op of a row with its receipt; no op if it is damaged.
+func (r *Replica) entry(ctx context.Context, row oplog.Row) (*crdt.Op, oplog.Receipt, error) {
+	if op, err := crdt.Decode(row.Payload); err == nil && op.ID == row.ID {
+		receipt, err := r.log.Receipt(ctx, row.Arrival)
+		return op, receipt, err
+	}
+	op, receipt, err := r.salvage(row)
+	if op == nil && err == nil {
+		r.cfg.Logger.Error("op in the database is damaged and is passed over", "arrival", row.Arrival, "op", row.ID.Short())
+	}
+	return op, receipt, err
+}
