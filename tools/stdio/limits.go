@@ -1,0 +1,32 @@
+package stdio
+
+import "time"
+
+// MaxMessageBytes bounds one line, its line ending not counted. A longer line is
+// refused and skipped. The longest sensible message is a tool call that carries
+// a long text; 4 MiB leaves two orders of magnitude above that.
+const MaxMessageBytes = 4 << 20
+
+const (
+	// maxQueuedCalls bounds the calls that wait for the worker. Hosts have a
+	// handful of calls under way and batch scripts a few hundred.
+	maxQueuedCalls = 1024
+
+	// maxQueuedBytes bounds the lines of those calls together: without it a full
+	// queue of the longest lines would take 4 GiB. The call that reaches it is the
+	// last one in.
+	maxQueuedBytes = 64 << 20
+
+	// maxStreams bounds the streams open at once, each of which holds a
+	// goroutine. A host needs one.
+	maxStreams = 16
+
+	// maxNotifications bounds the notifications that wait for the writer. mcp-go
+	// drops what does not fit and tells the sender so.
+	maxNotifications = 256
+
+	// drainTime is how long calls may go on after ctx is done. Supervisors that
+	// send SIGTERM wait 10 s (docker stop) or more before SIGKILL, and no call of
+	// a tool server takes that long.
+	drainTime = 10 * time.Second
+)

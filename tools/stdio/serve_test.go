@@ -1,0 +1,562 @@
+package stdio_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/huskies/huskies-mcp/tools/stdio"
+)
+
+// These tests run in synctest bubbles: a test fails when a goroutine is left
+// behind or everything is blocked, and drainTime passes at once.
+
+func TestEveryRequestBeforeTheEndOfInputIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, newTools().srv)
+		want := []string{"0: ok"}
+		c.send(initialize)
+		for i := 1; i <= 200; i++ {
+			c.send(call(fmt.Sprint(i), "note", fmt.Sprint("n", i)))
+			want = append(want, fmt.Sprintf("%d: n%d", i, i))
+		}
+		io.WriteString(c.in, call("201", "note", "no newline"))
+		want = append(want, "201: no newline")
+		if diff := cmp.Diff(want, c.finish()); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestCallsRunInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, newTools().srv)
+		batch := []string{call("1", "note", "a"), call("2", "note", "b"), call("3", "notes", "")}
+		io.WriteString(c.in, strings.Join(batch, "\n"))
+		if diff := cmp.Diff([]string{"1: a", "2: b", "3: a b"}, c.finish()); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestPingDoesNotWaitForCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTools()
+		c := serve(t, ts.srv)
+		for i := range 130 {
+			c.send(call(fmt.Sprint(i), "wait", "slow"))
+		}
+		c.send(ping(`"p"`), `{"jsonrpc":"2.0","id":"l","method":"tools/list"}`)
+		got := []string{c.next(), c.next()}
+		if diff := cmp.Diff([]string{`"p": ok`, `"l": ok`}, got); diff != "" {
+			t.Errorf("first answers (-want +got):\n%s", diff)
+		}
+		close(ts.release)
+		if rest := c.finish(); len(rest) != 130 {
+			t.Errorf("got %d answers to calls, want 130", len(rest))
+		}
+	})
+}
+
+func TestInitializeIsAnsweredBeforeTheCallsAfterIt(t *testing.T) {
+	for range 50 { // the order would be a matter of luck
+		synctest.Test(t, func(t *testing.T) {
+			c := serve(t, newTools().srv)
+			io.WriteString(c.in, initialize+"\n"+call("1", "note", "a")+"\n")
+			if diff := cmp.Diff([]string{"0: ok", "1: a"}, c.finish()); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCancelledCallIsNotAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTools()
+		c := serve(t, ts.srv)
+		c.send(call("1", "wait", "under way"), call("2", "note", "queued"), call("3", "note", "kept"))
+		<-ts.started
+		c.send(cancel("2"), cancel("1"))
+		if err := <-ts.ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("context of the cancelled call: got %v, want %v", err, context.Canceled)
+		}
+		if diff := cmp.Diff([]string{"3: kept"}, c.finish()); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"kept"}, ts.notes); diff != "" {
+			t.Errorf("calls that ran (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestCancelTellsStringsFromIntegers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTools()
+		c := serve(t, ts.srv)
+		c.send(call("0", "wait", "first"))
+		<-ts.started
+		c.send(
+			call("1", "note", "integer"), call(`"1"`, "note", "string"),
+			// Equal as float64.
+			call("9007199254740993", "note", "odd"), call("9007199254740992", "note", "even"),
+			cancel(`"1"`), cancel("9007199254740992"),
+			// Nothing to cancel.
+			cancel("77"), cancel("null"), cancel("1.0"),
+			`{"jsonrpc":"2.0","method":"notifications/cancelled"}`,
+			`{"jsonrpc":"2.0","method":"notifications/cancelled","params":[]}`,
+		)
+		ts.release <- struct{}{}
+		want := []string{"0: first", "1: integer", "9007199254740993: odd"}
+		if diff := cmp.Diff(want, c.finish()); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestInitializeCannotBeCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, newTools().srv)
+		io.WriteString(c.in, initialize+"\n"+cancel("0")+"\n")
+		if diff := cmp.Diff([]string{"0: ok"}, c.finish()); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestEndOfContextFinishesWhatWasAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTools()
+		c := serve(t, ts.srv)
+		c.send(call("1", "wait", "under way"), call("2", "wait", "queued"))
+		<-ts.started
+		synctest.Wait() // the loop has both
+		c.stop()
+		synctest.Wait()
+		close(ts.release)
+		if diff := cmp.Diff([]string{"1: under way", "2: queued"}, c.rest(nil)); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+		for range 2 {
+			if err := <-ts.ended; err != nil {
+				t.Errorf("context of a call while draining: got %v, want nil", err)
+			}
+		}
+	})
+}
+
+func TestReaderStopsAfterServe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, newTools().srv)
+		c.send(ping("1"))
+		if got := c.next(); got != "1: ok" {
+			t.Errorf("got %s, want the answer to ping", got)
+		}
+		c.stop()
+		if rest := c.rest(nil); len(rest) > 0 {
+			t.Errorf("got %q, want no more output", rest)
+		}
+		c.send(`{"half`) // taken by the Read that was blocked
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			io.WriteString(c.in, " a message") // taken by nobody
+		}()
+		synctest.Wait()
+		select {
+		case <-sent:
+			t.Error("input was read after Serve had returned")
+		default:
+		}
+		c.in.Close()
+		<-sent
+	})
+}
+
+func TestDrainIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTools()
+		c := serve(t, ts.srv)
+		c.send(call("1", "wait", "endless"), call("2", "note", "queued"))
+		<-ts.started
+		synctest.Wait() // the loop has both
+		c.stop()
+		want := []string{"1: endless", "2: -32000 the server is shutting down and did not run this call"}
+		if diff := cmp.Diff(want, c.rest(nil)); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+		if len(ts.notes) > 0 {
+			t.Errorf("got calls %q after the drain, want none", ts.notes)
+		}
+	})
+}
+
+func TestEndOfInputThenEndOfContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTools()
+		c := serve(t, ts.srv)
+		c.send(call("1", "wait", "endless"))
+		c.in.Close()
+		<-ts.started
+		synctest.Wait()
+		c.stop()
+		if diff := cmp.Diff([]string{"1: endless"}, c.rest(nil)); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestFullQueueStopsReading(t *testing.T) {
+	const queued = 1024 // maxQueuedCalls
+	fill := func(t *testing.T) (*tools, *client) {
+		ts := newTools()
+		c := serve(t, ts.srv)
+		c.send(call("0", "wait", "first"))
+		<-ts.started
+		for i := range queued {
+			c.send(call(fmt.Sprint(i+1), "note", "n"))
+		}
+		// The reader takes one more line, nobody takes it from there.
+		c.send(ping(`"held"`))
+		synctest.Wait()
+		if len(c.lines) > 0 {
+			t.Fatalf("got %s, want no answer while the queue is full", c.next())
+		}
+		return ts, c
+	}
+	t.Run("until a call ends", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ts, c := fill(t)
+			ts.release <- struct{}{}
+			got := c.finish()
+			slices.Sort(got)
+			if len(got) != queued+2 || !slices.Contains(got, `"held": ok`) {
+				t.Errorf("got %d answers, want %d and one to the ping", len(got), queued+2)
+			}
+		})
+	})
+	t.Run("until the context ends", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ts, c := fill(t)
+			c.stop()
+			synctest.Wait()
+			ts.release <- struct{}{}
+			if got := c.rest(nil); len(got) != queued+1 {
+				t.Errorf("got %d answers, want the %d calls accepted", len(got), queued+1)
+			}
+		})
+	})
+}
+
+func TestCancellingQueuedCallsMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTools()
+		c := serve(t, ts.srv)
+		c.send(call("0", "wait", "first"))
+		<-ts.started
+		for i := range 3000 { // never more than two in the queue
+			id := fmt.Sprint(i + 1)
+			c.send(call(id, "note", "n"), cancel(id))
+		}
+		c.send(ping("9999"))
+		if got := c.next(); got != "9999: ok" {
+			t.Errorf("got %s, want the answer to ping", got)
+		}
+		close(ts.release)
+		if diff := cmp.Diff([]string{"0: first"}, c.finish()); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestPanicCostsOneAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTools()
+		ts.srv.AddNotificationHandler("notifications/bad", func(context.Context, mcp.JSONRPCNotification) { panic("secret") })
+		c := serve(t, ts.srv)
+		c.send(call("1", "panic", ""), `{"jsonrpc":"2.0","method":"notifications/bad"}`, call("2", "note", "alive"))
+		want := []string{"1: -32603 internal error; the server's log has the details", "2: alive"}
+		if diff := cmp.Diff(want, c.finish()); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+		if got := c.log.String(); !strings.Contains(got, "handler panicked") || !strings.Contains(got, "stdio_test.go") {
+			t.Errorf("got log %q, want the panic and its stack", got)
+		}
+	})
+}
+
+func TestAnswerThatCannotBeEncoded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, newTools().srv)
+		c.send(call("1", "unencodable", ""), call("2", "note", "alive"))
+		want := []string{"1: -32603 internal error; the server's log has the details", "2: alive"}
+		if diff := cmp.Diff(want, c.finish()); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestLogHoldsNoBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, newTools().srv)
+		c.send(call("1", "note", "private words"), `{"private words":1}`, `private words`)
+		c.finish()
+		if strings.Contains(c.log.String(), "private words") {
+			t.Errorf("got log %q, want no message bodies", c.log)
+		}
+	})
+}
+
+// pieces records each Write by itself.
+type pieces struct{ writes []string }
+
+func (p *pieces) Write(b []byte) (int, error) {
+	p.writes = append(p.writes, string(b))
+	return len(b), nil
+}
+
+func TestOneWriteForEachMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := strings.NewReader(initialize + "\n" + call("1", "progress", "line\nbreak") + "\n" +
+			call(`"<&>"`, "missing", "<") + "\n" + "junk")
+		var out pieces
+		if err := stdio.Serve(t.Context(), newTools().srv, in, &out, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		if len(out.writes) != 7 {
+			t.Errorf("got %d writes, want 7: %q", len(out.writes), out.writes)
+		}
+		for _, w := range out.writes {
+			if strings.IndexByte(w, '\n') != len(w)-1 || !json.Valid([]byte(w)) {
+				t.Errorf("got write %q, want one JSON line", w)
+			}
+		}
+	})
+}
+
+func TestHTMLIsNotEscaped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out pieces
+		in := strings.NewReader(call("1", "<b>&", ""))
+		if err := stdio.Serve(t.Context(), newTools().srv, in, &out, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(out.writes, ""); !strings.Contains(got, "<b>&") {
+			t.Errorf("got %s, want <b>& as it is", got)
+		}
+	})
+}
+
+func TestFailedWriteEndsServe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTools()
+		inR, inW := io.Pipe()
+		defer inW.Close()
+		outR, outW := io.Pipe()
+		gone := errors.New("client is gone")
+		outR.CloseWithError(gone)
+		done := make(chan error)
+		go func() { done <- stdio.Serve(t.Context(), ts.srv, inR, outW, slog.New(slog.DiscardHandler)) }()
+		// The call under way and the one queued must not hold Serve up.
+		io.WriteString(inW, call("1", "wait", "")+"\n"+call("2", "wait", "")+"\n")
+		<-ts.started
+		io.WriteString(inW, ping("3")+"\n")
+		if err := <-done; !errors.Is(err, gone) {
+			t.Errorf("Serve: got %v, want %v", err, gone)
+		}
+		if err := <-ts.ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("context of the call: got %v, want %v", err, context.Canceled)
+		}
+	})
+}
+
+func TestFailedReadEndsServe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, newTools().srv)
+		broken := errors.New("broken pipe")
+		c.send(call("1", "note", "a"))
+		io.WriteString(c.in, `{"half`)
+		c.in.CloseWithError(broken)
+		if diff := cmp.Diff([]string{"1: a"}, c.rest(broken)); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestBothErasOnOneServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newTools().srv
+		old, young := serve(t, srv), serve(t, srv)
+		old.send(initialize, `{"jsonrpc":"2.0","method":"notifications/initialized"}`, call("1", "client", ""))
+		young.send(modern("1", "server/discover", ""), modern("2", "tools/call", `"name":"client",`), modern("3", "ping", ""))
+		if diff := cmp.Diff([]string{"0: ok", "1: tester 2025-11-25"}, old.finish()); diff != "" {
+			t.Errorf("2025-11-25 (-want +got):\n%s", diff)
+		}
+		want := []string{
+			"1: ok",
+			`3: -32601 "ping" was removed in protocol version 2026-07-28`,
+			"2: newcomer 2026-07-28",
+		}
+		got := young.finish()
+		slices.Sort(got) // a call may be answered before or after what follows it
+		slices.Sort(want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("2026-07-28 (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestSessionsAreUnregistered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var registered, unregistered []string
+		hooks := &server.Hooks{}
+		hooks.AddOnRegisterSession(func(_ context.Context, s server.ClientSession) {
+			registered = append(registered, s.SessionID())
+		})
+		hooks.AddOnUnregisterSession(func(_ context.Context, s server.ClientSession) {
+			unregistered = append(unregistered, s.SessionID())
+		})
+		srv := server.NewMCPServer("test", "1", server.WithHooks(hooks))
+		for range 2 {
+			if got := serve(t, srv).finish(); len(got) > 0 {
+				t.Errorf("got %q, want nothing for an empty input", got)
+			}
+		}
+		if diff := cmp.Diff(registered, unregistered); diff != "" || len(registered) != 2 || registered[0] == registered[1] {
+			t.Errorf("registered %q, unregistered %q, want the same two", registered, unregistered)
+		}
+	})
+}
+
+func TestNotificationsPrecedeTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, newTools().srv)
+		c.send(initialize, call("1", "progress", "done"))
+		want := []string{
+			"0: ok",
+			`notifications/progress {"progress":0}`,
+			`notifications/progress {"progress":1}`,
+			`notifications/progress {"progress":2}`,
+			"1: done",
+		}
+		if diff := cmp.Diff(want, c.finish()); diff != "" {
+			t.Errorf("output (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestNotificationsQueuedAtTheEndAreWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var srv *server.MCPServer
+		hooks := &server.Hooks{}
+		hooks.AddOnUnregisterSession(func(_ context.Context, s server.ClientSession) {
+			var n mcp.JSONRPCNotification
+			n.JSONRPC, n.Method = "2.0", "notifications/last"
+			s.NotificationChannel() <- n
+		})
+		srv = server.NewMCPServer("test", "1", server.WithHooks(hooks))
+		c := serve(t, srv)
+		c.send(initialize)
+		if diff := cmp.Diff([]string{"0: ok", "notifications/last"}, c.finish()); diff != "" {
+			t.Errorf("output (-want +got):\n%s", diff)
+		}
+	})
+}
+
+const toolsChanged = `"notifications":{"toolsListChanged":true},`
+
+func TestStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTools()
+		c := serve(t, ts.srv)
+		ack := func(id string) string {
+			return fmt.Sprintf(`notifications/subscriptions/acknowledged {"_meta":{"io.modelcontextprotocol/subscriptionId":%s},`+
+				`"notifications":{"toolsListChanged":true}}`, id)
+		}
+		changed := func(id string) string {
+			return fmt.Sprintf(`notifications/tools/list_changed {"_meta":{"io.modelcontextprotocol/subscriptionId":%s}}`, id)
+		}
+		expect := func(want ...string) {
+			t.Helper()
+			var got []string
+			for range want {
+				got = append(got, c.next())
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("output (-want +got):\n%s", diff)
+			}
+			synctest.Wait()
+			if len(c.lines) > 0 {
+				t.Errorf("got %s as well", c.next())
+			}
+		}
+
+		c.send(modern("1", "server/discover", ""))
+		expect("1: ok")
+		ts.srv.SendNotificationToAllClients("notifications/tools/list_changed", nil) // not asked for
+		c.send(modern("2", "subscriptions/listen", toolsChanged))
+		expect(ack("2"))
+		c.send(modern(`"b"`, "subscriptions/listen", toolsChanged))
+		expect(ack(`"b"`))
+		ts.srv.SendNotificationToAllClients("notifications/tools/list_changed", nil)
+		ts.srv.SendNotificationToAllClients("notifications/prompts/list_changed", nil) // not asked for
+		expect(changed("2"), changed(`"b"`))
+		c.send(cancel("2"), ping("3"))
+		expect("3: ok")
+		ts.srv.SendNotificationToAllClients("notifications/tools/list_changed", nil)
+		expect(changed(`"b"`))
+		// At the end of input the open stream ends and is answered.
+		if diff := cmp.Diff([]string{`"b": ok`}, c.finish()); diff != "" {
+			t.Errorf("output (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestHandshakeClientGetsEveryBroadcast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTools()
+		c := serve(t, ts.srv)
+		c.send(initialize)
+		c.next()
+		ts.srv.SendNotificationToAllClients("notifications/tools/list_changed", nil)
+		if got := c.next(); got != "notifications/tools/list_changed" {
+			t.Errorf("got %s, want the notification as it was sent", got)
+		}
+		c.finish()
+	})
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, newTools().srv)
+		for i := range 16 { // maxStreams
+			c.send(modern(fmt.Sprint(i), "subscriptions/listen", toolsChanged))
+			c.next()
+		}
+		c.send(modern("16", "subscriptions/listen", toolsChanged))
+		if got, want := c.next(), "16: -32001 16 subscriptions are open already; cancel one first"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		c.send(cancel("3"))
+		synctest.Wait()
+		c.send(modern("17", "subscriptions/listen", toolsChanged))
+		if got := c.next(); !strings.HasPrefix(got, "notifications/subscriptions/acknowledged") {
+			t.Errorf("got %s, want an acknowledgement", got)
+		}
+		if got := c.finish(); len(got) != 16 {
+			t.Errorf("got %d answers to open streams, want 16", len(got))
+		}
+	})
+}
