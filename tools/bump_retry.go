@@ -1,0 +1,41 @@
+package tools
+
+import (
+	"context"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+type bumpRetryIn struct {
+	StoryID string  `json:"story_id"`
+	By      *int64  `json:"by,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1"`
+	IfRev   *string `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
+}
+
+type bumpRetryOut struct {
+	Item           item  `json:"item"`
+	Limit          int64 `json:"limit" jsonschema_description:"retry_count at which a story is blocked; 0: never"`
+	BlockedByLimit bool  `json:"blocked_by_limit" jsonschema_description:"this call reached the limit and blocked the story"`
+}
+
+var bumpRetry = define(definition[bumpRetryIn, bumpRetryOut]{
+	name:        "bump_retry",
+	title:       "Count a failed attempt",
+	description: "Add to a story's retry_count after a failed attempt. At the limit the story is blocked.",
+	handle: func(ctx context.Context, s *service, in bumpRetryIn) (out bumpRetryOut, err error) {
+		by := int64(1)
+		if in.By != nil {
+			by = *in.By
+		}
+		out.Limit = s.maxRetries
+		story, err := s.replica.Update(ctx, s.agent, func(tx *pipeline.Tx) (err error) {
+			if err := expect(tx, in.StoryID, in.IfRev); err != nil {
+				return err
+			}
+			out.BlockedByLimit, err = tx.BumpRetry(in.StoryID, by, s.maxRetries)
+			return err
+		})
+		out.Item = newItem(story)
+		return out, err
+	},
+})

@@ -1,0 +1,64 @@
+package tools
+
+import (
+	"time"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+// item is a story as agents see it. What is empty, zero or false is left out,
+// except story_id, stage and rev.
+type item struct {
+	StoryID       string   `json:"story_id"`
+	Stage         string   `json:"stage"`
+	Name          string   `json:"name,omitempty"`
+	Agent         string   `json:"agent,omitempty" jsonschema_description:"who works on it"`
+	RetryCount    int64    `json:"retry_count,omitempty"`
+	Blocked       bool     `json:"blocked,omitempty"`
+	BlockedReason string   `json:"blocked_reason,omitempty"`
+	DependsOn     []uint32 `json:"depends_on,omitempty" jsonschema_description:"numbers of the stories this one depends on"`
+	Ready         bool     `json:"ready,omitempty" jsonschema_description:"an agent may take it"`
+	WaitingOn     []uint32 `json:"waiting_on,omitempty" jsonschema_description:"the numbers in depends_on that are not done"`
+	Warnings      []string `json:"warnings,omitempty"`
+	UpdatedAt     string   `json:"updated_at,omitempty" jsonschema_description:"RFC 3339, UTC"`
+	Rev           string   `json:"rev" jsonschema_description:"changes with every change of the story; for if_rev"`
+}
+
+func newItem(s pipeline.Story) item {
+	it := item{
+		StoryID:       s.ID,
+		Stage:         string(s.Stage),
+		Name:          s.Name,
+		Agent:         s.Agent,
+		RetryCount:    s.RetryCount,
+		Blocked:       s.Blocked,
+		BlockedReason: s.BlockedReason,
+		DependsOn:     s.DependsOn,
+		Ready:         s.Ready,
+		WaitingOn:     s.WaitingOn,
+		Warnings:      s.Warnings,
+		Rev:           s.Rev.Short(),
+	}
+	if s.UpdatedAt.UnixMilli() != 0 {
+		it.UpdatedAt = s.UpdatedAt.Format(time.RFC3339)
+	}
+	return it
+}
+
+// expect makes sure that the story is still as the caller saw it, if it says
+// how that was.
+func expect(tx *pipeline.Tx, id string, ifRev *string) error {
+	if ifRev == nil {
+		return nil
+	}
+	return tx.Expect(id, *ifRev)
+}
+
+// orEmpty keeps a nil slice out of JSON: clients want an array where the
+// schema says array.
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}

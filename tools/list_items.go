@@ -1,0 +1,122 @@
+package tools
+
+import (
+	"context"
+	"encoding/base64"
+	"strings"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 200
+
+	// maxListBytes bounds the items of one answer, in bytes of JSON. Hosts
+	// refuse answers over 25,000 tokens; JSON has at least 2.5 bytes a token.
+	maxListBytes = 48 << 10
+)
+
+type listItemsIn struct {
+	Stage   *string `json:"stage,omitempty" jsonschema:"enum=1_backlog,enum=2_current,enum=3_qa,enum=4_merge,enum=5_done,enum=6_archived"`
+	Agent   *string `json:"agent,omitempty" jsonschema_description:"\"\" for stories without an agent"`
+	Blocked *bool   `json:"blocked,omitempty"`
+	Ready   *bool   `json:"ready,omitempty" jsonschema_description:"true: stories that an agent may take"`
+	Limit   *int    `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200,default=50"`
+	Cursor  string  `json:"cursor,omitempty" jsonschema_description:"next_cursor of the answer before"`
+}
+
+type stageItems struct {
+	Stage string `json:"stage"`
+	Count int    `json:"count" jsonschema_description:"stories in this stage, on all pages"`
+	Items []item `json:"items"`
+}
+
+type listItemsOut struct {
+	Stages     []stageItems `json:"stages"`
+	Total      int          `json:"total"`
+	NextCursor string       `json:"next_cursor,omitempty" jsonschema_description:"more items follow: pass it as cursor"`
+}
+
+var listItems = define(definition[listItemsIn, listItemsOut]{
+	name:        "list_items",
+	title:       "List the pipeline",
+	description: "List stories in pipeline order, grouped by stage. Filters combine. ready=true finds work.",
+	readOnly:    true,
+	idempotent:  true,
+	handle: func(ctx context.Context, s *service, in listItemsIn) (listItemsOut, error) {
+		after, err := parseCursor(in.Cursor)
+		if err != nil {
+			return listItemsOut{}, err
+		}
+		limit := defaultLimit
+		if in.Limit != nil {
+			limit = *in.Limit
+		}
+		filter := pipeline.Filter{
+			Stage:   (*pipeline.Stage)(in.Stage),
+			Agent:   in.Agent,
+			Blocked: in.Blocked,
+			Ready:   in.Ready,
+		}
+		var page pipeline.Page
+		err = s.replica.View(ctx, func(p *pipeline.State) error {
+			page = p.List(filter, after, limit)
+			return nil
+		})
+		if err != nil {
+			return listItemsOut{}, err
+		}
+		return newListItemsOut(page)
+	},
+})
+
+func newListItemsOut(page pipeline.Page) (listItemsOut, error) {
+	out := listItemsOut{Stages: make([]stageItems, len(page.Stages)), Total: page.Total}
+	group := make(map[pipeline.Stage]*stageItems)
+	for i, c := range page.Stages {
+		out.Stages[i] = stageItems{Stage: string(c.Stage), Count: c.Count, Items: []item{}}
+		group[c.Stage] = &out.Stages[i]
+	}
+	size := 0
+	for i, story := range page.Stories {
+		it := newItem(story)
+		b, err := compactJSON(it)
+		if err != nil {
+			return listItemsOut{}, err
+		}
+		if size += len(b); size > maxListBytes && i > 0 {
+			out.NextCursor = formatCursor(page.Stories[i-1])
+			return out, nil
+		}
+		g := group[story.Stage]
+		g.Items = append(g.Items, it)
+	}
+	if page.More {
+		out.NextCursor = formatCursor(page.Stories[len(page.Stories)-1])
+	}
+	return out, nil
+}
+
+// A cursor is the place of the last item of a page, so it holds whatever
+// happens to the stories meanwhile.
+func formatCursor(last pipeline.Story) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(string(last.Stage) + "/" + last.ID))
+}
+
+func parseCursor(s string) (*pipeline.Position, error) {
+	if s == "" {
+		return nil, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	stage, id, ok := strings.Cut(string(b), "/")
+	if err != nil || !ok || stage == "" || !crdt.ValidStoryID(id) {
+		return nil, &pipeline.Error{
+			Code:    pipeline.CodeInvalid,
+			Message: "cursor is not one that list_items gave",
+			Next:    "pass next_cursor as it was given, or leave cursor out to begin at the start",
+		}
+	}
+	return &pipeline.Position{Stage: pipeline.Stage(stage), ID: id}, nil
+}

@@ -1,0 +1,31 @@
+package tools
+
+import (
+	"context"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+type readItemIn struct {
+	StoryID string `json:"story_id"`
+}
+
+type readItemOut struct {
+	Item item `json:"item"`
+}
+
+var readItem = define(definition[readItemIn, readItemOut]{
+	name:        "read_item",
+	title:       "Read a story",
+	description: "Read one story.",
+	readOnly:    true,
+	idempotent:  true,
+	handle: func(ctx context.Context, s *service, in readItemIn) (out readItemOut, err error) {
+		err = s.replica.View(ctx, func(p *pipeline.State) error {
+			story, err := p.Story(in.StoryID)
+			out.Item = newItem(story)
+			return err
+		})
+		return out, err
+	},
+})

@@ -1,0 +1,37 @@
+package tools
+
+import (
+	"context"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+type setBlockedIn struct {
+	StoryID string  `json:"story_id"`
+	Blocked bool    `json:"blocked"`
+	Reason  *string `json:"reason,omitempty" jsonschema:"maxLength=1024" jsonschema_description:"why, and what would help"`
+	IfRev   *string `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
+}
+
+type setBlockedOut struct {
+	Item    item     `json:"item"`
+	Changed []string `json:"changed" jsonschema_description:"names of the fields that changed"`
+}
+
+var setBlocked = define(definition[setBlockedIn, setBlockedOut]{
+	name:        "set_blocked",
+	title:       "Block or unblock a story",
+	description: "Block a story with a reason, or unblock it. Unblocking clears the reason and sets retry_count to 0.",
+	idempotent:  true,
+	handle: func(ctx context.Context, s *service, in setBlockedIn) (out setBlockedOut, err error) {
+		story, err := s.replica.Update(ctx, s.agent, func(tx *pipeline.Tx) (err error) {
+			if err := expect(tx, in.StoryID, in.IfRev); err != nil {
+				return err
+			}
+			out.Changed, err = tx.SetBlocked(in.StoryID, in.Blocked, in.Reason)
+			return err
+		})
+		out.Item, out.Changed = newItem(story), orEmpty(out.Changed)
+		return out, err
+	},
+})

@@ -1,0 +1,158 @@
+package tools
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/schemas"
+)
+
+// tool is the definition of one tool.
+type tool struct {
+	name        string
+	title       string
+	description string // for models; short, since every session pays for it
+	readOnly    bool
+	idempotent  bool
+	// in and out are zero values of the arguments and the answer, for the
+	// schemas.
+	in, out any
+	// call reads the arguments, which fit the schema, and answers.
+	call func(ctx context.Context, s *service, args json.RawMessage) (any, error)
+}
+
+// definition is what the author of a tool writes.
+type definition[In, Out any] struct {
+	name, title, description string
+	readOnly, idempotent     bool
+	handle                   func(ctx context.Context, s *service, in In) (Out, error)
+}
+
+func define[In, Out any](d definition[In, Out]) tool {
+	var in In
+	var out Out
+	return tool{
+		name: d.name, title: d.title, description: d.description,
+		readOnly: d.readOnly, idempotent: d.idempotent,
+		in: in, out: out,
+		call: func(ctx context.Context, s *service, args json.RawMessage) (any, error) {
+			var in In
+			if err := json.Unmarshal(args, &in); err != nil {
+				return nil, fmt.Errorf("decode checked arguments: %w", err)
+			}
+			return d.handle(ctx, s, in)
+		},
+	}
+}
+
+// all returns the tools in the order in which people read about them.
+func all() []tool {
+	return []tool{writeItem, readItem, listItems, setBlocked, bumpRetry}
+}
+
+// mcpTool returns the tool as the protocol describes it, and the checker of
+// its arguments.
+func (t *tool) mcpTool() (mcp.Tool, *checker, error) {
+	in, err := schemas.Input(t.name)
+	if err != nil {
+		return mcp.Tool{}, nil, err
+	}
+	out, err := schemas.Output(t.name)
+	if err != nil {
+		return mcp.Tool{}, nil, err
+	}
+	check, err := newChecker(t.name, in)
+	if err != nil {
+		return mcp.Tool{}, nil, fmt.Errorf("input schema of %s: %w", t.name, err)
+	}
+	no := false
+	return mcp.Tool{
+		Name:            t.name,
+		Title:           t.title,
+		Description:     t.description,
+		RawInputSchema:  in,
+		RawOutputSchema: out,
+		Annotations: mcp.ToolAnnotation{
+			Title:        t.title,
+			ReadOnlyHint: &t.readOnly,
+			// Every change is one more op in a log that keeps all.
+			DestructiveHint: &no,
+			IdempotentHint:  &t.idempotent,
+			OpenWorldHint:   &no,
+		},
+	}, check, nil
+}
+
+// handler wraps the tool for the server.
+func (t *tool) handler(s *service, check *checker) server.ToolHandlerFunc {
+	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		raw := req.Params.RawArguments
+		if raw == nil && req.Params.Arguments != nil { // a caller inside the process
+			var err error
+			if raw, err = json.Marshal(req.Params.Arguments); err != nil {
+				return nil, err
+			}
+		}
+		args, err := check.arguments(raw)
+		if err != nil {
+			return mcp.NewToolResultError(err.Error()), nil
+		}
+		answer, err := t.call(ctx, s, args)
+		if err != nil {
+			return s.errorResult(ctx, t.name, err)
+		}
+		text, err := compactJSON(answer)
+		if err != nil {
+			return nil, fmt.Errorf("encode answer of %s: %w", t.name, err)
+		}
+		return &mcp.CallToolResult{
+			Content:              []mcp.Content{mcp.NewTextContent(string(text))},
+			RawStructuredContent: text,
+		}, nil
+	}
+}
+
+// errorResult says err to the model: what is wrong and what to do next.
+// Details that only help a person with access to the machine go to the log.
+func (s *service) errorResult(ctx context.Context, tool string, err error) (*mcp.CallToolResult, error) {
+	var domain *pipeline.Error
+	var storage *oplog.Error
+	switch {
+	case errors.As(err, &domain):
+		text := domain.Error()
+		if domain.Current != nil {
+			item, err := compactJSON(newItem(*domain.Current))
+			if err != nil {
+				return nil, err
+			}
+			text += "\ncurrent item: " + string(item)
+		}
+		return mcp.NewToolResultError(text), nil
+	case errors.As(err, &storage):
+		s.logger.Info("storage failed; the agent was told", "tool", tool, "error", err)
+		return mcp.NewToolResultError(fmt.Sprintf("the pipeline's database failed: %v. What to do: %s", storage, storage.Next)), nil
+	case ctx.Err() != nil: // cancelled by the client, which hears no answer
+		return nil, ctx.Err()
+	}
+	s.logger.Error("tool failed", "tool", tool, "error", err)
+	return mcp.NewToolResultError("huskies-mcp failed inside; its log has the details. Read the item to see whether the change was made, then repeat the call"), nil
+}
+
+// compactJSON encodes v on one line, with <, > and & as they are.
+func compactJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}

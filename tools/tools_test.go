@@ -1,0 +1,457 @@
+package tools
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/replica"
+	"github.com/huskies/huskies-mcp/schemas"
+)
+
+// host calls tools as a host does: by JSON-RPC messages.
+type host struct {
+	t   testing.TB
+	srv *server.MCPServer
+}
+
+func newHost(t testing.TB, path string) *host {
+	t.Helper()
+	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
+	r := replica.New(replica.Config{Path: path, Now: time.Now, Rand: rand.Reader, Logger: logger})
+	t.Cleanup(func() { _ = r.Close() })
+	srv, err := NewServer(Config{Replica: r, Agent: "tester", MaxRetries: DefaultMaxRetries, Version: "test", Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &host{t, srv}
+}
+
+func newTempHost(t testing.TB) *host { return newHost(t, filepath.Join(t.TempDir(), "p.db")) }
+
+// result is a tool's result as it is on the wire.
+type result struct {
+	Content           []struct{ Type, Text string }
+	StructuredContent json.RawMessage
+	IsError           bool
+}
+
+func (h *host) request(method string, params any) json.RawMessage {
+	h.t.Helper()
+	msg, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	b, err := json.Marshal(h.srv.HandleMessage(context.Background(), msg))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var answer struct{ Result, Error json.RawMessage }
+	if err := json.Unmarshal(b, &answer); err != nil || answer.Error != nil {
+		h.t.Fatalf("%s: %s (%v)", method, answer.Error, err)
+	}
+	return answer.Result
+}
+
+// call makes a call and checks what must hold of every answer: structured
+// content that fits the output schema and the same as text, or an error as text.
+func (h *host) call(tool, args string) result {
+	h.t.Helper()
+	var r result
+	if err := json.Unmarshal(h.request("tools/call", map[string]any{"name": tool, "arguments": json.RawMessage(args)}), &r); err != nil {
+		h.t.Fatal(err)
+	}
+	if len(r.Content) != 1 || r.Content[0].Type != "text" || r.Content[0].Text == "" {
+		h.t.Fatalf("%s %s: content %+v, want one text", tool, args, r.Content)
+	}
+	if r.IsError {
+		if r.StructuredContent != nil {
+			h.t.Errorf("%s %s: an error with structured content, which clients check against the schema", tool, args)
+		}
+		return r
+	}
+	var text, structured any
+	if err := json.Unmarshal([]byte(r.Content[0].Text), &text); err != nil {
+		h.t.Fatal(err)
+	}
+	structured, err := jsonschema.UnmarshalJSON(bytes.NewReader(r.StructuredContent))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := outputSchema(h.t, tool).Validate(structured); err != nil {
+		h.t.Errorf("%s %s: %v in %s", tool, args, err, r.StructuredContent)
+	}
+	var plain any
+	_ = json.Unmarshal(r.StructuredContent, &plain)
+	if diff := cmp.Diff(plain, text); diff != "" {
+		h.t.Errorf("%s: text differs from structured content: %s", tool, diff)
+	}
+	return r
+}
+
+// ok makes a call that must succeed and returns its answer as text.
+func (h *host) ok(tool, args string) string {
+	h.t.Helper()
+	r := h.call(tool, args)
+	if r.IsError {
+		h.t.Fatalf("%s %s: %s", tool, args, r.Content[0].Text)
+	}
+	return r.Content[0].Text
+}
+
+// fails makes a call that must fail and returns what it says.
+func (h *host) fails(tool, args string) string {
+	h.t.Helper()
+	r := h.call(tool, args)
+	if !r.IsError {
+		h.t.Fatalf("%s %s: got %s, want an error", tool, args, r.Content[0].Text)
+	}
+	return r.Content[0].Text
+}
+
+func outputSchema(t testing.TB, tool string) *jsonschema.Schema {
+	t.Helper()
+	b, err := schemas.Output(tool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := newChecker(tool, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.schema
+}
+
+// noTime takes what differs from run to run out of an answer.
+func noTime(s string) string {
+	s = regexp.MustCompile(`"updated_at":"[^"]*"`).ReplaceAllString(s, `"updated_at":"T"`)
+	return regexp.MustCompile(`"rev":"[0-9a-f]{12}"`).ReplaceAllString(s, `"rev":"R"`)
+}
+
+// TestAnswers: what agents get, to the letter.
+func TestAnswers(t *testing.T) {
+	h := newTempHost(t)
+	for _, tt := range []struct{ tool, args, want string }{
+		{"list_items", `{}`, `{"stages":[],"total":0}`},
+		{
+			"write_item", `{"story_id":"1_s","stage":"1_backlog"}`,
+			`{"item":{"story_id":"1_s","stage":"1_backlog","ready":true,"updated_at":"T","rev":"R"},"created":true,"changed":["stage"]}`,
+		},
+		{
+			"write_item", `{"story_id":"1_s","stage":"1_backlog","name":"","blocked":null}`,
+			`{"item":{"story_id":"1_s","stage":"1_backlog","ready":true,"updated_at":"T","rev":"R"},"created":false,"changed":[]}`,
+		},
+		{
+			"write_item", `{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","retry_count":"2","blocked":"true","depends_on":["1",7]}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","retry_count":2,"blocked":true,"depends_on":[1,7],"waiting_on":[1,7],"warnings":["depends_on 7: no story has that number, so it is not met"],"updated_at":"T","rev":"R"},"created":true,"changed":["stage","name","agent","retry_count","blocked","depends_on"]}`,
+		},
+		{
+			"set_blocked", `{"story_id":"2_s","blocked":false}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","depends_on":[1,7],"waiting_on":[1,7],"warnings":["depends_on 7: no story has that number, so it is not met"],"updated_at":"T","rev":"R"},"changed":["blocked","retry_count"]}`,
+		},
+		{
+			"write_item", `{"story_id":"2_s","depends_on":[],"agent":""}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","updated_at":"T","rev":"R"},"created":false,"changed":["agent","depends_on"]}`,
+		},
+		{
+			"bump_retry", `{"story_id":"2_s"}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","retry_count":1,"updated_at":"T","rev":"R"},"limit":3,"blocked_by_limit":false}`,
+		},
+		{
+			"bump_retry", `{"story_id":"2_s","by":2.0}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","retry_count":3,"blocked":true,"blocked_reason":"retry limit reached (3 of 3)","updated_at":"T","rev":"R"},"limit":3,"blocked_by_limit":true}`,
+		},
+		{
+			"set_blocked", `{"story_id":"1_s","blocked":true,"reason":"no key"}`,
+			`{"item":{"story_id":"1_s","stage":"1_backlog","blocked":true,"blocked_reason":"no key","updated_at":"T","rev":"R"},"changed":["blocked","blocked_reason"]}`,
+		},
+		{
+			"read_item", `{"story_id":"1_s"}`,
+			`{"item":{"story_id":"1_s","stage":"1_backlog","blocked":true,"blocked_reason":"no key","updated_at":"T","rev":"R"}}`,
+		},
+		{
+			"list_items", `{"stage":"2_current","limit":1}`,
+			`{"stages":[{"stage":"2_current","count":1,"items":[{"story_id":"2_s","stage":"2_current","name":"<b> & c","retry_count":3,"blocked":true,"blocked_reason":"retry limit reached (3 of 3)","updated_at":"T","rev":"R"}]}],"total":1}`,
+		},
+		{"list_items", `{"ready":true}`, `{"stages":[],"total":0}`},
+	} {
+		if diff := cmp.Diff(tt.want, noTime(h.ok(tt.tool, tt.args))); diff != "" {
+			t.Errorf("%s %s (-want +got):\n%s", tt.tool, tt.args, diff)
+		}
+	}
+}
+
+// TestErrorsSayWhatToDo: plain words with the next step, and nothing written.
+func TestErrorsSayWhatToDo(t *testing.T) {
+	h := newTempHost(t)
+	h.ok("write_item", `{"story_id":"10_story_login","stage":"1_backlog"}`)
+	before := h.ok("list_items", `{}`)
+	numbers, _ := json.Marshal(make([]int, 65))
+	for _, tt := range []struct{ tool, args, want string }{
+		{"read_item", `{"story_id":"10_story_lgin"}`, "did you mean 10_story_login? Otherwise find the right story_id with list_items"},
+		{"read_item", `{}`, "read_item needs story_id"},
+		{"read_item", `{"story_id":"10/x"}`, `story_id "10/x" is not a valid story ID; use letters`},
+		{"read_item", `{"story_id":10}`, "story_id must be a string, got the number 10"},
+		{"read_item", `{"story_id":"login"}`, "did you mean 10_story_login?"},
+		{"read_item", `{"id":"10_story_login"}`, `read_item has no argument "id": did you mean "story_id"?`},
+		{"read_item", `{"story_id":"10_story_login","xyz":1}`, `read_item has no argument "xyz": it takes story_id`},
+		{"read_item", `{"story_id":"10_story_login","story_id":"11_x"}`, `argument "story_id" is given twice`},
+		{"read_item", `{"storyid":"10_story_login"}`, `did you mean "story_id"?`},
+		{"read_item", `[1]`, "arguments of read_item must be a JSON object"},
+		{"write_item", `{"story_id":"11_x"}`, "give stage, e.g. 1_backlog, to create it"},
+		{"write_item", `{"story_id":"10_story_login","stage":"qa"}`, `stage must be one of 1_backlog, 2_current, 3_qa, 4_merge, 5_done, 6_archived; got "qa"`},
+		{"write_item", `{"story_id":"10_story_login","stage":"current"}`, `did you mean "2_current"?`},
+		{"write_item", `{"story_id":"10_story_login","depends_on":[1,"x"]}`, `depends_on[1] must be an integer, got the string "x" (depends_on: numbers of the stories`},
+		{"write_item", `{"story_id":"10_story_login","blocked_reason":"x"}`, `write_item has no argument "blocked_reason": set_blocked takes a reason`},
+		{"set_blocked", `{"story_id":"10_story_login","blocked":true,"blocked_reason":"x"}`, `did you mean "reason"?`},
+		{"write_item", `{"story_id":"10_story_login","title":"x","tags":[]}`, `write_item has no argument "tags": it takes story_id, agent, blocked, depends_on, if_rev, name, retry_count, stage; write_item has no argument "title": did you mean "name"?`},
+		{"write_item", `{"story_id":"10_story_login","if_rev":""}`, `if_rev is "", want at least 12 hex digits`},
+		{"write_item", `{"story_id":"10_story_login","depends_on":[-1]}`, "depends_on[0] must be at least 0, got the number -1"},
+		{"write_item", `{"story_id":"10_story_login","depends_on":[4294967296]}`, "depends_on[0] must be at most 4294967295"},
+		{"write_item", `{"story_id":"10_story_login","depends_on":7}`, "depends_on must be an array, got the number 7"},
+		{"write_item", `{"story_id":"10_story_login","depends_on":` + string(numbers) + `}`, "65 elements, at most 64"},
+		{"write_item", `{"story_id":"10_story_login","retry_count":1.5}`, "retry_count must be an integer, got the number 1.5"},
+		{"write_item", `{"story_id":"10_story_login","retry_count":1000001}`, "retry_count must be at most 1000000"},
+		{"write_item", `{"story_id":"10_story_login","retry_count":1e300}`, "retry_count must be at most 1000000"},
+		{"write_item", `{"story_id":"10_story_login","retry_count":"1e999999999"}`, "retry_count must be an integer, got the string"},
+		{"write_item", `{"story_id":"10_story_login","blocked":"maybe"}`, `blocked must be a boolean, got the string "maybe"`},
+		{"write_item", `{"story_id":"10_story_login","name":"` + strings.Repeat("n", 257) + `"}`, "name has 257 characters, at most 256"},
+		{"write_item", `{"story_id":"10_story_login","name":"` + strings.Repeat("é", 129) + `"}`, "name has 258 bytes, at most 256"},
+		{"write_item", `{"story_id":"10_story_login","if_rev":"0123456789ab","stage":"3_qa"}`, "has moved on"},
+		{"set_blocked", `{"story_id":"10_story_login"}`, "set_blocked needs blocked"},
+		{"set_blocked", `{"story_id":"10_story_login","blocked":false,"reason":"x"}`, "leave reason out"},
+		{"bump_retry", `{"story_id":"10_story_login","by":0}`, "by must be at least 1, got the number 0"},
+		{"bump_retry", `{"story_id":"10_story_login","by":""}`, `by must be an integer, got the string ""`},
+		{"list_items", `{"limit":201}`, "limit must be at most 200"},
+		{"list_items", `{"cursor":"zzz"}`, "pass next_cursor as it was given"},
+		{"list_items", `{"agent":5,"stagee":"x"}`, `agent must be a string, got the number 5; list_items has no argument "stagee": did you mean "stage"?`},
+	} {
+		if got := h.fails(tt.tool, tt.args); !strings.Contains(got, tt.want) {
+			t.Errorf("%s %.80s:\ngot  %s\nwant ...%s...", tt.tool, tt.args, got, tt.want)
+		}
+	}
+	if diff := cmp.Diff(before, h.ok("list_items", `{}`)); diff != "" {
+		t.Error("a refused call changed something:", diff)
+	}
+}
+
+// TestC18_OddText: what comes in goes out, whatever the text is; what is no
+// integer is refused.
+func TestC18_OddText(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	for i, name := range []string{"<script>&amp;</script>", "é is not e\u0301", "\u202eright to left", "tab\tline\nnull\x00", "\U0001f436 dog", "\u2028", "{\"a\":1}", "\ufeffbom", strings.Repeat("\U0001f436", 64)} {
+		h := newHost(t, path)
+		id := fmt.Sprintf("%d_s", i)
+		args, _ := json.Marshal(map[string]any{"story_id": id, "stage": "1_backlog", "name": name})
+		h.ok("write_item", string(args))
+		var out struct{ Item struct{ Name string } }
+		if err := json.Unmarshal([]byte(newHost(t, path).ok("read_item", `{"story_id":"`+id+`"}`)), &out); err != nil || out.Item.Name != name {
+			t.Errorf("got %q (%v), want %q", out.Item.Name, err, name)
+		}
+	}
+}
+
+// TestConflictShowsTheCurrentItem, so that the agent can decide again at once.
+func TestConflictShowsTheCurrentItem(t *testing.T) {
+	h := newTempHost(t)
+	var out writeItemOut
+	if err := json.Unmarshal([]byte(h.ok("write_item", `{"story_id":"1_s","stage":"1_backlog"}`)), &out); err != nil {
+		t.Fatal(err)
+	}
+	claim := func(agent string) string {
+		return fmt.Sprintf(`{"story_id":"1_s","stage":"2_current","agent":%q,"if_rev":%q}`, agent, out.Item.Rev)
+	}
+	h.ok("write_item", claim("coder-1"))
+	got := h.fails("write_item", claim("coder-2"))
+	_, current, ok := strings.Cut(got, "\ncurrent item: ")
+	var it item
+	if !ok || json.Unmarshal([]byte(current), &it) != nil || it.Agent != "coder-1" || it.Rev == out.Item.Rev {
+		t.Errorf("got %s", got)
+	}
+	for _, call := range [][2]string{
+		{"set_blocked", `{"story_id":"1_s","blocked":true,"if_rev":"` + out.Item.Rev + `"}`},
+		{"bump_retry", `{"story_id":"1_s","if_rev":"` + out.Item.Rev + `"}`},
+	} {
+		if got := h.fails(call[0], call[1]); !strings.Contains(got, "has moved on") {
+			t.Errorf("%s: got %s", call[0], got)
+		}
+	}
+	if diff := cmp.Diff(`{"item":`+current+`}`, h.ok("read_item", `{"story_id":"1_s"}`)); diff != "" {
+		t.Error("the item shown is not the item (-shown +read):", diff)
+	}
+}
+
+// TestErrorsAreShort, whatever was sent.
+func TestErrorsAreShort(t *testing.T) {
+	h := newTempHost(t)
+	long := strings.Repeat("x", 100_000)
+	many := map[string]any{"story_id": "1_s"}
+	for i := range 10_000 {
+		many[fmt.Sprint("argument", i)] = i
+	}
+	all, _ := json.Marshal(many)
+	for _, args := range []string{
+		string(all),
+		`{"story_id":"` + long + `"}`,
+		`{"story_id":"1_s","` + long + `":1}`,
+		`{"story_id":"1_s","stage":"` + long + `"}`,
+		`{"story_id":"1_s","stage":"1_backlog","if_rev":"` + long + `"}`,
+		`{"story_id":"1_s","blocked":"` + long + `"}`,
+		`{"story_id":["` + long + `"]}`,
+	} {
+		if got := h.fails("write_item", args); len(got) > 1000 {
+			t.Errorf("%.60s...: an error of %d bytes: %.300s", args, len(got), got)
+		}
+	}
+}
+
+// TestListPagesFitHosts: however long the texts, an answer stays below what
+// hosts accept, and the pages together hold every story once, in order.
+func TestListPagesFitHosts(t *testing.T) {
+	h := newTempHost(t)
+	const stories = 120
+	for i := range stories {
+		id := fmt.Sprintf("%d_s", i)
+		h.ok("write_item", fmt.Sprintf(`{"story_id":%q,"stage":"1_backlog","name":%q}`, id, strings.Repeat("n", 256)))
+		h.ok("set_blocked", fmt.Sprintf(`{"story_id":%q,"blocked":true,"reason":%q}`, id, strings.Repeat("r", 1024)))
+	}
+	var ids []string
+	for cursor := ""; ; {
+		text := h.ok("list_items", fmt.Sprintf(`{"limit":200,"cursor":%q}`, cursor))
+		if len(text) > maxListBytes+4096 {
+			t.Errorf("an answer of %d bytes", len(text))
+		}
+		var out listItemsOut
+		if err := json.Unmarshal([]byte(text), &out); err != nil {
+			t.Fatal(err)
+		}
+		if out.Total != stories || out.Stages[0].Count != stories {
+			t.Errorf("total %d, count %d", out.Total, out.Stages[0].Count)
+		}
+		for _, it := range out.Stages[0].Items {
+			ids = append(ids, it.StoryID)
+		}
+		if cursor = out.NextCursor; cursor == "" {
+			break
+		}
+	}
+	for i, id := range ids {
+		if id != fmt.Sprintf("%d_s", i) {
+			t.Fatalf("story %d is %s", i, id)
+		}
+	}
+	if len(ids) != stories {
+		t.Errorf("%d stories on all pages, want %d", len(ids), stories)
+	}
+}
+
+// TestStorageFailuresAreAnswers: a broken database is told to the agent, and
+// once it is mended the same server works.
+func TestStorageFailuresAreAnswers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	if err := os.WriteFile(path, bytes.Repeat([]byte("this is not a database\n"), 100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := newHost(t, path)
+	for _, call := range [][2]string{{"list_items", `{}`}, {"write_item", `{"story_id":"1_s","stage":"1_backlog"}`}} {
+		if got := h.fails(call[0], call[1]); !strings.Contains(got, "not an SQLite database") || !strings.Contains(got, path) {
+			t.Errorf("%s: got %s", call[0], got)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	h.ok("write_item", `{"story_id":"1_s","stage":"1_backlog"}`)
+}
+
+// TestDefinitionsSuitHosts: names, lengths, hints and the cost in a session.
+func TestDefinitionsSuitHosts(t *testing.T) {
+	h := newTempHost(t)
+	raw := h.request("tools/list", map[string]any{})
+	if len(raw) > 12<<10 {
+		t.Errorf("tools/list has %d bytes: every session of every agent pays for them", len(raw))
+	}
+	var list mcp.ListToolsResult
+	if err := json.Unmarshal(raw, &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Tools) != len(all()) {
+		t.Errorf("%d tools, want %d", len(list.Tools), len(all()))
+	}
+	for _, tl := range list.Tools {
+		if !regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`).MatchString(tl.Name) || tl.Title == "" || tl.Description == "" || len(tl.Description) > 300 {
+			t.Errorf("%s: title %q, description of %d bytes", tl.Name, tl.Title, len(tl.Description))
+		}
+		a := tl.Annotations
+		if a.Title == "" || a.ReadOnlyHint == nil || a.DestructiveHint == nil || a.IdempotentHint == nil || a.OpenWorldHint == nil {
+			t.Errorf("%s: annotations %+v", tl.Name, a)
+		}
+	}
+	if n := len(instructionsFor(strings.Repeat("a", crdt.MaxAgent))); n > 2<<10 {
+		t.Errorf("instructions have %d bytes, hosts cut at 2048", n)
+	}
+}
+
+// FuzzArguments: whatever the arguments are, the server answers, and a
+// successful write is what a read then shows.
+func FuzzArguments(f *testing.F) {
+	for _, seed := range []string{`{"story_id":"1_s","stage":"1_backlog"}`, `{"story_id":"1_s","depends_on":"[1,2]"}`, `{"limit":1e1}`, `null`, `{"story_id":{"a":[null]}}`, `{"by":"0x10"}`} {
+		f.Add(seed)
+	}
+	h := newTempHost(f)
+	f.Fuzz(func(t *testing.T, args string) {
+		if !json.Valid([]byte(args)) {
+			t.Skip("the transport refuses it")
+		}
+		h := &host{t, h.srv}
+		for _, tl := range all() {
+			r := h.call(tl.name, args)
+			if r.IsError || tl.readOnly {
+				continue
+			}
+			var out struct{ Item item }
+			if err := json.Unmarshal(r.StructuredContent, &out); err != nil {
+				t.Fatal(err)
+			}
+			var read readItemOut
+			if err := json.Unmarshal([]byte(h.ok("read_item", `{"story_id":"`+out.Item.StoryID+`"}`)), &read); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(out.Item, read.Item); diff != "" {
+				t.Errorf("%s %s (-answer +read): %s", tl.name, args, diff)
+			}
+		}
+	})
+}
+
+// BenchmarkCall is one call through the server: arguments checked, answered,
+// encoded. Subtract BenchmarkUpdate and BenchmarkView of package replica.
+func BenchmarkCall(b *testing.B) {
+	h := newTempHost(b)
+	h.ok("write_item", `{"story_id":"1_s","stage":"1_backlog"}`)
+	for _, tool := range []string{"read_item", "bump_retry"} {
+		b.Run(tool, func(b *testing.B) {
+			msg := []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + tool + `","arguments":{"story_id":"1_s"}}}`)
+			for b.Loop() {
+				if _, ok := h.srv.HandleMessage(context.Background(), msg).(mcp.JSONRPCResponse); !ok {
+					b.Fatal("no answer")
+				}
+			}
+		})
+	}
+}
