@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/tools"
+	"github.com/huskies/huskies-mcp/tools/stdio"
+)
+
+func callCommand(opts *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "call TOOL [JSON | -]",
+		Short: "Make one tool call and print the structured answer",
+		Long: `Make one tool call through the same server that hosts talk to, and print the
+structured answer as JSON. The arguments are a JSON object, or - to read it from
+standard input. When the tool answers with an error, its message is on standard
+error and the exit code is 1.`,
+		Example: `  huskies-mcp call write_item '{"story_id":"10_story_login","stage":"1_backlog"}'
+  huskies-mcp call list_items '{"ready":true}'
+  jq -n '{story_id:"10_story_login"}' | huskies-mcp call read_item -`,
+		Args:      callArgs,
+		ValidArgs: tools.Names(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return call(cmd, *opts, args)
+		},
+	}
+}
+
+func callArgs(_ *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return fmt.Errorf("which tool? They are %s", strings.Join(tools.Names(), ", "))
+	case len(args) > 2:
+		return fmt.Errorf("the arguments must be one JSON object in single quotes, e.g. huskies-mcp call %s '{\"story_id\":\"10_story_login\"}'", args[0])
+	}
+	return nil
+}
+
+func call(cmd *cobra.Command, opts options, args []string) error {
+	if !cmd.Flags().Changed("log-level") {
+		opts.logLevel = "warn" // a script wants to hear the tool, not the server
+	}
+	tool, arguments := args[0], []byte("{}")
+	if !slices.Contains(tools.Names(), tool) {
+		return fmt.Errorf("there is no tool %q: the tools are %s", tool, strings.Join(tools.Names(), ", "))
+	}
+	if len(args) == 2 {
+		arguments = []byte(args[1])
+	}
+	if string(arguments) == "-" {
+		var err error
+		if arguments, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), stdio.MaxMessageBytes)); err != nil {
+			return fmt.Errorf("read arguments: %w", err)
+		}
+	}
+	if err := json.Unmarshal(arguments, new(any)); err != nil {
+		return fmt.Errorf("the arguments are not JSON: %w in %.80q (a JSON object in single quotes is wanted, e.g. '{\"story_id\":\"10_story_login\"}')", err, arguments)
+	}
+	env, err := newEnvironment(cmd, opts)
+	if err != nil {
+		return err
+	}
+	defer env.replica.Close()
+	env.logger.Debug("pipeline in use", "path", env.where.Path, "why", env.where.Why)
+	srv, err := tools.NewServer(env.toolsConfig())
+	if err != nil {
+		return err
+	}
+	request, err := json.Marshal(map[string]any{
+		"jsonrpc": mcp.JSONRPC_VERSION, "id": 1, "method": mcp.MethodToolsCall,
+		"params": map[string]any{"name": tool, "arguments": json.RawMessage(arguments)},
+	})
+	if err != nil {
+		return err
+	}
+	return printAnswer(cmd.OutOrStdout(), srv.HandleMessage(cmd.Context(), request))
+}
+
+// printAnswer writes the structured answer, indented for a terminal, or
+// returns the tool's or the protocol's error.
+func printAnswer(w io.Writer, message mcp.JSONRPCMessage) error {
+	b, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Error  *struct{ Message string }
+		Result struct {
+			IsError bool
+			Content []struct{ Text string }
+		}
+	}
+	if err := json.Unmarshal(b, &answer); err != nil {
+		return err
+	}
+	if answer.Error != nil {
+		return errors.New(answer.Error.Message)
+	}
+	var text []byte
+	for _, c := range answer.Result.Content {
+		text = append(text, c.Text...)
+	}
+	if answer.Result.IsError {
+		return errors.New(string(text))
+	}
+	// The text is the structured answer as JSON, without the escapes that the
+	// protocol's encoder adds.
+	out := bytes.NewBuffer(nil)
+	if f, ok := w.(*os.File); ok && isTerminal(f) {
+		err = json.Indent(out, text, "", "  ")
+	} else {
+		err = json.Compact(out, text)
+	}
+	if err != nil {
+		return err
+	}
+	out.WriteByte('\n')
+	_, err = io.WriteString(w, printable(out.String()))
+	return err
+}
+
+// printable returns text in which nothing drives a terminal or turns the
+// direction of writing: such characters stand as \u escapes, which in JSON mean
+// the same. The JSON encoder itself escapes only those below U+0020.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r != '\n' && unicode.In(r, unicode.Cc, unicode.Bidi_Control) {
+			fmt.Fprintf(&b, `\u%04x`, r) // all of them are below U+10000
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+func logCommand(opts *options) *cobra.Command {
+	var story string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "log",
+		Short: "Print the history: when, who, what changed",
+		Long: `Print every op in the order in which it arrived: when it was written, its ID (the
+item's rev), the story, who wrote it (agent, and author: the replica's key) and
+what it changed. With --json, one object a line with all there is in the op.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return printLog(cmd, *opts, story, asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&story, "story", "", "only the history of the story with this ID")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return cmd
+}
+
+func printLog(cmd *cobra.Command, opts options, story string, asJSON bool) error {
+	if !cmd.Flags().Changed("log-level") {
+		opts.logLevel = "warn"
+	}
+	env, err := newEnvironment(cmd, opts)
+	if err != nil {
+		return err
+	}
+	defer env.replica.Close()
+	if _, err := os.Stat(env.where.Path); errors.Is(err, fs.ErrNotExist) {
+		return env.errNoPipeline()
+	}
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	var show func(replica.Entry) error
+	if asJSON {
+		show = func(e replica.Entry) error { return printEntry(cmd.OutOrStdout(), e) }
+	} else {
+		show = func(e replica.Entry) error { return printOp(table, e.Op) }
+	}
+	found := story == ""
+	err = env.replica.History(cmd.Context(), func(e replica.Entry) error {
+		if story != "" && e.Op.Story != story {
+			return nil
+		}
+		found = true
+		return show(e)
+	})
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("no op is about a story %q: see huskies-mcp call list_items", story)
+	}
+	return table.Flush()
+}
+
+// printEntry writes all there is in the op, as one line of JSON.
+func printEntry(w io.Writer, e replica.Entry) error {
+	var line strings.Builder
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(newLogEntry(e)); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, printable(line.String()))
+	return err
+}
+
+// printOp writes one line. Text from ops is quoted where it is not plain, so
+// that it cannot drive a terminal.
+func printOp(w io.Writer, op *crdt.Op) error {
+	agent := "-"
+	if op.Agent != "" {
+		agent = word(op.Agent)
+	}
+	var changes []string
+	for i := range op.Edits {
+		changes = append(changes, describe(&op.Edits[i]))
+	}
+	_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s (%s)\t%s\n",
+		time.UnixMilli(op.At).UTC().Format(time.RFC3339), op.ID.Short(), op.Story,
+		agent, op.Author.Short(), strings.Join(changes, " "))
+	return err
+}
+
+// describe says what an edit changes: stage=2_current, retry_count+1,
+// depends_on+10, depends_on-10.
+func describe(e *crdt.Edit) string {
+	switch e.Kind {
+	case crdt.KindSet:
+		value := e.Value.String()
+		if e.Value.Type() == crdt.TypeString {
+			value = word(e.Value.Str())
+		}
+		return word(e.Field) + "=" + value
+	case crdt.KindInc:
+		return fmt.Sprintf("%s+%d", word(e.Field), e.By)
+	case crdt.KindDep:
+		if e.Value.Bool() {
+			return fmt.Sprintf("%s+%d", pipeline.NameDependsOn, e.Number)
+		}
+		return fmt.Sprintf("%s-%d", pipeline.NameDependsOn, e.Number)
+	}
+	return fmt.Sprintf("(an edit of kind %d, which this build does not know)", e.Kind)
+}
+
+// word returns s as it is if it is one plain word, else quoted.
+func word(s string) string {
+	q := fmt.Sprintf("%+q", s)
+	if s == "" || len(q) != len(s)+2 || strings.ContainsAny(s, " =") {
+		return fmt.Sprintf("%q", s)
+	}
+	return s
+}
+
+// logEntry is an op as log --json prints it.
+type logEntry struct {
+	OpID       crdt.OpID   `json:"op_id"`
+	At         string      `json:"at"`
+	ReceivedAt string      `json:"received_at"`
+	Story      string      `json:"story_id"`
+	Agent      string      `json:"agent,omitempty"`
+	Author     crdt.Author `json:"author"`
+	Seq        uint64      `json:"seq"`
+	Parents    []crdt.OpID `json:"parents"`
+	Edits      []logEdit   `json:"edits"`
+}
+
+// logEdit has what its kind has: set and value, inc and by (and base), or dep
+// and value.
+type logEdit struct {
+	Kind  crdt.EditKind `json:"kind"`
+	Set   string        `json:"set,omitempty"`
+	Inc   string        `json:"inc,omitempty"`
+	Dep   *uint32       `json:"dep,omitempty"`
+	Value any           `json:"value,omitempty"`
+	By    uint64        `json:"by,omitempty"`
+	Base  *crdt.OpID    `json:"base,omitempty"`
+}
+
+func newLogEntry(e replica.Entry) logEntry {
+	op := e.Op
+	entry := logEntry{
+		OpID:       op.ID,
+		At:         time.UnixMilli(op.At).UTC().Format(time.RFC3339Nano),
+		ReceivedAt: e.ReceivedAt.Format(time.RFC3339Nano),
+		Story:      op.Story,
+		Agent:      op.Agent,
+		Author:     op.Author,
+		Seq:        op.Seq,
+		Parents:    append([]crdt.OpID{}, op.Parents...),
+	}
+	for i := range op.Edits {
+		entry.Edits = append(entry.Edits, newLogEdit(&op.Edits[i]))
+	}
+	return entry
+}
+
+func newLogEdit(e *crdt.Edit) logEdit {
+	out := logEdit{Kind: e.Kind, By: e.By}
+	switch e.Kind {
+	case crdt.KindSet:
+		out.Set = e.Field
+	case crdt.KindInc:
+		out.Inc = e.Field
+		if !e.Base.IsZero() {
+			out.Base = &e.Base
+		}
+	case crdt.KindDep:
+		out.Dep = &e.Number
+	}
+	switch e.Value.Type() {
+	case crdt.TypeString:
+		out.Value = e.Value.Str()
+	case crdt.TypeBool:
+		out.Value = e.Value.Bool()
+	case crdt.TypeInt:
+		out.Value = e.Value.Int()
+	}
+	return out
+}

@@ -1,0 +1,183 @@
+// Command huskies-mcp is an MCP server over stdio that gives the LLM coding
+// agents of a project one shared pipeline of stories.
+//
+// Without a subcommand it serves the Model Context Protocol on standard input
+// and output. The subcommands are for scripts, hooks and people.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/replica"
+	"github.com/huskies/huskies-mcp/tools"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole command; its result is the exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	cmd := rootCommand()
+	cmd.SetArgs(args)
+	cmd.SetIn(stdin)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		text := err.Error()
+		var storage *oplog.Error
+		if errors.As(err, &storage) {
+			text += ". What to do: " + storage.Next
+		}
+		fmt.Fprintf(stderr, "huskies-mcp: %s\n", printable(text))
+		return 1
+	}
+	return 0
+}
+
+// options are what flags and environment say.
+type options struct {
+	db         string
+	agent      string
+	maxRetries string
+	logLevel   string
+}
+
+func rootCommand() *cobra.Command {
+	var opts options
+	cmd := &cobra.Command{
+		Use:   "huskies-mcp",
+		Short: "A shared pipeline of stories for coding agents, over MCP",
+		Long: `huskies-mcp serves a project's pipeline of stories to LLM coding agents over the
+Model Context Protocol on standard input and output. Hosts such as Claude Code,
+Codex, Cursor and VS Code start it; all processes of a project share one file.
+
+The file is the one named by --db or HUSKIES_DB, else the nearest
+.huskies/pipeline.db upwards from CLAUDE_PROJECT_DIR or the working directory
+(in a linked git worktree: from the main worktree), else a new one at the root of
+the repository.`,
+		Version:       version + revision(),
+		Args:          noSubcommand,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd, opts)
+		},
+	}
+	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&opts.db, "db", "", "database file (HUSKIES_DB)")
+	flags.StringVar(&opts.agent, "agent", "", "name of the agent that asks, for the history (HUSKIES_AGENT)")
+	flags.StringVar(&opts.maxRetries, "max-retries", "", fmt.Sprintf("retry count at which bump_retry blocks a story, 0 for never (HUSKIES_MAX_RETRIES, default %d)", tools.DefaultMaxRetries))
+	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; call and log: warn")
+	cmd.AddCommand(serveCommand(&opts), callCommand(&opts), logCommand(&opts), versionCommand())
+	return cmd
+}
+
+// noSubcommand refuses arguments to the command itself: they were meant as a
+// subcommand.
+func noSubcommand(_ *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case slices.Contains(tools.Names(), args[0]):
+		return fmt.Errorf("%s is a tool: huskies-mcp call %s [JSON]", args[0], args[0])
+	}
+	return fmt.Errorf("there is no command %q: see huskies-mcp help", args[0])
+}
+
+// environment is what all commands work with.
+type environment struct {
+	where      location
+	replica    *replica.Replica
+	agent      string
+	maxRetries int64
+	logger     *slog.Logger
+}
+
+// newEnvironment reads the options. It opens nothing.
+func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
+	env := &environment{agent: opts.agent}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(opts.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level must be debug, info, warn or error; got %q", opts.logLevel)
+	}
+	env.logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+	if env.agent == "" {
+		env.agent = os.Getenv("HUSKIES_AGENT")
+	}
+	if len(env.agent) > crdt.MaxAgent || !utf8.ValidString(env.agent) {
+		return nil, fmt.Errorf("the agent's name (--agent, HUSKIES_AGENT) must be UTF-8 text of at most %d bytes", crdt.MaxAgent)
+	}
+	var err error
+	if env.maxRetries, err = maxRetries(opts.maxRetries, os.Getenv("HUSKIES_MAX_RETRIES")); err != nil {
+		return nil, err
+	}
+	if cmd.Flags().Changed("db") && opts.db == "" {
+		return nil, errors.New("--db is empty: give the path of a database file, or leave --db out")
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	if env.where, err = locate(opts.db, os.Getenv, wd); err != nil {
+		return nil, err
+	}
+	env.replica = replica.New(replica.Config{
+		Path:   env.where.Path,
+		Now:    time.Now,
+		Rand:   rand.Reader,
+		Logger: env.logger,
+	})
+	return env, nil
+}
+
+func maxRetries(flag, variable string) (int64, error) {
+	name, value := "--max-retries", flag
+	if value == "" {
+		name, value = "HUSKIES_MAX_RETRIES", variable
+	}
+	if value == "" {
+		return tools.DefaultMaxRetries, nil
+	}
+	n, err := strconv.ParseInt(value, 10, 32)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%s must be a number, 0 or more; got %q", name, value)
+	}
+	return n, nil
+}
+
+// toolsConfig is the environment as package tools wants it.
+func (env *environment) toolsConfig() tools.Config {
+	return tools.Config{
+		Replica:    env.replica,
+		Agent:      env.agent,
+		MaxRetries: env.maxRetries,
+		Version:    version,
+		Logger:     env.logger,
+	}
+}
+
+// errNoPipeline says that there is nothing to show yet.
+func (env *environment) errNoPipeline() error {
+	return errors.New("there is no pipeline at " + env.where.Path + " (" + env.where.Why + "): the first write_item creates it")
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/tools"
+	"github.com/huskies/huskies-mcp/tools/stdio"
+)
+
+func serveCommand(opts *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Serve MCP on standard input and output (what huskies-mcp alone does)",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd, *opts)
+		},
+	}
+}
+
+// serve speaks MCP on standard input and output until the input ends or a
+// signal comes. What was accepted by then is answered.
+func serve(cmd *cobra.Command, opts options) error {
+	// A host that stops reading our log must not end us: without this, a write
+	// to a closed standard error kills the process.
+	signal.Ignore(syscall.SIGPIPE)
+	env, err := newEnvironment(cmd, opts)
+	if err != nil {
+		return err
+	}
+	defer env.replica.Close()
+	env.logger.Info("pipeline in use", "path", env.where.Path, "why", env.where.Why, "version", version)
+	srv, err := tools.NewServer(env.toolsConfig())
+	if err != nil {
+		return err
+	}
+	var warm sync.WaitGroup
+	defer warm.Wait()
+	warm.Go(func() { // replay while the client shakes hands
+		err := env.replica.View(cmd.Context(), func(*pipeline.State) error { return nil })
+		if err != nil {
+			env.logger.Error("the pipeline cannot be read; every call will say so until it is mended", "error", err)
+		}
+	})
+	return stdio.Serve(cmd.Context(), srv, cmd.InOrStdin(), cmd.OutOrStdout(), env.logger)
+}
