@@ -1,0 +1,49 @@
+# make check is what must pass before a commit; CI runs it too.
+
+TOOL = go tool -modfile=internal/devtools/go.mod
+# Folders with Go of our own: gofumpt would also look into what is not ours.
+DIRS = cmd crdt db internal/floors migrations oplog pipeline replica schemas tools
+
+FUZZTIME  ?= 30s
+BENCH     ?= .
+BENCHTIME ?= 1s
+
+.PHONY: check format vet staticcheck generated test race generate fuzz bench
+
+check: format vet staticcheck generated test
+
+format:
+	@out="$$($(TOOL) gofumpt -l $(DIRS))"; if [ -n "$$out" ]; then \
+		echo "not formatted, run: $(TOOL) gofumpt -w $(DIRS)"; echo "$$out"; exit 1; fi
+
+vet:
+	go vet ./...
+	go mod tidy -diff
+
+staticcheck:
+	$(TOOL) staticcheck ./...
+
+# The schemas and the README's tool table are compared by the tests of tools.
+generated:
+	$(TOOL) sqlc diff
+	$(TOOL) sqlc vet
+
+test:
+	go test ./...
+
+race:
+	go test -race ./...
+
+generate:
+	$(TOOL) sqlc generate
+	go test ./tools -run 'Schemas|Readme' -update
+
+# One fuzz target after the other, FUZZTIME each.
+fuzz:
+	@for pkg in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; go test $$pkg -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; \
+		done; done
+
+bench:
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
