@@ -1,0 +1,246 @@
+// Package floors holds the laws of the code base as tests. It has no code.
+//
+// A package imports only packages of lower floors, so siblings never import
+// each other; third-party modules stay where they belong; only the command
+// writes to standard output and reads the wall clock, the environment and
+// randomness. Test files are free.
+package floors
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/huskies/huskies-mcp"
+
+// floor of every package, by its folder. A new package needs a line here.
+var floor = map[string]int{
+	"cmd/huskies-mcp": 5,
+	"tools":           4,
+	"tools/stdio":     3, // below tools' floor, so that tools could use it; it knows nothing of the pipeline
+	"replica":         3,
+	"oplog":           2,
+	"pipeline":        1,
+	"crdt":            0,
+	"db":              0,
+	"migrations":      0,
+	"schemas":         0,
+}
+
+// thirdParty lists who may import which modules besides the standard library
+// and, by the floors, this module. A package without a line may import none.
+var thirdParty = map[string][]string{
+	"cmd/huskies-mcp": {"github.com/spf13/cobra", "github.com/mark3labs/mcp-go"},
+	"tools":           {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/agnivade/levenshtein"},
+	"tools/stdio":     {"github.com/mark3labs/mcp-go"},
+	"oplog":           {"modernc.org/sqlite", "github.com/gofrs/flock"},
+	"crdt":            {"github.com/fxamacker/cbor"},
+}
+
+// pure packages have no I/O, no clock, no randomness: they may import these
+// standard packages and no others.
+var pure = map[string][]string{
+	"crdt": {
+		"bytes", "crypto/ed25519", "crypto/sha256", "encoding/hex", "errors", "fmt", "iter", "maps", "math",
+		"slices", "strconv", "unicode/utf8",
+	},
+	"pipeline": {"cmp", "errors", "fmt", "iter", "maps", "math", "slices", "strconv", "strings", "time", "unicode/utf8"},
+}
+
+// outside are the standard packages that only the command may import.
+var outside = []string{"crypto/rand", "flag", "math/rand", "math/rand/v2", "net", "net/http", "os/exec", "os/signal"}
+
+// TestEveryPackageHasAFloor: a folder with Go files stands in the table.
+func TestEveryPackageHasAFloor(t *testing.T) {
+	seen := map[string]bool{}
+	for file := range sources(t) {
+		seen[path.Dir(file)] = true
+	}
+	for dir := range seen {
+		if _, ok := floor[dir]; !ok {
+			t.Errorf("package %s has no floor: give it one in internal/floors", dir)
+		}
+	}
+	for dir := range floor {
+		if !seen[dir] {
+			t.Errorf("internal/floors names package %s, which does not exist: remove the line", dir)
+		}
+	}
+}
+
+// TestImports: packages import from lower floors only, and third-party modules
+// only where they are listed.
+func TestImports(t *testing.T) {
+	for file, f := range sources(t) {
+		dir := path.Dir(file)
+		for _, spec := range f.Imports {
+			imp, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if inner, ok := strings.CutPrefix(imp, module+"/"); ok {
+				if at, known := floor[inner]; !known || at >= floor[dir] {
+					t.Errorf("%s (floor %d) imports %s (floor %d): import downwards only, or move what both need to a lower floor", file, floor[dir], inner, at)
+				}
+				continue
+			}
+			checkOutside(t, file, dir, imp)
+		}
+	}
+}
+
+// checkOutside checks the import of a package that is not of this module.
+func checkOutside(t *testing.T, file, dir, imp string) {
+	t.Helper()
+	if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
+		if allowed, isPure := pure[dir]; isPure && !slices.Contains(allowed, imp) {
+			t.Errorf("%s imports %s: %s is pure; take what you need as an argument", file, imp, dir)
+		}
+		if dir != "cmd/huskies-mcp" && slices.Contains(outside, imp) {
+			t.Errorf("%s imports %s: only the command may; take what you need in a config", file, imp)
+		}
+		return
+	}
+	allowed := slices.ContainsFunc(thirdParty[dir], func(m string) bool { return imp == m || strings.HasPrefix(imp, m+"/") })
+	if !allowed {
+		t.Errorf("%s imports %s: it is not listed for %s in internal/floors; a dependency needs a reason", file, imp, dir)
+	}
+}
+
+// forbidden outside cmd, and what to do instead.
+var forbidden = map[string]string{
+	"os.Stdout":           "stdout is the protocol: take an io.Writer",
+	"os.Stdin":            "take an io.Reader",
+	"os.Args":             "take an argument",
+	"os.Getenv":           "take an argument",
+	"os.LookupEnv":        "take an argument",
+	"os.Environ":          "take an argument",
+	"os.Exit":             "return an error",
+	"fmt.Print":           "stdout is the protocol: take an io.Writer or log",
+	"fmt.Printf":          "stdout is the protocol: take an io.Writer or log",
+	"fmt.Println":         "stdout is the protocol: take an io.Writer or log",
+	"log.Print":           "take a *slog.Logger",
+	"log.Printf":          "take a *slog.Logger",
+	"log.Println":         "take a *slog.Logger",
+	"log.Fatal":           "return an error",
+	"log.Fatalf":          "return an error",
+	"slog.Default":        "take a *slog.Logger",
+	"slog.Info":           "take a *slog.Logger",
+	"slog.Warn":           "take a *slog.Logger",
+	"slog.Error":          "take a *slog.Logger",
+	"slog.Debug":          "take a *slog.Logger",
+	"time.Now":            "take Now func() time.Time in the config",
+	"time.Since":          "take Now func() time.Time in the config",
+	"time.Until":          "take Now func() time.Time in the config",
+	"ed25519.GenerateKey": "take Rand io.Reader in the config",
+	"os.NewFile":          "take an io.Writer",
+	"syscall.Write":       "take an io.Writer",
+	"syscall.Read":        "take an io.Reader",
+	"syscall.Exit":        "return an error",
+	"time.After":          "use a timer, and stop it",
+	"time.Tick":           "use a ticker, and stop it",
+	"time.Sleep":          "wait for what you are waiting for",
+}
+
+// TestOnlyTheCommandTouchesTheWorld: standard streams, environment, clock and
+// randomness are for cmd alone.
+func TestOnlyTheCommandTouchesTheWorld(t *testing.T) {
+	for file, f := range sources(t) {
+		if strings.HasPrefix(file, "cmd/") {
+			continue
+		}
+		imported := importNames(f)
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.SelectorExpr:
+				if x, ok := n.X.(*ast.Ident); ok && imported[x.Name] != "" {
+					name := path.Base(imported[x.Name]) + "." + n.Sel.Name
+					if why, bad := forbidden[name]; bad {
+						t.Errorf("%s uses %s: %s", file, name, why)
+					}
+				}
+			case *ast.CallExpr:
+				if id, ok := n.Fun.(*ast.Ident); ok && (id.Name == "println" || id.Name == "print") {
+					t.Errorf("%s uses the builtin %s: take a *slog.Logger", file, id.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// importNames maps the names under which a file knows its imports to their
+// paths.
+func importNames(f *ast.File) map[string]string {
+	names := map[string]string{}
+	for _, spec := range f.Imports {
+		imp, _ := strconv.Unquote(spec.Path.Value)
+		name := path.Base(imp)
+		if len(name) == 2 && name[0] == 'v' { // .../v2
+			imp = path.Dir(imp)
+			name = path.Base(imp)
+		}
+		if spec.Name != nil {
+			name = spec.Name.Name
+		}
+		names[name] = imp
+	}
+	return names
+}
+
+// TestDatabasePackageIsGenerated: nothing in db is written by hand but doc.go.
+func TestDatabasePackageIsGenerated(t *testing.T) {
+	for file, f := range sources(t) {
+		if path.Dir(file) == "db" && path.Base(file) != "doc.go" && !ast.IsGenerated(f) {
+			t.Errorf("%s is not generated: put SQL into queries/ and run make generate", file)
+		}
+	}
+}
+
+// sources parses the module's Go files that are no tests, by their path from
+// the module's root, slashes between.
+func sources(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	files := map[string]*ast.File{}
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); p != root && (name == "testdata" || strings.HasPrefix(name, ".") || isModule(p)) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), p, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, p)
+		files[filepath.ToSlash(rel)] = f
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// isModule reports whether the folder is a module of its own.
+func isModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
+}
