@@ -20,10 +20,6 @@ import (
 	"github.com/huskies/huskies-mcp/db"
 )
 
-// busyTimeout is how long, in ms, SQLite waits for programs that lock the
-// database without the flock, e.g. an sqlite3 shell.
-const busyTimeout = "10000"
-
 // Config says how to open a log.
 type Config struct {
 	// Path of the database file, absolute.
@@ -50,8 +46,9 @@ type Log struct {
 var (
 	// ErrNoLog: there is no log at the path, or an empty file.
 	ErrNoLog = errors.New("there is no op log yet")
-	// ErrOutdated: the log is there, made by an older build.
-	ErrOutdated = errors.New("the op log has an older schema")
+	// ErrOutdated: the log is there, but made by an older build, or it is a
+	// backup that is not set to write-ahead logging.
+	ErrOutdated = errors.New("the op log must be brought up to date")
 )
 
 // settleDriver makes the driver's process-wide settings, which must precede
@@ -84,9 +81,9 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 }
 
 // Create opens the log at cfg.Path as Open does, and makes what is missing: the
-// file (mode 0600), its folder if only that is missing, the schema, the
-// replica's key. The caller holds the path's [Lock], so any number of processes
-// may start on a new file at once.
+// file (mode 0600), write-ahead logging, the schema, the replica's key. The
+// caller holds the path's [Lock], so any number of processes may start on a new
+// file at once.
 func Create(ctx context.Context, cfg Config) (*Log, error) {
 	path, err := resolve(cfg.Path)
 	if err != nil {
@@ -122,6 +119,12 @@ func (l *Log) open(ctx context.Context) error {
 	if err != nil {
 		return l.fail("open database", err)
 	}
+	switch {
+	case state.version == 0:
+		return ErrNoLog
+	case state.version < newestSchema || state.journal != walMode:
+		return ErrOutdated
+	}
 	return l.start(ctx, state)
 }
 
@@ -137,6 +140,11 @@ func (l *Log) create(ctx context.Context) error {
 	if err != nil {
 		return l.fail("open database", err)
 	}
+	if state.journal != walMode { // a new file, or a backup
+		if err := l.turnToWAL(ctx); err != nil {
+			return l.fail("prepare database", err)
+		}
+	}
 	if state.version < newestSchema {
 		if err := l.migrate(ctx, state.version); err != nil {
 			return l.fail("prepare database", err)
@@ -148,13 +156,19 @@ func (l *Log) create(ctx context.Context) error {
 	return l.start(ctx, state)
 }
 
+// connectionSettings hold for one connection and change nothing in the file.
+const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, against programs that lock without our lock, e.g. an sqlite3 shell
+	"&_pragma=synchronous(FULL)" + // a commit returns when it is on disk
+	"&_pragma=fullfsync(1)&_pragma=checkpoint_fullfsync(1)" + // also on macOS
+	"&_dqs=0"
+
 // connect makes the one connection, changing nothing in the file.
 func (l *Log) connect(ctx context.Context) (err error) {
 	settleDriver()
 	if l.file, err = os.Stat(l.path); err != nil {
 		return err
 	}
-	dsn := url.URL{Scheme: "file", Path: l.path, RawQuery: "_pragma=busy_timeout(" + busyTimeout + ")&_dqs=0"}
+	dsn := url.URL{Scheme: "file", Path: l.path, RawQuery: connectionSettings}
 	if l.db, err = sql.Open("sqlite", dsn.String()); err != nil {
 		return err
 	}
@@ -165,15 +179,6 @@ func (l *Log) connect(ctx context.Context) (err error) {
 // start makes the connection ready to read and write a file whose schema is
 // current.
 func (l *Log) start(ctx context.Context, state fileState) (err error) {
-	switch {
-	case state.version == 0:
-		return ErrNoLog
-	case state.version < newestSchema:
-		return ErrOutdated
-	}
-	if err := l.settle(ctx); err != nil {
-		return l.fail("open database", err)
-	}
 	if l.key, err = state.key(); err != nil {
 		return l.damagedIdentity(err)
 	}

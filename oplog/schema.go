@@ -92,6 +92,7 @@ func syncFolder(dir string) error {
 // fileState is what a database file says of itself.
 type fileState struct {
 	application, version, tables int
+	journal                      string           // the journal mode
 	identities                   []db.IdentityRow // read if the schema has a version
 }
 
@@ -105,11 +106,12 @@ func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
 	defer func() { err = errors.Join(err, l.rollback(ctx)) }()
 	for _, look := range []struct {
 		query string
-		dst   *int
+		dst   any
 	}{
 		{"SELECT count(*) FROM sqlite_schema", &s.tables},
 		{"PRAGMA application_id", &s.application},
 		{"PRAGMA user_version", &s.version},
+		{"PRAGMA journal_mode", &s.journal},
 	} {
 		if err := l.conn.QueryRowContext(ctx, look.query).Scan(look.dst); err != nil {
 			return s, err
@@ -136,28 +138,23 @@ func (l *Log) newerSchema(version int) error {
 	}
 }
 
-// settle makes the settings that durability rests on. It may turn a new file
-// to write-ahead logging, which is for the holder of the lock to do.
-func (l *Log) settle(ctx context.Context) error {
-	for _, pragma := range []string{
-		"journal_mode = WAL",
-		"synchronous = FULL",
-		"fullfsync = ON",
-		"checkpoint_fullfsync = ON",
-	} {
-		if _, err := l.conn.ExecContext(ctx, "PRAGMA "+pragma); err != nil {
-			return fmt.Errorf("set %s: %w", pragma, err)
-		}
+// walMode is SQLite's name for write-ahead logging.
+const walMode = "wal"
+
+// turnToWAL sets the file to write-ahead logging, which it then keeps. Under
+// the lock, since SQLite does not wait for others here.
+func (l *Log) turnToWAL(ctx context.Context) error {
+	var mode string
+	err := l.conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
+	if err == nil && mode != walMode {
+		err = fmt.Errorf("the file system does not allow write-ahead logging: journal mode is %s", mode)
 	}
-	return nil
+	return err
 }
 
 // migrate brings the schema from the given version up to date, and makes the
 // replica's key with it if the file is new, all in one transaction.
 func (l *Log) migrate(ctx context.Context, version int) error {
-	if err := l.settle(ctx); err != nil {
-		return err
-	}
 	if _, err := l.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}

@@ -1,0 +1,356 @@
+package oplog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/huskies/huskies-mcp/crdt"
+)
+
+func TestOpenCreatesPrivateFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), ".huskies")
+	l := mustCreate(t, filepath.Join(dir, "pipeline.db"))
+	appendOps(t, l, "a")
+	want := map[string]os.FileMode{
+		"": 0o700, ".gitignore": 0o600, "pipeline.db": 0o600,
+		"pipeline.db.lock": 0o600, "pipeline.db-wal": 0o600, "pipeline.db-shm": 0o600,
+	}
+	for name, mode := range want {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Error(err)
+		} else if info.Mode().Perm() != mode {
+			t.Errorf("%s has mode %o, want %o", name, info.Mode().Perm(), mode)
+		}
+	}
+	if b, _ := os.ReadFile(filepath.Join(dir, ".gitignore")); !strings.HasSuffix(string(b), "\npipeline.db*\n.gitignore\n") {
+		t.Errorf(".gitignore does not ignore the database and itself: %q", b)
+	}
+}
+
+func TestOpenMakesNoTrail(t *testing.T) {
+	root := t.TempDir()
+	_, err := create(testConfig(t, filepath.Join(root, "no", "such", "p.db")))
+	var e *Error
+	if !errors.As(err, &e) || !strings.Contains(e.Next, "the folder does not exist") {
+		t.Errorf("got %v", err)
+	}
+	if entries, _ := os.ReadDir(root); len(entries) != 0 {
+		t.Errorf("it left %v", entries)
+	}
+}
+
+// TestSettings: the settings that durability rests on are really in force.
+func TestSettings(t *testing.T) {
+	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
+	for pragma, want := range map[string]string{
+		"journal_mode": "wal", "synchronous": "2", "fullfsync": "1", "checkpoint_fullfsync": "1",
+		"busy_timeout": "10000", "user_version": "1", "application_id": fmt.Sprint(applicationID),
+	} {
+		var got string
+		if err := l.conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %q (%v), want %q", pragma, got, err, want)
+		}
+	}
+}
+
+// TestOddPaths: characters that mean something in SQLite's URIs are plain here.
+func TestOddPaths(t *testing.T) {
+	for _, name := range []string{"a b.db", "a?mode=memory.db", "a#b.db", "a%20b.db", "é.db"} {
+		path := filepath.Join(t.TempDir(), name)
+		l := mustCreate(t, path)
+		appendOps(t, l, "x")
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+		if got := len(readAll(t, l, 0)); got != 1 {
+			t.Errorf("%s: %d rows", name, got)
+		}
+	}
+}
+
+// TestForeignFiles: what is not ours is left byte for byte as it was.
+func TestForeignFiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, tt := range map[string]struct {
+		stmt string
+		says string
+	}{
+		"other program": {"CREATE TABLE notes (text)", "SQLite database of another program"},
+		"other id":      {"PRAGMA application_id = 42", "SQLite database of another program"},
+		"newer":         {fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 99", applicationID), "install a newer huskies-mcp"},
+		"no database":   {"", "not an SQLite database"},
+	} {
+		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "_"))
+		if tt.stmt != "" {
+			execRaw(t, path, tt.stmt)
+		} else if err := os.WriteFile(path, []byte(strings.Repeat("not a database\n", 100)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		before := fileHash(t, path)
+		_, err := Open(t.Context(), testConfig(t, path))
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(err.Error()+e.Next, tt.says) {
+			t.Errorf("%s: got %v (%+v)", name, err, e)
+		}
+		if !bytes.Equal(before, fileHash(t, path)) {
+			t.Errorf("%s: the file changed", name)
+		}
+	}
+}
+
+// TestFirstOpenRace: many open a new file at once; all get the same key.
+func TestFirstOpenRace(t *testing.T) {
+	for round := range 5 {
+		path := filepath.Join(t.TempDir(), "p.db")
+		var wg sync.WaitGroup
+		authors := make([]crdt.Author, 8)
+		for i := range authors {
+			wg.Go(func() {
+				cfg := testConfig(t, path)
+				cfg.Rand = keySource(i + 1)
+				l, err := create(cfg)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				authors[i] = crdt.AuthorOf(l.Key())
+				if err := l.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for _, a := range authors {
+			if a != authors[0] {
+				t.Fatalf("round %d: two identities in one file", round)
+			}
+		}
+	}
+}
+
+// TestOpenNeedsNoLock: what is there and current is opened without the lock;
+// what is not is left alone.
+func TestOpenNeedsNoLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	if _, err := Open(t.Context(), testConfig(t, path)); !errors.Is(err, ErrNoLog) {
+		t.Errorf("no file: got %v", err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), testConfig(t, path)); !errors.Is(err, ErrNoLog) {
+		t.Errorf("an empty file: got %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() != 0 {
+		t.Errorf("the empty file is now %+v (%v)", info, err)
+	}
+	if _, err := os.Stat(path + ".lock"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a lock file came: %v", err)
+	}
+
+	appendOps(t, mustCreate(t, path), "a")
+	defer holdLock(t, path+".lock")()
+	l, err := Open(t.Context(), testConfig(t, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if got := len(readAll(t, l, 0)); got != 1 {
+		t.Errorf("got %d rows, want 1", got)
+	}
+}
+
+// TestOpenWhileOthersCreate: a reader that comes while the file is being made
+// sees no log or a whole one.
+func TestOpenWhileOthersCreate(t *testing.T) {
+	for range 40 {
+		path := filepath.Join(t.TempDir(), "p.db")
+		var wg sync.WaitGroup
+		for i := range 6 {
+			wg.Go(func() {
+				if i < 2 {
+					l, err := create(testConfig(t, path))
+					if err != nil {
+						t.Error("create:", err)
+						return
+					}
+					appendOps(t, l, fmt.Sprint("op", i))
+					if err := l.Close(); err != nil {
+						t.Error(err)
+					}
+					return
+				}
+				for {
+					l, err := Open(context.Background(), testConfig(t, path))
+					if errors.Is(err, ErrNoLog) {
+						continue
+					}
+					if err != nil {
+						t.Error("open:", err)
+					} else if err := l.Close(); err != nil {
+						t.Error(err)
+					}
+					return
+				}
+			})
+		}
+		wg.Wait()
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// TestOlderSchema: a log of an older build is not taken for an empty one; the
+// holder of the lock brings it up to date and everything is there.
+func TestOlderSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	appendOps(t, l, "a")
+	key := l.Key()
+	_ = l.Close()
+	newestSchema++ // this build now knows one migration more
+	defer func() { newestSchema-- }()
+	if _, err := Open(t.Context(), testConfig(t, path)); !errors.Is(err, ErrOutdated) {
+		t.Errorf("got %v, want ErrOutdated", err)
+	}
+	l = mustCreate(t, path)
+	if rows := readAll(t, l, 0); len(rows) != 1 || !l.Key().Equal(key) {
+		t.Errorf("after the upgrade: %d rows, the key is the same: %v", len(rows), l.Key().Equal(key))
+	}
+	appendOps(t, l, "b")
+}
+
+// TestBackupIsTurnedToWAL: a copy made by VACUUM INTO has another journal mode;
+// it is turned back under the lock.
+func TestBackupIsTurnedToWAL(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	appendOps(t, l, "a")
+	backup := path + ".backup"
+	execRaw(t, path, "VACUUM INTO '"+backup+"'")
+	if _, err := Open(t.Context(), testConfig(t, backup)); !errors.Is(err, ErrOutdated) {
+		t.Errorf("got %v, want ErrOutdated", err)
+	}
+	l = mustCreate(t, backup)
+	var mode string
+	if err := l.conn.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
+		t.Errorf("journal mode %q (%v)", mode, err)
+	}
+	if got := len(readAll(t, l, 0)); got != 1 {
+		t.Errorf("%d rows, want 1", got)
+	}
+}
+
+// TestNewerSchemaUnderARunningProcess: it stops writing, with a clear error.
+func TestNewerSchemaUnderARunningProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	appendOps(t, l, "a")
+	execRaw(t, path, "PRAGMA user_version = 2")
+	op, signed := makeOp(t, l.Key(), 1, "b")
+	err := write(l, func(tx *Tx) error { _, err := tx.Append(op, signed); return err })
+	var e *Error
+	if !errors.As(err, &e) || !strings.Contains(e.Next, "install a newer huskies-mcp") {
+		t.Errorf("got %v", err)
+	}
+	if got := len(readAll(t, l, 0)); got != 1 {
+		t.Errorf("%d rows, want 1", got)
+	}
+}
+
+// TestHideFromGit: a folder that was there gets its .gitignore too; one that the
+// user wrote stays, with a warning if the database is not covered.
+func TestHideFromGit(t *testing.T) {
+	for have, warns := range map[string]bool{"": false, "*\n": false, "pipeline.db*\n": false, "work/\n": true} {
+		dir := filepath.Join(t.TempDir(), ".huskies")
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		ignore := filepath.Join(dir, ".gitignore")
+		if have != "" {
+			if err := os.WriteFile(ignore, []byte(have), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var log bytes.Buffer
+		cfg := testConfig(t, filepath.Join(dir, "pipeline.db"))
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		l, err := create(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close()
+		got, err := os.ReadFile(ignore)
+		if err != nil || have != "" && string(got) != have || have == "" && !strings.Contains(string(got), "\npipeline.db*\n") {
+			t.Errorf("%q became %q (%v)", have, got, err)
+		}
+		if strings.Contains(log.String(), "make git ignore it") != warns {
+			t.Errorf("%q: log: %s", have, &log)
+		}
+	}
+}
+
+// TestSymbolicLinksMeetAtOneLock, under whatever name the database is opened.
+func TestSymbolicLinksMeetAtOneLock(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "p.db")
+	mustCreate(t, path)
+	link := filepath.Join(dir, "link.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	l := mustCreate(t, link)
+	release := holdLock(t, path+".lock")
+	if _, err := testLock(link).Acquire(t.Context()); err == nil {
+		t.Error("the lock was got twice")
+	}
+	release()
+	if l.Presence() != Present {
+		t.Error("a link counts as a replaced file")
+	}
+	other := filepath.Join(dir, "other.db")
+	mustCreate(t, other)
+	if err := errors.Join(os.Remove(link), os.Symlink(other, link)); err != nil {
+		t.Fatal(err)
+	}
+	if l.Presence() != Replaced {
+		t.Error("a link that leads elsewhere now does not count as replaced")
+	}
+	if err := errors.Join(os.Remove(link), os.Symlink(filepath.Join(dir, "no.db"), link)); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if _, err := Open(t.Context(), testConfig(t, link)); !errors.As(err, &e) || !strings.Contains(e.Next, "a link leads nowhere") {
+		t.Errorf("a dangling link: got %v", err)
+	}
+}
+
+func TestPresence(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	if got := l.Presence(); got != Present {
+		t.Errorf("just opened: got %v", got)
+	}
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Presence(); got != Removed {
+		t.Errorf("moved away: got %v", got)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Presence(); got != Replaced {
+		t.Errorf("another file: got %v", got)
+	}
+}
