@@ -199,11 +199,14 @@ func (r *Replica) write(ctx context.Context, agent string, fn func(*pipeline.Tx)
 		arrival, err = ltx.Append(op, signed)
 		return err
 	})
+	var broken *oplog.Error
+	if err != nil && (refused == nil || errors.As(err, &broken)) {
+		r.drop() // the next call finds out what is on disk
+	}
 	if refused != nil {
 		return pipeline.Story{}, refused
 	}
 	if err != nil {
-		r.drop() // the next call finds out what is on disk
 		return pipeline.Story{}, err
 	}
 	if op != nil {

@@ -1,14 +1,12 @@
 package replica_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"modernc.org/sqlite"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
@@ -199,27 +196,6 @@ func TestReadsAreFresh(t *testing.T) {
 	}
 }
 
-// TestNothingIsCreatedByReading: neither file nor folder; other processes'
-// first write is seen.
-func TestNothingIsCreatedByReading(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), ".huskies")
-	path := filepath.Join(dir, "pipeline.db")
-	r := newReplica(t, path)
-	if _, err := read(t, r, "1_s"); err == nil {
-		t.Error("a story in an empty pipeline")
-	}
-	if err := r.History(t.Context(), func(replica.Entry) error { return errors.New("an op") }); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("reading made the folder: %v", err)
-	}
-	create(t, newReplica(t, path), "1_s")
-	if _, err := read(t, r, "1_s"); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestFailedAppendChangesNothing: an error to the caller, memory as before, and
 // the next write works when the cause is gone.
 func TestFailedAppendChangesNothing(t *testing.T) {
@@ -259,218 +235,6 @@ func TestCancelledWriteDoesNotHappen(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) || text(t, r) != before {
 		t.Errorf("got %v", err)
-	}
-}
-
-// TestDamagedRowsArePassedOver: what builds on a damaged op goes on; only the
-// op's own edits are missing. The server does not die and can write.
-func TestDamagedRowsArePassedOver(t *testing.T) {
-	for name, tt := range map[string]struct {
-		damage string
-		name   string // of 1_s afterwards
-		agent  string
-	}{
-		"payload flipped":   {"UPDATE crdt_ops SET payload = CAST(replace(payload, CAST('second' AS BLOB), CAST('sEcond' AS BLOB)) AS BLOB) WHERE arrival = 2", "first", "late"},
-		"payload cut":       {"UPDATE crdt_ops SET payload = substr(payload, 1, 20) WHERE arrival = 2", "first", "late"},
-		"payload empty":     {"UPDATE crdt_ops SET payload = x'' WHERE arrival = 2", "first", "late"},
-		"op ID damaged":     {"UPDATE crdt_ops SET op_id = zeroblob(32) WHERE arrival = 2", "second", "late"},
-		"signature damaged": {"UPDATE crdt_ops SET signature = zeroblob(64) WHERE arrival = 2", "second", "late"}, // for verify to find
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "p.db")
-			r := newReplica(t, path)
-			write(t, r, "1_s", pipeline.Changes{Stage: ptr(pipeline.Backlog), Name: ptr("first")})
-			write(t, r, "1_s", pipeline.Changes{Name: ptr("second")})
-			write(t, r, "1_s", pipeline.Changes{Agent: ptr("late")})
-			_ = r.Close()
-			exec(t, path, tt.damage)
-			r = newReplica(t, path)
-			s, err := read(t, r, "1_s")
-			if err != nil || s.Name != tt.name || s.Agent != tt.agent {
-				t.Errorf("got %+v, %v; want name %s, agent %s", s, err, tt.name, tt.agent)
-			}
-			if got := write(t, r, "1_s", pipeline.Changes{Name: ptr("after")}); got.Name != "after" {
-				t.Errorf("a write afterwards: %+v", got)
-			}
-			if got := text(t, newReplica(t, path)); got != text(t, r) {
-				t.Error("a restart shows another document")
-			}
-		})
-	}
-}
-
-// removeFiles removes a database as git clean would.
-func removeFiles(t *testing.T, path string) {
-	t.Helper()
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
-			t.Fatal(err)
-		}
-	}
-}
-
-// TestRemovedFile: a database that is removed under a running process is an
-// error, once; then the process goes on with what is there.
-func TestRemovedFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "p.db")
-	for name, call := range map[string]func(*replica.Replica) error{
-		"read":  func(r *replica.Replica) error { _, err := read(t, r, "1_s"); return err },
-		"write": func(r *replica.Replica) error { return rename(r, "1_s", "x") },
-	} {
-		r := newReplica(t, path)
-		create(t, r, "1_s")
-		removeFiles(t, path)
-		var storage *oplog.Error
-		if err := call(r); !errors.As(err, &storage) || !strings.Contains(storage.Next, "tell the user") {
-			t.Errorf("%s: got %v", name, err)
-		}
-		var domain *pipeline.Error
-		if err := call(r); !errors.As(err, &domain) || domain.Code != pipeline.CodeNotFound {
-			t.Errorf("%s, the second time: got %v", name, err)
-		}
-		create(t, r, "2_s") // into a new file
-		if _, err := read(t, newReplica(t, path), "2_s"); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		removeFiles(t, path)
-	}
-}
-
-// rename writes a name; its error is the caller's.
-func rename(r *replica.Replica, id, name string) error {
-	_, err := r.Update(context.Background(), "", func(tx *pipeline.Tx) error {
-		_, _, err := tx.Write(id, pipeline.Changes{Name: &name})
-		return err
-	})
-	return err
-}
-
-// TestRestoredBackup: a backup put in place of the database, as another file or
-// into the same one, is read anew by running processes, and what they write
-// afterwards is seen by all.
-func TestRestoredBackup(t *testing.T) {
-	for name, restore := range map[string]func(path, backup string){
-		"another file": func(path, backup string) {
-			removeFiles(t, path)
-			if err := os.Rename(backup, path); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"in place": func(path, backup string) { restoreInto(t, path, backup) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "p.db")
-			backup := path + ".backup"
-			a, b := newReplica(t, path), newReplica(t, path)
-			create(t, a, "1_s")
-			exec(t, path, fmt.Sprintf("VACUUM INTO '%s'", backup))
-			for i := range 10 {
-				create(t, a, fmt.Sprintf("%d_s", i+2))
-			}
-			text(t, b)
-			restore(path, backup)
-			create(t, a, "50_s")
-			if _, err := read(t, b, "50_s"); err != nil {
-				t.Error(err)
-			}
-			create(t, b, "60_s")
-			want := text(t, newReplica(t, path))
-			if strings.Contains(want, "2_s") || !strings.Contains(want, "story 1_s ") || !strings.Contains(want, "story 50_s ") || !strings.Contains(want, "story 60_s ") {
-				t.Error("the file holds:", want)
-			}
-			for _, r := range []*replica.Replica{a, b} {
-				if diff := cmp.Diff(want, text(t, r)); diff != "" {
-					t.Error("(-file +process):", diff)
-				}
-			}
-		})
-	}
-}
-
-// restoreInto copies the backup into the database by SQLite's backup API, as
-// the sqlite3 shell's .restore does.
-func restoreInto(t *testing.T, path, backup string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	err = conn.Raw(func(c any) error {
-		b, err := c.(interface {
-			NewRestore(string) (*sqlite.Backup, error)
-		}).NewRestore(backup)
-		if err != nil {
-			return err
-		}
-		for more := true; more; {
-			if more, err = b.Step(-1); err != nil {
-				return err
-			}
-		}
-		return b.Finish()
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestLostRowsAreReported: ops that wait for a row which is gone are not passed
-// over without a word.
-func TestLostRowsAreReported(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "p.db")
-	r := newReplica(t, path)
-	create(t, r, "1_s")
-	create(t, r, "2_s")
-	create(t, r, "3_s")
-	exec(t, path, "DELETE FROM crdt_ops WHERE arrival = 2")
-	var log bytes.Buffer
-	fresh := replica.New(replica.Config{Path: path, Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	defer fresh.Close()
-	text(t, fresh)
-	text(t, fresh)
-	if got := strings.Count(log.String(), "ops wait for others that are not in the database"); got != 1 {
-		t.Errorf("reported %d times: %s", got, &log)
-	}
-}
-
-// TestReadersAndWritersMeetANewFile, in one process and with replicas of their
-// own: nobody gets an error, and a file removed meanwhile holds nobody up.
-func TestReadersAndWritersMeetANewFile(t *testing.T) {
-	for range 20 {
-		path := filepath.Join(t.TempDir(), "p.db")
-		shared := newReplica(t, path)
-		var wg sync.WaitGroup
-		for i := range 6 {
-			r := shared
-			if i%2 == 0 {
-				r = newReplica(t, path)
-			}
-			wg.Go(func() {
-				for n := range 3 {
-					if i < 3 {
-						create(t, r, fmt.Sprintf("%d_s%d", i, n))
-					}
-					if err := r.View(context.Background(), func(s *pipeline.State) error { return s.Doc().Check() }); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-		}
-		wg.Wait()
-		if err := newReplica(t, path).View(t.Context(), func(s *pipeline.State) error {
-			if n := s.Doc().StoryCount(); n != 9 {
-				t.Errorf("%d stories, want 9", n)
-			}
-			return nil
-		}); err != nil {
-			t.Error(err)
-		}
 	}
 }
 
