@@ -74,18 +74,24 @@ func TestAbandonedLockIsLetGo(t *testing.T) {
 func TestLockHonoursContext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	l := NewLock(path, time.Hour)
-	defer holdLock(t, path+".lock")()
+	held := holdLock(t, path+".lock")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := l.Acquire(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	unlocked := make(chan struct{})
-	go func() { // the turn within the process was given back
-		defer close(unlocked)
-		<-l.turn
-	}()
-	<-unlocked
+	<-l.turn // was given back
+	held()
+	for waits(l) {
+		runtime.Gosched() // the abandoned attempt lets go before the folder is removed
+	}
+}
+
+// waits reports whether a goroutine is in flock(2).
+func waits(l *Lock) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waiting != nil
 }
 
 // TestLockOfARemovedFile: after somebody removed the lock file, all meet at the
@@ -102,12 +108,7 @@ func TestLockOfARemovedFile(t *testing.T) {
 		}
 		got <- release
 	}()
-	waits := func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return l.waiting != nil
-	}
-	for !waits() {
+	for !waits(l) {
 		runtime.Gosched() // until it has opened the old file
 	}
 	if err := os.Remove(path); err != nil {
