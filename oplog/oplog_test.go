@@ -96,7 +96,7 @@ func appendOps(t *testing.T, l *Log, names ...string) {
 
 // write takes the lock and writes.
 func write(l *Log, fn func(*Tx) error) error {
-	release, err := testLock(l.cfg.Path).Acquire(context.Background())
+	release, err := NewLock(l.cfg.Path, 0).Acquire(context.Background())
 	if err != nil {
 		return err
 	}
