@@ -1,6 +1,7 @@
 package oplog
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"database/sql"
@@ -267,27 +268,46 @@ const pageSize = 512
 
 // Read calls fn for every row that arrived after the given arrival number, in
 // order of arrival, until fn returns an error, which Read returns as it is.
-// Inside a Write it sees the transaction's own rows.
+// Inside a Write it sees the transaction's own rows. While fn works on one page
+// of rows the next is read: a long replay keeps two processors busy.
 func (l *Log) Read(ctx context.Context, after int64, fn func(Row) error) error {
 	ctx = context.WithoutCancel(ctx) // an interrupt would throw the connection away
+	page, err := l.readPage(ctx, after)
+	if err != nil {
+		return err
+	}
 	for {
-		rows, err := l.queries.OpsAfter(ctx, db.OpsAfterParams{Arrival: after, Limit: pageSize})
-		if err != nil {
-			return l.fail("read ops", err)
+		var next []db.OpsAfterRow
+		var readErr error
+		var ahead sync.WaitGroup
+		more := len(page) == pageSize
+		if more {
+			last := page[len(page)-1].Arrival
+			ahead.Go(func() { next, readErr = l.readPage(ctx, last) })
 		}
-		for i := range rows {
-			r := &rows[i]
-			row := Row{Arrival: r.Arrival, Payload: r.Payload}
-			copy(row.ID[:], r.OpID)
-			if err := fn(row); err != nil {
-				return err
-			}
-			after = r.Arrival
+		err := eachRow(page, fn)
+		ahead.Wait()
+		if err != nil || readErr != nil || !more {
+			return cmp.Or(err, readErr)
 		}
-		if len(rows) < pageSize {
-			return nil
+		page = next
+	}
+}
+
+func (l *Log) readPage(ctx context.Context, after int64) ([]db.OpsAfterRow, error) {
+	rows, err := l.queries.OpsAfter(ctx, db.OpsAfterParams{Arrival: after, Limit: pageSize})
+	return rows, l.fail("read ops", err)
+}
+
+func eachRow(page []db.OpsAfterRow, fn func(Row) error) error {
+	for i := range page {
+		row := Row{Arrival: page[i].Arrival, Payload: page[i].Payload}
+		copy(row.ID[:], page[i].OpID)
+		if err := fn(row); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // Write runs fn in one transaction and commits what it appended. The caller
