@@ -28,14 +28,10 @@ var bumpRetry = define(definition[bumpRetryIn, bumpRetryOut]{
 			by = *in.By
 		}
 		out.Limit = s.maxRetries
-		story, err := s.replica.Update(ctx, s.agent, func(tx *pipeline.Tx) (err error) {
-			if err := expect(tx, in.StoryID, in.IfRev); err != nil {
-				return err
-			}
+		out.Item, err = s.update(ctx, in.StoryID, in.IfRev, func(tx *pipeline.Tx) (err error) {
 			out.BlockedByLimit, err = tx.BumpRetry(in.StoryID, by, s.maxRetries)
 			return err
 		})
-		out.Item = newItem(story)
 		return out, err
 	},
 })

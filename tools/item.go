@@ -45,15 +45,6 @@ func newItem(s pipeline.Story) item {
 	return it
 }
 
-// expect makes sure that the story is still as the caller saw it, if it says
-// how that was.
-func expect(tx *pipeline.Tx, id string, ifRev *string) error {
-	if ifRev == nil {
-		return nil
-	}
-	return tx.Expect(id, *ifRev)
-}
-
 // orEmpty keeps a nil slice out of JSON: clients want an array where the
 // schema says array.
 func orEmpty[T any](s []T) []T {

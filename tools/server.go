@@ -1,11 +1,13 @@
 package tools
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
@@ -34,6 +36,20 @@ type service struct {
 	agent      string
 	maxRetries int64
 	logger     *slog.Logger
+}
+
+// update makes one change to a story, if the story still is as the caller saw
+// it, should the caller say how that was, and returns it as the change left it.
+func (s *service) update(ctx context.Context, id string, ifRev *string, change func(*pipeline.Tx) error) (item, error) {
+	story, err := s.replica.Update(ctx, s.agent, func(tx *pipeline.Tx) error {
+		if ifRev != nil {
+			if err := tx.Expect(id, *ifRev); err != nil {
+				return err
+			}
+		}
+		return change(tx)
+	})
+	return newItem(story), err
 }
 
 // instructions are given to the model once a session (hosts cut at 2 KB).

@@ -24,14 +24,11 @@ var setBlocked = define(definition[setBlockedIn, setBlockedOut]{
 	description: "Block a story with a reason, or unblock it. Unblocking clears the reason and sets retry_count to 0.",
 	idempotent:  true,
 	handle: func(ctx context.Context, s *service, in setBlockedIn) (out setBlockedOut, err error) {
-		story, err := s.replica.Update(ctx, s.agent, func(tx *pipeline.Tx) (err error) {
-			if err := expect(tx, in.StoryID, in.IfRev); err != nil {
-				return err
-			}
+		out.Item, err = s.update(ctx, in.StoryID, in.IfRev, func(tx *pipeline.Tx) (err error) {
 			out.Changed, err = tx.SetBlocked(in.StoryID, in.Blocked, in.Reason)
 			return err
 		})
-		out.Item, out.Changed = newItem(story), orEmpty(out.Changed)
+		out.Changed = orEmpty(out.Changed)
 		return out, err
 	},
 })

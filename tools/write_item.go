@@ -51,14 +51,11 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 			Blocked:    in.Blocked,
 			DependsOn:  numbers(in.DependsOn),
 		}
-		story, err := s.replica.Update(ctx, s.agent, func(tx *pipeline.Tx) (err error) {
-			if err := expect(tx, in.StoryID, in.IfRev); err != nil {
-				return err
-			}
+		out.Item, err = s.update(ctx, in.StoryID, in.IfRev, func(tx *pipeline.Tx) (err error) {
 			out.Created, out.Changed, err = tx.Write(in.StoryID, changes)
 			return err
 		})
-		out.Item, out.Changed = newItem(story), orEmpty(out.Changed)
+		out.Changed = orEmpty(out.Changed)
 		return out, err
 	},
 })
