@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -252,6 +253,41 @@ func TestReadersAndWritersMeetANewFile(t *testing.T) {
 			return nil
 		}); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestOpOfANewerVersion: a sound op that this build cannot read is no damage. It
+// ends reading and writing with a clear error, since it may not be ignored.
+func TestOpOfANewerVersion(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	r := newReplica(t, path)
+	create(t, r, "1_s")
+	_ = r.Close()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var payload []byte
+	if err := db.QueryRow("SELECT payload FROM crdt_ops").Scan(&payload); err != nil {
+		t.Fatal(err)
+	}
+	if payload[1] != 1 || payload[2] != 1 {
+		t.Fatalf("the payload does not begin with version 1: %x", payload[:8])
+	}
+	payload[2] = 2
+	id := sha256.Sum256(payload)
+	if _, err := db.Exec("UPDATE crdt_ops SET payload = ?, op_id = ?", payload, id[:]); err != nil {
+		t.Fatal(err)
+	}
+	r = newReplica(t, path)
+	_, readErr := read(t, r, "1_s")
+	historyErr := r.History(t.Context(), func(replica.Entry) error { return nil })
+	for what, err := range map[string]error{"read": readErr, "write": rename(r, "1_s", "x"), "history": historyErr} {
+		var storage *oplog.Error
+		if !errors.As(err, &storage) || !strings.Contains(storage.Next, "a newer huskies-mcp wrote") {
+			t.Errorf("%s: got %v", what, err)
 		}
 	}
 }

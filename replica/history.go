@@ -34,7 +34,11 @@ func (r *Replica) History(ctx context.Context, fn func(Entry) error) error {
 
 // entry returns the op of a row with its receipt; no op if it is damaged.
 func (r *Replica) entry(ctx context.Context, row oplog.Row) (*crdt.Op, oplog.Receipt, error) {
-	if op, err := crdt.Decode(row.Payload); err == nil && op.ID == row.ID {
+	op, err := r.decode(row)
+	if err != nil {
+		return nil, oplog.Receipt{}, err
+	}
+	if op != nil {
 		receipt, err := r.log.Receipt(ctx, row.Arrival)
 		return op, receipt, err
 	}

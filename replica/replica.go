@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"log/slog"
@@ -321,12 +322,32 @@ func (r *Replica) readOn(ctx context.Context) error {
 
 // take applies a row of the log, or passes over it if it is damaged.
 func (r *Replica) take(row oplog.Row) error {
-	op, err := crdt.Decode(row.Payload)
-	if err != nil || op.ID != row.ID {
+	op, err := r.decode(row)
+	if err != nil {
+		return err
+	}
+	if op == nil {
 		return r.takeDamaged(row)
 	}
 	r.apply(op, cursor{row.Arrival, row.ID})
 	return nil
+}
+
+// decode returns the op in a row, or nil if the payload does not have the hash
+// that names it. A sound op of a version that this build does not read is an
+// error: a version changes when older builds must not ignore what is new.
+func (r *Replica) decode(row oplog.Row) (*crdt.Op, error) {
+	op, err := crdt.Decode(row.Payload)
+	switch {
+	case err == nil && op.ID == row.ID:
+		return op, nil
+	case errors.Is(err, crdt.ErrVersion) && sha256.Sum256(row.Payload) == row.ID:
+		return nil, &oplog.Error{
+			Op: "read op " + row.ID.Short(), Path: r.cfg.Path, Err: err,
+			Next: "a newer huskies-mcp wrote to the pipeline: install it and start it again; nothing was written",
+		}
+	}
+	return nil, nil
 }
 
 // takeDamaged takes a row whose payload does not have the hash that names it.
