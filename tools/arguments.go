@@ -311,18 +311,23 @@ func quote(s string) string {
 }
 
 // nearest returns the name that s was most likely meant to be: one that
-// contains it, or is contained, or differs by less than a third of its letters.
+// contains it, or is contained, or differs by a slip of the pen: one letter, or
+// a few more if the first is right, as it is in nearly all slips.
 func nearest(s string, names []string) (string, bool) {
 	s = strings.ToLower(s)
-	if len(s) > 60 {
+	if s == "" || len(s) > 60 {
 		return "", false
 	}
-	best, least := "", len(s)/3+1
+	best, least := "", len(s)
 	for _, name := range names {
 		if len(s) >= 3 && (strings.Contains(name, s) || strings.Contains(s, name)) {
 			return name, true
 		}
-		if d := levenshtein.ComputeDistance(s, name); d < least {
+		most := 1
+		if s[0] == name[0] {
+			most = max(2, len(s)/3)
+		}
+		if d := levenshtein.ComputeDistance(s, name); d <= most && d < least {
 			best, least = name, d
 		}
 	}

@@ -296,6 +296,22 @@ func TestConflictShowsTheCurrentItem(t *testing.T) {
 	}
 }
 
+// TestNearest: slips of the pen are recognised, other words are not taken for
+// what they merely look like.
+func TestNearest(t *testing.T) {
+	names := []string{"story_id", "agent", "blocked", "depends_on", "if_rev", "name", "retry_count", "stage"}
+	for given, want := range map[string]string{
+		"agnet": "agent", "Agent": "agent", "agents": "agent", "gent": "agent", "blokced": "blocked", "stroy_id": "story_id",
+		"storyId": "story_id", "dependsOn": "depends_on", "depends": "depends_on", "retrycount": "retry_count", "retry": "retry_count",
+		"nmae": "name", "satge": "stage", "ifrev": "if_rev",
+		"parent": "", "tags": "", "page": "", "x": "", "": "", "priority": "",
+	} {
+		if got, _ := nearest(given, names); got != want {
+			t.Errorf("nearest(%q) is %q, want %q", given, got, want)
+		}
+	}
+}
+
 // TestErrorsAreShort, whatever was sent.
 func TestErrorsAreShort(t *testing.T) {
 	h := newTempHost(t)
