@@ -27,24 +27,33 @@
 // It has at most 64 KiB. At decides nothing: it is for people. An edit is a
 // map with these keys:
 //
-//	1 kind     unsigned  1 set, 2 inc, 3 dep; greater: unknown here; not 0
+//	1 kind     unsigned  1 set, 2 inc, 3 dep, 4 note, 5 place; greater: unknown here; not 0
 //	2 field    text      1 to 64 bytes                     set, inc
 //	3 value    set: text, true, false, or an integer of at most 2^53-1 in size
 //	           dep: true adds the dependency, false removes it
+//	           note: text of 1 to 16384 bytes
 //	4 by       unsigned  1 to 2^20                         inc
-//	5 base     bytes     32: an op ID; default: the initial 0   inc
+//	5 base     bytes     32, not all zero: an op ID
+//	           inc: the op whose set it adds to; default: the initial 0
+//	           place: the op whose place edit made the element that the story
+//	           now follows
 //	6 number   unsigned  0 to 2^32-1                       dep
+//	7 anchor   text      place: the story ID whose own element (of a story that
+//	                     no op has placed) the story now follows
 //
-// An edit has the keys of its kind and no other of these. Two edits of one op
-// never change the same thing: one field, or one dependency number.
+// An inc may have a base. A place has base or anchor or neither, which is the
+// start of the list. Otherwise an edit has all the keys of its kind, and it
+// never has another of these. An edit of an unknown kind may have anything under
+// every key but kind. Two edits of one op never change the same thing: one field
+// or one dependency number; and an op has at most one note and one place.
 //
 // The encoding is deterministic (RFC 8949, section 4.2.1): shortest integers
 // and lengths, definite lengths, map keys in bytewise order and only once. Map
-// keys are text or integers from -2^63 to 2^63-1, also inside unknown values.
-// Text is valid UTF-8 and never normalized. There are no tags, no null, no
-// undefined, no NaN and no infinity, also not under unknown keys; no field
-// above takes a float. Maps have at most 64 pairs, arrays 256 elements, and
-// they nest at most 8 deep.
+// keys are text or integers from -2^63 to 2^63-1. Text is valid UTF-8 and never
+// normalized. There are no floats, no tags, no null, no undefined and no other
+// simple values than false and true. Maps have at most 64 pairs, arrays 256
+// elements, and they nest at most 8 deep, the payload's map counted. All this
+// also holds under unknown keys and in edits of unknown kinds.
 //
 // # ID and signature
 //

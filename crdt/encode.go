@@ -1,269 +1,264 @@
 package crdt
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"math"
-
-	"github.com/fxamacker/cbor/v2"
+	"math/bits"
 )
 
-// wireOp is the payload's CBOR map. Keys are never reused; doc.go specifies
-// them. Byte strings are cbor.ByteString so that text or an array of numbers
-// in their place is refused.
-type wireOp struct {
-	Version uint64            `cbor:"1,keyasint"`
-	Author  cbor.ByteString   `cbor:"2,keyasint"`
-	Seq     uint64            `cbor:"3,keyasint"`
-	Parents []cbor.ByteString `cbor:"4,keyasint"`
-	Story   string            `cbor:"5,keyasint"`
-	Edits   []wireEdit        `cbor:"6,keyasint"`
-	Agent   string            `cbor:"7,keyasint,omitempty"`
-	At      uint64            `cbor:"8,keyasint,omitempty"`
-}
-
-type wireEdit struct {
-	Kind   uint64          `cbor:"1,keyasint"`
-	Field  string          `cbor:"2,keyasint,omitempty"`
-	Value  any             `cbor:"3,keyasint,omitempty"` // string, bool, uint64 or int64
-	By     uint64          `cbor:"4,keyasint,omitempty"`
-	Base   cbor.ByteString `cbor:"5,keyasint,omitempty"`
-	Number *uint32         `cbor:"6,keyasint,omitempty"`
-}
-
-var (
-	encMode = must(cbor.CoreDetEncOptions().EncMode())
-	decMode = must(cbor.DecOptions{
-		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
-		IndefLength:      cbor.IndefLengthForbidden,
-		TagsMd:           cbor.TagsForbidden,
-		UTF8:             cbor.UTF8RejectInvalid,
-		NaN:              cbor.NaNDecodeForbidden,
-		Inf:              cbor.InfDecodeForbidden,
-		MaxNestedLevels:  8,
-		MaxArrayElements: MaxEdits,
-		MaxMapPairs:      64,
-		SimpleValues: must(cbor.NewSimpleValueRegistryFromDefaults(
-			cbor.WithRejectedSimpleValue(22), // null
-			cbor.WithRejectedSimpleValue(23), // undefined
-		)),
-	}.DecMode())
+// The keys of the payload's map. They are never reused; doc.go specifies them.
+const (
+	opVersion = iota + 1
+	opAuthor
+	opSeq
+	opParents
+	opStory
+	opEdits
+	opAgent
+	opAt
 )
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err) // constant options: fails at the first run or never
+// The keys of an edit's map. All are below 24, so a key is its own encoding.
+const (
+	editKind = iota + 1
+	editField
+	editValue
+	editBy
+	editBase
+	editNumber
+	editAnchor
+
+	lastEditKey = editAnchor
+)
+
+// encode returns the payload of an op that validate admits: deterministic CBOR
+// (RFC 8949, section 4.2.1), because keys are written in ascending order and
+// every head is the shortest.
+func (op *Op) encode() []byte {
+	n := opAt - 2 // without agent and at
+	if op.Agent != "" {
+		n++
 	}
-	return v
+	if op.At != 0 {
+		n++
+	}
+	b := make([]byte, 0, op.room())
+	b = appendHead(b, majorMap, uint64(n))
+	b = appendHead(append(b, opVersion), majorUint, Version)
+	b = appendBytes(append(b, opAuthor), op.Author[:])
+	b = appendHead(append(b, opSeq), majorUint, op.Seq)
+	b = appendHead(append(b, opParents), majorArray, uint64(len(op.Parents)))
+	for i := range op.Parents {
+		b = appendBytes(b, op.Parents[i][:])
+	}
+	b = appendText(append(b, opStory), op.Story)
+	b = appendHead(append(b, opEdits), majorArray, uint64(len(op.Edits)))
+	for i := range op.Edits {
+		b = op.Edits[i].appendTo(b)
+	}
+	if op.Agent != "" {
+		b = appendText(append(b, opAgent), op.Agent)
+	}
+	if op.At != 0 {
+		b = appendHead(append(b, opAt), majorUint, uint64(op.At))
+	}
+	return b
 }
 
-// encode returns the op's payload: deterministic CBOR (RFC 8949 §4.2.1).
-func (op *Op) encode() ([]byte, error) {
-	w := wireOp{
-		Version: Version,
-		Author:  cbor.ByteString(op.Author[:]),
-		Seq:     op.Seq,
-		Parents: make([]cbor.ByteString, len(op.Parents)),
-		Story:   op.Story,
-		Edits:   make([]wireEdit, len(op.Edits)),
-		Agent:   op.Agent,
-		At:      uint64(op.At),
-	}
-	for i, p := range op.Parents {
-		w.Parents[i] = cbor.ByteString(p[:])
-	}
+// room returns a few bytes more than the payload takes.
+func (op *Op) room() int {
+	n := 80 + 34*len(op.Parents) + len(op.Story) + len(op.Agent)
 	for i := range op.Edits {
 		e := &op.Edits[i]
-		we := wireEdit{Kind: uint64(e.Kind), Field: e.Field, By: e.By}
+		n += 20 + len(e.Field) + len(e.Value.str) + len(e.Anchor)
 		if !e.Base.IsZero() {
-			we.Base = cbor.ByteString(e.Base[:])
+			n += 35
 		}
-		if e.Kind == KindDep {
-			we.Number = &e.Number
-		}
-		if e.Kind == KindSet || e.Kind == KindDep {
-			we.Value = e.Value.wire()
-		}
-		w.Edits[i] = we
 	}
-	return encMode.Marshal(&w)
+	return n
 }
 
-// wire returns the value as the CBOR library takes it. Shortest encodings are
-// the library's: an int64 of 5 is the same byte as a uint64 of 5.
-func (v Value) wire() any {
-	switch v.typ {
-	case TypeString:
-		return v.str
-	case TypeBool:
-		return v.Bool()
-	case TypeInt:
-		return v.num
+func (e *Edit) appendTo(b []byte) []byte {
+	keys := e.keys()
+	b = appendHead(b, majorMap, 1+uint64(bits.OnesCount8(uint8(keys))))
+	b = appendHead(append(b, editKind), majorUint, uint64(e.Kind))
+	if keys&keyField != 0 {
+		b = appendText(append(b, editField), e.Field)
 	}
-	return nil
+	if keys&keyValue != 0 {
+		b = e.Value.appendTo(append(b, editValue))
+	}
+	if keys&keyBy != 0 {
+		b = appendHead(append(b, editBy), majorUint, e.By)
+	}
+	if keys&keyBase != 0 {
+		b = appendBytes(append(b, editBase), e.Base[:])
+	}
+	if keys&keyNumber != 0 {
+		b = appendHead(append(b, editNumber), majorUint, uint64(e.Number))
+	}
+	if keys&keyAnchor != 0 {
+		b = appendText(append(b, editAnchor), e.Anchor)
+	}
+	return b
 }
 
-// Decode reads a payload strictly and checks its shape, without checking the
-// signature or that the encoding is the deterministic one: it is for payloads
-// that Verify admitted before. Unknown keys are ignored.
+func (v Value) appendTo(b []byte) []byte {
+	switch {
+	case v.typ == TypeString:
+		return appendText(b, v.str)
+	case v.typ == TypeInt:
+		return appendInt(b, v.num)
+	case v.Bool():
+		return appendHead(b, majorSimple, simpleTrue)
+	}
+	return appendHead(b, majorSimple, simpleFalse)
+}
+
+// Decode reads a payload: it checks encoding and shape and refuses what Verify
+// refuses, but for the signature. It is for payloads that Verify admitted
+// before. Unknown keys are ignored. The op does not keep payload, but its
+// strings share one copy of it.
 func Decode(payload []byte) (*Op, error) {
 	if len(payload) > MaxPayload {
 		return nil, fmt.Errorf("%w: payload of %d bytes, want at most %d", ErrMalformed, len(payload), MaxPayload)
 	}
-	var w wireOp
-	if err := decMode.Unmarshal(payload, &w); err != nil {
-		// A later version may have given the keys other types: say that first.
-		if v, ok := peekVersion(payload); ok && v != Version {
-			return nil, versionError(v)
-		}
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	if w.Version != Version {
-		return nil, versionError(w.Version)
-	}
-	op := &Op{
-		ID:    sha256.Sum256(payload),
-		Seq:   w.Seq,
-		Story: w.Story,
-		Edits: make([]Edit, len(w.Edits)),
-		Agent: w.Agent,
-		At:    int64(min(w.At, MaxSeq+1)),
-		size:  memory(payload, len(w.Edits)),
-	}
-	if !fill(op.Author[:], w.Author) {
-		return nil, fmt.Errorf("%w: author of %d bytes, want %d", ErrMalformed, len(w.Author), len(op.Author))
-	}
-	if len(w.Parents) > 0 {
-		op.Parents = make([]OpID, len(w.Parents))
-		for i, p := range w.Parents {
-			if !fill(op.Parents[i][:], p) {
-				return nil, fmt.Errorf("%w: parent of %d bytes, want %d", ErrMalformed, len(p), len(OpID{}))
+	r := cborReader{s: string(payload)}
+	op := &Op{}
+	var version uint64
+	var hasAuthor bool
+	for p := r.pairs(); p.next(); {
+		switch p.key {
+		case opVersion:
+			// A later version may have changed all that follows: look no further.
+			if version = r.uint(); r.err == nil && version != Version {
+				return nil, versionError(version)
 			}
+		case opAuthor:
+			r.fixed(op.Author[:])
+			hasAuthor = true
+		case opSeq:
+			op.Seq = r.uint()
+		case opParents:
+			op.Parents = readParents(&r)
+		case opStory:
+			op.Story = r.text()
+		case opEdits:
+			op.Edits = readEdits(&r)
+		case opAgent:
+			op.Agent = r.text()
+		case opAt:
+			op.At = int64(min(r.uint(), MaxSeq+1)) // beyond the bound, whatever it is
+		default:
+			r.skip(1)
 		}
 	}
-	for i := range w.Edits {
-		e, err := w.Edits[i].decode()
-		if err != nil {
-			return nil, fmt.Errorf("%w: edit %d: %w", ErrMalformed, i, err)
-		}
-		op.Edits[i] = e
+	r.end()
+	switch {
+	case r.err != nil:
+		return nil, r.err
+	case version == 0:
+		return nil, versionError(0)
+	case !hasAuthor:
+		return nil, fmt.Errorf("%w: no author", ErrMalformed)
 	}
 	if err := op.validate(); err != nil {
 		return nil, err
 	}
+	op.ID, op.size = sha256.Sum256(payload), op.memory(payload)
 	return op, nil
-}
-
-// memory returns what an op takes up while it waits, in bytes, about: its
-// payload and its decoded edits. Three bytes of payload can be one edit, so
-// the payload alone would let a stranger fill thirty times the pending bounds.
-func memory(payload []byte, edits int) int {
-	const perEdit = 104 // unsafe.Sizeof(Edit{})
-	return len(payload) + perEdit*edits
-}
-
-func peekVersion(payload []byte) (uint64, bool) {
-	var v struct {
-		Version uint64 `cbor:"1,keyasint"`
-	}
-	return v.Version, decMode.Unmarshal(payload, &v) == nil && v.Version != 0
 }
 
 func versionError(v uint64) error {
 	return fmt.Errorf("%w: version %d, this build reads version %d: install a newer huskies-mcp", ErrVersion, v, Version)
 }
 
-func (w *wireEdit) decode() (Edit, error) {
-	e := Edit{Kind: EditKind(w.Kind)}
-	if e.Kind > KindDep { // unknown: kept in the stored bytes, merges as nothing
-		return e, nil
-	}
-	e.Field, e.By = w.Field, w.By
-	if w.Base != "" && !fill(e.Base[:], w.Base) {
-		return e, fmt.Errorf("base of %d bytes, want %d", len(w.Base), len(e.Base))
-	}
-	if (w.Number != nil) != (e.Kind == KindDep) {
-		return e, errors.New("number belongs to dep, and dep needs one")
-	}
-	if w.Number != nil {
-		e.Number = *w.Number
-	}
-	if w.Value == nil {
-		return e, nil
-	}
-	v, err := decodeValue(w.Value)
-	e.Value = v
-	return e, err
+// memory returns what an op takes up while it waits, in bytes, about: its
+// payload and what was decoded from it. Three bytes of payload can be one edit,
+// so the payload alone would let a stranger fill forty times the pending bounds.
+func (op *Op) memory(payload []byte) int {
+	const perEdit = 120 // unsafe.Sizeof(Edit{})
+	return len(payload) + perEdit*len(op.Edits) + len(OpID{})*len(op.Parents)
 }
 
-// decodeValue takes a string, a boolean or an integer; floats, byte strings and
-// everything else that CBOR can hold are refused.
-func decodeValue(wire any) (Value, error) {
-	switch v := wire.(type) {
-	case string:
-		return String(v), nil
-	case bool:
-		return Bool(v), nil
-	case int64:
-		return Int(v), nil
-	case uint64:
-		return Int(int64(min(v, MaxSeq+1))), nil // beyond the bound, whatever it is
+func readParents(r *cborReader) []OpID {
+	n := r.array(2 + uint64(len(OpID{})))
+	if n == 0 {
+		return nil
 	}
-	return Value{}, errors.New("value is neither a string nor a boolean nor an integer")
+	parents := make([]OpID, n)
+	for i := range parents {
+		r.fixed(parents[i][:])
+	}
+	return parents
 }
 
-func fill(dst []byte, src cbor.ByteString) bool {
-	return copy(dst, src) == len(dst) && len(src) == len(dst)
+func readEdits(r *cborReader) []Edit {
+	edits := make([]Edit, r.array(3)) // at least a head, the key of the kind, the kind
+	for i := range edits {
+		readEdit(r, &edits[i])
+	}
+	return edits
 }
 
-// checkDeterministic refuses every encoding but the one of RFC 8949 §4.2.1:
-// with it, one op has one payload and so one ID. Unknown keys are held to it
-// too.
-func checkDeterministic(payload []byte) error {
-	var v any
-	if err := decMode.Unmarshal(payload, &v); err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	if !plainKeys(v) {
-		return fmt.Errorf("%w: a map key is neither text nor an integer of 64 bits with sign", ErrMalformed)
-	}
-	again, err := encMode.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	if !bytes.Equal(payload, again) {
-		return fmt.Errorf("%w: not in deterministic CBOR (RFC 8949 section 4.2.1)", ErrMalformed)
-	}
-	return nil
-}
-
-// plainKeys reports whether all map keys are text or fit int64. Which other
-// keys a CBOR library can hold differs, and what is admitted must not.
-func plainKeys(v any) bool {
-	switch v := v.(type) {
-	case []any:
-		for _, e := range v {
-			if !plainKeys(e) {
-				return false
-			}
-		}
-	case map[any]any:
-		for k, e := range v {
-			switch k := k.(type) {
-			case string, int64:
-			case uint64:
-				if k > math.MaxInt64 {
-					return false
-				}
-			default:
-				return false
-			}
-			if !plainKeys(e) {
-				return false
-			}
+// readEdit reads one edit. Its kind comes before all other known keys, because
+// that is the order of keys; of an unknown kind it keeps nothing else.
+func readEdit(r *cborReader, e *Edit) {
+	at := r.at
+	var seen editKeys
+	for p := r.pairs(); p.next(); {
+		switch {
+		case p.key == editKind:
+			e.Kind = EditKind(r.uint())
+		case p.key == 0 || p.key > lastEditKey || e.Kind > lastKind:
+			r.skip(3) // in the op, in its edits, in this edit
+		default:
+			seen |= 1 << p.key
+			e.read(r, p.key)
 		}
 	}
-	return true
+	// What is there must not say what its absence says: one edit, one encoding.
+	// And a dependency on number 0 is one, but not one without number.
+	if wrong := seen ^ e.keys(); wrong != 0 {
+		r.fail(at, "an edit whose %s is missing, empty or zero", wrong)
+	}
+}
+
+// read reads the value of a key into its member.
+func (e *Edit) read(r *cborReader, key uint64) {
+	at := r.at
+	switch key {
+	case editField:
+		e.Field = r.text()
+	case editValue:
+		e.Value = readValue(r)
+	case editBy:
+		e.By = r.uint()
+	case editBase:
+		r.fixed(e.Base[:])
+	case editNumber:
+		n := r.uint()
+		if e.Number = uint32(n); uint64(e.Number) != n {
+			r.fail(at, "number %d is not below 2^32", n)
+		}
+	case editAnchor:
+		e.Anchor = r.text()
+	}
+}
+
+func readValue(r *cborReader) Value {
+	at := r.at
+	m, n := r.head()
+	switch m {
+	case majorText:
+		return String(r.takeText(n))
+	case majorSimple:
+		return Bool(n == simpleTrue)
+	case majorUint:
+		return Int(int64(min(n, MaxSeq+1))) // beyond the bound, whatever it is
+	case majorNegative:
+		return Int(-1 - int64(min(n, MaxSeq)))
+	}
+	r.fail(at, "%s, want text, false, true or an integer", m)
+	return Value{}
 }

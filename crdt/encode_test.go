@@ -85,7 +85,7 @@ func signBytes(payload []byte, name string) crdt.SignedOp {
 // TestC16_MissingAndUnknown: optional keys may be missing; what is unknown is
 // admitted, its bytes stay as they are, and it merges as nothing.
 func TestC16_MissingAndUnknown(t *testing.T) {
-	unknown := fields{uint64(1): uint64(math.MaxUint64), uint64(2): "stage", uint64(3): []any{"any", fields{"shape": 1.5}}}
+	unknown := fields{uint64(1): uint64(math.MaxUint64), uint64(2): "stage", uint64(3): []any{"any", fields{"shape": -5}}}
 	tests := []struct {
 		name string
 		p    fields
@@ -99,12 +99,21 @@ func TestC16_MissingAndUnknown(t *testing.T) {
 		{"unknown text key", with(baseMap(), "stage", "6_archived"), "2_current"},
 		{"text key that looks like a known one", with(baseMap(), "5", "2_story_y"), "2_current"},
 		{"text key named like a Go field", with(baseMap(), "Story", "2_story_y"), "2_current"},
-		{"unknown key with structure", with(baseMap(), uint64(40), []any{fields{"a": []any{1.5, -0.25, "b"}}, true, []byte{1}}), "2_current"},
-		{"unknown key of an edit", withEdit(uint64(7), "more"), "2_current"},
+		{"unknown key with structure", with(baseMap(), uint64(40), []any{fields{"a": []any{1, -25, "b"}}, true, []byte{1}}), "2_current"},
+		{"unknown key 0", with(baseMap(), uint64(0), "first"), "2_current"},
+		{"unknown key with the integers farthest from 0", with(baseMap(), uint64(9), []any{uint64(math.MaxUint64), raw("3bffffffffffffffff")}), "2_current"},
+		{"unknown key with 64 pairs", with(baseMap(), uint64(9), manyPairs(64)), "2_current"},
+		{"unknown key with 256 elements", with(baseMap(), uint64(9), make([]bool, 256)), "2_current"},
+		{"unknown key nested 8 deep with the op", with(baseMap(), uint64(9), raw("81818181818181 01")), "2_current"},
+		{"64 pairs", manyMore(64), "2_current"},
+		{"unknown key of an edit", withEdit(uint64(8), "more"), "2_current"},
+		{"unknown key 0 of an edit", withEdit(uint64(0), "first"), "2_current"},
+		{"unknown key of an edit nested 8 deep with the op", withEdit(uint64(8), raw("8181818181 01")), "2_current"},
 		{"unknown text key of an edit", withEdit("3", "6_archived"), "2_current"},
 		{"unknown field", withEdit(uint64(2), "estimate"), ""},
-		{"unknown kind", withEdit(uint64(1), 4), ""},
-		{"unknown kind with another kind's shape", with(baseMap(), uint64(6), []any{fields{uint64(1): 4, uint64(3): []any{}, uint64(6): 1}}), ""},
+		{"unknown kind", withEdit(uint64(1), 6), ""},
+		{"unknown kind with another kind's shape", with(baseMap(), uint64(6), []any{fields{uint64(1): 6, uint64(3): []any{}, uint64(6): 1}}), ""},
+		{"unknown kind with known keys of other types", with(baseMap(), uint64(6), []any{fields{uint64(0): 0, uint64(1): 6, uint64(2): 5, uint64(5): "", uint64(7): fields{}}}), ""},
 		{"unknown key with the greatest keys", with(baseMap(), uint64(9), fields{uint64(math.MaxInt64): 1, int64(math.MinInt64): 2}), "2_current"},
 		{"unknown kinds with structure", with(baseMap(), uint64(6), []any{unknown, unknown, editMap()}), "2_current"},
 	}
@@ -137,6 +146,7 @@ func TestVerifyRefusesShape(t *testing.T) {
 	id := func(b byte) []byte { return append(make([]byte, 31), b) }
 	inc := fields{key(1): 2, key(2): "retry_count", key(4): 1}
 	dep := fields{key(1): 3, key(3): true, key(6): 7}
+	note := fields{key(1): 4, key(3): "n"}
 	edits := func(e ...any) fields { return with(baseMap(), key(6), e) }
 	seventeen := []any{}
 	for i := range 17 {
@@ -195,6 +205,11 @@ func TestVerifyRefusesShape(t *testing.T) {
 		"set with by":                     withEdit(key(4), 1),
 		"set with base":                   withEdit(key(5), id(1)),
 		"set with number":                 withEdit(key(6), 0),
+		"set with by 0":                   withEdit(key(4), 0),
+		"set with base of 0 bytes":        withEdit(key(5), []byte{}),
+		"set with empty anchor":           withEdit(key(7), ""),
+		"set with anchor":                 withEdit(key(7), "1_story_y"),
+		"set with empty field":            withEdit(key(2), ""),
 		"kind 0":                          withEdit(key(1), 0),
 		"kind negative":                   withEdit(key(1), -1),
 		"field as integer":                withEdit(key(2), 5),
@@ -203,6 +218,35 @@ func TestVerifyRefusesShape(t *testing.T) {
 		"inc by -1":                       edits(with(inc, key(4), -1)),
 		"inc with value":                  edits(with(inc, key(3), 1)),
 		"inc on a base of 3 bytes":        edits(with(inc, key(5), []byte{1, 2, 3})),
+		"inc by 0":                        edits(with(inc, key(4), 0)),
+		"inc on a base of 0 bytes":        edits(with(inc, key(5), []byte{})),
+		"inc on a base of zeros":          edits(with(inc, key(5), make([]byte, 32))),
+		"inc on a base of 33 bytes":       edits(with(inc, key(5), make([]byte, 33))),
+		"inc with number 0":               edits(with(inc, key(6), 0)),
+		"dep with empty field":            edits(with(dep, key(2), "")),
+		"note without text":               edits(fields{key(1): 4}),
+		"note empty":                      edits(with(note, key(3), "")),
+		"note of 16385 bytes":             edits(with(note, key(3), strings.Repeat("n", 16385))),
+		"note of true":                    edits(with(note, key(3), true)),
+		"note as bytes":                   edits(with(note, key(3), []byte("x"))),
+		"note with field":                 edits(with(note, key(2), "stage")),
+		"two notes":                       edits(note, with(note, key(3), "other")),
+		"place after base and anchor":     edits(fields{key(1): 5, key(5): id(1), key(7): "1_story_y"}),
+		"place after a base of 31 bytes":  edits(fields{key(1): 5, key(5): id(1)[1:]}),
+		"place after a base of zeros":     edits(fields{key(1): 5, key(5): make([]byte, 32)}),
+		"place after an empty anchor":     edits(fields{key(1): 5, key(7): ""}),
+		"place after no story ID":         edits(fields{key(1): 5, key(7): "a/b"}),
+		"place after anchor as bytes":     edits(fields{key(1): 5, key(7): []byte("1")}),
+		"place with value":                edits(fields{key(1): 5, key(3): true}),
+		"two places":                      edits(fields{key(1): 5}, fields{key(1): 5, key(7): "1"}),
+		"unknown kind with a float":       edits(fields{key(1): 6, key(3): 1.5}),
+		"unknown kind nested too deep":    edits(fields{key(1): 6, key(3): raw("818181818181 01")}),
+		"unknown key 0 with a float":      with(baseMap(), key(0), 1.5),
+		"unknown key with a float":        with(baseMap(), key(9), 1.5),
+		"unknown key with simple value 0": with(baseMap(), key(9), raw("e0")),
+		"unknown key with simple 255":     with(baseMap(), key(9), raw("f8ff")),
+		"unknown key with undefined":      with(baseMap(), key(9), []any{raw("f7")}),
+		"65 pairs":                        manyMore(65),
 		"dep without number":              edits(with(dep, key(6), nil)),
 		"dep without value":               edits(with(dep, key(3), nil)),
 		"dep on 2^32":                     edits(with(dep, key(6), 1<<32)),
@@ -234,11 +278,22 @@ func TestVerifyRefusesShape(t *testing.T) {
 			if op != nil {
 				t.Error("Verify returns an op besides the error")
 			}
-			if op, err := crdt.Decode(signed.Payload); err != nil && op != nil {
+			op, err = crdt.Decode(signed.Payload)
+			wantError(t, err, crdt.ErrMalformed)
+			if op != nil {
 				t.Error("Decode returns an op besides the error")
 			}
 		})
 	}
+}
+
+// manyMore returns the payload of an honest op with so many pairs.
+func manyMore(n int) fields {
+	p := baseMap()
+	for i := uint64(9); len(p) < n; i++ {
+		p[i] = i
+	}
+	return p
 }
 
 func manyPairs(n int) fields {
@@ -249,13 +304,18 @@ func manyPairs(n int) fields {
 	return m
 }
 
-// TestVersion: an op of another version is told from a broken one, even if its
-// other keys have other types.
+// TestVersion: an op of another version is told from a broken one, whatever its
+// other keys hold.
 func TestVersion(t *testing.T) {
 	for name, p := range map[string]fields{
 		"same shape":   with(baseMap(), uint64(1), 2),
 		"other shape":  with(with(baseMap(), uint64(1), 2), uint64(2), "not bytes"),
 		"little shape": {uint64(1): uint64(math.MaxUint64)},
+		"after key 0":  with(with(baseMap(), uint64(1), 2), uint64(0), "first"),
+		"floats":       with(with(baseMap(), uint64(1), 2), uint64(3), 1.5),
+		"tags":         with(with(baseMap(), uint64(1), 2), uint64(2), raw("c11a514b67b0")),
+		"many pairs":   with(manyMore(100), uint64(1), 2),
+		"version 0":    with(baseMap(), uint64(1), 0),
 		"no version":   with(baseMap(), uint64(1), nil),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -264,7 +324,26 @@ func TestVersion(t *testing.T) {
 			wantError(t, err, crdt.ErrVersion, "version")
 		})
 	}
-	signed := signMap(t, with(baseMap(), uint64(1), "1"))
-	_, err := crdt.Verify(signed.Payload, signed.Signature)
-	wantError(t, err, crdt.ErrMalformed)
+	for name, payload := range map[string][]byte{
+		"cut":                raw("a6 01 02 02 58"),
+		"another CBOR":       raw("a3 01 02 9f ff"),
+		"greatest and no op": raw("a1 01 1bffffffffffffffff ffff"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := crdt.Decode(payload)
+			wantError(t, err, crdt.ErrVersion, "version")
+		})
+	}
+	for name, payload := range map[string][]byte{
+		"as text":                signMap(t, with(baseMap(), uint64(1), "1")).Payload,
+		"negative":               signMap(t, with(baseMap(), uint64(1), -1)).Payload,
+		"not the shortest":       raw("a1 01 1802"),
+		"after a malformed key":  raw("a2 00 f6 01 02"),
+		"missing in a broken op": raw("a1 02 f6"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := crdt.Decode(payload)
+			wantError(t, err, crdt.ErrMalformed)
+		})
+	}
 }

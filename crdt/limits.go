@@ -26,6 +26,10 @@ const (
 	// MaxFieldName bounds a field's name, in bytes (admission).
 	MaxFieldName = 64
 
+	// MaxNote bounds a note, in bytes (admission): several pages, and a
+	// description of 32 KiB goes into the same op.
+	MaxNote = 16 << 10
+
 	// MaxAgent bounds an agent's name, in bytes (admission).
 	MaxAgent = 128
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"unicode/utf8"
 )
 
 // Version is the format version that this package writes, and the only one it
@@ -22,7 +21,9 @@ var (
 )
 
 // Op is one change to one story, as its author meant it. Ops are immutable:
-// nobody changes one after Sign, Verify or Decode returned it.
+// nobody changes one after Sign, Verify or Decode returned it. The strings of an
+// op that was read share one copy of its payload: who keeps a string longer than
+// the op clones it.
 type Op struct {
 	// ID is the SHA-256 of the payload; zero until Sign set it.
 	ID OpID
@@ -87,6 +88,12 @@ const (
 	KindInc EditKind = 2
 	// KindDep adds or removes a dependency: Number, Value (bool).
 	KindDep EditKind = 3
+	// KindNote adds a note that no merge loses: Value (string).
+	KindNote EditKind = 4
+	// KindPlace gives the story a place in the list of stories: Base or Anchor.
+	KindPlace EditKind = 5
+
+	lastKind = KindPlace // greater ones are unknown to this build
 )
 
 // Edit is one part of an op. Which members count is said by Kind; an edit of
@@ -96,8 +103,19 @@ type Edit struct {
 	Field  string
 	Value  Value
 	By     uint64
-	Base   OpID // the op whose set the inc builds on; zero: the initial 0
+	Base   OpID   // inc: the op whose set it builds on; place: see Anchor.Op
+	Anchor string // place: see Anchor.Story
 	Number uint32
+}
+
+// Anchor names an element of the list of stories, after which another is put.
+// The zero Anchor is the start of the list.
+type Anchor struct {
+	// Op is the op whose place edit made the element; zero if Story is set.
+	Op OpID
+	// Story is the ID of a story that has no place by an op: its element stands
+	// at the end of the list, among others of its kind by [CompareStoryIDs].
+	Story string
 }
 
 // Set returns an edit that writes v to the register field.
@@ -113,6 +131,15 @@ func Inc(field string, by uint64, base OpID) Edit {
 // the stories with the given number.
 func Dep(number uint32, on bool) Edit {
 	return Edit{Kind: KindDep, Number: number, Value: Bool(on)}
+}
+
+// Note returns an edit that adds a note to the story.
+func Note(text string) Edit { return Edit{Kind: KindNote, Value: String(text)} }
+
+// Place returns an edit that puts the story behind after, before all that
+// stands there already.
+func Place(after Anchor) Edit {
+	return Edit{Kind: KindPlace, Base: after.Op, Anchor: after.Story}
 }
 
 // Type is the type of a register's value.
@@ -189,120 +216,6 @@ func (v Value) String() string {
 		return fmt.Sprint(v.num)
 	}
 	return "none"
-}
-
-// validate checks the op's shape: everything that can be said without knowing
-// other ops. Sign and Decode both call it, so nothing is written that would
-// not be read.
-func (op *Op) validate() error {
-	if op.Seq == 0 || op.Seq > MaxSeq {
-		return fmt.Errorf("%w: seq %d is not between 1 and 2^53-1", ErrMalformed, op.Seq)
-	}
-	if err := validateParents(op.Parents); err != nil {
-		return err
-	}
-	if !ValidStoryID(op.Story) {
-		return fmt.Errorf("%w: story ID %.140q does not match ^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", ErrMalformed, op.Story)
-	}
-	if len(op.Agent) > MaxAgent || !utf8.ValidString(op.Agent) {
-		return fmt.Errorf("%w: agent is not UTF-8 text of at most %d bytes", ErrMalformed, MaxAgent)
-	}
-	if op.At < 0 || op.At > MaxSeq {
-		return fmt.Errorf("%w: at %d is not between 0 and 2^53-1", ErrMalformed, op.At)
-	}
-	if len(op.Edits) == 0 || len(op.Edits) > MaxEdits {
-		return fmt.Errorf("%w: %d edits, want 1 to %d", ErrMalformed, len(op.Edits), MaxEdits)
-	}
-	for i := range op.Edits {
-		if err := op.Edits[i].validate(); err != nil {
-			return fmt.Errorf("%w: edit %d: %w", ErrMalformed, i, err)
-		}
-		for j := range op.Edits[:i] {
-			if op.Edits[i].sameTarget(&op.Edits[j]) {
-				return fmt.Errorf("%w: edits %d and %d change the same thing", ErrMalformed, j, i)
-			}
-		}
-	}
-	return nil
-}
-
-func validateParents(parents []OpID) error {
-	if len(parents) > MaxParents {
-		return fmt.Errorf("%w: %d parents, want at most %d", ErrMalformed, len(parents), MaxParents)
-	}
-	for i, p := range parents {
-		if i > 0 && parents[i-1].Compare(p) >= 0 {
-			return fmt.Errorf("%w: parents are not sorted and distinct", ErrMalformed)
-		}
-	}
-	return nil
-}
-
-func (e *Edit) validate() error {
-	switch e.Kind {
-	case 0:
-		return errors.New("no kind")
-	case KindSet:
-		if e.By != 0 || !e.Base.IsZero() || e.Number != 0 {
-			return errors.New("set has keys of another kind")
-		}
-		if err := validateField(e.Field); err != nil {
-			return err
-		}
-		return e.Value.validate()
-	case KindInc:
-		if e.Value.typ != 0 || e.Number != 0 {
-			return errors.New("inc has keys of another kind")
-		}
-		if e.By == 0 || e.By > MaxIncrement {
-			return fmt.Errorf("inc by %d, want 1 to %d", e.By, MaxIncrement)
-		}
-		return validateField(e.Field)
-	case KindDep:
-		if e.Field != "" || e.By != 0 || !e.Base.IsZero() {
-			return errors.New("dep has keys of another kind")
-		}
-		if e.Value.typ != TypeBool {
-			return fmt.Errorf("dep has a value of type %s, want boolean", e.Value.typ)
-		}
-	}
-	return nil
-}
-
-func validateField(name string) error {
-	if name == "" || len(name) > MaxFieldName || !utf8.ValidString(name) {
-		return fmt.Errorf("field name %.70q is not UTF-8 text of 1 to %d bytes", name, MaxFieldName)
-	}
-	return nil
-}
-
-func (v Value) validate() error {
-	switch v.typ {
-	case TypeString:
-		if !utf8.ValidString(v.str) {
-			return errors.New("value is not UTF-8 text")
-		}
-	case TypeBool:
-	case TypeInt:
-		if v.num < -MaxSeq || v.num > MaxSeq {
-			return fmt.Errorf("integer %d is beyond 2^53-1", v.num)
-		}
-	default:
-		return errors.New("no value")
-	}
-	return nil
-}
-
-// sameTarget reports whether two edits of one op would fight over one thing.
-// A set and an inc of one counter do: which came first would be open.
-func (e *Edit) sameTarget(f *Edit) bool {
-	switch {
-	case e.Kind == KindDep && f.Kind == KindDep:
-		return e.Number == f.Number
-	case e.Kind == KindSet || e.Kind == KindInc:
-		return (f.Kind == KindSet || f.Kind == KindInc) && e.Field == f.Field
-	}
-	return false
 }
 
 func sortOpIDs(ids []OpID) { slices.SortFunc(ids, OpID.Compare) }

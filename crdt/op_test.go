@@ -43,11 +43,12 @@ func anyOp() *rapid.Generator[*crdt.Op] {
 		rapid.Map(rapid.Bool(), crdt.Bool),
 		rapid.Map(rapid.Int64Range(-crdt.MaxSeq, crdt.MaxSeq), crdt.Int),
 	)
+	story := rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9._-]{0,127}`)
 	return rapid.Custom(func(t *rapid.T) *crdt.Op {
 		op := &crdt.Op{
 			Seq:     rapid.Uint64Range(1, crdt.MaxSeq).Draw(t, "seq"),
 			Parents: rapid.SliceOfNDistinct(id, 0, crdt.MaxParents, rapid.ID).Draw(t, "parents"),
-			Story:   rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9._-]{0,127}`).Draw(t, "story"),
+			Story:   story.Draw(t, "story"),
 			Agent:   rapid.StringN(0, -1, crdt.MaxAgent).Draw(t, "agent"),
 			At:      rapid.Int64Range(0, crdt.MaxSeq).Draw(t, "at"),
 		}
@@ -64,7 +65,24 @@ func anyOp() *rapid.Generator[*crdt.Op] {
 		for _, n := range rapid.SliceOfNDistinct(rapid.Uint32(), 0, 4, rapid.ID).Draw(t, "deps") {
 			op.Edits = append(op.Edits, crdt.Dep(n, rapid.Bool().Draw(t, "on")))
 		}
-		op.Edits = append(op.Edits, crdt.Edit{Kind: crdt.EditKind(rapid.Uint64Range(4, math.MaxUint64).Draw(t, "unknown kind"))})
+		if rapid.Bool().Draw(t, "note") {
+			op.Edits = append(op.Edits, crdt.Note(rapid.StringN(1, -1, 256).Draw(t, "text")))
+		}
+		switch rapid.IntRange(0, 3).Draw(t, "place") {
+		case 1:
+			op.Edits = append(op.Edits, crdt.Place(crdt.Anchor{}))
+		case 2:
+			op.Edits = append(op.Edits, crdt.Place(crdt.Anchor{Op: id.Draw(t, "after op")}))
+		case 3:
+			op.Edits = append(op.Edits, crdt.Place(crdt.Anchor{Story: story.Draw(t, "after story")}))
+		}
+		for _, kind := range rapid.SliceOfN(rapid.Uint64Range(6, math.MaxUint64), 0, 2).Draw(t, "unknown kinds") {
+			op.Edits = append(op.Edits, crdt.Edit{Kind: crdt.EditKind(kind)})
+		}
+		if len(op.Edits) == 0 {
+			op.Edits = []crdt.Edit{crdt.Dep(0, true)}
+		}
+		op.Edits = rapid.Permutation(op.Edits).Draw(t, "order")
 		return op
 	})
 }
@@ -162,15 +180,29 @@ func TestSignRefuses(t *testing.T) {
 		{"C18 value not UTF-8", func(op *crdt.Op) { op.Edits[0] = crdt.Set("stage", crdt.String("a\xffb")) }, "UTF-8"},
 		{"integer beyond 2^53-1", func(op *crdt.Op) { op.Edits[0] = crdt.Set("n", crdt.Int(1<<53)) }, "2^53-1"},
 		{"integer below -(2^53-1)", func(op *crdt.Op) { op.Edits[0] = crdt.Set("n", crdt.Int(-1<<53)) }, "2^53-1"},
-		{"field empty", func(op *crdt.Op) { op.Edits[0] = crdt.Set("", crdt.Int(1)) }, "field name"},
+		{"field empty", func(op *crdt.Op) { op.Edits[0] = crdt.Set("", crdt.Int(1)) }, "no field"},
 		{"field too long", func(op *crdt.Op) { op.Edits[0] = crdt.Set(strings.Repeat("f", crdt.MaxFieldName+1), crdt.Int(1)) }, "field name"},
 		{"field not UTF-8", func(op *crdt.Op) { op.Edits[0] = crdt.Inc("\xc3", 1, crdt.OpID{}) }, "field name"},
-		{"inc by 0", func(op *crdt.Op) { op.Edits[0] = crdt.Inc("n", 0, crdt.OpID{}) }, "inc by 0"},
+		{"inc by 0", func(op *crdt.Op) { op.Edits[0] = crdt.Inc("n", 0, crdt.OpID{}) }, "no by"},
 		{"inc by 2^20+1", func(op *crdt.Op) { op.Edits[0] = crdt.Inc("n", crdt.MaxIncrement+1, crdt.OpID{}) }, "inc by"},
 		{"set with by", func(op *crdt.Op) { op.Edits[0].By = 1 }, "another kind"},
 		{"inc with value", func(op *crdt.Op) { op.Edits[2].Value = crdt.Int(1) }, "another kind"},
 		{"dep with field", func(op *crdt.Op) { op.Edits[3].Field = "f" }, "another kind"},
 		{"dep with text", func(op *crdt.Op) { op.Edits[3].Value = crdt.String("true") }, "boolean"},
+		{"empty note", func(op *crdt.Op) { op.Edits[0] = crdt.Note("") }, "note"},
+		{"note too long", func(op *crdt.Op) { op.Edits[0] = crdt.Note(strings.Repeat("n", crdt.MaxNote+1)) }, "note"},
+		{"note not UTF-8", func(op *crdt.Op) { op.Edits[0] = crdt.Note("\xff") }, "UTF-8"},
+		{"note of a number", func(op *crdt.Op) { op.Edits[0] = crdt.Edit{Kind: crdt.KindNote, Value: crdt.Int(1)} }, "note"},
+		{"two notes", func(op *crdt.Op) { op.Edits = append(op.Edits, crdt.Note("a"), crdt.Note("b")) }, "same thing"},
+		{"place after op and story", func(op *crdt.Op) { op.Edits[0] = crdt.Place(crdt.Anchor{Op: id(1), Story: "1"}) }, "place"},
+		{"place after no story ID", func(op *crdt.Op) { op.Edits[0] = crdt.Place(crdt.Anchor{Story: "a b"}) }, "story ID"},
+		{"two places", func(op *crdt.Op) {
+			op.Edits = append(op.Edits, crdt.Place(crdt.Anchor{}), crdt.Place(crdt.Anchor{Op: id(1)}))
+		}, "same thing"},
+		{"256 edits, two of one field", func(op *crdt.Op) {
+			op.Edits = append(manyEdits(crdt.MaxEdits-1), crdt.Inc("f7", 1, crdt.OpID{}))
+		}, "edits 7 and 255 change the same thing"},
+		{"unknown kind with field", func(op *crdt.Op) { op.Edits[0].Kind = 99 }, "alone"},
 		{"payload over 64 KiB", func(op *crdt.Op) { op.Edits[0] = crdt.Set("stage", crdt.String(strings.Repeat("x", crdt.MaxPayload))) }, "bytes"},
 	}
 	for _, tt := range tests {
@@ -211,6 +243,22 @@ func TestSignAtTheBounds(t *testing.T) {
 	op.Edits[0] = crdt.Set(name, crdt.String(strings.Repeat("x", fill-1)))
 	if _, err := crdt.Sign(op, keyOf("a")); !errors.Is(err, crdt.ErrMalformed) {
 		t.Errorf("one byte more: got error %v, want %v", err, crdt.ErrMalformed)
+	}
+}
+
+// TestDecodeAllocates little: the op, one copy of the payload, parents, edits.
+func TestDecodeAllocates(t *testing.T) {
+	op := exampleOp()
+	op.Parents = []crdt.OpID{{1}}
+	op.Edits = append(op.Edits, crdt.Note("done"), crdt.Place(crdt.Anchor{Story: "9_story_before"}))
+	signed := mustSign(t, op)
+	got := testing.AllocsPerRun(100, func() {
+		if _, err := crdt.Decode(signed.Payload); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got > 4 {
+		t.Errorf("Decode allocates %v times, want at most 4", got)
 	}
 }
 

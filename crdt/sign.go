@@ -28,14 +28,14 @@ func Sign(op *Op, key ed25519.PrivateKey) (SignedOp, error) {
 	if err := op.validate(); err != nil {
 		return SignedOp{}, fmt.Errorf("sign op: %w", err)
 	}
-	payload, err := op.encode()
-	if err != nil {
+	if err := op.validateText(); err != nil {
 		return SignedOp{}, fmt.Errorf("sign op: %w", err)
 	}
+	payload := op.encode()
 	if len(payload) > MaxPayload {
 		return SignedOp{}, fmt.Errorf("sign op: %w: payload of %d bytes, want at most %d", ErrMalformed, len(payload), MaxPayload)
 	}
-	op.ID, op.size = sha256.Sum256(payload), memory(payload, len(op.Edits))
+	op.ID, op.size = sha256.Sum256(payload), op.memory(payload)
 	return SignedOp{
 		ID:        op.ID,
 		Payload:   payload,
@@ -43,16 +43,13 @@ func Sign(op *Op, key ed25519.PrivateKey) (SignedOp, error) {
 	}, nil
 }
 
-// Verify admits an op: it checks size, encoding, shape and signature and
-// returns the op. It is the only way in for ops that this process did not sign
+// Verify admits an op: it decodes the payload, which checks size, encoding and
+// shape, checks the signature and returns the op. It is the only way in for ops that this process did not sign
 // and did not admit before. Whether the op's parents are here and its seq
 // follows from them is for [Doc.Apply] to say.
 func Verify(payload []byte, sig Signature) (*Op, error) {
 	op, err := Decode(payload)
 	if err != nil {
-		return nil, fmt.Errorf("verify op: %w", err)
-	}
-	if err := checkDeterministic(payload); err != nil {
 		return nil, fmt.Errorf("verify op: %w", err)
 	}
 	if !validSignature(op.Author, op.ID, sig) {

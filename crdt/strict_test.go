@@ -3,6 +3,8 @@ package crdt_test
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -25,6 +27,10 @@ func TestNonDeterministicEncodings(t *testing.T) {
 		{"seq in two bytes", "03 01 04", "03 1801 04"},
 		{"seq in three bytes", "03 01 04", "03 190001 04"},
 		{"seq in nine bytes", "03 01 04", "03 1b0000000000000001 04"},
+		{"seq 23 in two bytes", "03 01 04", "03 1817 04"},
+		{"seq 255 in three bytes", "03 01 04", "03 1900ff 04"},
+		{"seq 65535 in five bytes", "03 01 04", "03 1a0000ffff 04"},
+		{"seq 2^32-1 in nine bytes", "03 01 04", "03 1b00000000ffffffff 04"},
 		{"value in two bytes", "03 05", "03 1805"},
 		{"author's length in three bytes", "5820", "590020"},
 		{"story's length in two bytes", "63315f73", "7803315f73"},
@@ -44,10 +50,18 @@ func TestNonDeterministicEncodings(t *testing.T) {
 		{"tagged seq", "03 01 04", "03 c101 04"},
 		{"bignum seq", "03 01 04", "03 c24101 04"},
 		{"unknown key before known ones", "a6 01 01", "a7 20 01 01 01"},
-		{
-			"unknown float not the shortest", "a6 01 01 02 5820 AUTHOR 03 01 04 80 05 63315f73 06 81 a3 01 01 02 646e616d65 03 05",
-			"a7 01 01 02 5820 AUTHOR 03 01 04 80 05 63315f73 06 81 a3 01 01 02 646e616d65 03 05 09 fa3fc00000",
-		},
+		{"unknown integer not the shortest", "03 05", "03 05 20 1817"},
+		{"unknown text's length not the shortest", "03 05", "03 05 20 780161"},
+		{"unknown array's length not the shortest", "03 05", "03 05 20 980101"},
+		{"unknown map's key not the shortest", "03 05", "03 05 20 a1180101"},
+		{"unknown map's keys out of order", "03 05", "03 05 20 a220010101"},
+		{"unknown map's keys by value, not bytes", "03 05", "03 05 20 a26162016018"},
+		{"unknown map's key twice", "03 05", "03 05 20 a2616101616102"},
+		{"unknown array indefinite", "03 05", "03 05 20 9fff"},
+		{"unknown text indefinite", "03 05", "03 05 20 7fff"},
+		{"unknown tag", "03 05", "03 05 20 c101"},
+		{"unknown reserved head", "03 05", "03 05 20 1c"},
+		{"unknown break", "03 05", "03 05 20 ff"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -55,20 +69,52 @@ func TestNonDeterministicEncodings(t *testing.T) {
 				t.Fatalf("%q is not in the honest op", tt.old)
 			}
 			s := strings.Replace(honest, tt.old, tt.new, 1)
-			switch tt.name {
-			case "indefinite map":
+			switch {
+			case tt.name == "indefinite map":
 				s += "ff"
-			case "unknown key twice":
-				s = strings.Replace(s, "a6", "a8", 1)
+			case tt.name == "unknown key twice":
+				s = strings.Replace(s, "a3", "a5", 1)
+			case strings.HasPrefix(tt.name, "unknown") && tt.name != "unknown key before known ones":
+				s = strings.Replace(s, "a3", "a4", 1) // one more key in the edit
 			}
 			payload := build(s)
 			_, err := crdt.Verify(payload, signBytes(payload, "a").Signature)
 			wantError(t, err, crdt.ErrMalformed)
-			for _, ambiguous := range []string{"twice", "indefinite", "tag", "bignum"} {
-				if strings.Contains(tt.name, ambiguous) { // not even Decode, which a replay calls, reads it
-					_, err := crdt.Decode(payload)
-					wantError(t, err, crdt.ErrMalformed)
+			_, err = crdt.Decode(payload) // which a replay calls
+			wantError(t, err, crdt.ErrMalformed)
+		})
+	}
+}
+
+// TestClaimedLengths: a length that is claimed but not there is refused, and no
+// room is made for it.
+func TestClaimedLengths(t *testing.T) {
+	for name, payload := range map[string][]byte{
+		"map":          raw("bbffffffffffffffff"),
+		"author":       raw("a1 02 5b7fffffffffffffff"),
+		"author, less": raw("a1 02 5820 01"),
+		"parents":      raw("a1 04 98ff"),
+		"parents, all": raw("a1 04 9bffffffffffffffff"),
+		"story":        raw("a1 05 7bffffffffffffffff"),
+		"story, less":  raw("a1 05 7a00010000 61"),
+		"edits":        raw("a1 06 99 0100"),
+		"edits, all":   raw("a1 06 9bffffffffffffffff"),
+		"edit":         raw("a1 06 81 bbffffffffffffffff"),
+		"unknown":      raw("a1 09 5bffffffffffffffff"),
+		"deep unknown": raw("a1 09 99 0100 99 0100 99 0100"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			const times = 1000
+			for range times {
+				if _, err := crdt.Decode(payload); !errors.Is(err, crdt.ErrMalformed) {
+					t.Fatalf("got error %v, want %v", err, crdt.ErrMalformed)
 				}
+			}
+			runtime.ReadMemStats(&after)
+			if got := (after.TotalAlloc - before.TotalAlloc) / times; got > 2<<10 {
+				t.Errorf("refusing %d bytes takes %d bytes of memory", len(payload), got)
 			}
 		})
 	}

@@ -43,15 +43,14 @@ var thirdParty = map[string][]string{
 	"tools":           {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/agnivade/levenshtein"},
 	"tools/stdio":     {"github.com/mark3labs/mcp-go"},
 	"oplog":           {"modernc.org/sqlite", "github.com/gofrs/flock"},
-	"crdt":            {"github.com/fxamacker/cbor"},
 }
 
 // pure packages have no I/O, no clock, no randomness: they may import these
 // standard packages and no others.
 var pure = map[string][]string{
 	"crdt": {
-		"bytes", "crypto/ed25519", "crypto/sha256", "encoding/hex", "errors", "fmt", "iter", "maps", "math",
-		"slices", "strconv", "unicode/utf8",
+		"bytes", "crypto/ed25519", "crypto/sha256", "encoding/binary", "encoding/hex", "errors", "fmt", "iter", "maps",
+		"math", "math/bits", "slices", "strconv", "strings", "unicode/utf8",
 	},
 	"pipeline": {"cmp", "errors", "fmt", "iter", "maps", "math", "slices", "strconv", "strings", "time", "unicode/utf8"},
 }
