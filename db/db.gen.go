@@ -24,6 +24,9 @@ func New(db DBTX) *Queries {
 func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	q := Queries{db: db}
 	var err error
+	if q.appendDecisionStmt, err = db.PrepareContext(ctx, appendDecision); err != nil {
+		return nil, fmt.Errorf("error preparing query AppendDecision: %w", err)
+	}
 	if q.appendOpStmt, err = db.PrepareContext(ctx, appendOp); err != nil {
 		return nil, fmt.Errorf("error preparing query AppendOp: %w", err)
 	}
@@ -33,17 +36,28 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.identityStmt, err = db.PrepareContext(ctx, identity); err != nil {
 		return nil, fmt.Errorf("error preparing query Identity: %w", err)
 	}
+	if q.latestDecisionStmt, err = db.PrepareContext(ctx, latestDecision); err != nil {
+		return nil, fmt.Errorf("error preparing query LatestDecision: %w", err)
+	}
 	if q.opReceiptStmt, err = db.PrepareContext(ctx, opReceipt); err != nil {
 		return nil, fmt.Errorf("error preparing query OpReceipt: %w", err)
 	}
 	if q.opsAfterStmt, err = db.PrepareContext(ctx, opsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query OpsAfter: %w", err)
 	}
+	if q.trustedAuthorsStmt, err = db.PrepareContext(ctx, trustedAuthors); err != nil {
+		return nil, fmt.Errorf("error preparing query TrustedAuthors: %w", err)
+	}
 	return &q, nil
 }
 
 func (q *Queries) Close() error {
 	var err error
+	if q.appendDecisionStmt != nil {
+		if cerr := q.appendDecisionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing appendDecisionStmt: %w", cerr)
+		}
+	}
 	if q.appendOpStmt != nil {
 		if cerr := q.appendOpStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing appendOpStmt: %w", cerr)
@@ -59,6 +73,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing identityStmt: %w", cerr)
 		}
 	}
+	if q.latestDecisionStmt != nil {
+		if cerr := q.latestDecisionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing latestDecisionStmt: %w", cerr)
+		}
+	}
 	if q.opReceiptStmt != nil {
 		if cerr := q.opReceiptStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing opReceiptStmt: %w", cerr)
@@ -67,6 +86,11 @@ func (q *Queries) Close() error {
 	if q.opsAfterStmt != nil {
 		if cerr := q.opsAfterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing opsAfterStmt: %w", cerr)
+		}
+	}
+	if q.trustedAuthorsStmt != nil {
+		if cerr := q.trustedAuthorsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing trustedAuthorsStmt: %w", cerr)
 		}
 	}
 	return err
@@ -108,21 +132,27 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 type Queries struct {
 	db                 DBTX
 	tx                 *sql.Tx
+	appendDecisionStmt *sql.Stmt
 	appendOpStmt       *sql.Stmt
 	createIdentityStmt *sql.Stmt
 	identityStmt       *sql.Stmt
+	latestDecisionStmt *sql.Stmt
 	opReceiptStmt      *sql.Stmt
 	opsAfterStmt       *sql.Stmt
+	trustedAuthorsStmt *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
 		db:                 tx,
 		tx:                 tx,
+		appendDecisionStmt: q.appendDecisionStmt,
 		appendOpStmt:       q.appendOpStmt,
 		createIdentityStmt: q.createIdentityStmt,
 		identityStmt:       q.identityStmt,
+		latestDecisionStmt: q.latestDecisionStmt,
 		opReceiptStmt:      q.opReceiptStmt,
 		opsAfterStmt:       q.opsAfterStmt,
+		trustedAuthorsStmt: q.trustedAuthorsStmt,
 	}
 }

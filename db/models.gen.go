@@ -20,3 +20,11 @@ type CrdtOp struct {
 	Signature  []byte
 	ReceivedAt int64
 }
+
+type TrustDecision struct {
+	ID        int64
+	Author    []byte
+	Name      string
+	Trusted   int64
+	DecidedAt int64
+}

@@ -61,7 +61,8 @@ func (q *Queries) OpReceipt(ctx context.Context, arrival int64) (OpReceiptRow, e
 }
 
 const opsAfter = `-- name: OpsAfter :many
-SELECT arrival, op_id, payload
+SELECT arrival, op_id, payload,
+       CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0) AS INTEGER) AS decision
 FROM crdt_ops
 WHERE arrival > ?
 ORDER BY arrival
@@ -74,14 +75,17 @@ type OpsAfterParams struct {
 }
 
 type OpsAfterRow struct {
-	Arrival int64
-	OpID    []byte
-	Payload []byte
+	Arrival  int64
+	OpID     []byte
+	Payload  []byte
+	Decision int64
 }
 
 // OpsAfter returns up to limit ops that arrived after the given arrival
 // number, in order of arrival: only the columns that replay needs, since it
-// reads every row at every start.
+// reads every row at every start. Each row also bears the number of the last
+// decision whom to trust, 0 if there is none: so a process that catches up hears
+// of another's decision without a query more. SQLite looks for it once a query.
 func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterRow, error) {
 	rows, err := q.query(ctx, q.opsAfterStmt, opsAfter, arg.Arrival, arg.Limit)
 	if err != nil {
@@ -91,7 +95,12 @@ func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterR
 	items := []OpsAfterRow{}
 	for rows.Next() {
 		var i OpsAfterRow
-		if err := rows.Scan(&i.Arrival, &i.OpID, &i.Payload); err != nil {
+		if err := rows.Scan(
+			&i.Arrival,
+			&i.OpID,
+			&i.Payload,
+			&i.Decision,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -15,5 +15,8 @@
 // for package crdt, and keeps no state of the pipeline, which is for package
 // replica. Rows are only ever added.
 //
+// Beside the ops stand the replica's own decisions whose ops it takes, each a
+// row: the last one of an author counts.
+//
 // A Log is for one goroutine at a time; a [Lock] is for any number.
 package oplog

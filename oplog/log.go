@@ -242,6 +242,11 @@ type Row struct {
 	Arrival int64 // from 1, in order of arrival
 	ID      crdt.OpID
 	Payload []byte
+	// Decision is the number of the last decision whom to trust when the row
+	// was read, 0 if there was none. When it is not the one that [Log.Trusted]
+	// was read at, read that anew: it may also be lower, after a backup was
+	// restored.
+	Decision int64
 }
 
 // Receipt is what is stored beside an op. Replay does without it.
@@ -301,7 +306,7 @@ func (l *Log) readPage(ctx context.Context, after int64) ([]db.OpsAfterRow, erro
 
 func eachRow(page []db.OpsAfterRow, fn func(Row) error) error {
 	for i := range page {
-		row := Row{Arrival: page[i].Arrival, Payload: page[i].Payload}
+		row := Row{Arrival: page[i].Arrival, Payload: page[i].Payload, Decision: page[i].Decision}
 		copy(row.ID[:], page[i].OpID)
 		if err := fn(row); err != nil {
 			return err
@@ -351,7 +356,7 @@ func (l *Log) rollback(ctx context.Context) error {
 type Tx struct {
 	log      *Log
 	ctx      context.Context // of the Write
-	appended int
+	appended int             // rows, of any table
 }
 
 // Append adds an op that Sign made or Verify admitted and that is not in the

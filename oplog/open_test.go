@@ -3,6 +3,7 @@ package oplog
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,7 +13,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/migrations"
 )
 
 func TestOpenCreatesPrivateFiles(t *testing.T) {
@@ -53,7 +57,7 @@ func TestSettings(t *testing.T) {
 	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
 	for pragma, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "fullfsync": "1", "checkpoint_fullfsync": "1",
-		"busy_timeout": "10000", "user_version": "1", "application_id": fmt.Sprint(applicationID),
+		"busy_timeout": "10000", "user_version": "2", "application_id": fmt.Sprint(applicationID),
 	} {
 		var got string
 		if err := l.conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
@@ -213,21 +217,56 @@ func TestOpenWhileOthersCreate(t *testing.T) {
 // TestOlderSchema: a log of an older build is not taken for an empty one; the
 // holder of the lock brings it up to date and everything is there.
 func TestOlderSchema(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "p.db")
-	l := mustCreate(t, path)
-	appendOps(t, l, "a")
-	key := l.Key()
-	_ = l.Close()
-	newestSchema++ // this build now knows one migration more
-	defer func() { newestSchema-- }()
-	if _, err := Open(t.Context(), testConfig(t, path)); !errors.Is(err, ErrOutdated) {
-		t.Errorf("got %v, want ErrOutdated", err)
+	for version := 1; version < newestSchema; version++ {
+		path := filepath.Join(t.TempDir(), "p.db")
+		key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, ed25519.SeedSize))
+		author := crdt.AuthorOf(key)
+		statements := []string{
+			"PRAGMA journal_mode = WAL", strings.Join(migrations.All()[:version], "\n"),
+			fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version),
+			fmt.Sprintf("INSERT INTO crdt_node_identity VALUES (1, x'%x', x'%s', 1)", key.Seed(), author),
+		}
+		var want []Row
+		for i, name := range []string{"a", "b"} {
+			op, signed := makeOp(t, key, uint64(i+1), name)
+			statements = append(statements, fmt.Sprintf("INSERT INTO crdt_ops VALUES (%d, x'%s', x'%s', %d, x'%x', x'%s', 1)",
+				i+1, signed.ID, author, op.Seq, signed.Payload, signed.Signature))
+			want = append(want, Row{Arrival: int64(i + 1), ID: signed.ID, Payload: signed.Payload})
+		}
+		for _, s := range statements {
+			execRaw(t, path, s)
+		}
+		before := dump(t, path)
+
+		if _, err := Open(t.Context(), testConfig(t, path)); !errors.Is(err, ErrOutdated) {
+			t.Errorf("version %d: got %v, want ErrOutdated", version, err)
+		}
+		l := mustCreate(t, path)
+		if diff := cmp.Diff(want, readAll(t, l, 0)); diff != "" {
+			t.Errorf("version %d: rows after the upgrade (-want +got):\n%s", version, diff)
+		}
+		if diff := cmp.Diff(before, dump(t, path)); diff != "" || !l.Key().Equal(key) {
+			t.Errorf("version %d: the upgrade changed the ops or the key (-before +after):\n%s", version, diff)
+		}
+		if diff := cmp.Diff(schema(t, mustCreate(t, filepath.Join(t.TempDir(), "p.db"))), schema(t, l)); diff != "" {
+			t.Errorf("version %d: an old file is not as a new one (-new +old):\n%s", version, diff)
+		}
+		if trusted, err := l.Trusted(t.Context()); err != nil || len(trusted) != 0 {
+			t.Errorf("version %d: trusts %v (%v), want nobody", version, trusted, err)
+		}
+		appendOps(t, l, "c")
 	}
-	l = mustCreate(t, path)
-	if rows := readAll(t, l, 0); len(rows) != 1 || !l.Key().Equal(key) {
-		t.Errorf("after the upgrade: %d rows, the key is the same: %v", len(rows), l.Key().Equal(key))
+}
+
+// schema returns the statements that make the log's tables, and its version.
+func schema(t *testing.T, l *Log) (text string) {
+	t.Helper()
+	err := l.conn.QueryRowContext(t.Context(), `SELECT group_concat(sql, ';') || (SELECT user_version FROM pragma_user_version)
+		FROM (SELECT sql FROM sqlite_schema ORDER BY name)`).Scan(&text)
+	if err != nil {
+		t.Fatal(err)
 	}
-	appendOps(t, l, "b")
+	return text
 }
 
 // TestBackupIsTurnedToWAL: a copy made by VACUUM INTO has another journal mode;
@@ -256,7 +295,7 @@ func TestNewerSchemaUnderARunningProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	l := mustCreate(t, path)
 	appendOps(t, l, "a")
-	execRaw(t, path, "PRAGMA user_version = 2")
+	execRaw(t, path, fmt.Sprintf("PRAGMA user_version = %d", newestSchema+1))
 	op, signed := makeOp(t, l.Key(), 1, "b")
 	err := write(l, func(tx *Tx) error { _, err := tx.Append(op, signed); return err })
 	var e *Error

@@ -7,8 +7,11 @@ VALUES (?, ?, ?, ?, ?, ?);
 -- name: OpsAfter :many
 -- OpsAfter returns up to limit ops that arrived after the given arrival
 -- number, in order of arrival: only the columns that replay needs, since it
--- reads every row at every start.
-SELECT arrival, op_id, payload
+-- reads every row at every start. Each row also bears the number of the last
+-- decision whom to trust, 0 if there is none: so a process that catches up hears
+-- of another's decision without a query more. SQLite looks for it once a query.
+SELECT arrival, op_id, payload,
+       CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0) AS INTEGER) AS decision
 FROM crdt_ops
 WHERE arrival > ?
 ORDER BY arrival
