@@ -45,6 +45,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.opsAfterStmt, err = db.PrepareContext(ctx, opsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query OpsAfter: %w", err)
 	}
+	if q.signedOpsAfterStmt, err = db.PrepareContext(ctx, signedOpsAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query SignedOpsAfter: %w", err)
+	}
 	if q.trustedAuthorsStmt, err = db.PrepareContext(ctx, trustedAuthors); err != nil {
 		return nil, fmt.Errorf("error preparing query TrustedAuthors: %w", err)
 	}
@@ -86,6 +89,11 @@ func (q *Queries) Close() error {
 	if q.opsAfterStmt != nil {
 		if cerr := q.opsAfterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing opsAfterStmt: %w", cerr)
+		}
+	}
+	if q.signedOpsAfterStmt != nil {
+		if cerr := q.signedOpsAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signedOpsAfterStmt: %w", cerr)
 		}
 	}
 	if q.trustedAuthorsStmt != nil {
@@ -139,6 +147,7 @@ type Queries struct {
 	latestDecisionStmt *sql.Stmt
 	opReceiptStmt      *sql.Stmt
 	opsAfterStmt       *sql.Stmt
+	signedOpsAfterStmt *sql.Stmt
 	trustedAuthorsStmt *sql.Stmt
 }
 
@@ -153,6 +162,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		latestDecisionStmt: q.latestDecisionStmt,
 		opReceiptStmt:      q.opReceiptStmt,
 		opsAfterStmt:       q.opsAfterStmt,
+		signedOpsAfterStmt: q.signedOpsAfterStmt,
 		trustedAuthorsStmt: q.trustedAuthorsStmt,
 	}
 }

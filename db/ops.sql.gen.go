@@ -113,3 +113,59 @@ func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterR
 	}
 	return items, nil
 }
+
+const signedOpsAfter = `-- name: SignedOpsAfter :many
+SELECT arrival, op_id, seq, payload, signature, received_at,
+       CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0) AS INTEGER) AS decision
+FROM crdt_ops
+WHERE arrival > ?
+ORDER BY arrival
+LIMIT ?
+`
+
+type SignedOpsAfterParams struct {
+	Arrival int64
+	Limit   int64
+}
+
+type SignedOpsAfterRow struct {
+	Arrival    int64
+	OpID       []byte
+	Seq        int64
+	Payload    []byte
+	Signature  []byte
+	ReceivedAt int64
+	Decision   int64
+}
+
+// SignedOpsAfter is OpsAfter with what stands beside the payload.
+func (q *Queries) SignedOpsAfter(ctx context.Context, arg SignedOpsAfterParams) ([]SignedOpsAfterRow, error) {
+	rows, err := q.query(ctx, q.signedOpsAfterStmt, signedOpsAfter, arg.Arrival, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SignedOpsAfterRow{}
+	for rows.Next() {
+		var i SignedOpsAfterRow
+		if err := rows.Scan(
+			&i.Arrival,
+			&i.OpID,
+			&i.Seq,
+			&i.Payload,
+			&i.Signature,
+			&i.ReceivedAt,
+			&i.Decision,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

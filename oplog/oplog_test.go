@@ -164,6 +164,55 @@ func TestAppendReadRestart(t *testing.T) {
 	}
 }
 
+// TestReadSigned: the rows are those of Read, with the receipts, over pages,
+// from a cursor, in a write, and until the caller has enough.
+func TestReadSigned(t *testing.T) {
+	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
+	check := func(after int64) {
+		t.Helper()
+		var want, got []SignedRow
+		for _, row := range readAll(t, l, after) {
+			receipt, err := l.Receipt(t.Context(), row.Arrival)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, SignedRow{row, receipt})
+		}
+		if err := l.ReadSigned(t.Context(), after, func(row SignedRow) error { got = append(got, row); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("after %d (-Read and Receipt +ReadSigned):\n%s", after, diff)
+		}
+	}
+	check(0)
+	if err := write(l, func(tx *Tx) error {
+		for i := range 2 * pageSize { // two full pages
+			op, signed := makeOp(t, l.Key(), uint64(i+1), "x")
+			if _, err := tx.Append(op, signed); err != nil {
+				return err
+			}
+		}
+		check(0)
+		return tx.Trust(ann, "")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	check(0)
+	check(pageSize - 1)
+	check(2 * pageSize)
+	enough, rows := errors.New("enough"), 0
+	err := l.ReadSigned(t.Context(), 0, func(row SignedRow) error {
+		if rows++; row.Arrival == pageSize+1 {
+			return enough
+		}
+		return nil
+	})
+	if err != enough || rows != pageSize+1 {
+		t.Errorf("got %v after %d rows, want the caller's error after %d", err, rows, pageSize+1)
+	}
+}
+
 // TestFailedWriteLeavesNothing: an error of the caller or of the storage leaves
 // the file as it was, and the next write works.
 func TestFailedWriteLeavesNothing(t *testing.T) {

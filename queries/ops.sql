@@ -17,6 +17,15 @@ WHERE arrival > ?
 ORDER BY arrival
 LIMIT ?;
 
+-- name: SignedOpsAfter :many
+-- SignedOpsAfter is OpsAfter with what stands beside the payload.
+SELECT arrival, op_id, seq, payload, signature, received_at,
+       CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0) AS INTEGER) AS decision
+FROM crdt_ops
+WHERE arrival > ?
+ORDER BY arrival
+LIMIT ?;
+
 -- name: OpReceipt :one
 -- OpReceipt returns the other columns of the op with the given arrival number.
 SELECT seq, signature, received_at

@@ -22,31 +22,28 @@ func (r *Replica) History(ctx context.Context, fn func(Entry) error) error {
 		if r.log == nil {
 			return nil
 		}
-		return r.log.Read(ctx, 0, func(row oplog.Row) error {
-			op, receipt, err := r.entry(ctx, row)
+		return r.log.ReadSigned(ctx, 0, func(row oplog.SignedRow) error {
+			op, err := r.entry(row)
 			if op == nil || err != nil {
 				return err
 			}
-			return fn(Entry{op, time.UnixMilli(receipt.ReceivedAt).UTC()})
+			return fn(Entry{op, time.UnixMilli(row.ReceivedAt).UTC()})
 		})
 	})
 }
 
-// entry returns the op of a row with its receipt; no op if it is damaged.
-func (r *Replica) entry(ctx context.Context, row oplog.Row) (*crdt.Op, oplog.Receipt, error) {
-	op, err := r.decode(row)
-	if err != nil {
-		return nil, oplog.Receipt{}, err
+// entry returns the op of a row, or nil if it is damaged and its author did not
+// sign what is there.
+func (r *Replica) entry(row oplog.SignedRow) (*crdt.Op, error) {
+	op, err := r.decode(row.Row)
+	if op != nil || err != nil {
+		return op, err
 	}
-	if op != nil {
-		receipt, err := r.log.Receipt(ctx, row.Arrival)
-		return op, receipt, err
-	}
-	op, receipt, err := r.salvage(row)
-	if op == nil && err == nil {
+	if op, err = crdt.Verify(row.Payload, row.Signature); err != nil {
 		r.cfg.Logger.Error("op in the database is damaged and is passed over", "arrival", row.Arrival, "op", row.ID.Short())
+		return nil, nil
 	}
-	return op, receipt, err
+	return op, nil
 }
 
 // salvage returns the op in a damaged row, or nil if there is none that its
