@@ -45,6 +45,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.opsAfterStmt, err = db.PrepareContext(ctx, opsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query OpsAfter: %w", err)
 	}
+	if q.repairOpStmt, err = db.PrepareContext(ctx, repairOp); err != nil {
+		return nil, fmt.Errorf("error preparing query RepairOp: %w", err)
+	}
 	if q.signedOpsAfterStmt, err = db.PrepareContext(ctx, signedOpsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query SignedOpsAfter: %w", err)
 	}
@@ -89,6 +92,11 @@ func (q *Queries) Close() error {
 	if q.opsAfterStmt != nil {
 		if cerr := q.opsAfterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing opsAfterStmt: %w", cerr)
+		}
+	}
+	if q.repairOpStmt != nil {
+		if cerr := q.repairOpStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing repairOpStmt: %w", cerr)
 		}
 	}
 	if q.signedOpsAfterStmt != nil {
@@ -147,6 +155,7 @@ type Queries struct {
 	latestDecisionStmt *sql.Stmt
 	opReceiptStmt      *sql.Stmt
 	opsAfterStmt       *sql.Stmt
+	repairOpStmt       *sql.Stmt
 	signedOpsAfterStmt *sql.Stmt
 	trustedAuthorsStmt *sql.Stmt
 }
@@ -162,6 +171,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		latestDecisionStmt: q.latestDecisionStmt,
 		opReceiptStmt:      q.opReceiptStmt,
 		opsAfterStmt:       q.opsAfterStmt,
+		repairOpStmt:       q.repairOpStmt,
 		signedOpsAfterStmt: q.signedOpsAfterStmt,
 		trustedAuthorsStmt: q.trustedAuthorsStmt,
 	}

@@ -114,6 +114,35 @@ func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterR
 	return items, nil
 }
 
+const repairOp = `-- name: RepairOp :execrows
+UPDATE crdt_ops
+SET author = ?, seq = ?, payload = ?, signature = ?
+WHERE op_id = ?
+`
+
+type RepairOpParams struct {
+	Author    []byte
+	Seq       int64
+	Payload   []byte
+	Signature []byte
+	OpID      []byte
+}
+
+// RepairOp gives the row of an op its bytes back. It keeps its place.
+func (q *Queries) RepairOp(ctx context.Context, arg RepairOpParams) (int64, error) {
+	result, err := q.exec(ctx, q.repairOpStmt, repairOp,
+		arg.Author,
+		arg.Seq,
+		arg.Payload,
+		arg.Signature,
+		arg.OpID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const signedOpsAfter = `-- name: SignedOpsAfter :many
 SELECT arrival, op_id, seq, payload, signature, received_at,
        CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0) AS INTEGER) AS decision

@@ -13,7 +13,8 @@
 //
 // The package stores bytes: it checks neither signatures nor causality, which is
 // for package crdt, and keeps no state of the pipeline, which is for package
-// replica. Rows are only ever added.
+// replica. Rows are only ever added; the one exception is that a damaged row may
+// be given back the bytes that its ID names ([Tx.Repair]).
 //
 // Beside the ops stand the replica's own decisions whose ops it takes, each a
 // row: the last one of an author counts.

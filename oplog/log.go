@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -277,7 +278,7 @@ func (l *Log) rollback(ctx context.Context) error {
 type Tx struct {
 	log      *Log
 	ctx      context.Context // of the Write
-	appended int             // rows, of any table
+	appended int             // rows of any table, also those that were repaired
 }
 
 // Append adds an op that Sign made or Verify admitted and that is not in the
@@ -296,4 +297,26 @@ func (tx *Tx) Append(op *crdt.Op, signed crdt.SignedOp) (arrival int64, err erro
 	}
 	tx.appended++
 	return arrival, nil
+}
+
+// Repair gives a row that is damaged its bytes back: op is what its ID names,
+// which Verify admitted when it came again. The row keeps its arrival number, so
+// a process that has read it does not read it again by itself.
+func (tx *Tx) Repair(op *crdt.Op, signed crdt.SignedOp) error {
+	what := "repair op " + signed.ID.Short()
+	changed, err := tx.log.queries.RepairOp(tx.ctx, db.RepairOpParams{
+		Author:    op.Author[:],
+		Seq:       int64(op.Seq),
+		Payload:   signed.Payload,
+		Signature: signed.Signature[:],
+		OpID:      signed.ID[:],
+	})
+	if err != nil {
+		return tx.log.fail(what, err)
+	}
+	if changed != 1 {
+		return tx.log.fail(what, fmt.Errorf("%d rows have this ID, want 1", changed))
+	}
+	tx.appended++
+	return nil
 }

@@ -333,7 +333,7 @@ func dump(t *testing.T, path string) (text string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for _, q := range []string{"SELECT hex(op_id) || hex(payload) || hex(signature) FROM crdt_ops", "SELECT hex(seed) || hex(author) FROM crdt_node_identity"} {
+	for _, q := range []string{"SELECT hex(op_id) || hex(author) || seq || hex(payload) || hex(signature) FROM crdt_ops ORDER BY arrival", "SELECT hex(seed) || hex(author) FROM crdt_node_identity"} {
 		rows, err := db.Query(q)
 		if err != nil {
 			t.Fatal(err)

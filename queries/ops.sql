@@ -31,3 +31,9 @@ LIMIT ?;
 SELECT seq, signature, received_at
 FROM crdt_ops
 WHERE arrival = ?;
+
+-- name: RepairOp :execrows
+-- RepairOp gives the row of an op its bytes back. It keeps its place.
+UPDATE crdt_ops
+SET author = ?, seq = ?, payload = ?, signature = ?
+WHERE op_id = ?;
