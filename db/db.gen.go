@@ -24,34 +24,34 @@ func New(db DBTX) *Queries {
 func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	q := Queries{db: db}
 	var err error
-	if q.appendDecisionStmt, err = db.PrepareContext(ctx, appendDecision); err != nil {
+	if q.appendDecisionStmt, err = db.PrepareContext(ctx, AppendDecision); err != nil {
 		return nil, fmt.Errorf("error preparing query AppendDecision: %w", err)
 	}
-	if q.appendOpStmt, err = db.PrepareContext(ctx, appendOp); err != nil {
+	if q.appendOpStmt, err = db.PrepareContext(ctx, AppendOp); err != nil {
 		return nil, fmt.Errorf("error preparing query AppendOp: %w", err)
 	}
-	if q.createIdentityStmt, err = db.PrepareContext(ctx, createIdentity); err != nil {
+	if q.createIdentityStmt, err = db.PrepareContext(ctx, CreateIdentity); err != nil {
 		return nil, fmt.Errorf("error preparing query CreateIdentity: %w", err)
 	}
-	if q.identityStmt, err = db.PrepareContext(ctx, identity); err != nil {
+	if q.identityStmt, err = db.PrepareContext(ctx, Identity); err != nil {
 		return nil, fmt.Errorf("error preparing query Identity: %w", err)
 	}
-	if q.latestDecisionStmt, err = db.PrepareContext(ctx, latestDecision); err != nil {
+	if q.latestDecisionStmt, err = db.PrepareContext(ctx, LatestDecision); err != nil {
 		return nil, fmt.Errorf("error preparing query LatestDecision: %w", err)
 	}
-	if q.opReceiptStmt, err = db.PrepareContext(ctx, opReceipt); err != nil {
+	if q.opReceiptStmt, err = db.PrepareContext(ctx, OpReceipt); err != nil {
 		return nil, fmt.Errorf("error preparing query OpReceipt: %w", err)
 	}
-	if q.opsAfterStmt, err = db.PrepareContext(ctx, opsAfter); err != nil {
+	if q.opsAfterStmt, err = db.PrepareContext(ctx, OpsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query OpsAfter: %w", err)
 	}
-	if q.repairOpStmt, err = db.PrepareContext(ctx, repairOp); err != nil {
+	if q.repairOpStmt, err = db.PrepareContext(ctx, RepairOp); err != nil {
 		return nil, fmt.Errorf("error preparing query RepairOp: %w", err)
 	}
-	if q.signedOpsAfterStmt, err = db.PrepareContext(ctx, signedOpsAfter); err != nil {
+	if q.signedOpsAfterStmt, err = db.PrepareContext(ctx, SignedOpsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query SignedOpsAfter: %w", err)
 	}
-	if q.trustedAuthorsStmt, err = db.PrepareContext(ctx, trustedAuthors); err != nil {
+	if q.trustedAuthorsStmt, err = db.PrepareContext(ctx, TrustedAuthors); err != nil {
 		return nil, fmt.Errorf("error preparing query TrustedAuthors: %w", err)
 	}
 	return &q, nil

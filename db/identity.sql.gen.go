@@ -9,7 +9,7 @@ import (
 	"context"
 )
 
-const createIdentity = `-- name: CreateIdentity :exec
+const CreateIdentity = `-- name: CreateIdentity :exec
 INSERT INTO crdt_node_identity (id, seed, author, created_at)
 VALUES (1, ?, ?, ?)
 `
@@ -22,11 +22,11 @@ type CreateIdentityParams struct {
 
 // CreateIdentity stores the replica's key. There is no way to replace one.
 func (q *Queries) CreateIdentity(ctx context.Context, arg CreateIdentityParams) error {
-	_, err := q.exec(ctx, q.createIdentityStmt, createIdentity, arg.Seed, arg.Author, arg.CreatedAt)
+	_, err := q.exec(ctx, q.createIdentityStmt, CreateIdentity, arg.Seed, arg.Author, arg.CreatedAt)
 	return err
 }
 
-const identity = `-- name: Identity :many
+const Identity = `-- name: Identity :many
 SELECT seed, author FROM crdt_node_identity
 `
 
@@ -37,7 +37,7 @@ type IdentityRow struct {
 
 // Identity returns the replica's key: one row, or none before it was created.
 func (q *Queries) Identity(ctx context.Context) ([]IdentityRow, error) {
-	rows, err := q.query(ctx, q.identityStmt, identity)
+	rows, err := q.query(ctx, q.identityStmt, Identity)
 	if err != nil {
 		return nil, err
 	}

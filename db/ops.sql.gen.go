@@ -9,7 +9,7 @@ import (
 	"context"
 )
 
-const appendOp = `-- name: AppendOp :execlastid
+const AppendOp = `-- name: AppendOp :execlastid
 INSERT INTO crdt_ops (op_id, author, seq, payload, signature, received_at)
 VALUES (?, ?, ?, ?, ?, ?)
 `
@@ -26,7 +26,7 @@ type AppendOpParams struct {
 // AppendOp adds an op at the end and returns its arrival number. An op that is
 // here already is an error: the writer looks first, under the lock.
 func (q *Queries) AppendOp(ctx context.Context, arg AppendOpParams) (int64, error) {
-	result, err := q.exec(ctx, q.appendOpStmt, appendOp,
+	result, err := q.exec(ctx, q.appendOpStmt, AppendOp,
 		arg.OpID,
 		arg.Author,
 		arg.Seq,
@@ -40,7 +40,7 @@ func (q *Queries) AppendOp(ctx context.Context, arg AppendOpParams) (int64, erro
 	return result.LastInsertId()
 }
 
-const opReceipt = `-- name: OpReceipt :one
+const OpReceipt = `-- name: OpReceipt :one
 SELECT seq, signature, received_at
 FROM crdt_ops
 WHERE arrival = ?
@@ -54,13 +54,13 @@ type OpReceiptRow struct {
 
 // OpReceipt returns the other columns of the op with the given arrival number.
 func (q *Queries) OpReceipt(ctx context.Context, arrival int64) (OpReceiptRow, error) {
-	row := q.queryRow(ctx, q.opReceiptStmt, opReceipt, arrival)
+	row := q.queryRow(ctx, q.opReceiptStmt, OpReceipt, arrival)
 	var i OpReceiptRow
 	err := row.Scan(&i.Seq, &i.Signature, &i.ReceivedAt)
 	return i, err
 }
 
-const opsAfter = `-- name: OpsAfter :many
+const OpsAfter = `-- name: OpsAfter :many
 SELECT arrival, op_id, payload,
        CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0) AS INTEGER) AS decision
 FROM crdt_ops
@@ -87,7 +87,7 @@ type OpsAfterRow struct {
 // decision whom to trust, 0 if there is none: so a process that catches up hears
 // of another's decision without a query more. SQLite looks for it once a query.
 func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterRow, error) {
-	rows, err := q.query(ctx, q.opsAfterStmt, opsAfter, arg.Arrival, arg.Limit)
+	rows, err := q.query(ctx, q.opsAfterStmt, OpsAfter, arg.Arrival, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterR
 	return items, nil
 }
 
-const repairOp = `-- name: RepairOp :execrows
+const RepairOp = `-- name: RepairOp :execrows
 UPDATE crdt_ops
 SET author = ?, seq = ?, payload = ?, signature = ?
 WHERE op_id = ?
@@ -130,7 +130,7 @@ type RepairOpParams struct {
 
 // RepairOp gives the row of an op its bytes back. It keeps its place.
 func (q *Queries) RepairOp(ctx context.Context, arg RepairOpParams) (int64, error) {
-	result, err := q.exec(ctx, q.repairOpStmt, repairOp,
+	result, err := q.exec(ctx, q.repairOpStmt, RepairOp,
 		arg.Author,
 		arg.Seq,
 		arg.Payload,
@@ -143,7 +143,7 @@ func (q *Queries) RepairOp(ctx context.Context, arg RepairOpParams) (int64, erro
 	return result.RowsAffected()
 }
 
-const signedOpsAfter = `-- name: SignedOpsAfter :many
+const SignedOpsAfter = `-- name: SignedOpsAfter :many
 SELECT arrival, op_id, seq, payload, signature, received_at,
        CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0) AS INTEGER) AS decision
 FROM crdt_ops
@@ -169,7 +169,7 @@ type SignedOpsAfterRow struct {
 
 // SignedOpsAfter is OpsAfter with what stands beside the payload.
 func (q *Queries) SignedOpsAfter(ctx context.Context, arg SignedOpsAfterParams) ([]SignedOpsAfterRow, error) {
-	rows, err := q.query(ctx, q.signedOpsAfterStmt, signedOpsAfter, arg.Arrival, arg.Limit)
+	rows, err := q.query(ctx, q.signedOpsAfterStmt, SignedOpsAfter, arg.Arrival, arg.Limit)
 	if err != nil {
 		return nil, err
 	}

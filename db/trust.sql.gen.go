@@ -9,7 +9,7 @@ import (
 	"context"
 )
 
-const appendDecision = `-- name: AppendDecision :exec
+const AppendDecision = `-- name: AppendDecision :exec
 INSERT INTO trust_decisions (author, name, trusted, decided_at)
 VALUES (?, ?, ?, ?)
 `
@@ -23,7 +23,7 @@ type AppendDecisionParams struct {
 
 // AppendDecision adds a decision, which from now on counts for its author.
 func (q *Queries) AppendDecision(ctx context.Context, arg AppendDecisionParams) error {
-	_, err := q.exec(ctx, q.appendDecisionStmt, appendDecision,
+	_, err := q.exec(ctx, q.appendDecisionStmt, AppendDecision,
 		arg.Author,
 		arg.Name,
 		arg.Trusted,
@@ -32,20 +32,20 @@ func (q *Queries) AppendDecision(ctx context.Context, arg AppendDecisionParams) 
 	return err
 }
 
-const latestDecision = `-- name: LatestDecision :one
+const LatestDecision = `-- name: LatestDecision :one
 SELECT CAST(COALESCE(max(id), 0) AS INTEGER) AS decision
 FROM trust_decisions
 `
 
 // LatestDecision returns the number of the last decision, 0 if there is none.
 func (q *Queries) LatestDecision(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.latestDecisionStmt, latestDecision)
+	row := q.queryRow(ctx, q.latestDecisionStmt, LatestDecision)
 	var decision int64
 	err := row.Scan(&decision)
 	return decision, err
 }
 
-const trustedAuthors = `-- name: TrustedAuthors :many
+const TrustedAuthors = `-- name: TrustedAuthors :many
 SELECT author, name, decided_at
 FROM trust_decisions
 WHERE id IN (SELECT max(id) FROM trust_decisions GROUP BY author)
@@ -61,7 +61,7 @@ type TrustedAuthorsRow struct {
 
 // TrustedAuthors returns the decisions that count and say yes, oldest first.
 func (q *Queries) TrustedAuthors(ctx context.Context) ([]TrustedAuthorsRow, error) {
-	rows, err := q.query(ctx, q.trustedAuthorsStmt, trustedAuthors)
+	rows, err := q.query(ctx, q.trustedAuthorsStmt, TrustedAuthors)
 	if err != nil {
 		return nil, err
 	}

@@ -34,14 +34,15 @@ type Config struct {
 
 // Log is one process's access to the op log.
 type Log struct {
-	cfg     Config
-	path    string      // of the file that cfg.Path leads to
-	file    fs.FileInfo // that file as it was opened
-	version int         // of its schema: this build's
-	db      *sql.DB
-	conn    *sql.Conn
-	queries *db.Queries
-	key     ed25519.PrivateKey
+	cfg      Config
+	path     string      // of the file that cfg.Path leads to
+	file     fs.FileInfo // that file as it was opened
+	version  int         // of its schema: this build's
+	db       *sql.DB
+	conn     *sql.Conn
+	queries  *db.Queries
+	opsAfter *sql.Stmt // the query of that name, scanned by hand
+	key      ed25519.PrivateKey
 }
 
 var (
@@ -187,15 +188,18 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 		l.cfg.Logger.Warn("database file holds a private key but others may read it: chmod 600", "path", l.path)
 	}
 	l.version = state.version
-	if l.queries, err = db.Prepare(ctx, l.conn); err != nil {
-		return l.fail("prepare queries", err)
+	if l.queries, err = db.Prepare(ctx, l.conn); err == nil {
+		l.opsAfter, err = l.conn.PrepareContext(ctx, db.OpsAfter)
 	}
-	return nil
+	return l.fail("prepare queries", err)
 }
 
 // Close closes the file. It does not wait for a lock.
 func (l *Log) Close() error {
 	var errs []error
+	if l.opsAfter != nil {
+		errs = append(errs, l.opsAfter.Close())
+	}
 	if l.queries != nil {
 		errs = append(errs, l.queries.Close())
 	}

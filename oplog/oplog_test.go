@@ -1,6 +1,7 @@
 package oplog
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -107,7 +108,11 @@ func write(l *Log, fn func(*Tx) error) error {
 func readAll(t *testing.T, l *Log, after int64) []Row {
 	t.Helper()
 	var rows []Row
-	if err := l.Read(context.Background(), after, func(r Row) error { rows = append(rows, r); return nil }); err != nil {
+	if err := l.Read(context.Background(), after, func(r Row) error {
+		r.Payload = bytes.Clone(r.Payload)
+		rows = append(rows, r)
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return rows
@@ -210,6 +215,37 @@ func TestReadSigned(t *testing.T) {
 	})
 	if err != enough || rows != pageSize+1 {
 		t.Errorf("got %v after %d rows, want the caller's error after %d", err, rows, pageSize+1)
+	}
+}
+
+// TestOpsOutliveTheirRows: what is decoded while a row is read stays as it is
+// when the row's memory is used again, pages later.
+func TestOpsOutliveTheirRows(t *testing.T) {
+	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
+	var want, got []*crdt.Op
+	if err := write(l, func(tx *Tx) error {
+		for i := range 4 * pageSize {
+			op, signed := makeOp(t, l.Key(), uint64(i+1), fmt.Sprint("name ", i))
+			if _, err := tx.Append(op, signed); err != nil {
+				return err
+			}
+			want = append(want, op)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Read(t.Context(), 0, func(row Row) error {
+		op, err := crdt.Decode(row.Payload)
+		got = append(got, op)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if fmt.Sprint(*got[i]) != fmt.Sprint(*want[i]) {
+			t.Fatalf("op %d is %v, want %v", i, *got[i], *want[i])
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package oplog
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"sync"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -13,6 +14,8 @@ import (
 type Row struct {
 	Arrival int64 // from 1, in order of arrival
 	ID      crdt.OpID
+	// Payload is valid until the function that was called with the row returns:
+	// who keeps it copies it.
 	Payload []byte
 	// Decision is the number of the last decision whom to trust when the row
 	// was read, 0 if there was none. When it is not the one that [Log.Trusted]
@@ -42,40 +45,68 @@ const pageSize = 512
 // order of arrival, until fn returns an error, which Read returns as it is.
 // Inside a Write it sees the transaction's own rows. While fn works on one page
 // of rows the next is read: a long replay keeps two processors busy.
+//
+// A row's Payload is valid until fn returns. fn may ask the log for receipts
+// and whom to trust, but must not call Read.
 func (l *Log) Read(ctx context.Context, after int64, fn func(Row) error) error {
 	ctx = context.WithoutCancel(ctx) // an interrupt would throw the connection away
-	page, err := l.readPage(ctx, after)
-	if err != nil {
+	now, next := new(page), new(page)
+	if err := l.readPage(ctx, after, now); err != nil {
 		return err
 	}
 	for {
-		var next []db.OpsAfterRow
 		var readErr error
 		var ahead sync.WaitGroup
-		more := len(page) == pageSize
+		more := len(now.rows) == pageSize
 		if more {
-			last := page[len(page)-1].Arrival
-			ahead.Go(func() { next, readErr = l.readPage(ctx, last) })
+			last := now.rows[pageSize-1].Arrival
+			ahead.Go(func() { readErr = l.readPage(ctx, last, next) })
 		}
-		err := eachRow(page, fn)
+		err := now.each(fn)
 		ahead.Wait()
 		if err != nil || readErr != nil || !more {
 			return cmp.Or(err, readErr)
 		}
-		page = next
+		now, next = next, now
 	}
 }
 
-func (l *Log) readPage(ctx context.Context, after int64) ([]db.OpsAfterRow, error) {
-	rows, err := l.queries.OpsAfter(ctx, db.OpsAfterParams{Arrival: after, Limit: pageSize})
-	return rows, l.fail("read ops", err)
+// page is rows as Read reads them. Two pages are filled in turn, since memory
+// taken anew for each row is a quarter of what reading costs.
+type page struct {
+	rows     []Row
+	payloads []byte // one behind the other
 }
 
-func eachRow(page []db.OpsAfterRow, fn func(Row) error) error {
-	for i := range page {
-		row := Row{Arrival: page[i].Arrival, Payload: page[i].Payload, Decision: page[i].Decision}
-		copy(row.ID[:], page[i].OpID)
-		if err := fn(row); err != nil {
+// readPage fills the page with the rows after the given arrival number. It is
+// the query's generated method written by hand: that one makes two copies of
+// each blob.
+func (l *Log) readPage(ctx context.Context, after int64, p *page) error {
+	p.rows, p.payloads = p.rows[:0], p.payloads[:0]
+	rows, err := l.opsAfter.QueryContext(ctx, after, pageSize)
+	if err != nil {
+		return l.fail("read ops", err)
+	}
+	defer rows.Close()
+	var arrival, decision int64
+	var id, payload sql.RawBytes
+	columns := []any{&arrival, &id, &payload, &decision}
+	for rows.Next() {
+		if err := rows.Scan(columns...); err != nil {
+			return l.fail("read ops", err)
+		}
+		start := len(p.payloads)
+		p.payloads = append(p.payloads, payload...)
+		row := Row{Arrival: arrival, Payload: p.payloads[start:len(p.payloads):len(p.payloads)], Decision: decision}
+		copy(row.ID[:], id)
+		p.rows = append(p.rows, row)
+	}
+	return l.fail("read ops", rows.Err())
+}
+
+func (p *page) each(fn func(Row) error) error {
+	for i := range p.rows {
+		if err := fn(p.rows[i]); err != nil {
 			return err
 		}
 	}

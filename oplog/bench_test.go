@@ -1,0 +1,60 @@
+//go:build unix
+
+package oplog
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"log/slog"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+)
+
+// BenchmarkRead reads 100,000 rows with payloads of 250 bytes and does nothing
+// with them: what replay pays for the storage. As pages are read ahead, wall
+// time and processor time differ, so both are given.
+func BenchmarkRead(b *testing.B) {
+	const rows = 100_000
+	cfg := Config{Path: filepath.Join(b.TempDir(), "p.db"), Now: time.Now, Rand: keySource(7), Logger: slog.New(slog.DiscardHandler)}
+	l, err := create(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	if err := write(l, func(tx *Tx) error {
+		for i := range rows { // the log takes any bytes for a payload
+			payload := make([]byte, 250)
+			binary.BigEndian.PutUint64(payload, uint64(i))
+			if _, err := tx.Append(&crdt.Op{Seq: 1}, crdt.SignedOp{ID: sha256.Sum256(payload), Payload: payload}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	before := processorTime(b)
+	for b.Loop() {
+		got := 0
+		if err := l.Read(context.Background(), 0, func(Row) error { got++; return nil }); err != nil || got != rows {
+			b.Fatalf("read %d rows, want %d: %v", got, rows, err)
+		}
+	}
+	b.ReportMetric((processorTime(b)-before).Seconds()/float64(b.N), "cpu-s/op")
+}
+
+// processorTime returns what this process has used of all processors.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
