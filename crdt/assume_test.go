@@ -19,7 +19,7 @@ func TestAssumeApplied(t *testing.T) {
 	last := a.write(t, "1_story_x", crdt.Set("agent", crdt.String("coder-1")))
 
 	b := newReplica("b")
-	for _, op := range a.ops {
+	for _, op := range a.ops() {
 		if op != damaged {
 			b.receive(t, op)
 		}
@@ -70,7 +70,7 @@ func TestAssumeAppliedAnywhere(t *testing.T) {
 	a.pull(t, b)
 	a.write(t, "1_story_x", crdt.Dep(7, true))
 	want := text(a.doc)
-	permutations(a.ops, func(ops []*crdt.Op) {
+	permutations(a.ops(), func(ops []*crdt.Op) {
 		for _, damaged := range ops {
 			for when := range ops {
 				d := crdt.NewDoc(testSchema)

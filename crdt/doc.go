@@ -107,14 +107,21 @@
 //
 // [Doc.Apply] refuses what breaks a rule of the document, for ever:
 //
-//   - A set or an inc fits the type that the [Schema] declares for its field.
+//   - A set or an inc fits the type that the [Schema] declares for its field. To
+//     a field that earlier builds did not declare, one that does not fit merges
+//     as nothing instead.
 //   - When the parents are here: seq is 1 + the greatest seq among them, and 1
 //     without parents (Lamport 1978). Nobody can claim a clock ahead of what it
 //     saw. An author may claim to have seen less than it did; that gains
 //     nothing but losing ties.
 //
-// What builds on a refused op stays pending for ever. Who may write at all is
-// for the caller to say, before Apply.
+// What builds on a refused op stays pending for ever.
+//
+// A document may be given a list of trusted authors. An op of anybody else is
+// held: it stands in the graph, so that what names it as a parent can be
+// applied, but its edits are not merged, it is no head, and what it names
+// stays one. Replicas with different lists show different pipelines; the list
+// is each replica's own. To change it is to build the document anew.
 //
 // # Merge
 //
@@ -131,6 +138,19 @@
 //     A set that wins voids incs on other bases. An inc on an op that does not
 //     set the counter never counts.
 //   - Dependencies: one register of true or false for each number.
+//   - Notes: a set that only grows, in the order of writes, the greatest last.
+//   - Order: every place edit is an element of one replicated list of stories,
+//     named by its op, and a child of the element it was put behind (RGA: Roh
+//     et al. 2011, "Replicated abstract data types", section 4). Siblings stand
+//     greatest seq first, then greater author, then greater op ID; the list is
+//     the walk through the tree from its root. A story stands at the element
+//     of its winning place edit, by the rule of registers, so concurrent moves
+//     leave it at one place (Kleppmann 2020, "Moving elements in list CRDTs").
+//     A place edit takes part once the element it names is in the list; one
+//     that names no element, or one whose seq is not below its own, never
+//     does. A story without such an edit stands at an element of its own that
+//     needs no op: a child of the root with seq 0, so behind all others, and
+//     among its like in the order of [CompareStoryIDs].
 //   - Deletion: the register "deleted". A deleted story keeps merging and stays
 //     deleted until a later write sets the register false.
 //
@@ -140,10 +160,12 @@
 // # Pending ops
 //
 // A pending op waits in memory until an Apply brings the last of its parents;
-// that Apply returns it in [Result]. Bounds per author and in total keep
-// strangers from filling the memory: beyond them Apply returns
-// [ErrPendingFull] and the op may be sent again. An op whose parents are here
-// is never refused by these bounds, so sending parents first always works.
+// that Apply returns it in [Result]. [Doc.Admit] is asked before an op from
+// elsewhere is stored. Its bounds on what is pending or held, per author and
+// in total, keep strangers from filling memory and disk: beyond them the op is
+// refused for now and may be sent again. A trusted author's op whose parents
+// are here is never refused by them, so sending parents first always works.
+// What was stored is never dropped: Apply knows no such bounds.
 //
 // # Evolution
 //

@@ -8,14 +8,9 @@ import (
 	"slices"
 )
 
-var (
-	// ErrRefused marks an op that is well formed and signed but breaks a rule
-	// of the document. It is refused by every replica and for ever.
-	ErrRefused = errors.New("op refused")
-	// ErrPendingFull marks an op whose parents are missing and for which there
-	// is no room to wait. It may be sent again when the parents have come.
-	ErrPendingFull = errors.New("too many ops wait for their parents")
-)
+// ErrRefused marks an op that is well formed and signed but breaks a rule of
+// the document. It is refused by every replica and for ever.
+var ErrRefused = errors.New("op refused")
 
 // Status says what Apply did with an op.
 type Status uint8
@@ -23,21 +18,24 @@ type Status uint8
 const (
 	// Applied: the op is part of the document.
 	Applied Status = iota + 1
+	// Held: the op is known, but its author is not trusted: its edits are not
+	// part of the document.
+	Held
 	// Pending: the op waits for parents.
 	Pending
-	// Duplicate: the op was applied, or is pending, already.
+	// Duplicate: the op was applied, or is held or pending, already.
 	Duplicate
 )
 
 func (s Status) String() string {
-	return [...]string{"nothing", "applied", "pending", "duplicate"}[s]
+	return [...]string{"nothing", "applied", "held", "pending", "duplicate"}[s]
 }
 
 // Result is the outcome of an Apply.
 type Result struct {
 	Status Status
 	// Released are the pending ops that this op made applicable, in the order
-	// in which they were applied.
+	// in which they were applied or held.
 	Released []*Op
 	// Refused are the pending ops that turned out to break a rule when their
 	// parents came. What depends on them stays pending.
@@ -50,47 +48,100 @@ type Result struct {
 // concurrent use.
 type Doc struct {
 	schema  *Schema
-	seqs    map[OpID]uint64   // of every op applied or assumed so
-	assumed map[OpID]struct{} // ops in seqs whose edits are missing, see AssumeApplied
-	heads   map[OpID]uint64   // applied ops that no applied op names, with seq
-	stories map[string]*Story
+	trusted map[Author]struct{} // nil: all are
+	ops     table               // applied, held or assumed to be applied
+	held    ledger
 	pending pending
+	stories map[string]*Story
+
+	list    *List[element]
+	waiting map[OpID][]waitingPlace // by the op whose element they follow
+	// ghosts are stories that an anchor names and no applied op is about.
+	ghosts map[string]*Story
 }
 
-// NewDoc returns an empty document whose stories have the schema's fields.
-func NewDoc(schema *Schema) *Doc {
-	return &Doc{
+// NewDoc returns an empty document whose stories have the schema's fields. If
+// any authors are given, the edits of all others are left out.
+func NewDoc(schema *Schema, trusted ...Author) *Doc {
+	d := &Doc{
 		schema:  schema,
-		seqs:    make(map[OpID]uint64),
-		assumed: make(map[OpID]struct{}),
-		heads:   make(map[OpID]uint64),
+		ops:     newTable(),
 		stories: make(map[string]*Story),
+		waiting: make(map[OpID][]waitingPlace),
+		ghosts:  make(map[string]*Story),
 	}
+	d.list = NewList(d.compareElements)
+	if len(trusted) > 0 {
+		d.trusted = make(map[Author]struct{}, len(trusted))
+		for _, a := range trusted {
+			d.trusted[a] = struct{}{}
+		}
+	}
+	return d
 }
 
-// Apply merges an op that Sign, Verify or Decode returned. When the op's
-// parents are not all here it waits and is applied by the Apply that brings
+// Grow makes room for n more ops, before a replay of so many.
+func (d *Doc) Grow(n int) { d.ops.grow(n) }
+
+func (d *Doc) trusts(a Author) bool {
+	_, ok := d.trusted[a]
+	return ok || d.trusted == nil
+}
+
+// Apply takes in an op that Sign, Verify or Decode returned. When the op's
+// parents are not all here it waits and is taken in by the Apply that brings
 // the last of them. A refused op changes nothing.
+//
+// Nothing of op is kept. The bounds of limits.go on what is pending or held are for [Doc.Admit] to
+// keep: an op that was admitted once is never dropped.
 func (d *Doc) Apply(op *Op) (Result, error) {
-	if (d.Has(op.ID) && !d.isAssumed(op.ID)) || d.pending.has(op.ID) {
+	if d.knows(op.ID) {
 		return Result{Status: Duplicate}, nil
 	}
 	if err := d.fits(op); err != nil {
 		return Result{}, err
 	}
-	if missing, ok := d.missingParent(op); ok {
-		if err := d.pending.add(op, missing); err != nil {
-			return Result{}, err
-		}
+	parents, missing := d.parents(op)
+	if missing != nil {
+		d.pending.add(op.clone(), *missing)
 		return Result{Status: Pending}, nil
 	}
-	if err := d.checkSeq(op); err != nil {
+	if err := d.checkSeq(op, &parents); err != nil {
 		return Result{}, err
 	}
-	d.merge(op)
-	res := Result{Status: Applied}
+	res := Result{Status: d.take(op, &parents)}
 	d.release(op.ID, &res)
 	return res, nil
+}
+
+// Admit says what Apply would do with an op, and refuses one that there is no
+// room for: with [ErrPendingFull] or [ErrHeldFull] it may be sent again later.
+// It changes nothing. It is to be asked before an op from elsewhere is stored.
+func (d *Doc) Admit(op *Op) (Status, error) {
+	if d.knows(op.ID) {
+		return Duplicate, nil
+	}
+	if err := d.fits(op); err != nil {
+		return 0, err
+	}
+	status := Applied
+	parents, missing := d.parents(op)
+	if missing != nil {
+		status = Pending
+		if err := d.pending.room(op); err != nil {
+			return status, err
+		}
+	} else if err := d.checkSeq(op, &parents); err != nil {
+		return 0, err
+	}
+	if d.trusts(op.Author) {
+		return status, nil
+	}
+	if status == Applied {
+		status = Held
+	}
+	// Also for one that is pending: it will be held, and then nobody is asked.
+	return status, d.held.room(op, ErrHeldFull, heldBounds)
 }
 
 // AssumeApplied makes the document treat the op id as applied although its
@@ -101,58 +152,64 @@ func (d *Doc) AssumeApplied(id OpID, seq uint64) Result {
 	if d.Has(id) {
 		return Result{Status: Duplicate}
 	}
-	d.seqs[id], d.heads[id] = seq, seq
-	d.assumed[id] = struct{}{}
+	d.ops.add(id, seq, Author{}, opAssumed)
 	res := Result{Status: Applied}
 	d.release(id, &res)
 	return res
 }
 
-// release applies the pending ops that waited for id, then those that waited
+// knows reports whether the op need not come again.
+func (d *Doc) knows(id OpID) bool {
+	return d.Has(id) && !d.Assumed(id) || d.pending.has(id)
+}
+
+// release takes in the pending ops that waited for id, then those that waited
 // for them, and so on: a loop, since chains may be thousands long.
 func (d *Doc) release(id OpID, res *Result) {
 	for ready := d.pending.take(id); len(ready) > 0; {
 		op := ready[0]
 		ready = ready[1:]
-		if missing, ok := d.missingParent(op); ok {
-			d.pending.wait(op, missing)
+		parents, missing := d.parents(op)
+		if missing != nil {
+			d.pending.wait(op, *missing)
 			continue
 		}
 		d.pending.drop(op)
-		if d.checkSeq(op) != nil {
+		if d.checkSeq(op, &parents) != nil {
 			res.Refused = append(res.Refused, op)
 			continue
 		}
-		d.merge(op)
+		d.take(op, &parents)
 		res.Released = append(res.Released, op)
 		ready = append(ready, d.pending.take(op.ID)...)
 	}
 }
 
-func (d *Doc) missingParent(op *Op) (OpID, bool) {
-	for _, p := range op.Parents {
-		if _, ok := d.seqs[p]; !ok {
-			return p, true
+// parentRefs are an op's parents in the table, in the op's order.
+type parentRefs [MaxParents]opRef
+
+// parents looks up the op's parents. Missing points to the first that is not
+// here, if any is not.
+func (d *Doc) parents(op *Op) (refs parentRefs, missing *OpID) {
+	for i := range op.Parents {
+		if refs[i] = d.ops.find(&op.Parents[i]); refs[i] == 0 {
+			return refs, &op.Parents[i]
 		}
 	}
-	return OpID{}, false
+	return refs, nil
 }
 
 // checkSeq refuses a Lamport time that does not follow from the parents: no
 // author can claim a clock ahead of what it saw.
-func (d *Doc) checkSeq(op *Op) error {
-	if want := d.seqAfter(op.Parents); op.Seq != want {
-		return fmt.Errorf("%w: op %s has seq %d, its parents give %d", ErrRefused, op.ID.Short(), op.Seq, want)
+func (d *Doc) checkSeq(op *Op, parents *parentRefs) error {
+	var most uint64
+	for _, ref := range parents[:len(op.Parents)] {
+		most = max(most, d.ops.infos[ref].seq)
+	}
+	if op.Seq != most+1 {
+		return fmt.Errorf("%w: op %s has seq %d, its parents give %d", ErrRefused, op.ID.Short(), op.Seq, most+1)
 	}
 	return nil
-}
-
-func (d *Doc) seqAfter(parents []OpID) uint64 {
-	var most uint64
-	for _, p := range parents {
-		most = max(most, d.seqs[p])
-	}
-	return most + 1
 }
 
 // fits refuses an op that writes a declared field with another type. It needs
@@ -167,67 +224,94 @@ func (d *Doc) fits(op *Op) error {
 		if !ok {
 			continue
 		}
-		var want Type
-		switch d.schema.defs[f].Type {
-		case FieldString:
-			want = TypeString
-		case FieldBool:
-			want = TypeBool
-		case FieldCounter:
-			want = TypeInt
-		}
+		def := &d.schema.defs[f]
 		switch {
-		case e.Kind == KindInc && want != TypeInt:
-			return fmt.Errorf("%w: op %s adds to %s, which holds a %s", ErrRefused, op.ID.Short(), e.Field, want)
-		case e.Kind == KindSet && e.Value.typ != want:
-			return fmt.Errorf("%w: op %s sets %s to a value of type %s, want %s", ErrRefused, op.ID.Short(), e.Field, e.Value.typ, want)
+		case def.Late || def.takes(e):
+		case e.Kind == KindInc:
+			return fmt.Errorf("%w: op %s adds to %s, which holds a %s", ErrRefused, op.ID.Short(), e.Field, def.Type.value())
+		default:
+			return fmt.Errorf("%w: op %s sets %s to a value of type %s, want %s", ErrRefused, op.ID.Short(), e.Field, e.Value.typ, def.Type.value())
 		}
 	}
 	return nil
 }
 
-// merge applies an op that may be applied.
-func (d *Doc) merge(op *Op) {
+// take makes an op whose parents are here part of the document, or holds it.
+func (d *Doc) take(op *Op, parents *parentRefs) Status {
+	if !d.trusts(op.Author) {
+		d.enter(op, opHeld)
+		d.held.plus(op)
+		return Held
+	}
+	ref := d.enter(op, opApplied)
+	for _, p := range parents[:len(op.Parents)] {
+		d.ops.name(p)
+	}
 	s, ok := d.stories[op.Story]
 	if !ok {
-		s = &Story{id: op.Story, cells: make([]cell, len(d.schema.defs))}
-		d.stories[op.Story] = s
+		s = d.ghost(op.Story)
+		delete(d.ghosts, s.id)
+		d.stories[s.id] = s
 	}
-	s.apply(d.schema, op)
-	for _, p := range op.Parents {
-		delete(d.heads, p)
-	}
-	if _, head := d.heads[op.ID]; head || !d.isAssumed(op.ID) {
-		d.heads[op.ID] = op.Seq // an assumed op may have been named meanwhile
-	}
-	d.seqs[op.ID] = op.Seq
-	delete(d.assumed, op.ID)
+	s.apply(ref, op)
+	return Applied
 }
 
-func (d *Doc) isAssumed(id OpID) bool { _, ok := d.assumed[id]; return ok }
+// enter puts an op into the table; one that was assumed is there already.
+func (d *Doc) enter(op *Op, kind opKind) opRef {
+	ref, ok := d.ops.byID[op.ID]
+	if !ok {
+		return d.ops.add(op.ID, op.Seq, op.Author, kind)
+	}
+	info := &d.ops.infos[ref]
+	info.kind, info.author, info.seq = kind, d.ops.authorRef(op.Author), op.Seq
+	d.ops.settleHead(ref)
+	return ref
+}
+
+// ghost returns a story that no applied op is about, a new one if no anchor
+// named it before.
+func (d *Doc) ghost(id string) *Story {
+	if s, ok := d.ghosts[id]; ok {
+		return s
+	}
+	return newStory(d, id)
+}
 
 // Next returns the parents and the seq of an op written now: the heads, or the
 // [MaxParents] greatest of them by seq, and 1 + the greatest seq among them.
 func (d *Doc) Next() (parents []OpID, seq uint64) {
-	parents = slices.Collect(maps.Keys(d.heads))
-	if len(parents) > MaxParents {
-		slices.SortFunc(parents, func(a, b OpID) int {
-			if sa, sb := d.heads[a], d.heads[b]; sa != sb {
-				return int(min(max(int64(sb)-int64(sa), -1), 1))
-			}
-			return a.Compare(b)
-		})
-		parents = parents[:MaxParents]
+	for _, ref := range d.ops.greatestHeads(MaxParents) {
+		parents = append(parents, d.ops.id(ref))
+		seq = max(seq, d.ops.infos[ref].seq)
 	}
 	sortOpIDs(parents)
-	return parents, d.seqAfter(parents)
+	return parents, seq + 1
 }
 
-// Has reports whether the op is applied.
-func (d *Doc) Has(id OpID) bool { _, ok := d.seqs[id]; return ok }
+// Heads returns the heads, sorted: the applied ops that no applied op names.
+// Together they stand for all that is applied.
+func (d *Doc) Heads() []OpID { return d.ops.headIDs() }
 
-// Len returns the number of ops applied.
-func (d *Doc) Len() int { return len(d.seqs) }
+// Has reports whether the op is applied, held or assumed to be applied.
+func (d *Doc) Has(id OpID) bool { return d.ops.byID[id] != 0 }
+
+// Assumed reports whether the op is taken for applied although its payload is
+// missing.
+func (d *Doc) Assumed(id OpID) bool {
+	return d.ops.infos[d.ops.byID[id]].kind == opAssumed
+}
+
+// Len returns the number of ops applied, those included that are assumed so.
+func (d *Doc) Len() int { return len(d.ops.infos) - 1 - d.held.total.count }
+
+// HeldLen returns the number of ops of authors that are not trusted, without
+// those that wait for parents.
+func (d *Doc) HeldLen() int { return d.held.total.count }
+
+// AssumedLen returns the number of ops that are taken for applied although
+// their payloads are missing.
+func (d *Doc) AssumedLen() int { return len(d.ops.idsOf(opAssumed)) }
 
 // PendingLen returns the number of ops that wait for parents.
 func (d *Doc) PendingLen() int { return len(d.pending.ops) }
@@ -243,49 +327,30 @@ func (d *Doc) StoryCount() int { return len(d.stories) }
 func (d *Doc) Stories() iter.Seq[*Story] { return maps.Values(d.stories) }
 
 // AppendText appends the whole document as text: every story with every
-// register, its value and the op that wrote it, then the heads and the pending
-// ops, all in fixed order. Two documents that print the same are the same:
-// the heads stand there in full, and their hashes cover every op applied.
+// register, its value and the op that wrote it, the order of the stories, the
+// heads and the pending ops, all in fixed order. Two documents that print the
+// same are the same: the heads stand there in full, and their hashes cover
+// every op applied.
 func (d *Doc) AppendText(b []byte) []byte {
 	for _, id := range slices.Sorted(maps.Keys(d.stories)) {
-		b = d.stories[id].appendText(b, d.schema)
+		b = d.stories[id].appendText(b)
 	}
-	b = appendIDs(b, "heads", slices.Collect(maps.Keys(d.heads)))
-	return appendIDs(b, "pending", slices.Collect(maps.Keys(d.pending.ops)))
+	b = append(b, "order"...)
+	for s := range d.Placed() {
+		b = append(b, " "+s.id...)
+	}
+	b = append(b, '\n')
+	b = appendIDs(b, "heads", d.Heads())
+	if d.HeldLen() > 0 {
+		b = appendIDs(b, "held", d.ops.idsOf(opHeld))
+	}
+	return appendIDs(b, "pending", slices.SortedFunc(maps.Keys(d.pending.ops), OpID.Compare))
 }
 
 func appendIDs(b []byte, label string, ids []OpID) []byte {
-	sortOpIDs(ids)
 	b = append(b, label...)
 	for _, id := range ids {
 		b = append(b, " "+id.String()...)
 	}
 	return append(b, '\n')
-}
-
-// Check proves what must always hold inside the document and returns what does
-// not. It is for tests and for examining a running server; it takes time
-// proportional to the document.
-func (d *Doc) Check() error {
-	var errs []error
-	for id, seq := range d.heads {
-		if !d.Has(id) || d.seqs[id] != seq {
-			errs = append(errs, fmt.Errorf("head %s has seq %d, the op has %d", id.Short(), seq, d.seqs[id]))
-		}
-	}
-	if len(d.seqs) > 0 && len(d.heads) == 0 {
-		errs = append(errs, errors.New("there are ops but no heads"))
-	}
-	for id, s := range d.stories {
-		if s.id != id {
-			errs = append(errs, fmt.Errorf("story %q is filed under %q", s.id, id))
-		}
-		errs = append(errs, s.check(d))
-	}
-	for id := range d.assumed {
-		if !d.Has(id) {
-			errs = append(errs, fmt.Errorf("op %s is assumed to be applied but not known", id.Short()))
-		}
-	}
-	return errors.Join(append(errs, d.pending.check(d))...)
 }

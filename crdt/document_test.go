@@ -33,7 +33,7 @@ func TestApplyStatuses(t *testing.T) {
 	}
 	for i, s := range steps {
 		res := b.receive(t, s.op)
-		if res.Status != s.status || !slices.Equal(res.Released, s.released) || len(res.Refused) > 0 {
+		if res.Status != s.status || !sameOps(res.Released, s.released) || len(res.Refused) > 0 {
 			t.Errorf("step %d: got %s, released %v, refused %v, want %s, released %v", i, res.Status, res.Released, res.Refused, s.status, s.released)
 		}
 		if b.doc.PendingLen() != s.pending || b.doc.Has(s.op.ID) != (s.pending == 0) {
@@ -55,7 +55,7 @@ func TestTextIsWhole(t *testing.T) {
 	first := a.write(t, "1_story_x", crdt.Set("stage", crdt.String("1_backlog")))
 	second := a.write(t, "1_story_x", crdt.Set("stage", crdt.String("2_current")))
 	b.receive(t, second)
-	if got, want := text(b.doc), "heads\npending "+second.ID.String()+"\n"; got != want {
+	if got, want := text(b.doc), "order\nheads\npending "+second.ID.String()+"\n"; got != want {
 		t.Errorf("text with a pending op: got %q, want %q", got, want)
 	}
 	b.receive(t, first)
@@ -182,5 +182,29 @@ func TestManyHeads(t *testing.T) {
 	}
 	if parents, _ := a.doc.Next(); len(parents) != 1 || parents[0] != greatest.ID {
 		t.Errorf("heads left over: %v", parents)
+	}
+}
+
+// TestLateFields: builds that did not declare a field admitted any write to it.
+// A build that declares it late takes those that fit and leaves out the others;
+// what else is in their ops counts, and what builds on them goes on.
+func TestLateFields(t *testing.T) {
+	old, late := newReplica("a"), crdt.NewDoc(crdt.NewSchema(
+		crdt.FieldDef{Name: "stage", Type: crdt.FieldString},
+		crdt.FieldDef{Name: "description", Type: crdt.FieldString, Late: true},
+	))
+	stage, description := crdt.Field(1), crdt.Field(2)
+	old.write(t, "1_story_x", crdt.Set("stage", crdt.String("1_backlog")), crdt.Set("description", crdt.String("kept")))
+	old.write(t, "1_story_x", crdt.Set("stage", crdt.String("2_current")), crdt.Set("description", crdt.Int(7)))
+	old.write(t, "1_story_x", crdt.Inc("description", 1, crdt.OpID{}))
+	old.write(t, "1_story_x", crdt.Set("stage", crdt.String("3_qa")))
+	for _, op := range old.ops() {
+		mustApply(t, late, op, crdt.Applied)
+	}
+	if err := late.Check(); err != nil {
+		t.Error(err)
+	}
+	if s := late.Story("1_story_x"); s.Str(stage) != "3_qa" || s.Str(description) != "kept" {
+		t.Errorf("stage %q, description %q; want 3_qa, kept", s.Str(stage), s.Str(description))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // The keys of the payload's map. They are never reused; doc.go specifies them.
@@ -120,11 +121,34 @@ func (v Value) appendTo(b []byte) []byte {
 // before. Unknown keys are ignored. The op does not keep payload, but its
 // strings share one copy of it.
 func Decode(payload []byte) (*Op, error) {
+	op := &Op{}
+	if err := op.decode(payload); err != nil {
+		return nil, err
+	}
+	return op, nil
+}
+
+// Decoder decodes one op after the other into the same memory: a replay has
+// hundreds of thousands. The zero value is ready.
+type Decoder struct{ op Op }
+
+// Decode is the function [Decode], but the op is valid only until the next
+// call. [Doc.Apply] keeps nothing of it.
+func (d *Decoder) Decode(payload []byte) (*Op, error) {
+	d.op = Op{Parents: d.op.Parents[:0], Edits: d.op.Edits[:0]}
+	if err := d.op.decode(payload); err != nil {
+		return nil, err
+	}
+	return &d.op, nil
+}
+
+// decode reads a payload into op, which is empty but may have room in its
+// slices.
+func (op *Op) decode(payload []byte) error {
 	if len(payload) > MaxPayload {
-		return nil, fmt.Errorf("%w: payload of %d bytes, want at most %d", ErrMalformed, len(payload), MaxPayload)
+		return fmt.Errorf("%w: payload of %d bytes, want at most %d", ErrMalformed, len(payload), MaxPayload)
 	}
 	r := cborReader{s: string(payload)}
-	op := &Op{}
 	var version uint64
 	var hasAuthor bool
 	for p := r.pairs(); p.next(); {
@@ -132,7 +156,7 @@ func Decode(payload []byte) (*Op, error) {
 		case opVersion:
 			// A later version may have changed all that follows: look no further.
 			if version = r.uint(); r.err == nil && version != Version {
-				return nil, versionError(version)
+				return versionError(version)
 			}
 		case opAuthor:
 			r.fixed(op.Author[:])
@@ -140,11 +164,11 @@ func Decode(payload []byte) (*Op, error) {
 		case opSeq:
 			op.Seq = r.uint()
 		case opParents:
-			op.Parents = readParents(&r)
+			op.Parents = readParents(&r, op.Parents)
 		case opStory:
 			op.Story = r.text()
 		case opEdits:
-			op.Edits = readEdits(&r)
+			op.Edits = readEdits(&r, op.Edits)
 		case opAgent:
 			op.Agent = r.text()
 		case opAt:
@@ -156,17 +180,17 @@ func Decode(payload []byte) (*Op, error) {
 	r.end()
 	switch {
 	case r.err != nil:
-		return nil, r.err
+		return r.err
 	case version == 0:
-		return nil, versionError(0)
+		return versionError(0)
 	case !hasAuthor:
-		return nil, fmt.Errorf("%w: no author", ErrMalformed)
+		return fmt.Errorf("%w: no author", ErrMalformed)
 	}
 	if err := op.validate(); err != nil {
-		return nil, err
+		return err
 	}
 	op.ID, op.size = sha256.Sum256(payload), op.memory(payload)
-	return op, nil
+	return nil
 }
 
 func versionError(v uint64) error {
@@ -181,20 +205,24 @@ func (op *Op) memory(payload []byte) int {
 	return len(payload) + perEdit*len(op.Edits) + len(OpID{})*len(op.Parents)
 }
 
-func readParents(r *cborReader) []OpID {
+// readParents reads parents into the room that there is, or new room.
+func readParents(r *cborReader, parents []OpID) []OpID {
 	n := r.array(2 + uint64(len(OpID{})))
 	if n == 0 {
 		return nil
 	}
-	parents := make([]OpID, n)
+	parents = slices.Grow(parents, n)[:n]
 	for i := range parents {
 		r.fixed(parents[i][:])
 	}
 	return parents
 }
 
-func readEdits(r *cborReader) []Edit {
-	edits := make([]Edit, r.array(3)) // at least a head, the key of the kind, the kind
+// readEdits reads edits into the room that there is, or new room.
+func readEdits(r *cborReader, edits []Edit) []Edit {
+	n := r.array(3) // at least a head, the key of the kind, the kind
+	edits = slices.Grow(edits, n)[:n]
+	clear(edits)
 	for i := range edits {
 		readEdit(r, &edits[i])
 	}

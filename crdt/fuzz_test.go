@@ -93,11 +93,12 @@ func fuzzSeeds() []fields {
 	}
 }
 
-// FuzzApply searches the histories of TestLaws with coverage. Run it with
-// -fuzzminimizetime 1x: rapid shrinks by itself, and better.
+// FuzzApply searches the histories of TestLaws with coverage: all kinds of
+// edits, trust, damaged rows, repeats. A history is bounded in steps, so memory
+// is too. Run it with -fuzzminimizetime 1x: rapid shrinks by itself, and better.
 func FuzzApply(f *testing.F) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, n := range []int{64, 512, 2048, 8192} {
+	for _, n := range []int{64, 512, 2048, 8192, 1 << 14} { // the last is enough for any history
 		seed := make([]byte, n)
 		for i := range seed {
 			seed[i] = byte(rng.Uint32())

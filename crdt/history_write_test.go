@@ -42,13 +42,11 @@ func (w *world) write(head []string, rest string) {
 			break
 		}
 	}
-	switch res, err := r.doc.Apply(op); {
+	switch res, err := r.tryReceive(w.t, op); {
 	case errors.Is(err, crdt.ErrRefused):
 		fmt.Fprintf(&w.out, "%s: %s\n", r.name, w.named(err.Error()))
 	case err != nil || res.Status == crdt.Duplicate:
 		w.t.Fatalf("replica %s applies its own op: got %s, error %v", r.name, res.Status, err)
-	default:
-		r.ops = append(r.ops, op)
 	}
 }
 
@@ -103,11 +101,45 @@ func (w *world) parseEdit(r *replica, story string, f []string) crdt.Edit {
 		return crdt.Inc(f[1], w.number(f[2]), base)
 	case f[0] == "dep" && len(f) == 3:
 		return crdt.Dep(uint32(w.number(f[1])), f[2] == "true")
+	case f[0] == "note" && len(f) == 2:
+		return crdt.Note(parseValue(f[1]).Str())
+	case f[0] == "place" && len(f) > 1:
+		return crdt.Place(w.parseAnchor(r, story, f[1:]))
 	case f[0] == "kind" && len(f) == 2:
 		return crdt.Edit{Kind: crdt.EditKind(w.number(f[1]))}
 	}
 	w.t.Fatalf("cannot read the edit %q", f)
 	return crdt.Edit{}
+}
+
+// parseAnchor reads where a place edit of r puts a story.
+func (w *world) parseAnchor(r *replica, story string, f []string) crdt.Anchor {
+	w.t.Helper()
+	switch {
+	case f[0] == "first" && len(f) == 1:
+		return crdt.Anchor{}
+	case len(f) != 2:
+	case f[0] == "behind":
+		return crdt.Anchor{Op: w.op(f[1]).ID}
+	case f[0] == "own":
+		return crdt.Anchor{Story: f[1]}
+	case f[0] == "after" || f[0] == "before":
+		other := r.doc.Story(f[1])
+		if other == nil || other.Deleted() {
+			w.t.Fatalf("replica %s does not show story %s", r.name, f[1])
+		}
+		if f[0] == "after" {
+			return other.Anchor()
+		}
+		for i := r.doc.Position(other) - 1; i >= 0; i-- {
+			if before := r.doc.PlacedAt(i); before.ID() != story {
+				return before.Anchor()
+			}
+		}
+		return crdt.Anchor{}
+	}
+	w.t.Fatalf("cannot read the place %q", f)
+	return crdt.Anchor{}
 }
 
 func (w *world) number(s string) uint64 {

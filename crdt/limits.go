@@ -53,6 +53,18 @@ const (
 	MaxPendingBytesPerAuthor = 32 << 20
 	MaxPendingBytes          = 128 << 20
 
+	// MaxHeldPerAuthor and MaxHeld bound the ops kept of authors who are not on
+	// a list of trusted ones (per replica, not part of the format). They are
+	// kept because ops of trusted authors may name them as parents; the same
+	// figures as for pending ops leave room for all that an honest author can
+	// have said before being put on the list. Who has no room here has none
+	// among the pending ops, so what waits can pass these bounds once, by as much
+	// as may wait.
+	MaxHeldPerAuthor      = MaxPendingPerAuthor
+	MaxHeld               = MaxPending
+	MaxHeldBytesPerAuthor = MaxPendingBytesPerAuthor
+	MaxHeldBytes          = MaxPendingBytes
+
 	// MaxStories bounds the stories of one pipeline, deleted ones included
 	// (writer). Lists and boards stay usable far below it.
 	MaxStories = 1_000_000

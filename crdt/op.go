@@ -47,6 +47,13 @@ type Op struct {
 	size int // what it takes up in memory, for the pending bounds
 }
 
+// clone returns an op that shares nothing with op but text.
+func (op *Op) clone() *Op {
+	c := *op
+	c.Parents, c.Edits = slices.Clone(op.Parents), slices.Clone(op.Edits)
+	return &c
+}
+
 // Stamp orders the writes to one register.
 type Stamp struct {
 	Seq    uint64

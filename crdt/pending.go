@@ -6,42 +6,85 @@ import (
 	"slices"
 )
 
+var (
+	// ErrPendingFull marks an op whose parents are missing and for which there
+	// is no room to wait. It may be sent again when the parents have come.
+	ErrPendingFull = errors.New("too many ops wait for their parents")
+	// ErrHeldFull marks an op of an author who is not trusted and of whom too
+	// much is here already. It may be sent again once the author is trusted.
+	ErrHeldFull = errors.New("too many ops of an author who is not trusted")
+)
+
+// usage is what ops take up.
+type usage struct{ count, bytes int }
+
+func (u usage) within(most usage) bool { return u.count <= most.count && u.bytes <= most.bytes }
+
+// bounds are what the ops of one author, and of all, may take up.
+type bounds struct{ author, total usage }
+
+var (
+	pendingBounds = bounds{usage{MaxPendingPerAuthor, MaxPendingBytesPerAuthor}, usage{MaxPending, MaxPendingBytes}}
+	heldBounds    = bounds{usage{MaxHeldPerAuthor, MaxHeldBytesPerAuthor}, usage{MaxHeld, MaxHeldBytes}}
+)
+
+// ledger counts what ops take up, by author and in total. The zero value is
+// empty and ready.
+type ledger struct {
+	authors map[Author]usage
+	total   usage
+}
+
+// room returns full unless the bounds leave room for the op.
+func (l *ledger) room(op *Op, full error, most bounds) error {
+	author := l.authors[op.Author]
+	switch {
+	case !(usage{author.count + 1, author.bytes + op.size}).within(most.author):
+		return fmt.Errorf("%w: author %s has %d", full, op.Author.Short(), author.count)
+	case !(usage{l.total.count + 1, l.total.bytes + op.size}).within(most.total):
+		return fmt.Errorf("%w: there are %d", full, l.total.count)
+	}
+	return nil
+}
+
+func (l *ledger) plus(op *Op) { l.count(op, 1) }
+
+func (l *ledger) minus(op *Op) { l.count(op, -1) }
+
+func (l *ledger) count(op *Op, n int) {
+	if l.authors == nil {
+		l.authors = make(map[Author]usage)
+	}
+	u := l.authors[op.Author]
+	u = usage{u.count + n, u.bytes + n*op.size}
+	if l.authors[op.Author] = u; u.count == 0 {
+		delete(l.authors, op.Author)
+	}
+	l.total = usage{l.total.count + n, l.total.bytes + n*op.size}
+}
+
 // pending holds the ops whose parents are not all here. Each waits under one
 // missing parent at a time; when that one comes, the op is looked at again.
 // The zero value is empty and ready.
 type pending struct {
 	ops     map[OpID]*Op
 	waiting map[OpID][]*Op // by the missing parent
-	authors map[Author]usage
-	total   usage
+	ledger  ledger
 }
-
-// usage is what ops take up while they wait.
-type usage struct{ count, bytes int }
-
-func (u usage) plus(op *Op) usage  { return usage{u.count + 1, u.bytes + op.size} }
-func (u usage) minus(op *Op) usage { return usage{u.count - 1, u.bytes - op.size} }
 
 func (p *pending) has(id OpID) bool { _, ok := p.ops[id]; return ok }
 
-// add takes in an op that waits for missing, if the bounds leave room.
-func (p *pending) add(op *Op, missing OpID) error {
+func (p *pending) room(op *Op) error { return p.ledger.room(op, ErrPendingFull, pendingBounds) }
+
+// add takes in an op that waits for missing.
+func (p *pending) add(op *Op, missing OpID) {
 	if p.ops == nil {
 		p.ops = make(map[OpID]*Op)
 		p.waiting = make(map[OpID][]*Op)
-		p.authors = make(map[Author]usage)
-	}
-	author, total := p.authors[op.Author].plus(op), p.total.plus(op)
-	if author.count > MaxPendingPerAuthor || author.bytes > MaxPendingBytesPerAuthor {
-		return fmt.Errorf("%w: author %s has %d ops waiting", ErrPendingFull, op.Author.Short(), author.count-1)
-	}
-	if total.count > MaxPending || total.bytes > MaxPendingBytes {
-		return fmt.Errorf("%w: %d ops are waiting", ErrPendingFull, total.count-1)
 	}
 	p.ops[op.ID] = op
-	p.authors[op.Author], p.total = author, total
+	p.ledger.plus(op)
 	p.wait(op, missing)
-	return nil
 }
 
 // wait files an op under the parent it waits for next.
@@ -60,12 +103,7 @@ func (p *pending) take(id OpID) []*Op {
 // drop forgets an op that waits no more.
 func (p *pending) drop(op *Op) {
 	delete(p.ops, op.ID)
-	if u := p.authors[op.Author].minus(op); u.count > 0 {
-		p.authors[op.Author] = u
-	} else {
-		delete(p.authors, op.Author)
-	}
-	p.total = p.total.minus(op)
+	p.ledger.minus(op)
 }
 
 // check proves the invariants for [Doc.Check].
@@ -81,7 +119,7 @@ func (p *pending) check(d *Doc) error {
 			if !p.has(op.ID) {
 				errs = append(errs, fmt.Errorf("op %s waits but is not pending", op.ID.Short()))
 			}
-			if d.Has(op.ID) && !d.isAssumed(op.ID) {
+			if d.Has(op.ID) && !d.Assumed(op.ID) {
 				errs = append(errs, fmt.Errorf("op %s is applied and pending", op.ID.Short()))
 			}
 			if !slices.Contains(op.Parents, missing) {
@@ -90,11 +128,11 @@ func (p *pending) check(d *Doc) error {
 		}
 	}
 	var sum usage
-	for _, u := range p.authors {
+	for _, u := range p.ledger.authors {
 		sum.count, sum.bytes = sum.count+u.count, sum.bytes+u.bytes
 	}
-	if filed != len(p.ops) || p.total.count != len(p.ops) || sum != p.total {
-		errs = append(errs, fmt.Errorf("pending ops: %d held, %d filed, %+v counted, %+v by author", len(p.ops), filed, p.total, sum))
+	if filed != len(p.ops) || p.ledger.total.count != len(p.ops) || sum != p.ledger.total {
+		errs = append(errs, fmt.Errorf("pending ops: %d held, %d filed, %+v counted, %+v by author", len(p.ops), filed, p.ledger.total, sum))
 	}
 	return errors.Join(errs...)
 }

@@ -58,6 +58,10 @@ func Verify(payload []byte, sig Signature) (*Op, error) {
 	return op, nil
 }
 
+// Valid reports whether a may be an author: a key that is canonically encoded
+// and not of small order. No op of another is admitted.
+func (a Author) Valid() bool { return strictPoint(a[:]) }
+
 func signedMessage(id OpID) []byte {
 	return append([]byte(signatureContext), id[:]...)
 }

@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 
 	"pgregory.net/rapid"
 
@@ -21,6 +23,7 @@ var testSchema = crdt.NewSchema(
 	crdt.FieldDef{Name: "agent", Type: crdt.FieldString},
 	crdt.FieldDef{Name: "blocked", Type: crdt.FieldBool},
 	crdt.FieldDef{Name: "retry_count", Type: crdt.FieldCounter},
+	crdt.FieldDef{Name: "blocked_reason", Type: crdt.FieldString},
 )
 
 const (
@@ -44,16 +47,38 @@ func keyOf(name string) ed25519.PrivateKey {
 
 var keys sync.Map // by name: making one takes as long as a signature
 
-// replica is a document with a key and the ops it knows, in order of arrival.
-type replica struct {
-	name string
-	key  ed25519.PrivateKey
-	doc  *crdt.Doc
-	ops  []*crdt.Op
+// row is an op as a replica's log has it. Of a damaged one only the op ID and
+// the seq can be read; the op may come again in another row.
+type row struct {
+	op      *crdt.Op
+	damaged bool
 }
 
-func newReplica(name string) *replica {
-	return &replica{name: name, key: keyOf(name), doc: crdt.NewDoc(testSchema)}
+// replica is a document with a key and its log, in order of arrival.
+type replica struct {
+	name    string
+	key     ed25519.PrivateKey
+	trusted []crdt.Author // none: all are
+	doc     *crdt.Doc
+	log     []row
+}
+
+// newReplica returns a replica that trusts everybody or, if there are any
+// names, itself and them.
+func newReplica(name string, trusted ...string) *replica {
+	r := &replica{name: name, key: keyOf(name)}
+	if len(trusted) > 0 {
+		r.trusted = authors(append(trusted, name)...)
+	}
+	r.doc = crdt.NewDoc(testSchema, r.trusted...)
+	return r
+}
+
+func authors(names ...string) (list []crdt.Author) {
+	for _, name := range names {
+		list = append(list, crdt.AuthorOf(keyOf(name)))
+	}
+	return list
 }
 
 // write signs an op on top of all that r knows and applies it.
@@ -80,23 +105,59 @@ func (r *replica) sign(t rapid.TB, op *crdt.Op) *crdt.Op {
 // receive applies an op that has to be accepted and checks the document.
 func (r *replica) receive(t rapid.TB, op *crdt.Op) crdt.Result {
 	t.Helper()
-	res, err := r.doc.Apply(op)
+	res, err := r.tryReceive(t, op)
 	if err != nil {
 		t.Fatalf("replica %s: apply op %s: %v", r.name, op.ID.Short(), err)
 	}
-	if res.Status != crdt.Duplicate {
-		r.ops = append(r.ops, op)
+	return res
+}
+
+// tryReceive applies an op, logs it unless it is refused or known, and checks
+// the document. What Admit says beforehand has to come true.
+func (r *replica) tryReceive(t rapid.TB, op *crdt.Op) (crdt.Result, error) {
+	t.Helper()
+	want, wantErr := r.doc.Admit(op)
+	res, err := r.doc.Apply(op)
+	if res.Status != want || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+		t.Fatalf("replica %s, op %s: got %s, error %v; Admit said %s, error %v", r.name, op.ID.Short(), res.Status, err, want, wantErr)
+	}
+	if err == nil && res.Status != crdt.Duplicate {
+		r.log = append(r.log, row{op: op})
 	}
 	r.check(t)
-	return res
+	return res, err
+}
+
+// ops returns the ops of the log that can be read.
+func (r *replica) ops() (ops []*crdt.Op) {
+	for _, row := range r.log {
+		if !row.damaged {
+			ops = append(ops, row.op)
+		}
+	}
+	return ops
+}
+
+// rebuild replaces the document by a new one that reads the log.
+func (r *replica) rebuild(t rapid.TB) {
+	t.Helper()
+	r.doc = replayLog(t, r.log, r.trusted...)
+	r.check(t)
 }
 
 // pull applies all that from knows.
 func (r *replica) pull(t rapid.TB, from *replica) {
 	t.Helper()
-	for _, op := range slices.Clone(from.ops) {
+	for _, op := range from.ops() {
 		r.receive(t, op)
 	}
+}
+
+// check proves that the document is sound and that its ways to read the order
+// of stories agree.
+// sameOps compares ops by ID: those that waited are copies.
+func sameOps(got, want []*crdt.Op) bool {
+	return slices.EqualFunc(got, want, func(a, b *crdt.Op) bool { return a.ID == b.ID })
 }
 
 func (r *replica) check(t rapid.TB) {
@@ -104,22 +165,64 @@ func (r *replica) check(t rapid.TB) {
 	if err := r.doc.Check(); err != nil {
 		t.Fatalf("replica %s: %v", r.name, err)
 	}
+	n := 0
+	for s := range r.doc.Placed() {
+		if r.doc.PlacedAt(n) != s || r.doc.Position(s) != n || r.doc.Story(s.ID()) != s {
+			t.Fatalf("replica %s: story %s stands at %d, got position %d", r.name, s.ID(), n, r.doc.Position(s))
+		}
+		n++
+	}
+	if n != r.doc.PlacedLen() || r.doc.PlacedAt(n) != nil {
+		t.Fatalf("replica %s: %d stories have a place, got %d", r.name, n, r.doc.PlacedLen())
+	}
 }
 
 func text(d *crdt.Doc) string { return string(d.AppendText(nil)) }
+
+// order returns the IDs of the stories in the order of their places.
+func order(d *crdt.Doc) []string { return collect(d.Placed()) }
+
+func collect(stories iter.Seq[*crdt.Story]) (ids []string) {
+	for s := range stories {
+		ids = append(ids, s.ID())
+	}
+	return ids
+}
 
 // replay applies ops in the given order to a fresh document, whatever Apply
 // says of each, and checks the document at the end.
 func replay(t rapid.TB, ops []*crdt.Op) *crdt.Doc {
 	t.Helper()
-	d := crdt.NewDoc(testSchema)
-	for _, op := range ops {
-		_, _ = d.Apply(op) // refusals are part of the history
+	return replayLog(t, undamaged(ops))
+}
+
+func undamaged(ops []*crdt.Op) []row {
+	log := make([]row, len(ops))
+	for i, op := range ops {
+		log[i].op = op
+	}
+	return log
+}
+
+// replayLog is replay for a log with damaged rows and a document that trusts
+// some authors only.
+func replayLog(t rapid.TB, log []row, trusted ...crdt.Author) *crdt.Doc {
+	t.Helper()
+	d := crdt.NewDoc(testSchema, trusted...)
+	for _, row := range log {
+		_, _ = applyRow(d, row) // refusals are part of the history
 	}
 	if err := d.Check(); err != nil {
 		t.Fatal(err)
 	}
 	return d
+}
+
+func applyRow(d *crdt.Doc, row row) (crdt.Result, error) {
+	if row.damaged {
+		return d.AssumeApplied(row.op.ID, row.op.Seq), nil
+	}
+	return d.Apply(row.op)
 }
 
 // permutations calls fn with every order of ops.
@@ -138,6 +241,59 @@ func permutations(ops []*crdt.Op, fn func([]*crdt.Op)) {
 		}
 	}
 	rec(0)
+}
+
+// made completes an op that nobody signed, with an ID made up from the author's
+// name and n. A document takes it, since it leaves signatures to Verify; they
+// would be most of the time of the tests with many ops. Such an op weighs
+// nothing in the bounds on bytes.
+func made(author string, n int, op crdt.Op) *crdt.Op {
+	op.ID = sha256.Sum256(fmt.Append(nil, author, " ", n))
+	op.Author = crdt.AuthorOf(keyOf(author))
+	if op.Story == "" {
+		op.Story = "1_story_x"
+	}
+	if op.Edits == nil {
+		op.Edits = []crdt.Edit{crdt.Set("stage", crdt.String("2_current"))}
+	}
+	slices.SortFunc(op.Parents, crdt.OpID.Compare)
+	return &op
+}
+
+// chain returns n ops of one author, each the parent of the next.
+func chain(author string, n int, edit func(i int, before *crdt.Op) crdt.Op) []*crdt.Op {
+	ops := make([]*crdt.Op, n)
+	for i := range ops {
+		var before *crdt.Op
+		var op crdt.Op
+		if i > 0 {
+			before = ops[i-1]
+		}
+		if edit != nil {
+			op = edit(i, before)
+		}
+		if op.Seq = uint64(i) + 1; before != nil {
+			op.Parents = []crdt.OpID{before.ID}
+		}
+		ops[i] = made(author, i, op)
+	}
+	return ops
+}
+
+func mustApply(t testing.TB, d *crdt.Doc, op *crdt.Op, want crdt.Status) crdt.Result {
+	t.Helper()
+	res, err := d.Apply(op)
+	if err != nil || res.Status != want {
+		t.Fatalf("apply op %s: got %s, error %v, want %s", op.ID.Short(), res.Status, err, want)
+	}
+	return res
+}
+
+func mustCheck(t testing.TB, d *crdt.Doc) {
+	t.Helper()
+	if err := d.Check(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // manyEdits returns n sets of different fields, undeclared ones.

@@ -39,7 +39,7 @@ var floor = map[string]int{
 // thirdParty lists who may import which modules besides the standard library
 // and, by the floors, this module. A package without a line may import none.
 var thirdParty = map[string][]string{
-	"cmd/huskies-mcp": {"github.com/spf13/cobra", "github.com/mark3labs/mcp-go"},
+	"cmd/huskies-mcp": {"github.com/spf13/cobra", "github.com/mark3labs/mcp-go", "github.com/schollz/progressbar", "golang.org/x/term"},
 	"tools":           {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/agnivade/levenshtein"},
 	"tools/stdio":     {"github.com/mark3labs/mcp-go"},
 	"oplog":           {"modernc.org/sqlite", "github.com/gofrs/flock"},
@@ -49,7 +49,7 @@ var thirdParty = map[string][]string{
 // standard packages and no others.
 var pure = map[string][]string{
 	"crdt": {
-		"bytes", "crypto/ed25519", "crypto/sha256", "encoding/binary", "encoding/hex", "errors", "fmt", "iter", "maps",
+		"bytes", "cmp", "crypto/ed25519", "crypto/sha256", "encoding/binary", "encoding/hex", "errors", "fmt", "iter", "maps",
 		"math", "math/bits", "slices", "strconv", "strings", "unicode/utf8",
 	},
 	"pipeline": {"cmp", "errors", "fmt", "iter", "maps", "math", "slices", "strconv", "strings", "time", "unicode/utf8"},
