@@ -36,7 +36,7 @@ func TestC7_FieldsBeforeTheirStage(t *testing.T) {
 	if _, err := w.state.Story("10_s"); code(err) != pipeline.CodeNotFound {
 		t.Errorf("a story without a stage: got %v", err)
 	}
-	if page := w.state.List(pipeline.Filter{}, nil, 10); page.Total != 0 {
+	if page := w.list(pipeline.Filter{}, nil, 10); page.Total != 0 {
 		t.Errorf("it is listed: %+v", page)
 	}
 	created, changed := w.write("10_s", pipeline.Changes{Stage: ptr(pipeline.Backlog), Name: ptr("early")})
@@ -177,7 +177,7 @@ func TestC30_StagesAreATable(t *testing.T) {
 		w.write(string(rune('a'+i)), stage(s))
 	}
 	var got []pipeline.Stage
-	for _, c := range w.state.List(pipeline.Filter{}, nil, 10).Stages {
+	for _, c := range w.list(pipeline.Filter{}, nil, 10).Stages {
 		got = append(got, c.Stage)
 	}
 	want := append(pipeline.Stages(), "0_triage")
@@ -228,13 +228,13 @@ func TestList(t *testing.T) {
 	}
 	w.write("7_s", pipeline.Changes{Stage: ptr(pipeline.QA), Agent: ptr("q"), Blocked: ptr(true)})
 	ids := func(f pipeline.Filter, after *pipeline.Position, limit int) (got []string, page pipeline.Page) {
-		page = w.state.List(f, after, limit)
+		page = w.list(f, after, limit)
 		for _, s := range page.Stories {
 			got = append(got, s.ID)
 		}
 		return got, page
 	}
-	all := []string{"003_s", "3_s", "20_a", "20_s", "100_s", "noname", "7_s"}
+	all := []string{"100_s", "20_s", "3_s", "noname", "20_a", "003_s", "7_s"}
 	got, page := ids(pipeline.Filter{}, nil, 100)
 	if diff := cmp.Diff(all, got); diff != "" || page.Total != 7 || page.More {
 		t.Errorf("%+v (-want +got): %s", page, diff)
@@ -269,7 +269,7 @@ func TestList(t *testing.T) {
 		}
 		paged = append(paged, got...)
 		last := page.Stories[len(page.Stories)-1]
-		after, more = &pipeline.Position{Stage: last.Stage, ID: last.ID}, page.More
+		after, more = &pipeline.Position{Stage: last.Stage, Place: last.Place}, page.More
 		w.write("3_s", pipeline.Changes{Name: ptr("touched" + last.ID)})
 	}
 	if diff := cmp.Diff(all, paged); diff != "" {

@@ -1,9 +1,8 @@
 package pipeline
 
 import (
-	"cmp"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
 )
@@ -16,35 +15,11 @@ type Filter struct {
 	Ready   *bool
 }
 
-// Position is a story's place in the pipeline's order: by stage, then by
-// number, then by ID. It names a place whether or not a story is there (any
-// more).
+// Position is a place in the pipeline's order: by stage, then by the list of
+// stories. It is a place whether or not a story is there (any more).
 type Position struct {
 	Stage Stage
-	ID    string
-}
-
-// place is a position with what is compared worked out once.
-type place struct {
-	rank   int
-	number uint64
-	Position
-}
-
-func (p Position) place() place {
-	return place{rank: p.Stage.rank(), number: sortNumber(p.ID), Position: p}
-}
-
-func (p place) compare(q place) int {
-	switch {
-	case p.rank != q.rank:
-		return cmp.Compare(p.rank, q.rank)
-	case p.Stage != q.Stage: // stages this build does not know
-		return strings.Compare(string(p.Stage), string(q.Stage))
-	case p.number != q.number:
-		return cmp.Compare(p.number, q.number)
-	}
-	return strings.Compare(p.ID, q.ID)
+	Place crdt.Anchor
 }
 
 // StageCount says how many stories a filter chooses in one stage.
@@ -67,43 +42,48 @@ type Page struct {
 }
 
 // List returns up to limit of the stories that f chooses, those after the
-// position after if that is not nil.
-func (s *State) List(f Filter, after *Position, limit int) Page {
+// position after if that is not nil. A position that is not of this pipeline is
+// an error.
+func (s *State) List(f Filter, after *Position, limit int) (Page, error) {
+	chosen := make(map[Stage][]*crdt.Story)
+	for c := range s.doc.Placed() {
+		if s.chooses(f, c) {
+			stage := Stage(c.Str(fieldStage))
+			chosen[stage] = append(chosen[stage], c)
+		}
+	}
 	var page Page
-	var from place
+	order := slices.SortedFunc(maps.Keys(chosen), Stage.compare)
+	for _, stage := range order {
+		page.Stages = append(page.Stages, StageCount{stage, len(chosen[stage])})
+		page.Total += len(chosen[stage])
+	}
 	if after != nil {
-		from = after.place()
-	}
-	var chosen []place
-	counts := make(map[Stage]int)
-	for c := range s.doc.Stories() {
-		if !s.chooses(f, c) {
-			continue
+		rest, ok := s.doc.PlacedAfter(after.Place)
+		if !ok {
+			return Page{}, invalid("leave cursor out to begin at the start", "cursor names a place that is not in this pipeline")
 		}
-		at := Position{Stage: Stage(c.Str(fieldStage)), ID: c.ID()}.place()
-		counts[at.Stage]++
-		page.Total++
-		if after == nil || at.compare(from) > 0 {
-			chosen = append(chosen, at)
+		order = slices.DeleteFunc(order, func(stage Stage) bool { return stage.compare(after.Stage) < 0 })
+		chosen[after.Stage] = nil
+		for c := range rest {
+			if Stage(c.Str(fieldStage)) == after.Stage && s.chooses(f, c) {
+				chosen[after.Stage] = append(chosen[after.Stage], c)
+			}
 		}
 	}
-	for stage, n := range counts {
-		page.Stages = append(page.Stages, StageCount{stage, n})
+	for _, stage := range order {
+		room := limit - len(page.Stories)
+		page.More = page.More || len(chosen[stage]) > room
+		for _, c := range chosen[stage][:min(room, len(chosen[stage]))] {
+			page.Stories = append(page.Stories, s.snapshot(c))
+		}
 	}
-	slices.SortFunc(page.Stages, func(a, b StageCount) int {
-		return Position{Stage: a.Stage}.place().compare(Position{Stage: b.Stage}.place())
-	})
-	slices.SortFunc(chosen, place.compare)
-	page.More = len(chosen) > limit
-	for _, at := range chosen[:min(limit, len(chosen))] {
-		page.Stories = append(page.Stories, s.snapshot(s.doc.Story(at.ID)))
-	}
-	return page
+	return page, nil
 }
 
 func (s *State) chooses(f Filter, c *crdt.Story) bool {
 	stage := c.Str(fieldStage)
-	if stage == "" || c.Deleted() ||
+	if stage == "" ||
 		f.Stage != nil && stage != string(*f.Stage) ||
 		f.Agent != nil && c.Str(fieldAgent) != *f.Agent ||
 		f.Blocked != nil && c.Bool(fieldBlocked) != *f.Blocked {

@@ -70,6 +70,15 @@ func (w *writer) write(id string, c pipeline.Changes) (created bool, changed []s
 	return created, changed
 }
 
+func (w *writer) list(f pipeline.Filter, after *pipeline.Position, limit int) pipeline.Page {
+	w.t.Helper()
+	page, err := w.state.List(f, after, limit)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return page
+}
+
 func (w *writer) story(id string) pipeline.Story {
 	w.t.Helper()
 	s, err := w.state.Story(id)
@@ -112,6 +121,7 @@ func TestWriteCreatesAndUpdates(t *testing.T) {
 		DependsOn: []uint32{7, 20}, WaitingOn: []uint32{7, 20},
 		Warnings:  []string{"depends_on 7, 20: no story has that number, so it is not met"},
 		UpdatedAt: time.UnixMilli(1_700_000_000_001).UTC(), Rev: w.ops[0].ID,
+		Place: crdt.Anchor{Op: w.ops[0].ID},
 	}
 	if diff := cmp.Diff(want, w.story("10_story_a")); diff != "" {
 		t.Error("story (-want +got):", diff)

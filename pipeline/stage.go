@@ -1,6 +1,9 @@
 package pipeline
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Stage is a stage of the pipeline, by its name in ops, e.g. "2_current".
 type Stage string
@@ -38,3 +41,9 @@ func (s Stage) rank() int {
 
 // met reports whether a dependency on a story in this stage is met.
 func (s Stage) met() bool { return s == Done || s == Archived }
+
+// compare orders stages as the pipeline does; stages that this build does not
+// know come after those it does, by name.
+func (s Stage) compare(other Stage) int {
+	return cmp.Or(cmp.Compare(s.rank(), other.rank()), cmp.Compare(s, other))
+}

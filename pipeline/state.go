@@ -19,10 +19,14 @@ type State struct {
 	greatest uint32
 }
 
-// NewState returns an empty pipeline.
-func NewState() *State {
-	return &State{doc: crdt.NewDoc(newSchema()), numbers: make(map[uint32][]string)}
+// NewState returns an empty pipeline. If any authors are given, ops of all
+// others are held: they change no story.
+func NewState(trusted ...crdt.Author) *State {
+	return &State{doc: crdt.NewDoc(newSchema(), trusted...), numbers: make(map[uint32][]string)}
 }
+
+// Grow makes room for n more ops, before a replay of so many.
+func (s *State) Grow(n int) { s.doc.Grow(n) }
 
 // Apply merges an op, see [crdt.Doc.Apply].
 func (s *State) Apply(op *crdt.Op) (crdt.Result, error) {
@@ -110,7 +114,7 @@ func (s *State) similar(id string) []string {
 				ids = append(ids, c.ID())
 			}
 		}
-		slices.SortFunc(ids, compareIDs)
+		slices.SortFunc(ids, crdt.CompareStoryIDs)
 	}
 	return ids[:min(len(ids), 3)]
 }
@@ -127,6 +131,7 @@ func (s *State) snapshot(c *crdt.Story) Story {
 		DependsOn:  c.Dependencies(),
 		UpdatedAt:  time.UnixMilli(c.UpdatedAt()).UTC(),
 		Rev:        c.Rev(),
+		Place:      c.Anchor(),
 	}
 	if st.Blocked {
 		st.BlockedReason = c.Str(fieldBlockedReason)
@@ -166,7 +171,7 @@ func (s *State) dependency(n uint32) (ids []string, met bool) {
 			met = met && s.stage(id).met()
 		}
 	}
-	slices.SortFunc(ids, compareIDs)
+	slices.SortFunc(ids, crdt.CompareStoryIDs)
 	return ids, met && len(ids) > 0
 }
 

@@ -1,8 +1,6 @@
 package pipeline
 
 import (
-	"cmp"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +32,8 @@ type Story struct {
 	UpdatedAt time.Time
 	// Rev is the op that last changed the story.
 	Rev crdt.OpID
+	// Place is where the story stands in the pipeline's order.
+	Place crdt.Anchor
 }
 
 // Number returns the number a story ID begins with: the digits before the
@@ -42,20 +42,6 @@ func Number(id string) (uint32, bool) {
 	digits, _, _ := strings.Cut(id, "_")
 	n, err := strconv.ParseUint(digits, 10, 32)
 	return uint32(n), err == nil
-}
-
-// sortNumber is the story's number as people sort by it: stories without one
-// come last.
-func sortNumber(id string) uint64 {
-	if n, ok := Number(id); ok {
-		return uint64(n)
-	}
-	return math.MaxUint64
-}
-
-// compareIDs orders story IDs by number, then by text.
-func compareIDs(a, b string) int {
-	return cmp.Or(cmp.Compare(sortNumber(a), sortNumber(b)), strings.Compare(a, b))
 }
 
 // The fields of a story. Their names and types are part of the op format and

@@ -71,6 +71,9 @@ type Changes struct {
 	RetryCount *int64
 	Blocked    *bool
 	DependsOn  *[]uint32
+	// After and Before are story IDs: the story goes directly behind or before
+	// that one; "" is the start. At most one is given.
+	After, Before *string
 }
 
 // Write creates the story, for which c.Stage is required, or writes the given
@@ -100,6 +103,9 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	}
 	if c.DependsOn != nil {
 		tx.depend(&changed, cur.DependsOn, *c.DependsOn)
+	}
+	if err := tx.place(&changed, id, created, c.After, c.Before); err != nil {
+		return false, nil, err
 	}
 	return created, changed, nil
 }

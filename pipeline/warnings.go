@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -58,6 +59,20 @@ func (s *State) sameNumber(id string) []string {
 	}
 	ids, _ := s.dependency(n)
 	return slices.DeleteFunc(ids, func(other string) bool { return other == id })
+}
+
+// SharedNumbers returns the IDs of visible stories that share their number with
+// others, by number.
+func (s *State) SharedNumbers() (shared [][]string) {
+	for _, n := range slices.Sorted(maps.Keys(s.numbers)) {
+		if len(s.numbers[n]) < 2 {
+			continue
+		}
+		if ids, _ := s.dependency(n); len(ids) > 1 {
+			shared = append(shared, ids)
+		}
+	}
+	return shared
 }
 
 // freeNumber formats the least number above all ever used, or returns "" when

@@ -57,7 +57,10 @@ func mustStory(t *testing.T, state *pipeline.State, id string) pipeline.Story {
 func TestReference_crdt_doc_insert_and_view(t *testing.T) {
 	state := pipeline.NewState()
 	sign(t, state, "10_story_test", set("stage", "2_current"), set("name", "Test Story"), set("agent", "coder-opus"))
-	page := state.List(pipeline.Filter{}, nil, 10)
+	page, err := state.List(pipeline.Filter{}, nil, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(page.Stories) != 1 || page.Stories[0].ID != "10_story_test" || page.Stories[0].Stage != pipeline.Current {
 		t.Errorf("got %+v", page)
 	}
@@ -99,7 +102,7 @@ func TestReference_extract_item_view_parses_crdt_item(t *testing.T) {
 		ID: "40_story_view", Stage: pipeline.QA, Name: "View Test", Agent: "coder-1",
 		RetryCount: 2, Blocked: true, DependsOn: []uint32{10, 20}, WaitingOn: []uint32{10, 20},
 	}
-	if diff := cmp.Diff(want, mustStory(t, state, "40_story_view"), cmpopts.IgnoreFields(pipeline.Story{}, "Rev", "UpdatedAt", "Warnings")); diff != "" {
+	if diff := cmp.Diff(want, mustStory(t, state, "40_story_view"), cmpopts.IgnoreFields(pipeline.Story{}, "Rev", "UpdatedAt", "Warnings", "Place")); diff != "" {
 		t.Error(diff)
 	}
 }

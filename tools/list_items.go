@@ -42,7 +42,7 @@ type listItemsOut struct {
 var listItems = define(definition[listItemsIn, listItemsOut]{
 	name:        "list_items",
 	title:       "List the pipeline",
-	description: "List stories in pipeline order, grouped by stage. Filters combine. ready=true finds work.",
+	description: "List stories grouped by stage, each stage in the order given with after and before. Filters combine. ready=true finds work.",
 	readOnly:    true,
 	idempotent:  true,
 	handle: func(ctx context.Context, s *service, in listItemsIn) (listItemsOut, error) {
@@ -61,9 +61,9 @@ var listItems = define(definition[listItemsIn, listItemsOut]{
 			Ready:   in.Ready,
 		}
 		var page pipeline.Page
-		err = s.replica.View(ctx, func(p *pipeline.State) error {
-			page = p.List(filter, after, limit)
-			return nil
+		err = s.replica.View(ctx, func(p *pipeline.State) (err error) {
+			page, err = p.List(filter, after, limit)
+			return err
 		})
 		if err != nil {
 			return listItemsOut{}, err
@@ -100,9 +100,14 @@ func newListItemsOut(page pipeline.Page) (listItemsOut, error) {
 }
 
 // A cursor is the place of the last item of a page, so it holds whatever
-// happens to the stories meanwhile.
+// happens to the stories meanwhile: the stage, and the op that made the place or
+// the story whose own it is.
 func formatCursor(last pipeline.Story) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(string(last.Stage) + "/" + last.ID))
+	place := "@" + last.Place.Story
+	if last.Place.Story == "" {
+		place = last.Place.Op.String()
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(string(last.Stage) + "/" + place))
 }
 
 func parseCursor(s string) (*pipeline.Position, error) {
@@ -110,13 +115,20 @@ func parseCursor(s string) (*pipeline.Position, error) {
 		return nil, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	stage, id, ok := strings.Cut(string(b), "/")
-	if err != nil || !ok || stage == "" || !crdt.ValidStoryID(id) {
+	stage, place, ok := strings.Cut(string(b), "/")
+	at := pipeline.Position{Stage: pipeline.Stage(stage)}
+	if id, own := strings.CutPrefix(place, "@"); own {
+		at.Place.Story = id
+		ok = ok && crdt.ValidStoryID(id)
+	} else if err == nil {
+		at.Place.Op, err = crdt.ParseOpID(place)
+	}
+	if err != nil || !ok || stage == "" {
 		return nil, &pipeline.Error{
 			Code:    pipeline.CodeInvalid,
 			Message: "cursor is not one that list_items gave",
 			Next:    "pass next_cursor as it was given, or leave cursor out to begin at the start",
 		}
 	}
-	return &pipeline.Position{Stage: pipeline.Stage(stage), ID: id}, nil
+	return &at, nil
 }

@@ -14,6 +14,8 @@ type writeItemIn struct {
 	RetryCount *int64         `json:"retry_count,omitempty" jsonschema:"minimum=0,maximum=1000000"`
 	Blocked    *bool          `json:"blocked,omitempty" jsonschema_description:"set_blocked takes a reason too"`
 	DependsOn  *[]storyNumber `json:"depends_on,omitempty" jsonschema:"maxItems=64" jsonschema_description:"numbers of the stories that must be done first; replaces the list"`
+	After      *string        `json:"after,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly behind this story_id; \"\" for first. New stories go last"`
+	Before     *string        `json:"before,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly before this story_id"`
 	IfRev      *string        `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
 }
 
@@ -50,6 +52,8 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 			RetryCount: in.RetryCount,
 			Blocked:    in.Blocked,
 			DependsOn:  numbers(in.DependsOn),
+			After:      in.After,
+			Before:     in.Before,
 		}
 		out.Item, err = s.update(ctx, in.StoryID, in.IfRev, func(tx *pipeline.Tx) (err error) {
 			out.Created, out.Changed, err = tx.Write(in.StoryID, changes)

@@ -177,19 +177,21 @@ func storyLife(t *testing.T, s *session, id string) {
 func TestListPages(t *testing.T) {
 	s := startSession(t, filepath.Join(t.TempDir(), "x.db"))
 	stages := pipeline.Stages()
-	var want []string
 	const stories = 230
-	for n := range stories { // in an order that is neither the numbers' nor the stages'
+	places := make([][]string, len(stages))
+	for n := range stories { // in an order that is neither the numbers' nor the stages', and every fifth to the front
 		n = n*37%stories + 1
-		s.must(t, "write_item", arguments{"story_id": fmt.Sprintf("%d_story", n), "stage": stages[n%len(stages)], "name": strings.Repeat("x", 256)})
-	}
-	for i := range stages {
-		for n := 1; n <= stories; n++ {
-			if n%len(stages) == i {
-				want = append(want, fmt.Sprintf("%d_story", n))
-			}
+		id, at := fmt.Sprintf("%d_story", n), n%len(stages)
+		args := arguments{"story_id": id, "stage": stages[at], "name": strings.Repeat("x", 256)}
+		if n%5 == 0 {
+			args["after"] = ""
+			places[at] = append([]string{id}, places[at]...)
+		} else {
+			places[at] = append(places[at], id)
 		}
+		s.must(t, "write_item", args)
 	}
+	want := slices.Concat(places...)
 	for _, args := range []arguments{{}, {"limit": 7}, {"limit": 23}, {"limit": 200}} {
 		var got []string
 		for i, page := range s.pages(t, args) {

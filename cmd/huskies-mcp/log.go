@@ -119,8 +119,24 @@ func describe(e *crdt.Edit) string {
 			return fmt.Sprintf("%s+%d", pipeline.NameDependsOn, e.Number)
 		}
 		return fmt.Sprintf("%s-%d", pipeline.NameDependsOn, e.Number)
+	case crdt.KindNote:
+		return fmt.Sprintf("note=%q", e.Value.Str())
+	case crdt.KindPlace:
+		return describePlace(e)
 	}
 	return fmt.Sprintf("(an edit of kind %d, which this build does not know)", e.Kind)
+}
+
+// describePlace says where a place edit puts the story: first, or behind the
+// place that an op gave to a story or that is a story's own.
+func describePlace(e *crdt.Edit) string {
+	switch {
+	case e.Anchor != "":
+		return pipeline.NamePlace + "=after:" + e.Anchor
+	case e.Base.IsZero():
+		return pipeline.NamePlace + "=first"
+	}
+	return pipeline.NamePlace + "=after:" + e.Base.Short()
 }
 
 // word returns s as it is if it is one plain word, else quoted.
@@ -145,13 +161,15 @@ type logEntry struct {
 	Edits      []logEdit   `json:"edits"`
 }
 
-// logEdit has what its kind has: set and value, inc and by (and base), or dep
-// and value.
+// logEdit has what its kind has: set and value, inc and by (and base), dep and
+// value, note, or place: the op or the story whose place it follows, "" if none.
 type logEdit struct {
 	Kind  crdt.EditKind `json:"kind"`
 	Set   string        `json:"set,omitempty"`
 	Inc   string        `json:"inc,omitempty"`
 	Dep   *uint32       `json:"dep,omitempty"`
+	Note  string        `json:"note,omitempty"`
+	Place *string       `json:"place,omitempty"`
 	Value any           `json:"value,omitempty"`
 	By    uint64        `json:"by,omitempty"`
 	Base  *crdt.OpID    `json:"base,omitempty"`
@@ -187,6 +205,15 @@ func newLogEdit(e *crdt.Edit) logEdit {
 		}
 	case crdt.KindDep:
 		out.Dep = &e.Number
+	case crdt.KindNote:
+		out.Note = e.Value.Str()
+		return out
+	case crdt.KindPlace:
+		out.Place = &e.Anchor
+		if !e.Base.IsZero() {
+			base := e.Base.String()
+			out.Place = &base
+		}
 	}
 	switch e.Value.Type() {
 	case crdt.TypeString:
