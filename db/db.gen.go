@@ -36,6 +36,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.identityStmt, err = db.PrepareContext(ctx, Identity); err != nil {
 		return nil, fmt.Errorf("error preparing query Identity: %w", err)
 	}
+	if q.lastArrivalStmt, err = db.PrepareContext(ctx, LastArrival); err != nil {
+		return nil, fmt.Errorf("error preparing query LastArrival: %w", err)
+	}
 	if q.latestDecisionStmt, err = db.PrepareContext(ctx, LatestDecision); err != nil {
 		return nil, fmt.Errorf("error preparing query LatestDecision: %w", err)
 	}
@@ -77,6 +80,11 @@ func (q *Queries) Close() error {
 	if q.identityStmt != nil {
 		if cerr := q.identityStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing identityStmt: %w", cerr)
+		}
+	}
+	if q.lastArrivalStmt != nil {
+		if cerr := q.lastArrivalStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastArrivalStmt: %w", cerr)
 		}
 	}
 	if q.latestDecisionStmt != nil {
@@ -152,6 +160,7 @@ type Queries struct {
 	appendOpStmt       *sql.Stmt
 	createIdentityStmt *sql.Stmt
 	identityStmt       *sql.Stmt
+	lastArrivalStmt    *sql.Stmt
 	latestDecisionStmt *sql.Stmt
 	opReceiptStmt      *sql.Stmt
 	opsAfterStmt       *sql.Stmt
@@ -168,6 +177,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		appendOpStmt:       q.appendOpStmt,
 		createIdentityStmt: q.createIdentityStmt,
 		identityStmt:       q.identityStmt,
+		lastArrivalStmt:    q.lastArrivalStmt,
 		latestDecisionStmt: q.latestDecisionStmt,
 		opReceiptStmt:      q.opReceiptStmt,
 		opsAfterStmt:       q.opsAfterStmt,

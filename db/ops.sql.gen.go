@@ -40,6 +40,18 @@ func (q *Queries) AppendOp(ctx context.Context, arg AppendOpParams) (int64, erro
 	return result.LastInsertId()
 }
 
+const LastArrival = `-- name: LastArrival :one
+SELECT CAST(COALESCE(max(arrival), 0) AS INTEGER) FROM crdt_ops
+`
+
+// LastArrival returns the greatest arrival number, 0 if there is no op.
+func (q *Queries) LastArrival(ctx context.Context) (int64, error) {
+	row := q.queryRow(ctx, q.lastArrivalStmt, LastArrival)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const OpReceipt = `-- name: OpReceipt :one
 SELECT seq, signature, received_at
 FROM crdt_ops

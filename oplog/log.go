@@ -43,6 +43,7 @@ type Log struct {
 	queries  *db.Queries
 	opsAfter *sql.Stmt // the query of that name, scanned by hand
 	key      ed25519.PrivateKey
+	page     page // for Read
 }
 
 var (

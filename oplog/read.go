@@ -1,10 +1,8 @@
 package oplog
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
-	"sync"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
@@ -43,36 +41,31 @@ const pageSize = 512
 
 // Read calls fn for every row that arrived after the given arrival number, in
 // order of arrival, until fn returns an error, which Read returns as it is.
-// Inside a Write it sees the transaction's own rows. While fn works on one page
-// of rows the next is read: a long replay keeps two processors busy.
+// Inside a Write it sees the transaction's own rows.
 //
 // A row's Payload is valid until fn returns. fn may ask the log for receipts
 // and whom to trust, but must not call Read.
 func (l *Log) Read(ctx context.Context, after int64, fn func(Row) error) error {
 	ctx = context.WithoutCancel(ctx) // an interrupt would throw the connection away
-	now, next := new(page), new(page)
-	if err := l.readPage(ctx, after, now); err != nil {
-		return err
-	}
 	for {
-		var readErr error
-		var ahead sync.WaitGroup
-		more := len(now.rows) == pageSize
-		if more {
-			last := now.rows[pageSize-1].Arrival
-			ahead.Go(func() { readErr = l.readPage(ctx, last, next) })
+		p := &l.page
+		if err := l.readPage(ctx, after, p); err != nil {
+			return err
 		}
-		err := now.each(fn)
-		ahead.Wait()
-		if err != nil || readErr != nil || !more {
-			return cmp.Or(err, readErr)
+		for i := range p.rows {
+			if err := fn(p.rows[i]); err != nil {
+				return err
+			}
 		}
-		now, next = next, now
+		if len(p.rows) < pageSize {
+			return nil
+		}
+		after = p.rows[pageSize-1].Arrival
 	}
 }
 
-// page is rows as Read reads them. Two pages are filled in turn, since memory
-// taken anew for each row is a quarter of what reading costs.
+// page is rows as Read reads them. One page is filled again and again, since
+// memory taken anew for each row is a quarter of what reading costs.
 type page struct {
 	rows     []Row
 	payloads []byte // one behind the other
@@ -104,17 +97,8 @@ func (l *Log) readPage(ctx context.Context, after int64, p *page) error {
 	return l.fail("read ops", rows.Err())
 }
 
-func (p *page) each(fn func(Row) error) error {
-	for i := range p.rows {
-		if err := fn(p.rows[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ReadSigned is Read for all but replay: rows come with their receipts, and no
-// page is read ahead.
+// ReadSigned is Read for all but replay: rows come with their receipts, and a
+// Payload is the caller's to keep.
 func (l *Log) ReadSigned(ctx context.Context, after int64, fn func(SignedRow) error) error {
 	ctx = context.WithoutCancel(ctx)
 	for {
@@ -142,6 +126,12 @@ func signedRow(from *db.SignedOpsAfterRow) SignedRow {
 	copy(row.ID[:], from.OpID)
 	copy(row.Signature[:], from.Signature)
 	return row
+}
+
+// Last returns the arrival number of the last row, 0 if there is none.
+func (l *Log) Last(ctx context.Context) (arrival int64, err error) {
+	arrival, err = l.queries.LastArrival(context.WithoutCancel(ctx))
+	return arrival, l.fail("read ops", err)
 }
 
 // Receipt returns the receipt of the row with the given arrival number.

@@ -37,3 +37,7 @@ WHERE arrival = ?;
 UPDATE crdt_ops
 SET author = ?, seq = ?, payload = ?, signature = ?
 WHERE op_id = ?;
+
+-- name: LastArrival :one
+-- LastArrival returns the greatest arrival number, 0 if there is no op.
+SELECT CAST(COALESCE(max(arrival), 0) AS INTEGER) FROM crdt_ops;
