@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"log/slog"
@@ -40,15 +39,15 @@ type Replica struct {
 	state  *pipeline.State
 	author crdt.Author
 	cursor cursor
+	// trusted are the authors whose ops are applied, our own among them; empty:
+	// all. They are those of the decision with the given number.
+	trusted  []crdt.Author
+	decision int64
+	decoder  crdt.Decoder
+	// damaged are the arrival numbers of the rows passed over.
+	damaged []int64
 	// pending is how many ops were waiting for parents when it was last logged.
 	pending int
-}
-
-// cursor is the last row applied. Its ID tells whether the log still is the
-// one that was read: a backup restored in place keeps the file.
-type cursor struct {
-	arrival int64
-	id      crdt.OpID // as stored, whatever the payload says
 }
 
 // New returns a replica of the database at cfg.Path. It opens nothing.
@@ -75,13 +74,14 @@ func (r *Replica) drop() {
 		_ = r.log.Close() // nothing is unwritten: every op was committed
 	}
 	r.log, r.author = nil, crdt.Author{}
+	r.trusted, r.decision = nil, 0
 	r.forget()
 }
 
 // forget empties the document, to read the log from its start. The caller
 // holds mu.
 func (r *Replica) forget() {
-	r.state, r.cursor, r.pending = pipeline.NewState(), cursor{}, 0
+	r.state, r.cursor, r.pending, r.damaged = pipeline.NewState(r.trusted...), cursor{}, 0, nil
 }
 
 // View catches up with the op log and calls fn with the pipeline, which fn
@@ -105,17 +105,7 @@ func (r *Replica) read(ctx context.Context, fn func() error) error {
 	if !errors.Is(err, oplog.ErrOutdated) {
 		return err
 	}
-	release, err := r.writing.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.create(ctx); err != nil {
-		return err
-	}
-	return fn()
+	return r.locked(ctx, fn)
 }
 
 func (r *Replica) tryRead(ctx context.Context, fn func() error) error {
@@ -139,20 +129,30 @@ func (r *Replica) Update(ctx context.Context, agent string, fn func(*pipeline.Tx
 	if err := r.prepare(ctx, fn); err != nil {
 		return pipeline.Story{}, err
 	}
+	var story pipeline.Story
+	err := r.locked(ctx, func() (err error) {
+		story, err = r.write(ctx, agent, fn)
+		return err
+	})
+	return story, err
+}
+
+// locked calls fn with the lock and mu held and the log open, made if need be.
+func (r *Replica) locked(ctx context.Context, fn func() error) error {
 	release, err := r.writing.Acquire(ctx)
 	if err != nil {
-		return pipeline.Story{}, err
+		return err
 	}
 	defer release()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return pipeline.Story{}, err
+		return err
 	}
 	if err := r.create(ctx); err != nil {
-		return pipeline.Story{}, err
+		return err
 	}
-	return r.write(ctx, agent, fn)
+	return fn()
 }
 
 // prepare asks fn on the empty pipeline if there is no log yet, since a call
@@ -243,7 +243,7 @@ func (r *Replica) open(ctx context.Context) (err error) {
 		}
 	}
 	if r.log == nil {
-		err = r.opened(oplog.Open(ctx, r.logConfig()))
+		err = r.use(ctx)(oplog.Open(ctx, r.logConfig()))
 	}
 	return err
 }
@@ -252,7 +252,7 @@ func (r *Replica) open(ctx context.Context) (err error) {
 func (r *Replica) create(ctx context.Context) error {
 	err := r.open(ctx)
 	if errors.Is(err, oplog.ErrNoLog) || errors.Is(err, oplog.ErrOutdated) {
-		err = r.opened(oplog.Create(ctx, r.logConfig()))
+		err = r.use(ctx)(oplog.Create(ctx, r.logConfig()))
 	}
 	return err
 }
@@ -268,121 +268,20 @@ func (r *Replica) removed() error {
 	}
 }
 
-func (r *Replica) opened(log *oplog.Log, err error) error {
-	if err == nil {
+// use returns a function that makes an opened log this replica's.
+func (r *Replica) use(ctx context.Context) func(*oplog.Log, error) error {
+	return func(log *oplog.Log, err error) error {
+		if err != nil {
+			return err
+		}
 		r.log, r.author = log, crdt.AuthorOf(log.Key())
+		if err = r.readTrust(ctx); err != nil {
+			r.drop()
+		}
+		return err
 	}
-	return err
 }
 
 func (r *Replica) logConfig() oplog.Config {
 	return oplog.Config{Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Logger: r.cfg.Logger}
-}
-
-// errRewound: the log is not the one that was read.
-var errRewound = errors.New("the log does not hold the last op that was read from it")
-
-// catchUp applies the rows that arrived since the last call. If the log was
-// rewound, it reads it from the start. The caller holds mu.
-func (r *Replica) catchUp(ctx context.Context) error {
-	err := r.readOn(ctx)
-	if errors.Is(err, errRewound) {
-		r.cfg.Logger.Warn("database went back to an earlier state: reading it anew", "path", r.cfg.Path)
-		r.forget()
-		err = r.readOn(ctx)
-	}
-	if n := r.state.Doc().PendingLen(); n != r.pending {
-		if r.pending = n; n > 0 {
-			r.cfg.Logger.Warn("ops wait for others that are not in the database: if rows were lost, restore a backup", "ops", n)
-		}
-	}
-	return err
-}
-
-// readOn reads from the cursor's row, which must still be the one it was.
-func (r *Replica) readOn(ctx context.Context) error {
-	if r.cursor.arrival == 0 {
-		return r.log.Read(ctx, 0, r.take)
-	}
-	known, seen := r.cursor, false
-	err := r.log.Read(ctx, known.arrival-1, func(row oplog.Row) error {
-		if seen {
-			return r.take(row)
-		}
-		if seen = row.Arrival == known.arrival && row.ID == known.id; !seen {
-			return errRewound
-		}
-		return nil
-	})
-	if err == nil && !seen {
-		return errRewound
-	}
-	return err
-}
-
-// take applies a row of the log, or passes over it if it is damaged.
-func (r *Replica) take(row oplog.Row) error {
-	op, err := r.decode(row)
-	if err != nil {
-		return err
-	}
-	if op == nil {
-		return r.takeDamaged(row)
-	}
-	r.apply(op, cursor{row.Arrival, row.ID})
-	return nil
-}
-
-// decode returns the op in a row, or nil if the payload does not have the hash
-// that names it. A sound op of a version that this build does not read is an
-// error: a version changes when older builds must not ignore what is new.
-func (r *Replica) decode(row oplog.Row) (*crdt.Op, error) {
-	op, err := crdt.Decode(row.Payload)
-	switch {
-	case err == nil && op.ID == row.ID:
-		return op, nil
-	case errors.Is(err, crdt.ErrVersion) && sha256.Sum256(row.Payload) == row.ID:
-		return nil, &oplog.Error{
-			Op: "read op " + row.ID.Short(), Path: r.cfg.Path, Err: err,
-			Next: "a newer huskies-mcp wrote to the pipeline: install it and start it again; nothing was written",
-		}
-	}
-	return nil, nil
-}
-
-// takeDamaged takes a row whose payload does not have the hash that names it.
-// If it is the ID that is damaged, the signature still vouches for the payload.
-// Otherwise the row is passed over: what builds on it goes on, its own edits are
-// missing until the op comes again from elsewhere.
-func (r *Replica) takeDamaged(row oplog.Row) error {
-	op, receipt, err := r.salvage(row)
-	if err != nil {
-		return err
-	}
-	if op != nil {
-		r.apply(op, cursor{row.Arrival, row.ID})
-		return nil
-	}
-	r.cursor = cursor{row.Arrival, row.ID}
-	r.cfg.Logger.Error("op in the database is damaged and is passed over: restore the database from a backup",
-		"arrival", row.Arrival, "op", row.ID.Short())
-	r.state.AssumeApplied(row.ID, receipt.Seq)
-	return nil
-}
-
-// apply brings one op into the document: a local one after its commit, a
-// stored one in order of arrival.
-func (r *Replica) apply(op *crdt.Op, at cursor) {
-	r.cursor = at
-	res, err := r.state.Apply(op)
-	switch {
-	case err != nil:
-		r.cfg.Logger.Warn("stored op is refused", "op", op.ID.Short(), "arrival", at.arrival, "error", err)
-	case len(res.Refused) > 0:
-		for _, bad := range res.Refused {
-			r.cfg.Logger.Warn("stored op is refused", "op", bad.ID.Short(), "error", "its seq does not follow from its parents")
-		}
-	case r.cfg.Logger.Enabled(context.Background(), slog.LevelDebug): // printing IDs is not free
-		r.cfg.Logger.Debug("op", "id", op.ID.Short(), "status", res.Status.String(), "arrival", at.arrival)
-	}
 }

@@ -1,0 +1,187 @@
+package replica
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
+)
+
+// cursor is the last row applied. Its ID tells whether the log still is the
+// one that was read: a backup restored in place keeps the file.
+type cursor struct {
+	arrival int64
+	id      crdt.OpID // as stored, whatever the payload says
+}
+
+var (
+	// errRewound: the log is not the one that was read.
+	errRewound = errors.New("the log does not hold the last op that was read from it")
+	// errDecision: whom to trust was decided anew since the log was read.
+	errDecision = errors.New("whom to trust was decided anew")
+)
+
+// catchUp applies the rows that arrived since the last call. If the log was
+// rewound, or other authors are trusted now, it reads it from the start. The
+// caller holds mu.
+func (r *Replica) catchUp(ctx context.Context) error {
+	err := r.readOn(ctx)
+	for errors.Is(err, errRewound) || errors.Is(err, errDecision) {
+		if errors.Is(err, errRewound) {
+			r.cfg.Logger.Warn("database went back to an earlier state: reading it anew", "path", r.cfg.Path)
+		}
+		if err = r.readTrust(ctx); err == nil {
+			err = r.readOn(ctx)
+		}
+	}
+	if err == nil {
+		err = r.lookAgain(ctx)
+	}
+	if n := r.state.Doc().PendingLen(); n != r.pending {
+		if r.pending = n; n > 0 {
+			r.cfg.Logger.Warn("ops wait for others that are not in the database: import those, or restore a backup if rows were lost", "ops", n)
+		}
+	}
+	return err
+}
+
+// maxGrow bounds the ops that room is made for before a replay.
+const maxGrow = 1 << 20
+
+// readOn reads from the cursor's row, which must still be the one it was.
+func (r *Replica) readOn(ctx context.Context) error {
+	known := r.cursor
+	seen := known.arrival == 0
+	if seen {
+		last, err := r.log.Last(ctx)
+		if err != nil {
+			return err
+		}
+		r.state.Grow(int(max(0, min(last, maxGrow)))) // a damaged file may claim any number
+	}
+	err := r.log.Read(ctx, max(known.arrival-1, 0), func(row oplog.Row) error {
+		switch {
+		case row.Decision != r.decision:
+			return errDecision
+		case seen:
+			return r.take(row)
+		}
+		if seen = row.Arrival == known.arrival && row.ID == known.id; !seen {
+			return errRewound
+		}
+		return nil
+	})
+	if err == nil && !seen {
+		return errRewound
+	}
+	return err
+}
+
+// lookAgain takes rows that were damaged and that an import mended since. It
+// looks at one that is still damaged a call, another one each time.
+func (r *Replica) lookAgain(ctx context.Context) error {
+	for len(r.damaged) > 0 {
+		arrival := r.damaged[0]
+		op, err := r.readOne(ctx, arrival)
+		if err != nil {
+			return err
+		}
+		r.damaged = r.damaged[1:]
+		if op == nil {
+			r.damaged = append(r.damaged, arrival)
+			return nil
+		}
+		r.apply(op, r.cursor)
+	}
+	return nil
+}
+
+// readOne returns the op of one row, nil if it is damaged.
+func (r *Replica) readOne(ctx context.Context, arrival int64) (op *crdt.Op, err error) {
+	done := errors.New("one row is enough")
+	err = r.log.Read(ctx, arrival-1, func(row oplog.Row) (err error) {
+		if op, err = r.decode(row); err != nil {
+			return err
+		}
+		return done
+	})
+	if errors.Is(err, done) {
+		err = nil
+	}
+	return op, err
+}
+
+// take applies a row of the log, or passes over it if it is damaged.
+func (r *Replica) take(row oplog.Row) error {
+	op, err := r.decode(row)
+	if err != nil {
+		return err
+	}
+	if op == nil {
+		return r.takeDamaged(row)
+	}
+	r.apply(op, cursor{row.Arrival, row.ID})
+	return nil
+}
+
+// decode returns the op in a row, until the next call, or nil if the payload
+// does not have the hash that names it. A sound op of a version that this build does not read is an
+// error: a version changes when older builds must not ignore what is new.
+func (r *Replica) decode(row oplog.Row) (*crdt.Op, error) {
+	op, err := r.decoder.Decode(row.Payload)
+	switch {
+	case err == nil && op.ID == row.ID:
+		return op, nil
+	case errors.Is(err, crdt.ErrVersion) && sha256.Sum256(row.Payload) == row.ID:
+		return nil, &oplog.Error{
+			Op: "read op " + row.ID.Short(), Path: r.cfg.Path, Err: err,
+			Next: "a newer huskies-mcp wrote to the pipeline: install it and start it again; nothing was written",
+		}
+	}
+	return nil, nil
+}
+
+// takeDamaged takes a row whose payload does not have the hash that names it.
+// If it is the ID that is damaged, the signature still vouches for the payload.
+// Otherwise the row is passed over: what builds on it goes on, its own edits are
+// missing until the op comes again from elsewhere.
+func (r *Replica) takeDamaged(row oplog.Row) error {
+	op, receipt, err := r.salvage(row)
+	if err != nil {
+		return err
+	}
+	if op != nil {
+		r.apply(op, cursor{row.Arrival, row.ID})
+		return nil
+	}
+	r.cursor = cursor{row.Arrival, row.ID}
+	r.damaged = append(r.damaged, row.Arrival)
+	r.cfg.Logger.Error("op in the database is damaged and is passed over: import a bundle that has it, or restore a backup",
+		"arrival", row.Arrival, "op", row.ID.Short())
+	r.state.AssumeApplied(row.ID, receipt.Seq)
+	return nil
+}
+
+// apply brings one op into the document: a local one after its commit, a
+// stored one in order of arrival.
+func (r *Replica) apply(op *crdt.Op, at cursor) crdt.Result {
+	r.cursor = at
+	res, err := r.state.Apply(op)
+	switch {
+	case err != nil:
+		r.cfg.Logger.Warn("stored op is refused", "op", op.ID.Short(), "arrival", at.arrival, "error", err)
+	case len(res.Refused) > 0:
+		for _, bad := range res.Refused {
+			r.cfg.Logger.Warn("stored op is refused", "op", bad.ID.Short(), "error", errSeq)
+		}
+	case r.cfg.Logger.Enabled(context.Background(), slog.LevelDebug): // printing IDs is not free
+		r.cfg.Logger.Debug("op", "id", op.ID.Short(), "status", res.Status.String(), "arrival", at.arrival)
+	}
+	return res
+}
+
+// errSeq: why a pending op is refused when its parents have come.
+var errSeq = errors.New("its seq does not follow from its parents")

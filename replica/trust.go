@@ -1,0 +1,80 @@
+package replica
+
+import (
+	"context"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
+)
+
+// Trusted returns the authors on the list of those whose ops are applied. When
+// it is empty, ops of any author are.
+func (r *Replica) Trusted(ctx context.Context) (trusted []oplog.TrustedAuthor, err error) {
+	err = r.read(ctx, func() error {
+		if r.log == nil {
+			return nil
+		}
+		trusted, err = r.log.Trusted(ctx)
+		return err
+	})
+	return trusted, err
+}
+
+// Trust puts an author on the list of those whose ops are applied, or gives one
+// that is there another name.
+func (r *Replica) Trust(ctx context.Context, author crdt.Author, name string) error {
+	return r.decide(ctx, func(tx *oplog.Tx) error { return tx.Trust(author, name) })
+}
+
+// Distrust takes an author off the list. Its ops stay in the log; once others
+// are on the list, they change no story any more.
+func (r *Replica) Distrust(ctx context.Context, author crdt.Author) error {
+	return r.decide(ctx, func(tx *oplog.Tx) error { return tx.Distrust(author) })
+}
+
+// decide makes a decision durable. Every process, this one too, reads the log
+// anew when it sees the decision's number.
+func (r *Replica) decide(ctx context.Context, decision func(*oplog.Tx) error) error {
+	if err := oplog.CreateFolder(r.cfg.Path); err != nil {
+		return err
+	}
+	return r.locked(ctx, func() error {
+		err := r.log.Write(ctx, decision)
+		if err != nil {
+			r.drop()
+		}
+		return err
+	})
+}
+
+// readTrust reads whom to trust and forgets the document, which was made for
+// others. The caller holds mu.
+func (r *Replica) readTrust(ctx context.Context) error {
+	// The number first: a decision made meanwhile is then seen at the next row.
+	decision, err := r.log.Decision(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := r.log.Trusted(ctx)
+	if err != nil {
+		return err
+	}
+	r.trusted, r.decision = nil, decision
+	for _, t := range list {
+		r.trusted = append(r.trusted, t.Author)
+	}
+	if len(r.trusted) > 0 {
+		r.trusted = append(r.trusted, r.author)
+	}
+	r.forget()
+	return nil
+}
+
+// Author returns the key of this replica, or false if there is no database yet.
+func (r *Replica) Author(ctx context.Context) (author crdt.Author, ok bool, err error) {
+	err = r.read(ctx, func() error {
+		author, ok = r.author, r.log != nil
+		return nil
+	})
+	return author, ok, err
+}
