@@ -4,11 +4,12 @@ TOOL = go tool -modfile=internal/devtools/go.mod
 # Folders with Go of our own: gofumpt would also look into what is not ours.
 DIRS = cmd crdt db internal/floors migrations oplog pipeline replica schemas tools
 
-FUZZTIME  ?= 30s
+FUZZTIME  ?= 60s
 BENCH     ?= .
 BENCHTIME ?= 1s
+STRESS    ?= 60s
 
-.PHONY: check format vet staticcheck generated test race generate fuzz bench
+.PHONY: check format vet staticcheck generated test race generate fuzz stress bench
 
 check: format vet staticcheck generated test
 
@@ -44,6 +45,10 @@ fuzz:
 		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$target"; go test $$pkg -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; \
 		done; done
+
+# The stress tests, for as long as STRESS says each.
+stress:
+	HUSKIES_STRESS=$(STRESS) go test -count 1 -run 'TestExchange' -v ./cmd/huskies-mcp
 
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...

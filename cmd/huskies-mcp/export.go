@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+func exportCommand(opts *options) *cobra.Command {
+	var since string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "export [FILE]",
+		Short: "Write signed ops as a bundle, for import on another machine",
+		Long: `Write the signed ops of the pipeline as JSON Lines, to FILE or to standard
+output. With --since only those that a replica with the given heads does not have.
+Ops carry their authors' signatures: a bundle can go by any way, and holds no key.`,
+		Example: `  huskies-mcp export pipeline.bundle
+  huskies-mcp export --since "$(ssh other huskies-mcp heads)" | ssh other huskies-mcp import -`,
+		Args: atMostOneFile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			heads, err := parseHeads(since)
+			if err != nil {
+				return err
+			}
+			return withReplica(cmd, *opts, func(env *environment) error {
+				var report replica.ExportReport
+				var err error
+				if len(args) == 0 || args[0] == "-" {
+					report, err = export(cmd, env, heads, cmd.OutOrStdout())
+				} else if report, err = exportFile(cmd, env, heads, args[0], force); err == nil {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s in %s\n", count(report.Exported, "op", "ops"), args[0])
+				}
+				if err != nil {
+					return err
+				}
+				return exported(cmd.ErrOrStderr(), report)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&since, "since", "", "leave out what a replica with these heads has: op IDs, as huskies-mcp heads prints them there")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite FILE")
+	return cmd
+}
+
+func atMostOneFile(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("one FILE is enough; got %q", args)
+	}
+	return nil
+}
+
+// withReplica calls fn with the environment of a command for people, who want
+// to hear of warnings only.
+func withReplica(cmd *cobra.Command, opts options, fn func(*environment) error) error {
+	if !cmd.Flags().Changed("log-level") {
+		opts.logLevel = "warn"
+	}
+	env, err := newEnvironment(cmd, opts)
+	if err != nil {
+		return err
+	}
+	defer env.replica.Close()
+	return fn(env)
+}
+
+// parseHeads reads op IDs with spaces, commas or newlines between them.
+func parseHeads(s string) ([]crdt.OpID, error) {
+	var heads []crdt.OpID
+	for _, word := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+		id, err := crdt.ParseOpID(word)
+		if err != nil {
+			return nil, fmt.Errorf("--since: %w: give the lines that huskies-mcp heads prints on the other machine", err)
+		}
+		heads = append(heads, id)
+	}
+	return heads, nil
+}
+
+// export writes a bundle to w.
+func export(cmd *cobra.Command, env *environment, since []crdt.OpID, w io.Writer) (replica.ExportReport, error) {
+	out := bufio.NewWriterSize(w, 1<<16)
+	var line []byte
+	report, err := env.replica.Export(cmd.Context(), since, func(op crdt.SignedOp) error {
+		line = oplog.AppendBundleLine(line[:0], op)
+		_, err := out.Write(line)
+		return err
+	})
+	return report, errors.Join(err, out.Flush())
+}
+
+// exportFile writes a bundle to a file, whole or not at all.
+func exportFile(cmd *cobra.Command, env *environment, since []crdt.OpID, path string, force bool) (report replica.ExportReport, err error) {
+	if _, err := os.Lstat(path); err == nil && !force {
+		return report, fmt.Errorf("%s is there already: give another FILE, or --force to overwrite it", path)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return report, err
+	}
+	defer os.Remove(f.Name()) // fails once the file has its name
+	report, err = export(cmd, env, since, f)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return report, err
+	}
+	return report, os.Rename(f.Name(), path)
+}
+
+// exported says what is not as one would expect.
+func exported(w io.Writer, report replica.ExportReport) error {
+	if n := len(report.Unknown); n > 0 {
+		fmt.Fprintf(w, "huskies-mcp: %s of --since not here: the other machine has ops that this one lacks\n", count(n, "head is", "heads are"))
+	}
+	if report.Damaged > 0 {
+		return fmt.Errorf("%s of the database damaged and not in the bundle: restore a backup, or import a bundle from a replica that has the ops", count(report.Damaged, "row is", "rows are"))
+	}
+	return nil
+}
+
+func headsCommand(opts *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "heads",
+		Short: "Print the heads: what this replica has, for export --since elsewhere",
+		Long: `Print the IDs of the newest ops, one a line: those that no other op builds on.
+With all they build on they are everything this replica has applied, so replicas
+with equal heads show the same pipeline.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withReplica(cmd, *opts, func(env *environment) error {
+				heads, err := env.replica.Heads(cmd.Context())
+				for _, id := range heads {
+					fmt.Fprintln(cmd.OutOrStdout(), id)
+				}
+				return err
+			})
+		},
+	}
+}
+
+// count says how many: "1 op", "2 ops".
+func count(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", more)
+}

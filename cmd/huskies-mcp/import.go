@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+func importCommand(opts *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "import FILE | -",
+		Short: "Take in a bundle of signed ops from another machine",
+		Long: `Verify the ops of a bundle that export wrote, append those that are new, and
+apply them. Ops may come in any order and again. An op whose parents are missing is
+kept and waits for them; one of an author who is not on the list of trusted ones
+(see huskies-mcp trust) is kept and changes no story. If any op is refused, the
+reasons are on standard error and the exit code is 1; the others are taken in.`,
+		Example: `  huskies-mcp import pipeline.bundle
+  ssh other huskies-mcp export | huskies-mcp import -`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("which bundle? Give a FILE, or - for standard input")
+			}
+			return atMostOneFile(nil, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withReplica(cmd, *opts, func(env *environment) error {
+				return importBundle(cmd, env, args[0])
+			})
+		},
+	}
+}
+
+func importBundle(cmd *cobra.Command, env *environment, path string) error {
+	in, size := cmd.InOrStdin(), int64(-1)
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			return fmt.Errorf("%s is a folder: give a file that huskies-mcp export wrote", path)
+		}
+		in = f
+		if info.Mode().IsRegular() {
+			size = info.Size()
+		}
+	}
+	progress, done := progressBar(cmd.ErrOrStderr(), size, "import")
+	report, err := env.replica.Import(cmd.Context(), oplog.NewBundleReader(in), progress)
+	done()
+	if err != nil {
+		return fmt.Errorf("%w. Taken in until then: %s. To go on, import the bundle again", err, importSummary(report))
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), importSummary(report))
+	return imported(cmd.ErrOrStderr(), report)
+}
+
+// importSummary says what became of the ops, in one line.
+func importSummary(r replica.ImportReport) string {
+	parts := []string{
+		fmt.Sprint(r.New, " new"),
+		fmt.Sprint(r.Known, " already here"),
+		fmt.Sprint(r.Pending, " pending"),
+		fmt.Sprint(r.Refused, " refused"),
+	}
+	if r.Held > 0 {
+		parts = append(parts, fmt.Sprint(r.Held, " held"))
+	}
+	if r.Mended > 0 {
+		parts = append(parts, fmt.Sprint(r.Mended, " mended"))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// imported says what is to be done about what was not applied.
+func imported(w io.Writer, r replica.ImportReport) error {
+	if r.Pending > 0 {
+		fmt.Fprintf(w, "huskies-mcp: %s for ops that are not here: import them too, from where this bundle comes from\n", count(r.Pending, "op waits", "ops wait"))
+	}
+	if r.Held > 0 {
+		fmt.Fprintf(w, "huskies-mcp: %s of authors who are not trusted and change no story: see huskies-mcp trust list, and log --json for their keys\n", count(r.Held, "op is", "ops are"))
+	}
+	for _, bad := range r.Refusals {
+		where := "earlier"
+		if bad.Line > 0 {
+			where = fmt.Sprint("line ", bad.Line)
+		}
+		if !bad.ID.IsZero() {
+			where += ", op " + bad.ID.Short()
+		}
+		fmt.Fprintf(w, "refused: %s: %s\n", where, printable(bad.Err.Error()))
+	}
+	if more := r.Refused - len(r.Refusals); more > 0 {
+		fmt.Fprintf(w, "refused: and %d more\n", more)
+	}
+	if r.Refused > 0 {
+		return fmt.Errorf("%s refused; all others were taken in", count(r.Refused, "op was", "ops were"))
+	}
+	return nil
+}
+
+// progressInterval is how often a progress bar is drawn.
+const progressInterval = 100 * time.Millisecond
+
+// progressBar shows on w, if that is a terminal, how much of size bytes is
+// done; size is -1 if nobody knows. Done takes it away again.
+func progressBar(w io.Writer, size int64, what string) (progress func(bytes int64), done func()) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil, func() {}
+	}
+	bar := progressbar.NewOptions64(size,
+		progressbar.OptionSetWriter(f),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionShowBytes(true),
+		progressbar.OptionFullWidth(),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionThrottle(progressInterval),
+	)
+	return func(bytes int64) { _ = bar.Add64(bytes) }, func() { _ = bar.Finish() }
+}

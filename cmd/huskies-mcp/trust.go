@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
+)
+
+func trustCommand(opts *options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "trust",
+		Short: "Say whose ops this replica applies",
+		Long: `Say whose ops this replica applies. While the list is empty, those of any author.
+Once an author is on it, only those of listed authors and this replica's own; ops
+of others are kept, change no story, and are applied should their author be
+trusted later. KEY is what huskies-mcp identity prints on the other machine.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			return fmt.Errorf("there is no command trust %s: use trust list, trust add KEY or trust remove KEY", strings.Join(args, " "))
+		},
+		RunE: func(*cobra.Command, []string) error { return nil },
+	}
+	var name string
+	add := &cobra.Command{
+		Use:   "add KEY",
+		Short: "Apply the ops of the author with this key",
+		Args:  oneKey,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withReplica(cmd, *opts, func(env *environment) error { return trustAdd(cmd, env, args[0], name) })
+		},
+	}
+	add.Flags().StringVar(&name, "name", "", "what to call the author in trust list")
+	remove := &cobra.Command{
+		Use:   "remove KEY",
+		Short: "Take an author off the list (by key, its first digits, or name)",
+		Args:  oneKey,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withReplica(cmd, *opts, func(env *environment) error { return trustRemove(cmd, env, args[0]) })
+		},
+	}
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "Print whose ops are applied",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withReplica(cmd, *opts, func(env *environment) error { return trustList(cmd, env) })
+		},
+	}
+	cmd.AddCommand(list, add, remove)
+	return cmd
+}
+
+func oneKey(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return errors.New("give one KEY: the 64 hex digits that huskies-mcp identity prints on the other machine")
+	}
+	return nil
+}
+
+func trustAdd(cmd *cobra.Command, env *environment, key, name string) error {
+	author, err := crdt.ParseAuthor(key)
+	if err != nil || !author.Valid() {
+		return fmt.Errorf("%.80q is not an author's key: give the 64 hex digits that huskies-mcp identity prints on the other machine", key)
+	}
+	own, ok, err := env.replica.Author(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if ok && author == own {
+		return errors.New("this is the replica's own key: its ops are always applied")
+	}
+	if err := env.replica.Trust(cmd.Context(), author, name); err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), "ops of listed authors and this replica's own are applied, those of others are not")
+	return nil
+}
+
+func trustRemove(cmd *cobra.Command, env *environment, key string) error {
+	trusted, err := env.replica.Trusted(cmd.Context())
+	if err != nil {
+		return err
+	}
+	var found []oplog.TrustedAuthor
+	for _, t := range trusted {
+		if t.Name == key || len(key) >= 8 && strings.HasPrefix(t.Author.String(), strings.ToLower(key)) {
+			found = append(found, t)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return fmt.Errorf("%.80q is not on the list: see huskies-mcp trust list", key)
+	case len(found) > 1:
+		return fmt.Errorf("%.80q may mean %d authors on the list: give the whole key", key, len(found))
+	}
+	if err := env.replica.Distrust(cmd.Context(), found[0].Author); err != nil {
+		return err
+	}
+	if len(trusted) == 1 {
+		fmt.Fprintln(cmd.OutOrStdout(), "the list is empty now: "+everyoneTrusted)
+		return nil
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "ops of %s are not applied any more\n", found[0].Author)
+	return nil
+}
+
+const everyoneTrusted = "ops of any author are applied"
+
+func trustList(cmd *cobra.Command, env *environment) error {
+	trusted, err := env.replica.Trusted(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if len(trusted) == 0 {
+		fmt.Fprintln(cmd.OutOrStdout(), "no author is listed: "+everyoneTrusted)
+		return nil
+	}
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	for _, t := range trusted {
+		name := "-"
+		if t.Name != "" {
+			name = word(t.Name)
+		}
+		fmt.Fprintf(table, "%s\t%s\tsince %s\n", t.Author, name, time.UnixMilli(t.Since).UTC().Format(time.RFC3339))
+	}
+	return table.Flush()
+}
+
+func identityCommand(opts *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "identity",
+		Short: "Print this replica's public key, for trust add elsewhere",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withReplica(cmd, *opts, func(env *environment) error {
+				author, ok, err := env.replica.Author(cmd.Context())
+				if err == nil && !ok {
+					err = fmt.Errorf("%w, and the replica's key with it; so do import and trust add", env.errNoPipeline())
+				}
+				if err == nil {
+					fmt.Fprintln(cmd.OutOrStdout(), author)
+				}
+				return err
+			})
+		},
+	}
+}
