@@ -90,7 +90,7 @@ the repository.`,
 	flags.StringVar(&opts.maxRetries, "max-retries", "", fmt.Sprintf("retry count at which bump_retry blocks a story, 0 for never (HUSKIES_MAX_RETRIES, default %d)", tools.DefaultMaxRetries))
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; call and log: warn")
 	cmd.AddCommand(serveCommand(&opts), callCommand(&opts), logCommand(&opts), exportCommand(&opts), importCommand(&opts),
-		headsCommand(&opts), identityCommand(&opts), trustCommand(&opts), versionCommand())
+		headsCommand(&opts), identityCommand(&opts), trustCommand(&opts), doctorCommand(&opts), versionCommand())
 	return cmd
 }
 
