@@ -12,14 +12,6 @@ import (
 // The reader refuses all other encodings of the same data while it reads, so
 // one pass says that the bytes are the only ones that mean what they mean.
 
-const (
-	// maxPairs bounds a map, and MaxEdits an array, also under unknown keys.
-	maxPairs = 64
-	// maxNesting bounds the depth of arrays and maps, the payload's own map
-	// counted. The known keys need 3.
-	maxNesting = 8
-)
-
 // major is the type of a data item (RFC 8949, section 3.1).
 type major byte
 

@@ -19,6 +19,14 @@ const (
 	// dependencies by 64 others is 128 edits, all fields together are under 20.
 	MaxEdits = 256
 
+	// maxPairs bounds a map, and MaxEdits an array, also under unknown keys
+	// (admission): several times what any map of the format has.
+	maxPairs = 64
+
+	// maxNesting bounds the depth of arrays and maps, the payload's own map
+	// counted (admission): the known keys need 3, and 8 cost no stack.
+	maxNesting = 8
+
 	// MaxStoryID bounds a story ID, in bytes (admission). Story IDs become
 	// file names in outlets; 128 leaves room for suffixes under the usual 255.
 	MaxStoryID = 128

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -168,4 +169,11 @@ func TestC8_RefusedOpsHoldBackWhatBuildsOnThem(t *testing.T) {
 		_, err := d.Apply(bad)
 		wantError(t, err, crdt.ErrRefused)
 	})
+}
+
+// TestMemoryOfAnEdit: the bounds on what waits count 120 bytes an edit.
+func TestMemoryOfAnEdit(t *testing.T) {
+	if got := unsafe.Sizeof(crdt.Edit{}); got != 120 && unsafe.Sizeof(uintptr(0)) == 8 {
+		t.Errorf("an edit takes %d bytes: correct Op.memory, which counts 120", got)
+	}
 }
