@@ -95,7 +95,7 @@ func (d *Doc) trusts(a Author) bool {
 // Nothing of op is kept. The bounds of limits.go on what is pending or held are for [Doc.Admit] to
 // keep: an op that was admitted once is never dropped.
 func (d *Doc) Apply(op *Op) (Result, error) {
-	if d.knows(op.ID) {
+	if d.Knows(op.ID) {
 		return Result{Status: Duplicate}, nil
 	}
 	if err := d.fits(op); err != nil {
@@ -118,7 +118,7 @@ func (d *Doc) Apply(op *Op) (Result, error) {
 // room for: with [ErrPendingFull] or [ErrHeldFull] it may be sent again later.
 // It changes nothing. It is to be asked before an op from elsewhere is stored.
 func (d *Doc) Admit(op *Op) (Status, error) {
-	if d.knows(op.ID) {
+	if d.Knows(op.ID) {
 		return Duplicate, nil
 	}
 	if err := d.fits(op); err != nil {
@@ -158,8 +158,9 @@ func (d *Doc) AssumeApplied(id OpID, seq uint64) Result {
 	return res
 }
 
-// knows reports whether the op need not come again.
-func (d *Doc) knows(id OpID) bool {
+// Knows reports whether the op need not come again: it is applied, held or
+// pending.
+func (d *Doc) Knows(id OpID) bool {
 	return d.Has(id) && !d.Assumed(id) || d.pending.has(id)
 }
 

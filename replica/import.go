@@ -69,26 +69,23 @@ type importer struct {
 // order, makes no difference. Progress, if not nil, is told how many more bytes
 // of the bundle are done; it is called from several goroutines.
 //
-// After an error what was taken in until then is in the log; the rest can be
-// had by importing the bundle again.
+// After an error what was taken in until then is in the log, and the report says
+// so; the rest can be had by importing the bundle again.
 func (r *Replica) Import(ctx context.Context, bundle *oplog.BundleReader, progress func(bytes int64)) (ImportReport, error) {
 	im := &importer{r: r, progress: progress, waiting: make(map[crdt.OpID]int)}
 	if progress == nil {
 		im.progress = func(int64) {}
 	}
 	for {
-		window, err := im.read(bundle)
-		if err == nil || errors.Is(err, io.EOF) {
-			im.verify(window)
-			if err := im.store(ctx, window); err != nil {
-				return im.report, err
-			}
+		window, end := im.read(bundle)
+		if end != nil && !errors.Is(end, io.EOF) {
+			return im.report, end
 		}
-		if errors.Is(err, io.EOF) {
-			im.report.Pending = len(im.waiting)
-			return im.report, nil
+		window, err := im.unknown(ctx, window)
+		if err == nil {
+			err = im.store(ctx, im.verify(window))
 		}
-		if err != nil {
+		if im.report.Pending = len(im.waiting); err != nil || end != nil {
 			return im.report, err
 		}
 	}
@@ -116,14 +113,40 @@ func (im *importer) read(bundle *oplog.BundleReader) (window []candidate, err er
 	return window, nil
 }
 
+// unknown leaves out what is here already: a payload that was admitted once need
+// not be verified again, which is nearly all that an import costs.
+func (im *importer) unknown(ctx context.Context, window []candidate) (left []candidate, err error) {
+	err = im.r.read(ctx, func() error {
+		if im.r.log == nil {
+			left = window
+			return nil
+		}
+		if err := im.r.catchUp(ctx); err != nil {
+			im.r.drop()
+			return err
+		}
+		left = window[:0]
+		for _, c := range window {
+			if im.r.state.Doc().Knows(c.signed.ID) {
+				im.report.Known++
+				im.progress(c.bytes)
+			} else {
+				left = append(left, c)
+			}
+		}
+		return nil
+	})
+	return left, err
+}
+
 // verify checks all signatures of a window, on all processors, without any
-// lock.
-func (im *importer) verify(window []candidate) {
+// lock, refuses what is not valid and returns the rest.
+func (im *importer) verify(window []candidate) []candidate {
+	parts := make(chan []candidate)
 	var wg sync.WaitGroup
-	next := make(chan []candidate)
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for part := range next {
+			for part := range parts {
 				for i := range part {
 					c := &part[i]
 					c.op, c.err = crdt.Verify(c.signed.Payload, c.signed.Signature)
@@ -133,15 +156,10 @@ func (im *importer) verify(window []candidate) {
 		})
 	}
 	for part := range slices.Chunk(window, 64) {
-		next <- part
+		parts <- part
 	}
-	close(next)
+	close(parts)
 	wg.Wait()
-}
-
-// store appends and applies what was verified, parents first: the seq of an op
-// is greater than those of its parents.
-func (im *importer) store(ctx context.Context, window []candidate) error {
 	good := window[:0]
 	for _, c := range window {
 		if c.err != nil {
@@ -150,6 +168,12 @@ func (im *importer) store(ctx context.Context, window []candidate) error {
 			good = append(good, c)
 		}
 	}
+	return good
+}
+
+// store appends and applies what was verified, parents first: the seq of an op
+// is greater than those of its parents.
+func (im *importer) store(ctx context.Context, good []candidate) error {
 	if len(good) == 0 {
 		return nil // nothing is created for a bundle that has nothing
 	}

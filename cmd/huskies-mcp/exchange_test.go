@@ -141,3 +141,26 @@ func output(t *testing.T, stdin []byte, args ...string) []byte {
 	}
 	return stdout.Bytes()
 }
+
+// TestImportIsInterrupted: one signal ends an import whose bundle does not end.
+func TestImportIsInterrupted(t *testing.T) {
+	cmd := exec.Command("huskies-mcp", "import", "-", "--db", filepath.Join(t.TempDir(), "x.db"))
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	endless := bytes.Repeat([]byte("\n"), 1<<16)
+	for n := 0; err == nil; n++ { // until nobody reads
+		if _, err = stdin.Write(endless); n == 30 {
+			err = cmd.Process.Signal(os.Interrupt)
+		}
+	}
+	if err := cmd.Wait(); err == nil || !strings.Contains(stderr.String(), "huskies-mcp: interrupted. Taken in until then: 0 new") {
+		t.Errorf("got %v, %s", err, stderr.String())
+	}
+}

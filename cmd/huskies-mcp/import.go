@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -62,13 +63,30 @@ func importBundle(cmd *cobra.Command, env *environment, path string) error {
 		}
 	}
 	progress, done := progressBar(cmd.ErrOrStderr(), size, "import")
-	report, err := env.replica.Import(cmd.Context(), oplog.NewBundleReader(in), progress)
+	report, err := env.replica.Import(cmd.Context(), oplog.NewBundleReader(interruptible{cmd.Context(), in}), progress)
 	done()
+	if cmd.Context().Err() != nil {
+		err = errors.New("interrupted")
+	}
 	if err != nil {
 		return fmt.Errorf("%w. Taken in until then: %s. To go on, import the bundle again", err, importSummary(report))
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), importSummary(report))
 	return imported(cmd.ErrOrStderr(), report)
+}
+
+// interruptible is a reader that ends with the context's error when that ends:
+// a signal stops an import between two reads.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r interruptible) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(b)
 }
 
 // importSummary says what became of the ops, in one line.
