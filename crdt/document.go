@@ -103,7 +103,7 @@ func (d *Doc) Apply(op *Op) (Result, error) {
 	}
 	parents, missing := d.parents(op)
 	if missing != nil {
-		d.pending.add(op.clone(), *missing)
+		d.pending.add(op.clone(), *missing, d.trusts(op.Author))
 		return Result{Status: Pending}, nil
 	}
 	if err := d.checkSeq(op, &parents); err != nil {
@@ -128,7 +128,7 @@ func (d *Doc) Admit(op *Op) (Status, error) {
 	parents, missing := d.parents(op)
 	if missing != nil {
 		status = Pending
-		if err := d.pending.room(op); err != nil {
+		if err := d.pending.room(op, d.trusts(op.Author)); err != nil {
 			return status, err
 		}
 	} else if err := d.checkSeq(op, &parents); err != nil {
@@ -140,8 +140,17 @@ func (d *Doc) Admit(op *Op) (Status, error) {
 	if status == Applied {
 		status = Held
 	}
+	if d.wanted(op.ID) {
+		return status, nil
+	}
 	// Also for one that is pending: it will be held, and then nobody is asked.
 	return status, d.held.room(op, ErrHeldFull, heldBounds)
+}
+
+// wanted reports whether an op of a trusted author waits for the op: then
+// strangers who used up the room must not hold it up.
+func (d *Doc) wanted(id OpID) bool {
+	return slices.ContainsFunc(d.pending.waiting[id], func(op *Op) bool { return d.trusts(op.Author) })
 }
 
 // AssumeApplied makes the document treat the op id as applied although its
@@ -175,7 +184,7 @@ func (d *Doc) release(id OpID, res *Result) {
 			d.pending.wait(op, *missing)
 			continue
 		}
-		d.pending.drop(op)
+		d.pending.drop(op, d.trusts(op.Author))
 		if d.checkSeq(op, &parents) != nil {
 			res.Refused = append(res.Refused, op)
 			continue
@@ -280,7 +289,8 @@ func (d *Doc) ghost(id string) *Story {
 }
 
 // Next returns the parents and the seq of an op written now: the heads, or the
-// [MaxParents] greatest of them by seq, and 1 + the greatest seq among them.
+// [MaxParents] greatest of them by seq, and 1 + the greatest seq among them. Ops
+// that are assumed to be applied are not among them.
 func (d *Doc) Next() (parents []OpID, seq uint64) {
 	for _, ref := range d.ops.greatestHeads(MaxParents) {
 		parents = append(parents, d.ops.id(ref))

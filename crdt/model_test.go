@@ -72,7 +72,9 @@ func modelOf(log []row, trusted ...crdt.Author) seen {
 	}
 	s.Applied = len(applied) + len(assumed)
 	for _, op := range slices.Concat(applied, assumed) {
-		s.Next = max(s.Next, int(op.Seq)+1)
+		if slices.Contains(applied, op) {
+			s.Next = max(s.Next, int(op.Seq)+1)
+		}
 		if !slices.ContainsFunc(applied, func(o *crdt.Op) bool { return slices.Contains(o.Parents, op.ID) }) {
 			s.Heads = append(s.Heads, op.ID)
 		}

@@ -9,10 +9,10 @@ import (
 var (
 	// ErrPendingFull marks an op whose parents are missing and for which there
 	// is no room to wait. It may be sent again when the parents have come.
-	ErrPendingFull = errors.New("too many ops wait for their parents")
+	ErrPendingFull = errors.New("too many ops wait for their parents: import those first, then this bundle again")
 	// ErrHeldFull marks an op of an author who is not trusted and of whom too
 	// much is here already. It may be sent again once the author is trusted.
-	ErrHeldFull = errors.New("too many ops of an author who is not trusted")
+	ErrHeldFull = errors.New("too many ops of authors who are not trusted: trust the author, then import the bundle again")
 )
 
 // usage is what ops take up.
@@ -40,11 +40,20 @@ func (l *ledger) room(op *Op, full error, most bounds) error {
 	author := l.authors[op.Author]
 	switch {
 	case !(usage{author.count + 1, author.bytes + op.size}).within(most.author):
-		return fmt.Errorf("%w: author %s has %d", full, op.Author.Short(), author.count)
+		return fmt.Errorf("%w: author %s has %d with %d bytes", full, op.Author.Short(), author.count, author.bytes)
 	case !(usage{l.total.count + 1, l.total.bytes + op.size}).within(most.total):
-		return fmt.Errorf("%w: there are %d", full, l.total.count)
+		return fmt.Errorf("%w: there are %d with %d bytes", full, l.total.count, l.total.bytes)
 	}
 	return nil
+}
+
+// adds reports whether the authors' usages add up to the total.
+func (l *ledger) adds() bool {
+	var sum usage
+	for _, u := range l.authors {
+		sum.count, sum.bytes = sum.count+u.count, sum.bytes+u.bytes
+	}
+	return sum == l.total
 }
 
 func (l *ledger) plus(op *Op) { l.count(op, 1) }
@@ -69,21 +78,32 @@ func (l *ledger) count(op *Op, n int) {
 type pending struct {
 	ops     map[OpID]*Op
 	waiting map[OpID][]*Op // by the missing parent
-	ledger  ledger
+	// Ops of authors who are not trusted are counted apart: they must not take
+	// the room of others.
+	trusted, others ledger
+}
+
+func (p *pending) ledger(trusted bool) *ledger {
+	if trusted {
+		return &p.trusted
+	}
+	return &p.others
 }
 
 func (p *pending) has(id OpID) bool { _, ok := p.ops[id]; return ok }
 
-func (p *pending) room(op *Op) error { return p.ledger.room(op, ErrPendingFull, pendingBounds) }
+func (p *pending) room(op *Op, trusted bool) error {
+	return p.ledger(trusted).room(op, ErrPendingFull, pendingBounds)
+}
 
 // add takes in an op that waits for missing.
-func (p *pending) add(op *Op, missing OpID) {
+func (p *pending) add(op *Op, missing OpID, trusted bool) {
 	if p.ops == nil {
 		p.ops = make(map[OpID]*Op)
 		p.waiting = make(map[OpID][]*Op)
 	}
 	p.ops[op.ID] = op
-	p.ledger.plus(op)
+	p.ledger(trusted).plus(op)
 	p.wait(op, missing)
 }
 
@@ -101,9 +121,9 @@ func (p *pending) take(id OpID) []*Op {
 }
 
 // drop forgets an op that waits no more.
-func (p *pending) drop(op *Op) {
+func (p *pending) drop(op *Op, trusted bool) {
 	delete(p.ops, op.ID)
-	p.ledger.minus(op)
+	p.ledger(trusted).minus(op)
 }
 
 // check proves the invariants for [Doc.Check].
@@ -127,12 +147,9 @@ func (p *pending) check(d *Doc) error {
 			}
 		}
 	}
-	var sum usage
-	for _, u := range p.ledger.authors {
-		sum.count, sum.bytes = sum.count+u.count, sum.bytes+u.bytes
-	}
-	if filed != len(p.ops) || p.ledger.total.count != len(p.ops) || sum != p.ledger.total {
-		errs = append(errs, fmt.Errorf("pending ops: %d held, %d filed, %+v counted, %+v by author", len(p.ops), filed, p.ledger.total, sum))
+	counted := p.trusted.total.count + p.others.total.count
+	if filed != len(p.ops) || counted != len(p.ops) || !p.trusted.adds() || !p.others.adds() {
+		errs = append(errs, fmt.Errorf("pending ops: %d held, %d filed, %d counted", len(p.ops), filed, counted))
 	}
 	return errors.Join(errs...)
 }

@@ -149,10 +149,17 @@ func (t *table) headIDs() []OpID {
 	return ids
 }
 
-// greatestHeads returns up to n heads, those with the greatest seq, and among
-// equals those with the lowest ID.
+// greatestHeads returns up to n heads that were read, those with the greatest
+// seq, and among equals those with the lowest ID. One that is assumed may have
+// another seq than its damaged row says: what names it may turn out to break the
+// rule of seq, and be refused when the op comes.
 func (t *table) greatestHeads(n int) []opRef {
-	heads := slices.Clone(t.heads)
+	var heads []opRef
+	for _, ref := range t.heads {
+		if t.infos[ref].kind == opApplied {
+			heads = append(heads, ref)
+		}
+	}
 	if len(heads) > n {
 		slices.SortFunc(heads, func(a, b opRef) int {
 			return cmp.Or(cmp.Compare(t.infos[b].seq, t.infos[a].seq), t.id(a).Compare(t.id(b)))

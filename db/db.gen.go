@@ -30,17 +30,20 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.appendOpStmt, err = db.PrepareContext(ctx, AppendOp); err != nil {
 		return nil, fmt.Errorf("error preparing query AppendOp: %w", err)
 	}
+	if q.appendRepairStmt, err = db.PrepareContext(ctx, AppendRepair); err != nil {
+		return nil, fmt.Errorf("error preparing query AppendRepair: %w", err)
+	}
 	if q.createIdentityStmt, err = db.PrepareContext(ctx, CreateIdentity); err != nil {
 		return nil, fmt.Errorf("error preparing query CreateIdentity: %w", err)
+	}
+	if q.epochStmt, err = db.PrepareContext(ctx, Epoch); err != nil {
+		return nil, fmt.Errorf("error preparing query Epoch: %w", err)
 	}
 	if q.identityStmt, err = db.PrepareContext(ctx, Identity); err != nil {
 		return nil, fmt.Errorf("error preparing query Identity: %w", err)
 	}
 	if q.lastArrivalStmt, err = db.PrepareContext(ctx, LastArrival); err != nil {
 		return nil, fmt.Errorf("error preparing query LastArrival: %w", err)
-	}
-	if q.latestDecisionStmt, err = db.PrepareContext(ctx, LatestDecision); err != nil {
-		return nil, fmt.Errorf("error preparing query LatestDecision: %w", err)
 	}
 	if q.opReceiptStmt, err = db.PrepareContext(ctx, OpReceipt); err != nil {
 		return nil, fmt.Errorf("error preparing query OpReceipt: %w", err)
@@ -72,9 +75,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing appendOpStmt: %w", cerr)
 		}
 	}
+	if q.appendRepairStmt != nil {
+		if cerr := q.appendRepairStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing appendRepairStmt: %w", cerr)
+		}
+	}
 	if q.createIdentityStmt != nil {
 		if cerr := q.createIdentityStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing createIdentityStmt: %w", cerr)
+		}
+	}
+	if q.epochStmt != nil {
+		if cerr := q.epochStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing epochStmt: %w", cerr)
 		}
 	}
 	if q.identityStmt != nil {
@@ -85,11 +98,6 @@ func (q *Queries) Close() error {
 	if q.lastArrivalStmt != nil {
 		if cerr := q.lastArrivalStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lastArrivalStmt: %w", cerr)
-		}
-	}
-	if q.latestDecisionStmt != nil {
-		if cerr := q.latestDecisionStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing latestDecisionStmt: %w", cerr)
 		}
 	}
 	if q.opReceiptStmt != nil {
@@ -158,10 +166,11 @@ type Queries struct {
 	tx                 *sql.Tx
 	appendDecisionStmt *sql.Stmt
 	appendOpStmt       *sql.Stmt
+	appendRepairStmt   *sql.Stmt
 	createIdentityStmt *sql.Stmt
+	epochStmt          *sql.Stmt
 	identityStmt       *sql.Stmt
 	lastArrivalStmt    *sql.Stmt
-	latestDecisionStmt *sql.Stmt
 	opReceiptStmt      *sql.Stmt
 	opsAfterStmt       *sql.Stmt
 	repairOpStmt       *sql.Stmt
@@ -175,10 +184,11 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		tx:                 tx,
 		appendDecisionStmt: q.appendDecisionStmt,
 		appendOpStmt:       q.appendOpStmt,
+		appendRepairStmt:   q.appendRepairStmt,
 		createIdentityStmt: q.createIdentityStmt,
+		epochStmt:          q.epochStmt,
 		identityStmt:       q.identityStmt,
 		lastArrivalStmt:    q.lastArrivalStmt,
-		latestDecisionStmt: q.latestDecisionStmt,
 		opReceiptStmt:      q.opReceiptStmt,
 		opsAfterStmt:       q.opsAfterStmt,
 		repairOpStmt:       q.repairOpStmt,

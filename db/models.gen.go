@@ -21,6 +21,12 @@ type CrdtOp struct {
 	ReceivedAt int64
 }
 
+type Repair struct {
+	ID         int64
+	OpID       []byte
+	RepairedAt int64
+}
+
 type TrustDecision struct {
 	ID        int64
 	Author    []byte

@@ -40,6 +40,34 @@ func (q *Queries) AppendOp(ctx context.Context, arg AppendOpParams) (int64, erro
 	return result.LastInsertId()
 }
 
+const AppendRepair = `-- name: AppendRepair :exec
+INSERT INTO repairs (op_id, repaired_at) VALUES (?, ?)
+`
+
+type AppendRepairParams struct {
+	OpID       []byte
+	RepairedAt int64
+}
+
+// AppendRepair notes that a damaged row got its bytes back.
+func (q *Queries) AppendRepair(ctx context.Context, arg AppendRepairParams) error {
+	_, err := q.exec(ctx, q.appendRepairStmt, AppendRepair, arg.OpID, arg.RepairedAt)
+	return err
+}
+
+const Epoch = `-- name: Epoch :one
+SELECT CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0)
+     + COALESCE((SELECT max(id) FROM repairs), 0) AS INTEGER) AS epoch
+`
+
+// Epoch returns the epoch, see OpsAfter.
+func (q *Queries) Epoch(ctx context.Context) (int64, error) {
+	row := q.queryRow(ctx, q.epochStmt, Epoch)
+	var epoch int64
+	err := row.Scan(&epoch)
+	return epoch, err
+}
+
 const LastArrival = `-- name: LastArrival :one
 SELECT CAST(COALESCE(max(arrival), 0) AS INTEGER) FROM crdt_ops
 `
@@ -74,7 +102,8 @@ func (q *Queries) OpReceipt(ctx context.Context, arrival int64) (OpReceiptRow, e
 
 const OpsAfter = `-- name: OpsAfter :many
 SELECT arrival, op_id, payload,
-       CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0) AS INTEGER) AS decision
+       CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0)
+         + COALESCE((SELECT max(id) FROM repairs), 0) AS INTEGER) AS epoch
 FROM crdt_ops
 WHERE arrival > ?
 ORDER BY arrival
@@ -87,17 +116,17 @@ type OpsAfterParams struct {
 }
 
 type OpsAfterRow struct {
-	Arrival  int64
-	OpID     []byte
-	Payload  []byte
-	Decision int64
+	Arrival int64
+	OpID    []byte
+	Payload []byte
+	Epoch   int64
 }
 
 // OpsAfter returns up to limit ops that arrived after the given arrival
 // number, in order of arrival: only the columns that replay needs, since it
-// reads every row at every start. Each row also bears the number of the last
-// decision whom to trust, 0 if there is none: so a process that catches up hears
-// of another's decision without a query more. SQLite looks for it once a query.
+// reads every row at every start. Each row also bears the epoch, the number of
+// decisions whom to trust and of repairs: so a process that catches up hears of
+// another's without a query more. SQLite looks for it once a query.
 func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterRow, error) {
 	rows, err := q.query(ctx, q.opsAfterStmt, OpsAfter, arg.Arrival, arg.Limit)
 	if err != nil {
@@ -111,7 +140,7 @@ func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterR
 			&i.Arrival,
 			&i.OpID,
 			&i.Payload,
-			&i.Decision,
+			&i.Epoch,
 		); err != nil {
 			return nil, err
 		}
@@ -156,8 +185,7 @@ func (q *Queries) RepairOp(ctx context.Context, arg RepairOpParams) (int64, erro
 }
 
 const SignedOpsAfter = `-- name: SignedOpsAfter :many
-SELECT arrival, op_id, seq, payload, signature, received_at,
-       CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0) AS INTEGER) AS decision
+SELECT arrival, op_id, seq, payload, signature, received_at
 FROM crdt_ops
 WHERE arrival > ?
 ORDER BY arrival
@@ -176,7 +204,6 @@ type SignedOpsAfterRow struct {
 	Payload    []byte
 	Signature  []byte
 	ReceivedAt int64
-	Decision   int64
 }
 
 // SignedOpsAfter is OpsAfter with what stands beside the payload.
@@ -196,7 +223,6 @@ func (q *Queries) SignedOpsAfter(ctx context.Context, arg SignedOpsAfterParams) 
 			&i.Payload,
 			&i.Signature,
 			&i.ReceivedAt,
-			&i.Decision,
 		); err != nil {
 			return nil, err
 		}

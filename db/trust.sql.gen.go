@@ -32,19 +32,6 @@ func (q *Queries) AppendDecision(ctx context.Context, arg AppendDecisionParams) 
 	return err
 }
 
-const LatestDecision = `-- name: LatestDecision :one
-SELECT CAST(COALESCE(max(id), 0) AS INTEGER) AS decision
-FROM trust_decisions
-`
-
-// LatestDecision returns the number of the last decision, 0 if there is none.
-func (q *Queries) LatestDecision(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.latestDecisionStmt, LatestDecision)
-	var decision int64
-	err := row.Scan(&decision)
-	return decision, err
-}
-
 const TrustedAuthors = `-- name: TrustedAuthors :many
 SELECT author, name, decided_at
 FROM trust_decisions

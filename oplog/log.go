@@ -323,5 +323,8 @@ func (tx *Tx) Repair(op *crdt.Op, signed crdt.SignedOp) error {
 		return tx.log.fail(what, fmt.Errorf("%d rows have this ID, want 1", changed))
 	}
 	tx.appended++
-	return nil
+	return tx.log.fail(what, tx.log.queries.AppendRepair(tx.ctx, db.AppendRepairParams{
+		OpID:       signed.ID[:],
+		RepairedAt: tx.log.cfg.Now().UnixMilli(),
+	}))
 }

@@ -15,11 +15,10 @@ type Row struct {
 	// Payload is valid until the function that was called with the row returns:
 	// who keeps it copies it.
 	Payload []byte
-	// Decision is the number of the last decision whom to trust when the row
-	// was read, 0 if there was none. When it is not the one that [Log.Trusted]
-	// was read at, read that anew: it may also be lower, after a backup was
-	// restored.
-	Decision int64
+	// Epoch is how many decisions whom to trust and repairs of damaged rows there
+	// were when the row was read. When it is not the one that a document was
+	// built at, build it anew: it may also be lower, after a backup was restored.
+	Epoch int64
 }
 
 // Receipt is what is stored beside an op. Replay does without it.
@@ -29,7 +28,7 @@ type Receipt struct {
 	ReceivedAt int64 // ms since 1970 UTC, this replica's clock
 }
 
-// SignedRow is a row with all that is stored of it.
+// SignedRow is a row with all that is stored of it, without the epoch.
 type SignedRow struct {
 	Row
 	Receipt
@@ -81,16 +80,16 @@ func (l *Log) readPage(ctx context.Context, after int64, p *page) error {
 		return l.fail("read ops", err)
 	}
 	defer rows.Close()
-	var arrival, decision int64
+	var arrival, epoch int64
 	var id, payload sql.RawBytes
-	columns := []any{&arrival, &id, &payload, &decision}
+	columns := []any{&arrival, &id, &payload, &epoch}
 	for rows.Next() {
 		if err := rows.Scan(columns...); err != nil {
 			return l.fail("read ops", err)
 		}
 		start := len(p.payloads)
 		p.payloads = append(p.payloads, payload...)
-		row := Row{Arrival: arrival, Payload: p.payloads[start:len(p.payloads):len(p.payloads)], Decision: decision}
+		row := Row{Arrival: arrival, Payload: p.payloads[start:len(p.payloads):len(p.payloads)], Epoch: epoch}
 		copy(row.ID[:], id)
 		p.rows = append(p.rows, row)
 	}
@@ -120,12 +119,18 @@ func (l *Log) ReadSigned(ctx context.Context, after int64, fn func(SignedRow) er
 
 func signedRow(from *db.SignedOpsAfterRow) SignedRow {
 	row := SignedRow{
-		Row:     Row{Arrival: from.Arrival, Payload: from.Payload, Decision: from.Decision},
+		Row:     Row{Arrival: from.Arrival, Payload: from.Payload},
 		Receipt: Receipt{Seq: uint64(from.Seq), ReceivedAt: from.ReceivedAt},
 	}
 	copy(row.ID[:], from.OpID)
 	copy(row.Signature[:], from.Signature)
 	return row
+}
+
+// Epoch returns the epoch that rows bear, also of a log without any.
+func (l *Log) Epoch(ctx context.Context) (int64, error) {
+	n, err := l.queries.Epoch(context.WithoutCancel(ctx))
+	return n, l.fail("read epoch", err)
 }
 
 // Last returns the arrival number of the last row, 0 if there is none.

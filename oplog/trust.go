@@ -39,13 +39,6 @@ func (l *Log) Trusted(ctx context.Context) ([]TrustedAuthor, error) {
 	return trusted, nil
 }
 
-// Decision returns the number of the last decision whom to trust, 0 if there is
-// none. Rows bear it too: see [Row].
-func (l *Log) Decision(ctx context.Context) (int64, error) {
-	n, err := l.queries.LatestDecision(context.WithoutCancel(ctx))
-	return n, l.fail("read decisions", err)
-}
-
 // Trust adds the decision to take the author's ops, and what to call it.
 func (tx *Tx) Trust(author crdt.Author, name string) error {
 	switch {

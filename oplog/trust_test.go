@@ -74,7 +74,7 @@ func TestTrust(t *testing.T) {
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", what, diff)
 				}
-				if n, err := l.Decision(t.Context()); err != nil || n != int64(len(times)) {
+				if n, err := l.Epoch(t.Context()); err != nil || n != int64(len(times)) {
 					t.Errorf("%s: decision %d (%v), want %d", what, n, err, len(times))
 				}
 			}
@@ -99,7 +99,7 @@ func TestTrustIsWrittenWithTheOps(t *testing.T) {
 			if trusted, err := l.Trusted(t.Context()); err != nil || len(trusted) != 1 {
 				t.Errorf("inside the write: got %v (%v), want ann", trusted, err)
 			}
-			if rows := readAll(t, l, 0); len(rows) != 1 || rows[0].Decision != 1 {
+			if rows := readAll(t, l, 0); len(rows) != 1 || rows[0].Epoch != 1 {
 				t.Errorf("inside the write: got rows %+v, want one with decision 1", rows)
 			}
 			return fails
@@ -126,8 +126,8 @@ func TestDecisionsComeWithTheRows(t *testing.T) {
 	appendOps(t, a, "a", "b")
 	for want := range int64(3) {
 		for _, row := range readAll(t, b, 0) {
-			if row.Decision != want {
-				t.Errorf("arrival %d: decision %d, want %d", row.Arrival, row.Decision, want)
+			if row.Epoch != want {
+				t.Errorf("arrival %d: epoch %d, want %d", row.Arrival, row.Epoch, want)
 			}
 		}
 		if err := write(a, func(tx *Tx) error { return tx.Trust(ann, "") }); err != nil {
@@ -149,7 +149,7 @@ func TestTrustRefusesNames(t *testing.T) {
 			t.Errorf("%q: got %v, want an error of the caller that says %q", name, err, says)
 		}
 	}
-	if n, err := l.Decision(t.Context()); err != nil || n != 0 {
+	if n, err := l.Epoch(t.Context()); err != nil || n != 0 {
 		t.Errorf("decision %d (%v), want 0", n, err)
 	}
 }

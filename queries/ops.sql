@@ -7,20 +7,25 @@ VALUES (?, ?, ?, ?, ?, ?);
 -- name: OpsAfter :many
 -- OpsAfter returns up to limit ops that arrived after the given arrival
 -- number, in order of arrival: only the columns that replay needs, since it
--- reads every row at every start. Each row also bears the number of the last
--- decision whom to trust, 0 if there is none: so a process that catches up hears
--- of another's decision without a query more. SQLite looks for it once a query.
+-- reads every row at every start. Each row also bears the epoch, the number of
+-- decisions whom to trust and of repairs: so a process that catches up hears of
+-- another's without a query more. SQLite looks for it once a query.
 SELECT arrival, op_id, payload,
-       CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0) AS INTEGER) AS decision
+       CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0)
+         + COALESCE((SELECT max(id) FROM repairs), 0) AS INTEGER) AS epoch
 FROM crdt_ops
 WHERE arrival > ?
 ORDER BY arrival
 LIMIT ?;
 
+-- name: Epoch :one
+-- Epoch returns the epoch, see OpsAfter.
+SELECT CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0)
+     + COALESCE((SELECT max(id) FROM repairs), 0) AS INTEGER) AS epoch;
+
 -- name: SignedOpsAfter :many
 -- SignedOpsAfter is OpsAfter with what stands beside the payload.
-SELECT arrival, op_id, seq, payload, signature, received_at,
-       CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0) AS INTEGER) AS decision
+SELECT arrival, op_id, seq, payload, signature, received_at
 FROM crdt_ops
 WHERE arrival > ?
 ORDER BY arrival
@@ -41,3 +46,7 @@ WHERE op_id = ?;
 -- name: LastArrival :one
 -- LastArrival returns the greatest arrival number, 0 if there is no op.
 SELECT CAST(COALESCE(max(arrival), 0) AS INTEGER) FROM crdt_ops;
+
+-- name: AppendRepair :exec
+-- AppendRepair notes that a damaged row got its bytes back.
+INSERT INTO repairs (op_id, repaired_at) VALUES (?, ?);

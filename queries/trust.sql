@@ -10,8 +10,3 @@ FROM trust_decisions
 WHERE id IN (SELECT max(id) FROM trust_decisions GROUP BY author)
   AND trusted = 1
 ORDER BY id;
-
--- name: LatestDecision :one
--- LatestDecision returns the number of the last decision, 0 if there is none.
-SELECT CAST(COALESCE(max(id), 0) AS INTEGER) AS decision
-FROM trust_decisions;

@@ -17,28 +17,35 @@ type cursor struct {
 	id      crdt.OpID // as stored, whatever the payload says
 }
 
+// rowState says why the document does not know an op that has a row.
+type rowState uint8
+
+const (
+	rowGood    rowState = iota // it does, or there is no row
+	rowDamaged                 // it cannot be read
+	rowRefused                 // it breaks a rule, as far as can be seen
+)
+
 var (
 	// errRewound: the log is not the one that was read.
 	errRewound = errors.New("the log does not hold the last op that was read from it")
-	// errDecision: whom to trust was decided anew since the log was read.
-	errDecision = errors.New("whom to trust was decided anew")
+	// errEpoch: since the log was read whom to trust was decided anew, or a
+	// damaged row got its bytes back.
+	errEpoch = errors.New("the document is of another epoch")
 )
 
 // catchUp applies the rows that arrived since the last call. If the log was
-// rewound, or other authors are trusted now, it reads it from the start. The
-// caller holds mu.
+// rewound, or is of another epoch now, it reads it from the start. The caller
+// holds mu.
 func (r *Replica) catchUp(ctx context.Context) error {
 	err := r.readOn(ctx)
-	for errors.Is(err, errRewound) || errors.Is(err, errDecision) {
+	for errors.Is(err, errRewound) || errors.Is(err, errEpoch) {
 		if errors.Is(err, errRewound) {
 			r.cfg.Logger.Warn("database went back to an earlier state: reading it anew", "path", r.cfg.Path)
 		}
 		if err = r.readTrust(ctx); err == nil {
 			err = r.readOn(ctx)
 		}
-	}
-	if err == nil {
-		err = r.lookAgain(ctx)
 	}
 	if n := r.state.Doc().PendingLen(); n != r.pending {
 		if r.pending = n; n > 0 {
@@ -64,8 +71,8 @@ func (r *Replica) readOn(ctx context.Context) error {
 	}
 	err := r.log.Read(ctx, max(known.arrival-1, 0), func(row oplog.Row) error {
 		switch {
-		case row.Decision != r.decision:
-			return errDecision
+		case row.Epoch != r.epoch:
+			return errEpoch
 		case seen:
 			return r.take(row)
 		}
@@ -74,44 +81,20 @@ func (r *Replica) readOn(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err == nil && !seen {
+	switch {
+	case err != nil:
+		return err
+	case !seen:
 		return errRewound
+	case r.cursor.arrival > 0:
+		return nil
+	}
+	// Without a row to bear the epoch, it is asked for.
+	epoch, err := r.log.Epoch(ctx)
+	if err == nil && epoch != r.epoch {
+		err = errEpoch
 	}
 	return err
-}
-
-// lookAgain takes rows that were damaged and that an import mended since. It
-// looks at one that is still damaged a call, another one each time.
-func (r *Replica) lookAgain(ctx context.Context) error {
-	for len(r.damaged) > 0 {
-		arrival := r.damaged[0]
-		op, err := r.readOne(ctx, arrival)
-		if err != nil {
-			return err
-		}
-		r.damaged = r.damaged[1:]
-		if op == nil {
-			r.damaged = append(r.damaged, arrival)
-			return nil
-		}
-		r.apply(op, r.cursor)
-	}
-	return nil
-}
-
-// readOne returns the op of one row, nil if it is damaged.
-func (r *Replica) readOne(ctx context.Context, arrival int64) (op *crdt.Op, err error) {
-	done := errors.New("one row is enough")
-	err = r.log.Read(ctx, arrival-1, func(row oplog.Row) (err error) {
-		if op, err = r.decode(row); err != nil {
-			return err
-		}
-		return done
-	})
-	if errors.Is(err, done) {
-		err = nil
-	}
-	return op, err
 }
 
 // take applies a row of the log, or passes over it if it is damaged.
@@ -158,7 +141,14 @@ func (r *Replica) takeDamaged(row oplog.Row) error {
 		return nil
 	}
 	r.cursor = cursor{row.Arrival, row.ID}
-	r.damaged = append(r.damaged, row.Arrival)
+	r.odd[row.ID] = rowDamaged
+	if _, next := r.state.Doc().Next(); receipt.Seq > next {
+		// The seq is damaged too, or the op waited for others. To believe it could
+		// put the clock of all later writes where no other replica follows.
+		r.cfg.Logger.Error("op in the database is damaged beyond its payload, and what builds on it waits: import a bundle that has it, or restore a backup",
+			"arrival", row.Arrival, "op", row.ID.Short())
+		return nil
+	}
 	r.cfg.Logger.Error("op in the database is damaged and is passed over: import a bundle that has it, or restore a backup",
 		"arrival", row.Arrival, "op", row.ID.Short())
 	r.state.AssumeApplied(row.ID, receipt.Seq)
@@ -172,9 +162,11 @@ func (r *Replica) apply(op *crdt.Op, at cursor) crdt.Result {
 	res, err := r.state.Apply(op)
 	switch {
 	case err != nil:
+		r.odd[op.ID] = rowRefused
 		r.cfg.Logger.Warn("stored op is refused", "op", op.ID.Short(), "arrival", at.arrival, "error", err)
 	case len(res.Refused) > 0:
 		for _, bad := range res.Refused {
+			r.odd[bad.ID] = rowRefused
 			r.cfg.Logger.Warn("stored op is refused", "op", bad.ID.Short(), "error", errSeq)
 		}
 	case r.cfg.Logger.Enabled(context.Background(), slog.LevelDebug): // printing IDs is not free

@@ -2,14 +2,20 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
 )
 
+// ErrIncomplete: rows of the log are damaged, so its heads would claim more than
+// is here, and what is damaged would never be sent again.
+var ErrIncomplete = errors.New("rows of the database are damaged")
+
 // Heads returns the heads of all that is applied, sorted: what another replica
-// needs to know to send only what is missing here.
+// needs to know to send only what is missing here. With damaged rows the error is
+// ErrIncomplete.
 func (r *Replica) Heads(ctx context.Context) (heads []crdt.OpID, err error) {
 	err = r.read(ctx, func() error {
 		if r.log == nil {
@@ -18,6 +24,11 @@ func (r *Replica) Heads(ctx context.Context) (heads []crdt.OpID, err error) {
 		if err := r.catchUp(ctx); err != nil {
 			r.drop()
 			return err
+		}
+		for _, state := range r.odd {
+			if state == rowDamaged {
+				return ErrIncomplete
+			}
 		}
 		heads = r.state.Doc().Heads()
 		return nil
@@ -30,6 +41,8 @@ type ExportReport struct {
 	Exported int
 	// Damaged rows hold nothing that could be sent.
 	Damaged int
+	// Refused are ops that this replica keeps, but refuses itself.
+	Refused int
 	// Unknown are those of the heads given that are not in this log.
 	Unknown []crdt.OpID
 }
@@ -44,6 +57,10 @@ func (r *Replica) Export(ctx context.Context, since []crdt.OpID, fn func(crdt.Si
 			report.Unknown = since
 			return nil
 		}
+		if err := r.catchUp(ctx); err != nil {
+			r.drop()
+			return err
+		}
 		has, err := r.ancestors(ctx, since, &report)
 		if err != nil {
 			return err
@@ -57,6 +74,9 @@ func (r *Replica) Export(ctx context.Context, since []crdt.OpID, fn func(crdt.Si
 				report.Damaged++
 				return nil
 			case has[op.ID]:
+				return nil
+			case r.odd[op.ID] == rowRefused:
+				report.Refused++
 				return nil
 			}
 			report.Exported++

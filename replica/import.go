@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"slices"
@@ -11,18 +12,25 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
 )
 
 const (
-	// windowBytes bounds the payloads of a bundle that are in memory at once.
-	// Inside a window parents are taken first, whatever the bundle's order.
+	// windowBytes bounds what is in memory of a bundle at once. Inside a window
+	// parents are taken first, whatever the bundle's order.
 	windowBytes = 64 << 20
+	// candidateBytes is what an op in a window takes besides its payload.
+	candidateBytes = 256
 	// batchSize is the ops of one transaction: few enough that other writers
 	// wait no longer than for some dozen writes of their own.
 	batchSize = 256
-	// maxRefusals bounds the refusals that a report spells out.
-	maxRefusals = 1000
+	// maxRefusals bounds the refusals that a report spells out: enough to see what
+	// is wrong, little enough for an agent to read.
+	maxRefusals = 20
 )
+
+// ErrNoBundle marks input that is not a bundle.
+var ErrNoBundle = errors.New("nothing that huskies-mcp export wrote")
 
 // ImportReport says what became of a bundle's ops.
 type ImportReport struct {
@@ -50,8 +58,8 @@ type Refusal struct {
 type candidate struct {
 	signed crdt.SignedOp
 	line   int
-	bytes  int64 // of the bundle
-	op     *crdt.Op
+	bytes  int64  // of the bundle
+	seq    uint64 // once verified; the op itself may take forty times its payload
 	err    error
 }
 
@@ -60,8 +68,16 @@ type importer struct {
 	r        *Replica
 	progress func(bytes int64)
 	report   ImportReport
+	decoder  crdt.Decoder
+	sound    bool // a line was an op
 	// waiting are the ops taken in that have to wait for parents, by line.
 	waiting map[crdt.OpID]int
+	// mended are the ops of the batch whose rows got their bytes back.
+	mended map[crdt.OpID]bool
+	// again are ops of the window for which there was no room among those of
+	// authors who are not trusted. When a trusted author's op that builds on one
+	// has come, there is; nil in the second round.
+	again *[]candidate
 }
 
 // Import verifies the ops of a bundle, appends those that are new and applies
@@ -85,10 +101,22 @@ func (r *Replica) Import(ctx context.Context, bundle *oplog.BundleReader, progre
 		if err == nil {
 			err = im.store(ctx, im.verify(window))
 		}
-		if im.report.Pending = len(im.waiting); err != nil || end != nil {
-			return im.report, err
+		if err != nil || end != nil {
+			return im.report, errors.Join(err, im.countPending(ctx))
 		}
 	}
+}
+
+// countPending counts the ops taken in that still wait.
+func (im *importer) countPending(ctx context.Context) error {
+	return im.r.View(ctx, func(s *pipeline.State) error {
+		for id := range im.waiting {
+			if !s.Doc().Has(id) {
+				im.report.Pending++
+			}
+		}
+		return nil
+	})
 }
 
 // read reads a window of the bundle. At its end the error is io.EOF, with the
@@ -103,12 +131,16 @@ func (im *importer) read(bundle *oplog.BundleReader) (window []candidate, err er
 		case errors.As(err, &bad):
 			im.refuse(Refusal{Line: bad.Line, Err: bad.Err})
 			im.progress(bytes)
+			if !im.sound && im.report.Refused == maxRefusals {
+				return nil, fmt.Errorf("%w: its first lines are no ops; line 1: %w", ErrNoBundle, im.report.Refusals[0].Err)
+			}
 			continue
 		case err != nil:
 			return window, err
 		}
+		im.sound = true
 		window = append(window, candidate{signed: signed, line: bundle.Line(), bytes: bytes})
-		size += len(signed.Payload)
+		size += len(signed.Payload) + candidateBytes
 	}
 	return window, nil
 }
@@ -149,7 +181,10 @@ func (im *importer) verify(window []candidate) []candidate {
 			for part := range parts {
 				for i := range part {
 					c := &part[i]
-					c.op, c.err = crdt.Verify(c.signed.Payload, c.signed.Signature)
+					op, err := crdt.Verify(c.signed.Payload, c.signed.Signature)
+					if c.err = err; err == nil {
+						c.seq = op.Seq
+					}
 					im.progress(c.bytes)
 				}
 			}
@@ -177,10 +212,20 @@ func (im *importer) store(ctx context.Context, good []candidate) error {
 	if len(good) == 0 {
 		return nil // nothing is created for a bundle that has nothing
 	}
-	slices.SortStableFunc(good, func(a, b candidate) int { return cmp.Compare(a.op.Seq, b.op.Seq) })
+	slices.SortStableFunc(good, func(a, b candidate) int { return cmp.Compare(a.seq, b.seq) })
 	if err := oplog.CreateFolder(im.r.cfg.Path); err != nil {
 		return err
 	}
+	var again []candidate
+	im.again = &again
+	if err := im.storeBatches(ctx, good); err != nil {
+		return err
+	}
+	im.again = nil
+	return im.storeBatches(ctx, again)
+}
+
+func (im *importer) storeBatches(ctx context.Context, good []candidate) error {
 	for batch := range slices.Chunk(good, batchSize) {
 		if err := im.r.locked(ctx, func() error { return im.write(ctx, batch) }); err != nil {
 			return err
@@ -194,17 +239,20 @@ func (im *importer) store(ctx context.Context, good []candidate) error {
 // the commit, for mu is held; and if anything fails the document is forgotten.
 func (im *importer) write(ctx context.Context, batch []candidate) error {
 	before := im.report
-	err := im.r.log.Write(ctx, func(tx *oplog.Tx) error {
-		if err := im.r.catchUp(ctx); err != nil {
-			return err
-		}
-		for i := range batch {
-			if err := im.take(tx, &batch[i]); err != nil {
+	err := im.mend(ctx, batch)
+	if err == nil {
+		err = im.r.log.Write(ctx, func(tx *oplog.Tx) error {
+			if err := im.r.catchUp(ctx); err != nil {
 				return err
 			}
-		}
-		return nil
-	})
+			for i := range batch {
+				if err := im.take(tx, &batch[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
 	if err != nil {
 		im.report = before
 		im.r.drop()
@@ -212,36 +260,68 @@ func (im *importer) write(ctx context.Context, batch []candidate) error {
 	return err
 }
 
+// mend gives damaged rows of the batch's ops their bytes back, in a transaction
+// of its own: what was refused or is missing because of the damage is known
+// only when the log has been read anew.
+func (im *importer) mend(ctx context.Context, batch []candidate) error {
+	im.mended = nil
+	if err := im.r.catchUp(ctx); err != nil || len(im.r.odd) == 0 {
+		return err
+	}
+	return im.r.log.Write(ctx, func(tx *oplog.Tx) error {
+		for i := range batch {
+			c := &batch[i]
+			if im.r.odd[c.signed.ID] != rowDamaged || im.mended[c.signed.ID] {
+				continue
+			}
+			op, err := im.decoder.Decode(c.signed.Payload)
+			if err == nil {
+				err = tx.Repair(op, c.signed)
+			}
+			if err != nil {
+				return err
+			}
+			if im.mended == nil {
+				im.mended = make(map[crdt.OpID]bool)
+			}
+			im.mended[c.signed.ID] = true
+			im.report.Mended++
+		}
+		return nil
+	})
+}
+
 // take takes in one op, or refuses it. An error is the storage's.
 func (im *importer) take(tx *oplog.Tx, c *candidate) error {
 	doc := im.r.state.Doc()
-	status, err := doc.Admit(c.op)
+	op, err := im.decoder.Decode(c.signed.Payload)
+	if err != nil {
+		return err // it was read before
+	}
+	status, err := doc.Admit(op)
 	switch {
-	case err != nil:
-		im.refuse(Refusal{c.line, c.op.ID, err})
+	case im.mended[op.ID]:
 		return nil
-	case status == crdt.Duplicate:
+	case errors.Is(err, crdt.ErrHeldFull) && im.again != nil:
+		*im.again = append(*im.again, *c)
+		return nil
+	case err != nil:
+		im.refuse(Refusal{c.line, op.ID, err})
+		return nil
+	case status == crdt.Duplicate || im.r.odd[op.ID] != rowGood:
 		im.report.Known++
 		return nil
 	}
-	at, held := im.r.cursor, doc.HeldLen()
-	if doc.Assumed(c.op.ID) {
-		if err := tx.Repair(c.op, c.signed); err != nil {
-			return err
-		}
-		im.report.Mended++
-	} else {
-		arrival, err := tx.Append(c.op, c.signed)
-		if err != nil {
-			return err
-		}
-		at = cursor{arrival, c.op.ID}
-		im.report.New++
+	arrival, err := tx.Append(op, c.signed)
+	if err != nil {
+		return err
 	}
-	res := im.r.apply(c.op, at)
+	im.report.New++
+	held := doc.HeldLen()
+	res := im.r.apply(op, cursor{arrival, op.ID})
 	im.report.Held += doc.HeldLen() - held
 	if res.Status == crdt.Pending {
-		im.waiting[c.op.ID] = c.line
+		im.waiting[op.ID] = c.line
 	}
 	for _, op := range res.Released {
 		delete(im.waiting, op.ID)

@@ -40,19 +40,21 @@ type Replica struct {
 	author crdt.Author
 	cursor cursor
 	// trusted are the authors whose ops are applied, our own among them; empty:
-	// all. They are those of the decision with the given number.
-	trusted  []crdt.Author
-	decision int64
-	decoder  crdt.Decoder
-	// damaged are the arrival numbers of the rows passed over.
-	damaged []int64
+	// all.
+	trusted []crdt.Author
+	epoch   int64 // of the log, at which the document was built
+	decoder crdt.Decoder
+	// odd are the rows whose ops the document does not know.
+	odd map[crdt.OpID]rowState
 	// pending is how many ops were waiting for parents when it was last logged.
 	pending int
 }
 
 // New returns a replica of the database at cfg.Path. It opens nothing.
 func New(cfg Config) *Replica {
-	return &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path, cfg.LockTimeout), state: pipeline.NewState()}
+	r := &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path, cfg.LockTimeout)}
+	r.forget()
+	return r
 }
 
 // Close closes the database. The replica may not be used afterwards.
@@ -74,14 +76,15 @@ func (r *Replica) drop() {
 		_ = r.log.Close() // nothing is unwritten: every op was committed
 	}
 	r.log, r.author = nil, crdt.Author{}
-	r.trusted, r.decision = nil, 0
+	r.trusted, r.epoch = nil, 0
 	r.forget()
 }
 
 // forget empties the document, to read the log from its start. The caller
 // holds mu.
 func (r *Replica) forget() {
-	r.state, r.cursor, r.pending, r.damaged = pipeline.NewState(r.trusted...), cursor{}, 0, nil
+	r.state, r.cursor, r.pending = pipeline.NewState(r.trusted...), cursor{}, 0
+	r.odd = make(map[crdt.OpID]rowState)
 }
 
 // View catches up with the op log and calls fn with the pipeline, which fn

@@ -32,14 +32,17 @@ func (r *Replica) Distrust(ctx context.Context, author crdt.Author) error {
 	return r.decide(ctx, func(tx *oplog.Tx) error { return tx.Distrust(author) })
 }
 
-// decide makes a decision durable. Every process, this one too, reads the log
-// anew when it sees the decision's number.
+// decide makes a decision durable. Every other process reads the log anew when
+// it sees the new epoch.
 func (r *Replica) decide(ctx context.Context, decision func(*oplog.Tx) error) error {
 	if err := oplog.CreateFolder(r.cfg.Path); err != nil {
 		return err
 	}
 	return r.locked(ctx, func() error {
 		err := r.log.Write(ctx, decision)
+		if err == nil {
+			err = r.readTrust(ctx)
+		}
 		if err != nil {
 			r.drop()
 		}
@@ -50,8 +53,8 @@ func (r *Replica) decide(ctx context.Context, decision func(*oplog.Tx) error) er
 // readTrust reads whom to trust and forgets the document, which was made for
 // others. The caller holds mu.
 func (r *Replica) readTrust(ctx context.Context) error {
-	// The number first: a decision made meanwhile is then seen at the next row.
-	decision, err := r.log.Decision(ctx)
+	// The number first: what changes meanwhile is then seen at the next row.
+	epoch, err := r.log.Epoch(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,7 +62,7 @@ func (r *Replica) readTrust(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.trusted, r.decision = nil, decision
+	r.trusted, r.epoch = nil, epoch
 	for _, t := range list {
 		r.trusted = append(r.trusted, t.Author)
 	}

@@ -15,7 +15,7 @@ type writeItemIn struct {
 	Blocked    *bool          `json:"blocked,omitempty" jsonschema_description:"set_blocked takes a reason too"`
 	DependsOn  *[]storyNumber `json:"depends_on,omitempty" jsonschema:"maxItems=64" jsonschema_description:"numbers of the stories that must be done first; replaces the list"`
 	After      *string        `json:"after,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly behind this story_id; \"\" for first. New stories go last"`
-	Before     *string        `json:"before,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly before this story_id"`
+	Before     *string        `json:"before,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly before this story_id; \"\" for first"`
 	IfRev      *string        `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
 }
 

@@ -19,7 +19,8 @@ func doctorCommand(opts *options) *cobra.Command {
 		Short: "Say what is in use, whom it trusts, and what is wrong with it",
 		Long: `Look at the pipeline's file, key, trust list and ops, and print a finding a line:
 "ok", "note" for what one may want to know, "wrong" for what a person should mend,
-with what to do. The exit code is 1 if anything is wrong. Nothing is changed.`,
+with what to do. The exit code is 1 if anything is wrong. Nothing is changed, but a
+file of an older build is brought up to date.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("log-level") {

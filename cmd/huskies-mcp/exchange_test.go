@@ -48,6 +48,7 @@ func TestExchange(t *testing.T) {
 	for i := range x.dbs {
 		x.dbs[i] = filepath.Join(dir, fmt.Sprintf("%d.db", i))
 		x.sessions[i] = startSession(t, x.dbs[i])
+		x.write(t, i)
 	}
 	for end := time.Now().Add(stressTime(t, 2*time.Second)); time.Now().Before(end); {
 		for range x.rng.IntN(6) {

@@ -35,6 +35,9 @@ Ops carry their authors' signatures: a bundle can go by any way, and holds no ke
 				return err
 			}
 			return withReplica(cmd, *opts, func(env *environment) error {
+				if !env.exists() {
+					return env.errNoPipeline()
+				}
 				var report replica.ExportReport
 				var err error
 				if len(args) == 0 || args[0] == "-" {
@@ -102,6 +105,13 @@ func export(cmd *cobra.Command, env *environment, since []crdt.OpID, w io.Writer
 
 // exportFile writes a bundle to a file, whole or not at all.
 func exportFile(cmd *cobra.Command, env *environment, since []crdt.OpID, path string, force bool) (report replica.ExportReport, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return report, fmt.Errorf("%s is a folder: give the FILE to write", path)
+	case err == nil && env.isDatabase(info):
+		return report, fmt.Errorf("%s belongs to the database: give another FILE", path)
+	}
 	if _, err := os.Lstat(path); err == nil && !force {
 		return report, fmt.Errorf("%s is there already: give another FILE, or --force to overwrite it", path)
 	}
@@ -117,10 +127,26 @@ func exportFile(cmd *cobra.Command, env *environment, since []crdt.OpID, path st
 	return report, os.Rename(f.Name(), path)
 }
 
+// exists reports whether there is a database.
+func (env *environment) exists() bool {
+	_, err := os.Stat(env.where.Path)
+	return err == nil
+}
+
+// isDatabase reports whether a file is the database or one beside it.
+func (env *environment) isDatabase(info os.FileInfo) bool {
+	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
+		if own, err := os.Stat(env.where.Path + suffix); err == nil && os.SameFile(own, info) {
+			return true
+		}
+	}
+	return false
+}
+
 // exported says what is not as one would expect.
 func exported(w io.Writer, report replica.ExportReport) error {
 	if n := len(report.Unknown); n > 0 {
-		fmt.Fprintf(w, "huskies-mcp: %s of --since not here: the other machine has ops that this one lacks\n", count(n, "head is", "heads are"))
+		fmt.Fprintf(w, "note: --since names %s that this replica lacks: import a bundle from there too\n", count(n, "op", "ops"))
 	}
 	if report.Damaged > 0 {
 		return fmt.Errorf("%s of the database damaged and not in the bundle: restore a backup, or import a bundle from a replica that has the ops", count(report.Damaged, "row is", "rows are"))
@@ -139,10 +165,21 @@ with equal heads show the same pipeline.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error {
 				heads, err := env.replica.Heads(cmd.Context())
-				for _, id := range heads {
-					fmt.Fprintln(cmd.OutOrStdout(), id)
+				if errors.Is(err, replica.ErrIncomplete) {
+					return fmt.Errorf("%w, so this replica does not have all that its heads stand for: import a bundle that was exported without --since, or restore a backup (huskies-mcp doctor says more)", err)
 				}
-				return err
+				if err != nil {
+					return err
+				}
+				if !env.exists() { // a new machine lacks everything
+					fmt.Fprintf(cmd.ErrOrStderr(), "note: %v\n", env.errNoPipeline())
+				}
+				for _, id := range heads {
+					if _, err := fmt.Fprintln(cmd.OutOrStdout(), id); err != nil {
+						return err
+					}
+				}
+				return nil
 			})
 		},
 	}

@@ -62,18 +62,34 @@ func importBundle(cmd *cobra.Command, env *environment, path string) error {
 			size = info.Size()
 		}
 	}
+	// A read that blocks does not hear of a signal.
+	stop := context.AfterFunc(cmd.Context(), func() {
+		time.Sleep(interruptGrace)
+		fmt.Fprintln(cmd.ErrOrStderr(), "huskies-mcp: interrupted. To go on, import the bundle again")
+		os.Exit(1)
+	})
+	defer stop()
 	progress, done := progressBar(cmd.ErrOrStderr(), size, "import")
 	report, err := env.replica.Import(cmd.Context(), oplog.NewBundleReader(interruptible{cmd.Context(), in}), progress)
 	done()
 	if cmd.Context().Err() != nil {
 		err = errors.New("interrupted")
 	}
+	if errors.Is(err, replica.ErrNoBundle) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("%w. Taken in until then: %s. To go on, import the bundle again", err, importSummary(report))
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), importSummary(report))
+	if _, err := fmt.Fprintln(cmd.OutOrStdout(), importSummary(report)); err != nil {
+		return err
+	}
 	return imported(cmd.ErrOrStderr(), report)
 }
+
+// interruptGrace is how long an import has after a signal to say what it took
+// in. It may be ended at any moment without harm.
+const interruptGrace = 2 * time.Second
 
 // interruptible is a reader that ends with the context's error when that ends:
 // a signal stops an import between two reads.
@@ -108,11 +124,14 @@ func importSummary(r replica.ImportReport) string {
 
 // imported says what is to be done about what was not applied.
 func imported(w io.Writer, r replica.ImportReport) error {
+	if r.New+r.Known+r.Mended+r.Refused == 0 {
+		fmt.Fprintln(w, "note: the bundle is empty")
+	}
 	if r.Pending > 0 {
-		fmt.Fprintf(w, "huskies-mcp: %s for ops that are not here: import them too, from where this bundle comes from\n", count(r.Pending, "op waits", "ops wait"))
+		fmt.Fprintf(w, "note: %s for ops that are not here: import a bundle from a replica that has them\n", count(r.Pending, "op waits", "ops wait"))
 	}
 	if r.Held > 0 {
-		fmt.Fprintf(w, "huskies-mcp: %s of authors who are not trusted and change no story: see huskies-mcp trust list, and log --json for their keys\n", count(r.Held, "op is", "ops are"))
+		fmt.Fprintf(w, "note: %s of authors who are not trusted and change no story: see huskies-mcp trust list, and log --json for their keys\n", count(r.Held, "op is", "ops are"))
 	}
 	for _, bad := range r.Refusals {
 		where := "earlier"
@@ -128,7 +147,7 @@ func imported(w io.Writer, r replica.ImportReport) error {
 		fmt.Fprintf(w, "refused: and %d more\n", more)
 	}
 	if r.Refused > 0 {
-		return fmt.Errorf("%s refused; all others were taken in", count(r.Refused, "op was", "ops were"))
+		return fmt.Errorf("%s refused; the others were taken in", count(r.Refused, "line was", "lines were"))
 	}
 	return nil
 }

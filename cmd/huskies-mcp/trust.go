@@ -20,13 +20,14 @@ func trustCommand(opts *options) *cobra.Command {
 		Long: `Say whose ops this replica applies. While the list is empty, those of any author.
 Once an author is on it, only those of listed authors and this replica's own; ops
 of others are kept, change no story, and are applied should their author be
-trusted later. KEY is what huskies-mcp identity prints on the other machine.`,
+trusted later. With its own key alone on the list a replica applies nobody else's. KEY is what huskies-mcp identity prints on the other machine.`,
 		Args: func(_ *cobra.Command, args []string) error {
-			return fmt.Errorf("there is no command trust %s: use trust list, trust add KEY or trust remove KEY", strings.Join(args, " "))
+			return fmt.Errorf("got %q: use trust list, trust add KEY or trust remove KEY", args)
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
 	}
 	var name string
+	var open bool
 	add := &cobra.Command{
 		Use:   "add KEY",
 		Short: "Apply the ops of the author with this key",
@@ -38,12 +39,13 @@ trusted later. KEY is what huskies-mcp identity prints on the other machine.`,
 	add.Flags().StringVar(&name, "name", "", "what to call the author in trust list")
 	remove := &cobra.Command{
 		Use:   "remove KEY",
-		Short: "Take an author off the list (by key, its first digits, or name)",
+		Short: "Take an author off the list: by key, 8 or more of its first digits, or name",
 		Args:  oneKey,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withReplica(cmd, *opts, func(env *environment) error { return trustRemove(cmd, env, args[0]) })
+			return withReplica(cmd, *opts, func(env *environment) error { return trustRemove(cmd, env, args[0], open) })
 		},
 	}
+	remove.Flags().BoolVar(&open, "open", false, "also when the list is empty then, so that ops of any author are applied")
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "Print whose ops are applied",
@@ -68,12 +70,15 @@ func trustAdd(cmd *cobra.Command, env *environment, key, name string) error {
 	if err != nil || !author.Valid() {
 		return fmt.Errorf("%.80q is not an author's key: give the 64 hex digits that huskies-mcp identity prints on the other machine", key)
 	}
-	own, ok, err := env.replica.Author(cmd.Context())
+	trusted, err := env.replica.Trusted(cmd.Context())
 	if err != nil {
 		return err
 	}
-	if ok && author == own {
-		return errors.New("this is the replica's own key: its ops are always applied")
+	for _, t := range trusted {
+		if t.Author == author && (name == "" || name == t.Name) {
+			fmt.Fprintln(cmd.OutOrStdout(), "is on the list already")
+			return nil
+		}
 	}
 	if err := env.replica.Trust(cmd.Context(), author, name); err != nil {
 		return err
@@ -82,13 +87,17 @@ func trustAdd(cmd *cobra.Command, env *environment, key, name string) error {
 	return nil
 }
 
-func trustRemove(cmd *cobra.Command, env *environment, key string) error {
+func trustRemove(cmd *cobra.Command, env *environment, key string, open bool) error {
 	trusted, err := env.replica.Trusted(cmd.Context())
 	if err != nil {
 		return err
 	}
 	var found []oplog.TrustedAuthor
 	for _, t := range trusted {
+		if t.Author.String() == strings.ToLower(key) {
+			found = []oplog.TrustedAuthor{t}
+			break
+		}
 		if t.Name == key || len(key) >= 8 && strings.HasPrefix(t.Author.String(), strings.ToLower(key)) {
 			found = append(found, t)
 		}
@@ -99,11 +108,14 @@ func trustRemove(cmd *cobra.Command, env *environment, key string) error {
 	case len(found) > 1:
 		return fmt.Errorf("%.80q may mean %d authors on the list: give the whole key", key, len(found))
 	}
+	if len(trusted) == 1 && !open {
+		return errors.New("this would empty the list, and then " + everyoneTrusted + ": add another author first (with the own key alone, which huskies-mcp identity prints, nobody else's ops are), or say --open")
+	}
 	if err := env.replica.Distrust(cmd.Context(), found[0].Author); err != nil {
 		return err
 	}
 	if len(trusted) == 1 {
-		fmt.Fprintln(cmd.OutOrStdout(), "the list is empty now: "+everyoneTrusted)
+		fmt.Fprintf(cmd.OutOrStdout(), "the list is empty now: %s, also those of %s\n", everyoneTrusted, found[0].Author)
 		return nil
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "ops of %s are not applied any more\n", found[0].Author)

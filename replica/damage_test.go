@@ -1,0 +1,128 @@
+package replica_test
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// damage breaks rows of a chain of 5 ops and returns the text and the bundle of
+// before.
+func damage(t *testing.T, statement string) (path, before string, lines []string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "p.db")
+	r := chain(t, path, 5)
+	before, lines = text(t, r), exported(t, r)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, path, "UPDATE crdt_ops SET "+statement)
+	return path, before, lines
+}
+
+// TestMendedRowsAreSeenAtOnce: of several damaged rows one is mended. Every
+// process shows it at its next call; with the whole bundle all is as before.
+func TestMendedRowsAreSeenAtOnce(t *testing.T) {
+	path, before, lines := damage(t, "payload = x'a0' WHERE arrival IN (2, 3, 4)")
+	r, watcher := newReplica(t, path), newReplica(t, path)
+	text(t, watcher)
+	for _, line := range []string{lines[2], lines[3], lines[1]} {
+		imports(t, r, replica.ImportReport{Mended: 1}, line)
+		want := text(t, newReplica(t, path))
+		for who, r := range map[string]*replica.Replica{"importer": r, "watcher": watcher} {
+			if diff := cmp.Diff(want, text(t, r)); diff != "" {
+				t.Errorf("%s (-new process +it): %s", who, diff)
+			}
+		}
+	}
+	if diff := cmp.Diff(before, text(t, r)); diff != "" {
+		t.Errorf("all mended (-before +after): %s", diff)
+	}
+}
+
+// TestDamagedSeq: a damaged row's seq is not believed beyond what it can be. What
+// is written meanwhile is not lost, no write is kept out, and a bundle mends all.
+func TestDamagedSeq(t *testing.T) {
+	for _, damaged := range []string{
+		"seq = 77 WHERE arrival = 2", "seq = 1 WHERE arrival = 3", "seq = 77 WHERE arrival = 5",
+		"seq = 9007199254740991 WHERE arrival = 5", "seq = 9007199254740991 WHERE arrival = 1",
+	} {
+		path, before, lines := damage(t, "payload = x'a0', "+damaged)
+		r := newReplica(t, path)
+		write(t, r, "90_new", pipeline.Changes{Stage: ptr(pipeline.Backlog)})
+		if _, err := tryImport(r, lines...); err != nil {
+			t.Errorf("%s: %v", damaged, err)
+			continue
+		}
+		want := text(t, newReplica(t, path))
+		if got := text(t, r); got != want {
+			t.Errorf("%s: importer and new process differ: %s", damaged, cmp.Diff(want, got))
+		}
+		if _, err := read(t, r, "90_new"); err != nil {
+			t.Errorf("%s: an acknowledged write is gone: %v", damaged, err)
+		}
+		for n := 1; n <= 5; n++ {
+			id := fmt.Sprintf("%d_s", n)
+			if s, err := read(t, r, id); err != nil || s.Name != fmt.Sprint(n-1) {
+				t.Errorf("%s: %s is %+v, %v; before: %s", damaged, id, s, err, before)
+			}
+		}
+	}
+}
+
+// TestHeadsOfADamagedLog: a replica that cannot read all its rows does not say
+// that it has them, so that it gets them again.
+func TestHeadsOfADamagedLog(t *testing.T) {
+	path, before, lines := damage(t, "payload = x'a0' WHERE arrival = 2")
+	r := newReplica(t, path)
+	if ids, err := r.Heads(t.Context()); !errors.Is(err, replica.ErrIncomplete) {
+		t.Errorf("got heads %v, error %v", ids, err)
+	}
+	imports(t, r, replica.ImportReport{Mended: 1, Known: 4}, lines...)
+	if got := text(t, r); got != before || len(heads(t, r)) != 1 {
+		t.Error("not mended:", cmp.Diff(before, got))
+	}
+}
+
+// TestRefusedOpsAreNotSentOn: an op that waited here and turned out to break a
+// rule stays in the file, and in no bundle.
+func TestRefusedOpsAreNotSentOn(t *testing.T) {
+	dir := t.TempDir()
+	a := chain(t, filepath.Join(dir, "a.db"), 3)
+	_, wrongSeq := stranger(t, crdt.Op{Story: "1_s", Seq: 50, Parents: heads(t, a), Edits: []crdt.Edit{crdt.Set("name", crdt.String("x"))}})
+	b := newReplica(t, filepath.Join(dir, "b.db"))
+	imports(t, b, replica.ImportReport{New: 1, Pending: 1}, wrongSeq)
+	imports(t, b, replica.ImportReport{New: 3, Refused: 1}, exported(t, a)...)
+	for who, b := range map[string]*replica.Replica{"the same process": b, "a new one": newReplica(t, filepath.Join(dir, "b.db"))} {
+		imports(t, newReplica(t, filepath.Join(dir, who+".db")), replica.ImportReport{New: 3}, exported(t, b)...)
+		if n := len(exported(t, b, heads(t, b)...)); n != 0 {
+			t.Errorf("%s exports %d ops since its own heads", who, n)
+		}
+	}
+}
+
+// TestTrustBeforeTheFirstOp: a decision counts for the first op too, also when
+// another process made it.
+func TestTrustBeforeTheFirstOp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	r, other := newReplica(t, path), newReplica(t, path)
+	text(t, other)
+	seed := sha256.Sum256([]byte("somebody"))
+	if err := r.Trust(t.Context(), crdt.AuthorOf(ed25519.NewKeyFromSeed(seed[:])), ""); err != nil {
+		t.Fatal(err)
+	}
+	text(t, other)
+	_, line := stranger(t, crdt.Op{Story: "1_x", Seq: 1, Edits: []crdt.Edit{crdt.Set("stage", crdt.String("1_backlog"))}})
+	_, line2 := stranger(t, crdt.Op{Story: "2_x", Seq: 1, Edits: []crdt.Edit{crdt.Set("stage", crdt.String("1_backlog"))}})
+	imports(t, r, replica.ImportReport{New: 1, Held: 1}, line)
+	imports(t, other, replica.ImportReport{New: 1, Held: 1}, line2)
+}
