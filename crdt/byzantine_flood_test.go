@@ -90,6 +90,29 @@ func TestT31_HeldFloodByWayOfPending(t *testing.T) {
 	wantError(t, err, crdt.ErrHeldFull)
 }
 
+// TestT31_TrustedOpsAreNotHeldUp: strangers have used up the room of all who are
+// not trusted. What a trusted author's op waits for is taken all the same, and
+// trusted ops find room to wait.
+func TestT31_TrustedOpsAreNotHeldUp(t *testing.T) {
+	d := crdt.NewDoc(testSchema, authors("a")...)
+	for n := range crdt.MaxHeld {
+		mustApply(t, d, made(string(rune('m'+n%5)), n, crdt.Op{Seq: 1}), crdt.Held)
+	}
+	honest := made("h", 0, crdt.Op{Seq: 1})
+	_, err := d.Admit(honest)
+	wantError(t, err, crdt.ErrHeldFull)
+	trusted := made("a", 0, crdt.Op{Seq: 2, Parents: []crdt.OpID{honest.ID}})
+	mustAdmit(t, d, trusted, crdt.Pending)
+	mustApply(t, d, trusted, crdt.Pending)
+	mustAdmit(t, d, honest, crdt.Held)
+	if res := mustApply(t, d, honest, crdt.Held); !sameOps(res.Released, []*crdt.Op{trusted}) {
+		t.Errorf("released %d ops, want the trusted one", len(res.Released))
+	}
+	_, err = d.Admit(made("h", 1, crdt.Op{Seq: 1}))
+	wantError(t, err, crdt.ErrHeldFull)
+	mustCheck(t, d)
+}
+
 // TestT32_ParentsOfStrangers: a trusted author builds on ops of one who is not.
 // They carry what follows and nothing else: no edit of theirs counts, and what
 // they name stays a head until somebody trusted names it.

@@ -164,8 +164,9 @@
 // elsewhere is stored. Its bounds on what is pending or held, per author and
 // in total, keep strangers from filling memory and disk: beyond them the op is
 // refused for now and may be sent again. A trusted author's op whose parents
-// are here is never refused by them, so sending parents first always works.
-// What was stored is never dropped: Apply knows no such bounds.
+// are here is never refused by them, nor is what a trusted author's op waits
+// for; ops of others take no room from trusted ones. What was stored is never
+// dropped: Apply knows no such bounds.
 //
 // # Evolution
 //

@@ -85,7 +85,8 @@ func (s Stamp) Wins(t Stamp) bool {
 // bytes and merges as nothing there; what old builds must not ignore needs a
 // new Version. A build that learns a kind, a key or a field never refuses what
 // older builds admitted under it: what does not fit merges as nothing. (Else
-// one op written before the field was declared would split the replicas.)
+// one op written before the field was declared would split the replicas.) The
+// rule holds from the first release on; kinds 1 to 5 are all in it.
 type EditKind uint64
 
 const (

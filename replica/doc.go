@@ -8,9 +8,12 @@
 // began. Both bring ops into the document through one function, apply, whoever
 // wrote them: a restart is a long catch-up.
 //
-// The document moves only after the commit. When a commit fails, the caller
-// gets an error and the document stays; should the op be on disk all the same,
-// the next catch-up brings it.
+// Nobody sees the document move before the commit. When a commit fails, the
+// caller gets an error and the document is forgotten: the next call reads what
+// is on disk.
+//
+// [Replica.Import] takes in bundles from other replicas, [Replica.Export] makes
+// them, and [Replica.Trust] says whose ops are applied.
 //
 // Opening is lazy. A project without a database has an empty pipeline, and
 // nothing is created before the first write. A database that cannot be opened
