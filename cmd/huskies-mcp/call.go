@@ -48,9 +48,6 @@ func callArgs(_ *cobra.Command, args []string) error {
 }
 
 func call(cmd *cobra.Command, opts options, args []string) error {
-	if !cmd.Flags().Changed("log-level") {
-		opts.logLevel = "warn" // a script wants to hear the tool, not the server
-	}
 	tool, arguments := args[0], []byte("{}")
 	if !slices.Contains(tools.Names(), tool) {
 		return fmt.Errorf("there is no tool %q: the tools are %s", tool, strings.Join(tools.Names(), ", "))
@@ -67,11 +64,12 @@ func call(cmd *cobra.Command, opts options, args []string) error {
 	if err := json.Unmarshal(arguments, new(any)); err != nil {
 		return fmt.Errorf("the arguments are not JSON: %w in %.80q (a JSON object in single quotes is wanted, e.g. '{\"story_id\":\"10_story_login\"}')", err, arguments)
 	}
-	env, err := newEnvironment(cmd, opts)
-	if err != nil {
-		return err
-	}
-	defer env.replica.Close()
+	return withReplica(cmd, opts, func(env *environment) error {
+		return callTool(cmd, env, tool, arguments)
+	})
+}
+
+func callTool(cmd *cobra.Command, env *environment, tool string, arguments json.RawMessage) error {
 	env.logger.Debug("pipeline in use", "path", env.where.Path, "why", env.where.Why)
 	srv, err := tools.NewServer(env.toolsConfig())
 	if err != nil {
@@ -79,7 +77,7 @@ func call(cmd *cobra.Command, opts options, args []string) error {
 	}
 	request, err := json.Marshal(map[string]any{
 		"jsonrpc": mcp.JSONRPC_VERSION, "id": 1, "method": mcp.MethodToolsCall,
-		"params": map[string]any{"name": tool, "arguments": json.RawMessage(arguments)},
+		"params": map[string]any{"name": tool, "arguments": arguments},
 	})
 	if err != nil {
 		return err

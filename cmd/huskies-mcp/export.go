@@ -64,20 +64,6 @@ func atMostOneFile(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// withReplica calls fn with the environment of a command for people, who want
-// to hear of warnings only.
-func withReplica(cmd *cobra.Command, opts options, fn func(*environment) error) error {
-	if !cmd.Flags().Changed("log-level") {
-		opts.logLevel = "warn"
-	}
-	env, err := newEnvironment(cmd, opts)
-	if err != nil {
-		return err
-	}
-	defer env.replica.Close()
-	return fn(env)
-}
-
 // parseHeads reads op IDs with spaces, commas or newlines between them.
 func parseHeads(s string) ([]crdt.OpID, error) {
 	var heads []crdt.OpID
@@ -125,12 +111,6 @@ func exportFile(cmd *cobra.Command, env *environment, since []crdt.OpID, path st
 		return report, err
 	}
 	return report, os.Rename(f.Name(), path)
-}
-
-// exists reports whether there is a database.
-func (env *environment) exists() bool {
-	_, err := os.Stat(env.where.Path)
-	return err == nil
 }
 
 // isDatabase reports whether a file is the database or one beside it.

@@ -2,11 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -29,7 +26,9 @@ item's rev), the story, who wrote it (agent, and author: the replica's key) and
 what it changed. With --json, one object a line with all there is in the op.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return printLog(cmd, *opts, story, asJSON)
+			return withReplica(cmd, *opts, func(env *environment) error {
+				return printLog(cmd, env, story, asJSON)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&story, "story", "", "only the history of the story with this ID")
@@ -37,16 +36,8 @@ what it changed. With --json, one object a line with all there is in the op.`,
 	return cmd
 }
 
-func printLog(cmd *cobra.Command, opts options, story string, asJSON bool) error {
-	if !cmd.Flags().Changed("log-level") {
-		opts.logLevel = "warn"
-	}
-	env, err := newEnvironment(cmd, opts)
-	if err != nil {
-		return err
-	}
-	defer env.replica.Close()
-	if _, err := os.Stat(env.where.Path); errors.Is(err, fs.ErrNotExist) {
+func printLog(cmd *cobra.Command, env *environment, story string, asJSON bool) error {
+	if !env.exists() {
 		return env.errNoPipeline()
 	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -57,7 +48,7 @@ func printLog(cmd *cobra.Command, opts options, story string, asJSON bool) error
 		show = func(e replica.Entry) error { return printOp(table, e.Op) }
 	}
 	found := story == ""
-	err = env.replica.History(cmd.Context(), func(e replica.Entry) error {
+	err := env.replica.History(cmd.Context(), func(e replica.Entry) error {
 		if story != "" && e.Op.Story != story {
 			return nil
 		}

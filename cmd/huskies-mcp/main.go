@@ -88,7 +88,7 @@ the repository.`,
 	flags.StringVar(&opts.db, "db", "", "database file (HUSKIES_DB)")
 	flags.StringVar(&opts.agent, "agent", "", "name of the agent that asks, for the history (HUSKIES_AGENT)")
 	flags.StringVar(&opts.maxRetries, "max-retries", "", fmt.Sprintf("retry count at which bump_retry blocks a story, 0 for never (HUSKIES_MAX_RETRIES, default %d)", tools.DefaultMaxRetries))
-	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; call and log: warn")
+	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
 	cmd.AddCommand(serveCommand(&opts), callCommand(&opts), logCommand(&opts), exportCommand(&opts), importCommand(&opts),
 		headsCommand(&opts), identityCommand(&opts), trustCommand(&opts), doctorCommand(&opts), versionCommand())
 	return cmd
@@ -176,6 +176,26 @@ func (env *environment) toolsConfig() tools.Config {
 		Version:    version,
 		Logger:     env.logger,
 	}
+}
+
+// withReplica calls fn with the environment of a command for people and scripts,
+// who want to hear of the server's warnings only.
+func withReplica(cmd *cobra.Command, opts options, fn func(*environment) error) error {
+	if !cmd.Flags().Changed("log-level") {
+		opts.logLevel = "warn"
+	}
+	env, err := newEnvironment(cmd, opts)
+	if err != nil {
+		return err
+	}
+	defer env.replica.Close()
+	return fn(env)
+}
+
+// exists reports whether there is a database.
+func (env *environment) exists() bool {
+	_, err := os.Stat(env.where.Path)
+	return err == nil
 }
 
 // errNoPipeline says that there is nothing to show yet.
