@@ -300,6 +300,14 @@ func (d *Doc) Next() (parents []OpID, seq uint64) {
 	return parents, seq + 1
 }
 
+// LastSeq returns the greatest seq of all that is applied or assumed to be.
+func (d *Doc) LastSeq() (seq uint64) {
+	for _, ref := range d.ops.heads {
+		seq = max(seq, d.ops.infos[ref].seq)
+	}
+	return seq
+}
+
 // Heads returns the heads, sorted: the applied ops that no applied op names.
 // Together they stand for all that is applied.
 func (d *Doc) Heads() []OpID { return d.ops.headIDs() }

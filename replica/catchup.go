@@ -111,8 +111,9 @@ func (r *Replica) take(row oplog.Row) error {
 }
 
 // decode returns the op in a row, until the next call, or nil if the payload
-// does not have the hash that names it. A sound op of a version that this build does not read is an
-// error: a version changes when older builds must not ignore what is new.
+// does not have the hash that names it. A sound op of a version that this build
+// does not read is an error: a version changes when older builds must not ignore
+// what is new.
 func (r *Replica) decode(row oplog.Row) (*crdt.Op, error) {
 	op, err := r.decoder.Decode(row.Payload)
 	switch {
@@ -142,7 +143,7 @@ func (r *Replica) takeDamaged(row oplog.Row) error {
 	}
 	r.cursor = cursor{row.Arrival, row.ID}
 	r.odd[row.ID] = rowDamaged
-	if _, next := r.state.Doc().Next(); receipt.Seq > next {
+	if receipt.Seq > r.state.Doc().LastSeq()+1 {
 		// The seq is damaged too, or the op waited for others. To believe it could
 		// put the clock of all later writes where no other replica follows.
 		r.cfg.Logger.Error("op in the database is damaged beyond its payload, and what builds on it waits: import a bundle that has it, or restore a backup",

@@ -35,6 +35,9 @@ func TestMendedRowsAreSeenAtOnce(t *testing.T) {
 	path, before, lines := damage(t, "payload = x'a0' WHERE arrival IN (2, 3, 4)")
 	r, watcher := newReplica(t, path), newReplica(t, path)
 	text(t, watcher)
+	if s, err := read(t, r, "5_s"); err != nil || s.Name != "4" { // what builds on them goes on
+		t.Errorf("got %+v, %v", s, err)
+	}
 	for _, line := range []string{lines[2], lines[3], lines[1]} {
 		imports(t, r, replica.ImportReport{Mended: 1}, line)
 		want := text(t, newReplica(t, path))
