@@ -15,6 +15,8 @@ type State struct {
 	// numbers holds, for each number, the IDs of all stories that begin with
 	// it, deleted and invisible ones too.
 	numbers map[uint32][]string
+	// shared has the numbers of several stories.
+	shared map[uint32]*sharedNumber
 	// greatest is the greatest number ever used.
 	greatest uint32
 }
@@ -22,7 +24,11 @@ type State struct {
 // NewState returns an empty pipeline. If any authors are given, ops of all
 // others are held: they change no story.
 func NewState(trusted ...crdt.Author) *State {
-	return &State{doc: crdt.NewDoc(newSchema(), trusted...), numbers: make(map[uint32][]string)}
+	return &State{
+		doc:     crdt.NewDoc(newSchema(), trusted...),
+		numbers: make(map[uint32][]string),
+		shared:  make(map[uint32]*sharedNumber),
+	}
 }
 
 // Grow makes room for n more ops, before a replay of so many.
@@ -34,8 +40,9 @@ func (s *State) Apply(op *crdt.Op) (crdt.Result, error) {
 	res, err := s.doc.Apply(op)
 	if err == nil && s.doc.StoryCount() != before {
 		s.indexNumber(op.Story)
-		s.indexReleased(res)
 	}
+	s.changed(op.Story)
+	s.indexReleased(res)
 	return res, err
 }
 
@@ -49,16 +56,8 @@ func (s *State) AssumeApplied(id crdt.OpID, seq uint64) crdt.Result {
 func (s *State) indexReleased(res crdt.Result) {
 	for _, op := range res.Released {
 		s.indexNumber(op.Story)
+		s.changed(op.Story)
 	}
-}
-
-func (s *State) indexNumber(id string) {
-	n, ok := Number(id)
-	if !ok || slices.Contains(s.numbers[n], id) || s.doc.Story(id) == nil {
-		return
-	}
-	s.numbers[n] = append(s.numbers[n], id)
-	s.greatest = max(s.greatest, n)
 }
 
 // Doc returns the document, for reading.
@@ -159,20 +158,6 @@ func (s *State) ready(c *crdt.Story) bool {
 		}
 	}
 	return true
-}
-
-// dependency returns the visible stories with number n and whether a
-// dependency on n is met: there are some, and all are done or archived.
-func (s *State) dependency(n uint32) (ids []string, met bool) {
-	met = true
-	for _, id := range s.numbers[n] {
-		if s.visible(id) != nil {
-			ids = append(ids, id)
-			met = met && s.stage(id).met()
-		}
-	}
-	slices.SortFunc(ids, crdt.CompareStoryIDs)
-	return ids, met && len(ids) > 0
 }
 
 func (s *State) stage(id string) Stage { return Stage(s.doc.Story(id).Str(fieldStage)) }

@@ -58,7 +58,7 @@ func (s *State) sameNumber(id string) []string {
 		return nil
 	}
 	ids, _ := s.dependency(n)
-	return slices.DeleteFunc(ids, func(other string) bool { return other == id })
+	return slices.DeleteFunc(slices.Clone(ids), func(other string) bool { return other == id })
 }
 
 // SharedNumbers returns the IDs of visible stories that share their number with
