@@ -48,6 +48,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.opReceiptStmt, err = db.PrepareContext(ctx, OpReceipt); err != nil {
 		return nil, fmt.Errorf("error preparing query OpReceipt: %w", err)
 	}
+	if q.opSignatureStmt, err = db.PrepareContext(ctx, OpSignature); err != nil {
+		return nil, fmt.Errorf("error preparing query OpSignature: %w", err)
+	}
 	if q.opsAfterStmt, err = db.PrepareContext(ctx, OpsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query OpsAfter: %w", err)
 	}
@@ -103,6 +106,11 @@ func (q *Queries) Close() error {
 	if q.opReceiptStmt != nil {
 		if cerr := q.opReceiptStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing opReceiptStmt: %w", cerr)
+		}
+	}
+	if q.opSignatureStmt != nil {
+		if cerr := q.opSignatureStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing opSignatureStmt: %w", cerr)
 		}
 	}
 	if q.opsAfterStmt != nil {
@@ -172,6 +180,7 @@ type Queries struct {
 	identityStmt       *sql.Stmt
 	lastArrivalStmt    *sql.Stmt
 	opReceiptStmt      *sql.Stmt
+	opSignatureStmt    *sql.Stmt
 	opsAfterStmt       *sql.Stmt
 	repairOpStmt       *sql.Stmt
 	signedOpsAfterStmt *sql.Stmt
@@ -190,6 +199,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		identityStmt:       q.identityStmt,
 		lastArrivalStmt:    q.lastArrivalStmt,
 		opReceiptStmt:      q.opReceiptStmt,
+		opSignatureStmt:    q.opSignatureStmt,
 		opsAfterStmt:       q.opsAfterStmt,
 		repairOpStmt:       q.repairOpStmt,
 		signedOpsAfterStmt: q.signedOpsAfterStmt,

@@ -100,6 +100,18 @@ func (q *Queries) OpReceipt(ctx context.Context, arrival int64) (OpReceiptRow, e
 	return i, err
 }
 
+const OpSignature = `-- name: OpSignature :one
+SELECT signature FROM crdt_ops WHERE op_id = ?
+`
+
+// OpSignature returns the stored signature of an op.
+func (q *Queries) OpSignature(ctx context.Context, opID []byte) ([]byte, error) {
+	row := q.queryRow(ctx, q.opSignatureStmt, OpSignature, opID)
+	var signature []byte
+	err := row.Scan(&signature)
+	return signature, err
+}
+
 const OpsAfter = `-- name: OpsAfter :many
 SELECT arrival, op_id, payload,
        CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0)

@@ -3,6 +3,7 @@ package oplog
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
@@ -125,6 +126,17 @@ func signedRow(from *db.SignedOpsAfterRow) SignedRow {
 	copy(row.ID[:], from.OpID)
 	copy(row.Signature[:], from.Signature)
 	return row
+}
+
+// Signature returns the stored signature of an op; the zero one if there is no
+// row for the op.
+func (l *Log) Signature(ctx context.Context, id crdt.OpID) (sig crdt.Signature, err error) {
+	stored, err := l.queries.OpSignature(context.WithoutCancel(ctx), id[:])
+	if errors.Is(err, sql.ErrNoRows) {
+		return sig, nil
+	}
+	copy(sig[:], stored)
+	return sig, l.fail("read signature", err)
 }
 
 // Epoch returns the epoch that rows bear, also of a log without any.

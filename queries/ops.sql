@@ -50,3 +50,7 @@ SELECT CAST(COALESCE(max(arrival), 0) AS INTEGER) FROM crdt_ops;
 -- name: AppendRepair :exec
 -- AppendRepair notes that a damaged row got its bytes back.
 INSERT INTO repairs (op_id, repaired_at) VALUES (?, ?);
+
+-- name: OpSignature :one
+-- OpSignature returns the stored signature of an op.
+SELECT signature FROM crdt_ops WHERE op_id = ?;

@@ -82,6 +82,26 @@ func TestDamagedSeq(t *testing.T) {
 	}
 }
 
+// TestDamagedSignature: a row whose signature is damaged shows, and is in no
+// bundle; importing the op mends it.
+func TestDamagedSignature(t *testing.T) {
+	path, before, lines := damage(t, "signature = zeroblob(64) WHERE arrival = 2")
+	r := newReplica(t, path)
+	if diff := cmp.Diff(before, text(t, r)); diff != "" {
+		t.Error(diff)
+	}
+	report, err := r.Export(t.Context(), nil, func(crdt.SignedOp) error { return nil })
+	if err != nil || report.Exported != 4 || report.Damaged != 1 {
+		t.Errorf("export: got %+v, %v", report, err)
+	}
+	imports(t, r, replica.ImportReport{Mended: 1, Known: 4}, lines...)
+	imports(t, r, replica.ImportReport{Known: 5}, lines...)
+	imports(t, newReplica(t, path+".peer"), replica.ImportReport{New: 5}, exported(t, r)...)
+	if diff := cmp.Diff(before, text(t, r)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestHeadsOfADamagedLog: a replica that cannot read all its rows does not say
 // that it has them, so that it gets them again.
 func TestHeadsOfADamagedLog(t *testing.T) {

@@ -3,7 +3,10 @@ package replica
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
@@ -39,7 +42,8 @@ func (r *Replica) Heads(ctx context.Context) (heads []crdt.OpID, err error) {
 // ExportReport says what an Export left out.
 type ExportReport struct {
 	Exported int
-	// Damaged rows hold nothing that could be sent.
+	// Damaged rows hold nothing that could be sent: the payload or the signature
+	// is not what it was.
 	Damaged int
 	// Refused are ops that this replica keeps, but refuses itself.
 	Refused int
@@ -65,7 +69,8 @@ func (r *Replica) Export(ctx context.Context, since []crdt.OpID, fn func(crdt.Si
 		if err != nil {
 			return err
 		}
-		return r.log.ReadSigned(ctx, 0, func(row oplog.SignedRow) error {
+		out := &exporter{report: &report, fn: fn}
+		err = r.log.ReadSigned(ctx, 0, func(row oplog.SignedRow) error {
 			op, err := r.entry(row)
 			switch {
 			case err != nil:
@@ -79,11 +84,57 @@ func (r *Replica) Export(ctx context.Context, since []crdt.OpID, fn func(crdt.Si
 				report.Refused++
 				return nil
 			}
-			report.Exported++
-			return fn(crdt.SignedOp{ID: op.ID, Payload: row.Payload, Signature: row.Signature})
+			return out.add(crdt.SignedOp{ID: op.ID, Payload: row.Payload, Signature: row.Signature})
 		})
+		if err != nil {
+			return err
+		}
+		return out.flush()
 	})
 	return report, err
+}
+
+// exporter verifies ops on all processors and hands them on in their order.
+// Replay does not look at signatures, but a bundle with one that is damaged would
+// leave its reader without all that builds on the op.
+type exporter struct {
+	report *ExportReport
+	fn     func(crdt.SignedOp) error
+	ops    []crdt.SignedOp
+}
+
+func (e *exporter) add(op crdt.SignedOp) error {
+	if e.ops = append(e.ops, op); len(e.ops) < batchSize {
+		return nil
+	}
+	return e.flush()
+}
+
+func (e *exporter) flush() error {
+	valid := make([]bool, len(e.ops))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(e.ops); i = next.Add(1) - 1 {
+				_, err := crdt.Verify(e.ops[i].Payload, e.ops[i].Signature)
+				valid[i] = err == nil
+			}
+		})
+	}
+	wg.Wait()
+	for i, op := range e.ops {
+		if !valid[i] {
+			e.report.Damaged++
+			continue
+		}
+		if err := e.fn(op); err != nil {
+			return err
+		}
+		e.report.Exported++
+	}
+	e.ops = e.ops[:0]
+	return nil
 }
 
 // ancestors returns the ops since and all they build on.

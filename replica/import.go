@@ -20,7 +20,7 @@ const (
 	// parents are taken first, whatever the bundle's order.
 	windowBytes = 64 << 20
 	// candidateBytes is what an op in a window takes besides its payload.
-	candidateBytes = 256
+	candidateBytes = 320
 	// batchSize is the ops of one transaction: few enough that other writers
 	// wait no longer than for some dozen writes of their own.
 	batchSize = 256
@@ -58,8 +58,10 @@ type Refusal struct {
 type candidate struct {
 	signed crdt.SignedOp
 	line   int
-	bytes  int64  // of the bundle
-	seq    uint64 // once verified; the op itself may take forty times its payload
+	bytes  int64          // of the bundle
+	known  bool           // it is here already,
+	stored crdt.Signature // with another signature
+	seq    uint64         // once verified; the op itself may take forty times its payload
 	err    error
 }
 
@@ -145,8 +147,9 @@ func (im *importer) read(bundle *oplog.BundleReader) (window []candidate, err er
 	return window, nil
 }
 
-// unknown leaves out what is here already: a payload that was admitted once need
-// not be verified again, which is nearly all that an import costs.
+// unknown leaves out what is here already, with the same signature: what was
+// admitted once need not be verified again, which is nearly all that an import
+// costs.
 func (im *importer) unknown(ctx context.Context, window []candidate) (left []candidate, err error) {
 	err = im.r.read(ctx, func() error {
 		if im.r.log == nil {
@@ -160,11 +163,16 @@ func (im *importer) unknown(ctx context.Context, window []candidate) (left []can
 		left = window[:0]
 		for _, c := range window {
 			if im.r.state.Doc().Knows(c.signed.ID) {
-				im.report.Known++
-				im.progress(c.bytes)
-			} else {
-				left = append(left, c)
+				if c.stored, err = im.r.log.Signature(ctx, c.signed.ID); err != nil {
+					return err
+				}
+				if c.known = true; c.stored == c.signed.Signature {
+					im.report.Known++
+					im.progress(c.bytes)
+					continue
+				}
 			}
+			left = append(left, c)
 		}
 		return nil
 	})
@@ -265,13 +273,16 @@ func (im *importer) write(ctx context.Context, batch []candidate) error {
 // only when the log has been read anew.
 func (im *importer) mend(ctx context.Context, batch []candidate) error {
 	im.mended = nil
-	if err := im.r.catchUp(ctx); err != nil || len(im.r.odd) == 0 {
+	if err := im.r.catchUp(ctx); err != nil {
 		return err
+	}
+	if !slices.ContainsFunc(batch, im.isDamaged) {
+		return nil
 	}
 	return im.r.log.Write(ctx, func(tx *oplog.Tx) error {
 		for i := range batch {
 			c := &batch[i]
-			if im.r.odd[c.signed.ID] != rowDamaged || im.mended[c.signed.ID] {
+			if !im.isDamaged(*c) || im.mended[c.signed.ID] {
 				continue
 			}
 			op, err := im.decoder.Decode(c.signed.Payload)
@@ -289,6 +300,16 @@ func (im *importer) mend(ctx context.Context, batch []candidate) error {
 		}
 		return nil
 	})
+}
+
+// isDamaged reports whether the op's row cannot be read, or bears a signature
+// that is not valid. The document shows the second, but nobody else would take it.
+func (im *importer) isDamaged(c candidate) bool {
+	if !c.known {
+		return im.r.odd[c.signed.ID] == rowDamaged
+	}
+	_, err := crdt.Verify(c.signed.Payload, c.stored)
+	return err != nil
 }
 
 // take takes in one op, or refuses it. An error is the storage's.
