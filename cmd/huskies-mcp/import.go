@@ -72,7 +72,7 @@ func importBundle(cmd *cobra.Command, env *environment, path string) error {
 	progress, done := progressBar(cmd.ErrOrStderr(), size, "import")
 	report, err := env.replica.Import(cmd.Context(), oplog.NewBundleReader(interruptible{cmd.Context(), in}), progress)
 	done()
-	if cmd.Context().Err() != nil {
+	if err != nil && cmd.Context().Err() != nil {
 		err = errors.New("interrupted")
 	}
 	if errors.Is(err, replica.ErrNoBundle) {
