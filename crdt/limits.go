@@ -53,9 +53,9 @@ const (
 	// MaxPendingPerAuthor and MaxPending bound the ops that wait for parents,
 	// in count, and the Bytes variants in bytes of memory, payload and decoded
 	// edits (per replica, not part of the format: an op refused by them may be
-	// sent again). A week offline
-	// of one busy author delivered in reverse fits the first; a hundred
-	// hostile authors cannot pass the total.
+	// sent again). A week offline of one busy author delivered in reverse fits
+	// the first; a hundred authors cannot pass the total, which trusted authors
+	// have for themselves and all others for themselves.
 	MaxPendingPerAuthor      = 1 << 15
 	MaxPending               = 1 << 17
 	MaxPendingBytesPerAuthor = 32 << 20

@@ -97,28 +97,34 @@ func (r *Replica) Import(ctx context.Context, bundle *oplog.BundleReader, progre
 	for {
 		window, end := im.read(bundle)
 		if end != nil && !errors.Is(end, io.EOF) {
-			return im.report, end
+			err := im.end(ctx, end)
+			return im.report, err
 		}
 		window, err := im.unknown(ctx, window)
 		if err == nil {
 			err = im.store(ctx, im.verify(window))
 		}
 		if err != nil || end != nil {
-			return im.report, errors.Join(err, im.countPending(ctx))
+			err = im.end(ctx, err)
+			return im.report, err
 		}
 	}
 }
 
-// countPending counts the ops taken in that still wait.
-func (im *importer) countPending(ctx context.Context) error {
-	return im.r.View(ctx, func(s *pipeline.State) error {
+// end counts the ops taken in that still wait, and returns err.
+func (im *importer) end(ctx context.Context, err error) error {
+	viewErr := im.r.View(ctx, func(s *pipeline.State) error {
 		for id := range im.waiting {
-			if !s.Doc().Has(id) {
+			if s.Doc().Knows(id) && !s.Doc().Has(id) { // not if its commit failed
 				im.report.Pending++
 			}
 		}
 		return nil
 	})
+	if err == nil {
+		err = viewErr
+	}
+	return err
 }
 
 // read reads a window of the bundle. At its end the error is io.EOF, with the

@@ -197,11 +197,11 @@ func TestFailedImportChangesNothing(t *testing.T) {
 	before := text(t, r)
 
 	refuseCommits.Store(true)
-	report, err := tryImport(r, lines...)
+	report, err := tryImport(r, lines[1:]...) // without what they build on
 	refuseCommits.Store(false)
 
 	var storage *oplog.Error
-	if !errors.As(err, &storage) || storage.Op != "commit" || report.New != 0 {
+	if !errors.As(err, &storage) || storage.Op != "commit" || report.New != 0 || report.Pending != 0 {
 		t.Fatalf("got %+v, %v, want a failed commit", report, err)
 	}
 	for who, r := range map[string]*replica.Replica{"importer": r, "other": other} {
