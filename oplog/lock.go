@@ -4,23 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
 )
 
-// errLockTimeout: the lock was not free in time.
-var errLockTimeout = errors.New("another process holds the lock")
-
-// DefaultLockTimeout bounds a wait for the lock. The queue of 8 processes that
-// write in a loop passes in milliseconds; hosts give up a call after 60 s.
-const DefaultLockTimeout = 10 * time.Second
+// ErrLockTimeout: the lock was not free in time.
+var ErrLockTimeout = errors.New("another process holds the lock")
 
 // Lock is the right to write to the database at a path: an exclusive flock(2)
 // on <database>.lock, by which processes queue, and a queue for the goroutines
-// of this process. One process uses one Lock a path.
+// of this process. One process uses one Lock a path. Who holds the lock has
+// written its process ID into the file, for those who wait in vain.
 //
 // A blocked flock cannot be interrupted. When a wait runs out of time the
 // goroutine in flock stays, lets the lock go again should it get it with nobody
@@ -28,7 +28,6 @@ const DefaultLockTimeout = 10 * time.Second
 // than one such goroutine.
 type Lock struct {
 	database string
-	timeout  time.Duration
 	turn     chan struct{} // holds one token; who has it may use the rest
 
 	mu      sync.Mutex   // guards all below
@@ -46,57 +45,119 @@ type lockResult struct {
 	err  error
 }
 
-// NewLock returns the lock of the database at path. A wait for it ends with an
-// error after timeout; 0 means DefaultLockTimeout.
-func NewLock(path string, timeout time.Duration) *Lock {
-	if timeout == 0 {
-		timeout = DefaultLockTimeout
-	}
-	l := &Lock{database: path, timeout: timeout, turn: make(chan struct{}, 1)}
+// NewLock returns the lock of the database at path.
+func NewLock(path string) *Lock {
+	l := &Lock{database: path, turn: make(chan struct{}, 1)}
 	l.turn <- struct{}{}
 	return l
 }
 
-// Acquire waits for the lock and returns what releases it. The database's
-// folder must be there.
-func (l *Lock) Acquire(ctx context.Context) (release func(), err error) {
-	path, err := resolve(l.database)
+// Acquire waits for the lock, at most for the given time, and returns what
+// releases it. The database's folder must be there. When the time is up the
+// error is ErrLockTimeout, in an [Error] that names the holder.
+func (l *Lock) Acquire(ctx context.Context, wait time.Duration) (release func(), err error) {
+	path, err := l.path()
 	if err != nil {
-		return nil, storageError("lock", l.database, err)
+		return nil, err
 	}
-	path += ".lock"
-	timer := time.NewTimer(l.timeout)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-l.turn:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-timer.C:
-		return nil, l.failed(path, errLockTimeout)
+		return nil, failedLock(path, ErrLockTimeout)
 	}
 	file, err := l.acquireFile(ctx, path, timer.C)
 	if err != nil {
 		l.turn <- struct{}{}
-		return nil, l.failed(path, err)
+		return nil, failedLock(path, err)
 	}
+	writePID(path)
 	return func() {
 		_ = file.Unlock() // closing the descriptor lets go in any case
 		l.turn <- struct{}{}
 	}, nil
 }
 
-// failed says what err means to the caller.
-func (l *Lock) failed(path string, err error) error {
+// path returns where the lock's file is.
+func (l *Lock) path() (string, error) {
+	path, err := resolve(l.database)
+	if err != nil {
+		return "", storageError("lock", l.database, err)
+	}
+	return path + ".lock", nil
+}
+
+// failedLock says what err means to the caller.
+func failedLock(path string, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case errors.Is(err, errLockTimeout):
+	case errors.Is(err, ErrLockTimeout):
+		who, find := "a process", fmt.Sprintf(": a person can find it with 'fuser %s'", path)
+		if pid := readPID(path); pid != 0 {
+			who, find = fmt.Sprintf("process %d", pid), ""
+			err = fmt.Errorf("%w: it is %s", err, who)
+		}
 		return &Error{
 			Op: "lock", Path: path, Err: err,
-			Next: fmt.Sprintf("nothing was written; repeat the call later. If it goes on, a process that holds the lock hangs or is stopped (waited %v): a person can find it with 'fuser %s'", l.timeout, path),
+			Next: fmt.Sprintf("nothing was written; repeat the call later. If it goes on, %s holds the lock and hangs or is stopped%s; 'huskies-mcp doctor' says more", who, find),
 		}
 	}
 	return storageError("lock", path, err)
+}
+
+// pidBytes is the length of what a holder writes: its process ID and a newline,
+// filled up with blanks, so that it covers what an earlier one wrote.
+const pidBytes = 20
+
+// writePID writes our process ID into the lock's file. It is there for people:
+// that it cannot be written, on a full disk, is no reason not to go on. The
+// caller holds the lock.
+func writePID(path string) {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	_, _ = f.WriteAt(fmt.Appendf(nil, "%-*d\n", pidBytes-1, os.Getpid()), 0)
+}
+
+// readPID returns the process ID in the lock's file, 0 if there is none.
+func readPID(path string) int {
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) > pidBytes {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || pid < 0 {
+		return 0
+	}
+	return pid
+}
+
+// Holder says whether a process holds the lock now and which one, as far as it
+// is known: pid is 0 if it is not. It does not wait, and makes no file.
+func (l *Lock) Holder() (pid int, held bool, err error) {
+	path, err := l.path()
+	if err != nil {
+		return 0, false, err
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return 0, false, nil
+	}
+	// A shared lock, so that two who ask do not see each other.
+	f := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	free, err := f.TryRLock()
+	if err != nil {
+		return 0, false, storageError("look at lock", path, err)
+	}
+	if free {
+		return 0, false, f.Unlock()
+	}
+	return readPID(path), true, nil
 }
 
 func (l *Lock) acquireFile(ctx context.Context, path string, expired <-chan time.Time) (*flock.Flock, error) {
@@ -108,7 +169,7 @@ func (l *Lock) acquireFile(ctx context.Context, path string, expired <-chan time
 		case <-ctx.Done():
 			res = l.abandon(attempt, ctx.Err())
 		case <-expired:
-			res = l.abandon(attempt, errLockTimeout)
+			res = l.abandon(attempt, ErrLockTimeout)
 		}
 		if res.err != nil {
 			return nil, res.err

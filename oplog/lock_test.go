@@ -3,6 +3,7 @@ package oplog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +15,9 @@ import (
 
 	"github.com/gofrs/flock"
 )
+
+// short is as long as a test waits for a lock that it does not get.
+const short = 50 * time.Millisecond
 
 // holdLock takes the lock as another process would: flock(2) locks belong to
 // the open file, so a second descriptor in this process is another holder.
@@ -32,12 +36,12 @@ func holdLock(t *testing.T, path string) (release func()) {
 
 func TestLockTimeoutIsAClearError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	log, l := mustCreate(t, path), testLock(path)
+	log, l := mustCreate(t, path), NewLock(path)
 	held := holdLock(t, path+".lock")
 	for range 3 { // one waiting goroutine serves them all
-		_, err := l.Acquire(t.Context())
+		_, err := l.Acquire(t.Context(), short)
 		var e *Error
-		if !errors.As(err, &e) || !strings.Contains(e.Next, "fuser "+path+".lock") {
+		if !errors.As(err, &e) || !errors.Is(err, ErrLockTimeout) || !strings.Contains(e.Next, "nothing was written") {
 			t.Fatalf("got %v", err)
 		}
 	}
@@ -45,26 +49,76 @@ func TestLockTimeoutIsAClearError(t *testing.T) {
 		t.Errorf("%d rows", got)
 	}
 	held()
-	release, err := l.Acquire(t.Context())
+	release, err := l.Acquire(t.Context(), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	release()
 }
 
+// TestLockNamesItsHolder: who waits in vain hears which process holds the lock,
+// also in place of one with a longer ID; who asks hears it without waiting.
+func TestLockNamesItsHolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	if pid, held, err := NewLock(path).Holder(); pid != 0 || held || err != nil {
+		t.Errorf("no file yet: %d, %v, %v", pid, held, err)
+	}
+	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) != 0 {
+		t.Errorf("asking made %v", entries)
+	}
+	if err := os.WriteFile(path+".lock", []byte("4294967295         \n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	holder, other := NewLock(path), NewLock(path)
+	release, err := holder.Acquire(t.Context(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = other.Acquire(t.Context(), short)
+	var e *Error
+	if want := fmt.Sprintf("process %d holds the lock", os.Getpid()); !errors.As(err, &e) || !strings.Contains(e.Next, want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+	if pid, held, err := other.Holder(); pid != os.Getpid() || !held || err != nil {
+		t.Errorf("held: %d, %v, %v", pid, held, err)
+	}
+	release()
+	for waits(other) {
+		runtime.Gosched()
+	}
+	if pid, held, err := other.Holder(); pid != 0 || held || err != nil {
+		t.Errorf("free: %d, %v, %v", pid, held, err)
+	}
+}
+
+// TestLockHolderUnknown: what is no process ID is not passed on as one.
+func TestLockHolderUnknown(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	defer holdLock(t, path+".lock")()
+	for _, text := range []string{"", "-1", "1 2", "x", strings.Repeat("1", 30)} {
+		if err := os.WriteFile(path+".lock", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := NewLock(path).Acquire(t.Context(), short)
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(e.Next, "fuser "+path+".lock") {
+			t.Errorf("%q: got %v", text, err)
+		}
+	}
+}
+
 // TestAbandonedLockIsLetGo: a lock that comes after its caller gave up is free
 // for others at once.
 func TestAbandonedLockIsLetGo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	l := NewLock(path, time.Millisecond)
+	l := NewLock(path)
 	held := holdLock(t, path+".lock")
-	if _, err := l.Acquire(t.Context()); !errors.Is(err, errLockTimeout) {
+	if _, err := l.Acquire(t.Context(), time.Millisecond); !errors.Is(err, ErrLockTimeout) {
 		t.Fatalf("got %v", err)
 	}
 	held()
 	holdLock(t, path+".lock")() // blocks until the abandoned attempt has let go
-	l.timeout = time.Minute
-	release, err := l.Acquire(t.Context())
+	release, err := l.Acquire(t.Context(), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,11 +127,11 @@ func TestAbandonedLockIsLetGo(t *testing.T) {
 
 func TestLockHonoursContext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	l := NewLock(path, time.Hour)
+	l := NewLock(path)
 	held := holdLock(t, path+".lock")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := l.Acquire(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := l.Acquire(ctx, time.Hour); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	<-l.turn // was given back
@@ -97,12 +151,12 @@ func waits(l *Lock) bool {
 // TestLockOfARemovedFile: after somebody removed the lock file, all meet at the
 // new one.
 func TestLockOfARemovedFile(t *testing.T) {
-	l := NewLock(filepath.Join(t.TempDir(), "p.db"), time.Minute)
+	l := NewLock(filepath.Join(t.TempDir(), "p.db"))
 	path := l.database + ".lock"
 	held := holdLock(t, path)
 	got := make(chan func())
 	go func() {
-		release, err := l.Acquire(context.Background())
+		release, err := l.Acquire(context.Background(), time.Minute)
 		if err != nil {
 			t.Error(err)
 		}
@@ -129,13 +183,13 @@ func TestLockOfARemovedFile(t *testing.T) {
 // and all get their turn.
 func TestLockExcludes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	locks := []*Lock{NewLock(path, time.Minute), NewLock(path, time.Minute)}
+	locks := []*Lock{NewLock(path), NewLock(path)}
 	var wg sync.WaitGroup
 	var inside, total atomic.Int32
 	for i := range 8 {
 		wg.Go(func() {
 			for range 50 {
-				release, err := locks[i%2].Acquire(context.Background())
+				release, err := locks[i%2].Acquire(context.Background(), time.Minute)
 				if err != nil {
 					t.Error(err)
 					return

@@ -48,14 +48,12 @@ func testConfig(t *testing.T, path string) Config {
 }
 
 // testLock is the lock of the database at path, with little patience.
-func testLock(path string) *Lock { return NewLock(path, 50*time.Millisecond) }
-
 // create is Create as a writer calls it.
 func create(cfg Config) (*Log, error) {
 	if err := CreateFolder(cfg.Path); err != nil {
 		return nil, err
 	}
-	release, err := NewLock(cfg.Path, 0).Acquire(context.Background())
+	release, err := NewLock(cfg.Path).Acquire(context.Background(), time.Minute)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +95,7 @@ func appendOps(t *testing.T, l *Log, names ...string) {
 
 // write takes the lock and writes.
 func write(l *Log, fn func(*Tx) error) error {
-	release, err := NewLock(l.cfg.Path, 0).Acquire(context.Background())
+	release, err := NewLock(l.cfg.Path).Acquire(context.Background(), time.Minute)
 	if err != nil {
 		return err
 	}

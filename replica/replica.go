@@ -22,10 +22,14 @@ type Config struct {
 	// Rand gives the seed of a new database's key.
 	Rand io.Reader
 	// LockTimeout bounds a write's wait for other writers; 0 means
-	// oplog.DefaultLockTimeout.
+	// DefaultLockTimeout.
 	LockTimeout time.Duration
 	Logger      *slog.Logger
 }
+
+// DefaultLockTimeout bounds a wait for the lock. The queue of 8 processes that
+// write in a loop passes in milliseconds; hosts give up a call after 60 s.
+const DefaultLockTimeout = 10 * time.Second
 
 // Replica is one process's copy of the pipeline.
 type Replica struct {
@@ -52,7 +56,10 @@ type Replica struct {
 
 // New returns a replica of the database at cfg.Path. It opens nothing.
 func New(cfg Config) *Replica {
-	r := &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path, cfg.LockTimeout)}
+	if cfg.LockTimeout == 0 {
+		cfg.LockTimeout = DefaultLockTimeout
+	}
+	r := &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path)}
 	r.forget()
 	return r
 }
@@ -142,7 +149,7 @@ func (r *Replica) Update(ctx context.Context, agent string, fn func(*pipeline.Tx
 
 // locked calls fn with the lock and mu held and the log open, made if need be.
 func (r *Replica) locked(ctx context.Context, fn func() error) error {
-	release, err := r.writing.Acquire(ctx)
+	release, err := r.writing.Acquire(ctx, r.cfg.LockTimeout)
 	if err != nil {
 		return err
 	}

@@ -56,10 +56,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 // options are what flags and environment say.
 type options struct {
-	db         string
-	agent      string
-	maxRetries string
-	logLevel   string
+	db          string
+	agent       string
+	maxRetries  string
+	lockTimeout string
+	logLevel    string
 }
 
 func rootCommand() *cobra.Command {
@@ -88,6 +89,7 @@ the repository.`,
 	flags.StringVar(&opts.db, "db", "", "database file (HUSKIES_DB)")
 	flags.StringVar(&opts.agent, "agent", "", "name of the agent that asks, for the history (HUSKIES_AGENT)")
 	flags.StringVar(&opts.maxRetries, "max-retries", "", fmt.Sprintf("retry count at which bump_retry blocks a story, 0 for never (HUSKIES_MAX_RETRIES, default %d)", tools.DefaultMaxRetries))
+	flags.StringVar(&opts.lockTimeout, "lock-timeout", "", fmt.Sprintf("how long a write waits for other processes before it is refused (HUSKIES_LOCK_TIMEOUT, default %v)", replica.DefaultLockTimeout))
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
 	cmd.AddCommand(serveCommand(&opts), callCommand(&opts), logCommand(&opts), exportCommand(&opts), importCommand(&opts),
 		headsCommand(&opts), identityCommand(&opts), trustCommand(&opts), doctorCommand(&opts), versionCommand())
@@ -133,6 +135,10 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	if env.maxRetries, err = maxRetries(opts.maxRetries, os.Getenv("HUSKIES_MAX_RETRIES")); err != nil {
 		return nil, err
 	}
+	timeout, err := lockTimeout(opts.lockTimeout, os.Getenv("HUSKIES_LOCK_TIMEOUT"))
+	if err != nil {
+		return nil, err
+	}
 	if cmd.Flags().Changed("db") && opts.db == "" {
 		return nil, errors.New("--db is empty: give the path of a database file, or leave --db out")
 	}
@@ -144,19 +150,17 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 		return nil, err
 	}
 	env.replica = replica.New(replica.Config{
-		Path:   env.where.Path,
-		Now:    time.Now,
-		Rand:   rand.Reader,
-		Logger: env.logger,
+		Path:        env.where.Path,
+		Now:         time.Now,
+		Rand:        rand.Reader,
+		LockTimeout: timeout,
+		Logger:      env.logger,
 	})
 	return env, nil
 }
 
 func maxRetries(flag, variable string) (int64, error) {
-	name, value := "--max-retries", flag
-	if value == "" {
-		name, value = "HUSKIES_MAX_RETRIES", variable
-	}
+	name, value := setting("--max-retries", flag, "HUSKIES_MAX_RETRIES", variable)
 	if value == "" {
 		return tools.DefaultMaxRetries, nil
 	}
@@ -165,6 +169,26 @@ func maxRetries(flag, variable string) (int64, error) {
 		return 0, fmt.Errorf("%s must be a number, 0 or more; got %q", name, value)
 	}
 	return n, nil
+}
+
+func lockTimeout(flag, variable string) (time.Duration, error) {
+	name, value := setting("--lock-timeout", flag, "HUSKIES_LOCK_TIMEOUT", variable)
+	if value == "" {
+		return replica.DefaultLockTimeout, nil
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%s must be a duration above 0, such as 10s or 500ms; got %q", name, value)
+	}
+	return d, nil
+}
+
+// setting returns what counts of a flag and an environment variable, and its name.
+func setting(flagName, flag, variableName, variable string) (name, value string) {
+	if flag != "" {
+		return flagName, flag
+	}
+	return variableName, variable
 }
 
 // toolsConfig is the environment as package tools wants it.
