@@ -19,8 +19,8 @@ var ErrLockTimeout = errors.New("another process holds the lock")
 
 // Lock is the right to write to the database at a path: an exclusive flock(2)
 // on <database>.lock, by which processes queue, and a queue for the goroutines
-// of this process. One process uses one Lock a path. Who holds the lock has
-// written its process ID into the file, for those who wait in vain.
+// of this process. One process uses one Lock a path. While a process holds the
+// lock its ID stands in the file, for those who wait in vain.
 //
 // A blocked flock cannot be interrupted. When a wait runs out of time the
 // goroutine in flock stays, lets the lock go again should it get it with nobody
@@ -74,8 +74,9 @@ func (l *Lock) Acquire(ctx context.Context, wait time.Duration) (release func(),
 		l.turn <- struct{}{}
 		return nil, failedLock(path, err)
 	}
-	writePID(path)
+	unsign := sign(path)
 	return func() {
+		unsign()
 		_ = file.Unlock() // closing the descriptor lets go in any case
 		l.turn <- struct{}{}
 	}, nil
@@ -110,19 +111,22 @@ func failedLock(path string, err error) error {
 }
 
 // pidBytes is the length of what a holder writes: its process ID and a newline,
-// filled up with blanks, so that it covers what an earlier one wrote.
+// filled up with blanks, so that it covers what stood there.
 const pidBytes = 20
 
-// writePID writes our process ID into the lock's file. It is there for people:
-// that it cannot be written, on a full disk, is no reason not to go on. The
-// caller holds the lock.
-func writePID(path string) {
+// sign writes our process ID into the lock's file, until unsign is called. It is
+// there for people: that it cannot be written, on a full disk, is no reason not
+// to go on. The caller holds the lock.
+func sign(path string) (unsign func()) {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
-		return
+		return func() {}
 	}
-	defer f.Close()
 	_, _ = f.WriteAt(fmt.Appendf(nil, "%-*d\n", pidBytes-1, os.Getpid()), 0)
+	return func() {
+		_, _ = f.WriteAt(fmt.Appendf(nil, "%-*s\n", pidBytes-1, ""), 0)
+		_ = f.Close()
+	}
 }
 
 // readPID returns the process ID in the lock's file, 0 if there is none.
