@@ -20,7 +20,16 @@ type SignedOp struct {
 // Sign encodes op and signs it with key. It sets op.Author, which must be
 // zero or the key's own, and op.ID.
 func Sign(op *Op, key ed25519.PrivateKey) (SignedOp, error) {
-	author := AuthorOf(key)
+	signed, err := Seal(op, AuthorOf(key))
+	if err == nil {
+		signed.Sign(key)
+	}
+	return signed, err
+}
+
+// Seal is Sign without the signature, which takes most of the time and which
+// nothing that builds on the op depends on: [SignedOp.Sign] adds it.
+func Seal(op *Op, author Author) (SignedOp, error) {
 	if op.Author != (Author{}) && op.Author != author {
 		return SignedOp{}, fmt.Errorf("sign op: author is %s, the key is %s's", op.Author.Short(), author.Short())
 	}
@@ -36,11 +45,12 @@ func Sign(op *Op, key ed25519.PrivateKey) (SignedOp, error) {
 		return SignedOp{}, fmt.Errorf("sign op: %w: payload of %d bytes, want at most %d", ErrMalformed, len(payload), MaxPayload)
 	}
 	op.ID, op.size = sha256.Sum256(payload), op.memory(payload)
-	return SignedOp{
-		ID:        op.ID,
-		Payload:   payload,
-		Signature: Signature(ed25519.Sign(key, signedMessage(op.ID))),
-	}, nil
+	return SignedOp{ID: op.ID, Payload: payload}, nil
+}
+
+// Sign adds the signature to what Seal made; key is that of the op's author.
+func (s *SignedOp) Sign(key ed25519.PrivateKey) {
+	s.Signature = Signature(ed25519.Sign(key, signedMessage(s.ID)))
 }
 
 // Verify admits an op: it decodes the payload, which checks size, encoding and

@@ -18,11 +18,23 @@ type Error struct {
 	Path string
 	Next string
 	Err  error
+	// remedy is Next without the doubt about what is on disk.
+	remedy string
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Path, e.Err) }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Uncertain reports whether the change may be on disk all the same.
+func (e *Error) Uncertain() bool { return e.Op == opCommit }
+
+// Undone returns e for a change that was found not to be on disk.
+func (e *Error) Undone() *Error {
+	sure := *e
+	sure.Next = "nothing was written. " + e.remedy
+	return &sure
+}
 
 // opCommit is the Op of the one failure after which the change may be on disk.
 const opCommit = "commit"
@@ -37,11 +49,12 @@ func storageError(op, path string, err error) error {
 	if err == nil || errors.As(err, &known) || errors.Is(err, ErrNoLog) || errors.Is(err, ErrOutdated) {
 		return err
 	}
-	next := remedy(path, err)
-	if op == opCommit {
-		next = "read the item before you repeat the call: the change may have been made. " + next
+	e := &Error{Op: op, Path: path, Err: err, remedy: remedy(path, err)}
+	e.Next = e.remedy
+	if e.Uncertain() {
+		e.Next = "read the item before you repeat the call: the change may have been made. " + e.remedy
 	}
-	return &Error{Op: op, Path: path, Next: next, Err: err}
+	return e
 }
 
 // remedy says what to do about err, by SQLite's result code

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -28,9 +27,11 @@ var ErrLockTimeout = errors.New("another process holds the lock")
 // than one such goroutine.
 type Lock struct {
 	database string
-	turn     chan struct{} // holds one token; who has it may use the rest
+	turn     chan struct{} // holds one token; who has it may use pid
+	pid      pidFile
 
 	mu      sync.Mutex   // guards all below
+	found   string       // the path of the lock's file; empty: not looked for yet
 	waiting *lockAttempt // the goroutine in flock(2), if any
 }
 
@@ -52,80 +53,116 @@ func NewLock(path string) *Lock {
 	return l
 }
 
-// Acquire waits for the lock, at most for the given time, and returns what
-// releases it. The database's folder must be there. When the time is up the
-// error is ErrLockTimeout, in an [Error] that names the holder.
-func (l *Lock) Acquire(ctx context.Context, wait time.Duration) (release func(), err error) {
-	path, err := l.path()
-	if err != nil {
-		return nil, err
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
+// Acquire waits for the lock until ctx ends and returns what releases it. The
+// database's folder must be there. If ctx ends with the cause [ErrLockTimeout],
+// the error is [Lock.TimedOut]'s.
+func (l *Lock) Acquire(ctx context.Context) (release func(), err error) {
 	select {
 	case <-l.turn:
 	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-timer.C:
-		return nil, failedLock(path, ErrLockTimeout)
+		return nil, l.failed(context.Cause(ctx))
 	}
-	file, err := l.acquireFile(ctx, path, timer.C)
+	path, err := l.find()
+	if err == nil {
+		release, err = l.acquireFile(ctx, path)
+	}
 	if err != nil {
 		l.turn <- struct{}{}
-		return nil, failedLock(path, err)
+		return nil, l.failed(err)
 	}
-	unsign := sign(path)
-	return func() {
-		unsign()
-		_ = file.Unlock() // closing the descriptor lets go in any case
-		l.turn <- struct{}{}
-	}, nil
+	return release, nil
 }
 
-// path returns where the lock's file is.
-func (l *Lock) path() (string, error) {
-	path, err := resolve(l.database)
-	if err != nil {
-		return "", storageError("lock", l.database, err)
+// find returns where the lock's file is. To look for it takes a look at every
+// folder above, so the answer is kept until Forget.
+func (l *Lock) find() (path string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.found == "" {
+		database, err := resolve(l.database)
+		if err != nil {
+			return "", storageError("lock", l.database, err)
+		}
+		l.found = database + ".lock"
 	}
-	return path + ".lock", nil
+	return l.found, nil
 }
 
-// failedLock says what err means to the caller.
-func failedLock(path string, err error) error {
+// Forget makes the next acquire look anew for the lock's file: what is at the
+// database's path may be a link that leads to another one now.
+func (l *Lock) Forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.found = ""
+}
+
+// failed says what err means to the caller.
+func (l *Lock) failed(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, ErrLockTimeout):
-		who, find := "a process", fmt.Sprintf(": a person can find it with 'fuser %s'", path)
-		if pid := readPID(path); pid != 0 {
-			who, find = fmt.Sprintf("process %d", pid), ""
-			err = fmt.Errorf("%w: it is %s", err, who)
-		}
-		return &Error{
-			Op: "lock", Path: path, Err: err,
-			Next: fmt.Sprintf("nothing was written; repeat the call later. If it goes on, %s holds the lock and hangs or is stopped%s; 'huskies-mcp doctor' says more", who, find),
-		}
+		return l.TimedOut()
 	}
-	return storageError("lock", path, err)
+	return storageError("lock", l.database+".lock", err)
+}
+
+// TimedOut returns the error of who waited for the lock too long. It is an
+// [ErrLockTimeout] and names the process that holds the lock, if that is known.
+func (l *Lock) TimedOut() error {
+	path, err := l.find()
+	if err != nil {
+		return err
+	}
+	err = ErrLockTimeout
+	who, find := "a process", fmt.Sprintf(": a person can find it with 'fuser %s'", path)
+	if pid := readPID(path); pid != 0 {
+		who, find = fmt.Sprintf("process %d", pid), ""
+		err = fmt.Errorf("%w: it is %s", err, who)
+	}
+	return &Error{
+		Op: "lock", Path: path, Err: err,
+		Next: fmt.Sprintf("nothing was written; repeat the call later. If it goes on, %s holds the lock and hangs or is stopped%s; 'huskies-mcp doctor' says more", who, find),
+	}
 }
 
 // pidBytes is the length of what a holder writes: its process ID and a newline,
 // filled up with blanks, so that it covers what stood there.
 const pidBytes = 20
 
-// sign writes our process ID into the lock's file, until unsign is called. It is
+// pidFile is the lock's file, open for writing the holder's process ID. That is
 // there for people: that it cannot be written, on a full disk, is no reason not
-// to go on. The caller holds the lock.
-func sign(path string) (unsign func()) {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return func() {}
+// to go on.
+type pidFile struct {
+	file *os.File
+	info fs.FileInfo
+}
+
+// sign writes our process ID into the lock's file at path, which is the one that
+// lock describes. The caller holds the lock.
+func (p *pidFile) sign(path string, lock fs.FileInfo) {
+	if p.file == nil || !os.SameFile(p.info, lock) {
+		p.close()
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return
+		}
+		p.file, p.info = f, lock
 	}
-	_, _ = f.WriteAt(fmt.Appendf(nil, "%-*d\n", pidBytes-1, os.Getpid()), 0)
-	return func() {
-		_, _ = f.WriteAt(fmt.Appendf(nil, "%-*s\n", pidBytes-1, ""), 0)
-		_ = f.Close()
+	_, _ = p.file.WriteAt(fmt.Appendf(nil, "%-*d\n", pidBytes-1, os.Getpid()), 0)
+}
+
+// unsign takes the process ID out again.
+func (p *pidFile) unsign() {
+	if p.file != nil {
+		_, _ = p.file.WriteAt(fmt.Appendf(nil, "%-*s\n", pidBytes-1, ""), 0)
+	}
+}
+
+func (p *pidFile) close() {
+	if p.file != nil {
+		_ = p.file.Close()
+		*p = pidFile{}
 	}
 }
 
@@ -145,7 +182,7 @@ func readPID(path string) int {
 // Holder says whether a process holds the lock now and which one, as far as it
 // is known: pid is 0 if it is not. It does not wait, and makes no file.
 func (l *Lock) Holder() (pid int, held bool, err error) {
-	path, err := l.path()
+	path, err := l.find()
 	if err != nil {
 		return 0, false, err
 	}
@@ -164,22 +201,27 @@ func (l *Lock) Holder() (pid int, held bool, err error) {
 	return readPID(path), true, nil
 }
 
-func (l *Lock) acquireFile(ctx context.Context, path string, expired <-chan time.Time) (*flock.Flock, error) {
+// acquireFile takes the flock. The caller has the turn, which what it returns
+// gives back.
+func (l *Lock) acquireFile(ctx context.Context, path string) (release func(), err error) {
 	for {
 		var res lockResult
 		attempt := l.attempt(path)
 		select {
 		case res = <-attempt.done:
 		case <-ctx.Done():
-			res = l.abandon(attempt, ctx.Err())
-		case <-expired:
-			res = l.abandon(attempt, ErrLockTimeout)
+			res = l.abandon(attempt, context.Cause(ctx))
 		}
 		if res.err != nil {
 			return nil, res.err
 		}
-		if sameFile(res.file, path) {
-			return res.file, nil
+		if info, ok := stillAt(path, res.file); ok {
+			l.pid.sign(path, info)
+			return func() {
+				l.pid.unsign()
+				_ = res.file.Unlock() // closing the descriptor lets go in any case
+				l.turn <- struct{}{}
+			}, nil
 		}
 		_ = res.file.Unlock() // the file was replaced meanwhile: lock the new one
 	}
@@ -227,13 +269,17 @@ func (l *Lock) abandon(a *lockAttempt, why error) lockResult {
 	}
 }
 
-// sameFile reports whether the locked file is still the one at path: after
-// somebody removed the file, others lock a new one there.
-func sameFile(f *flock.Flock, path string) bool {
+// stillAt reports whether the locked file is still the one at path, and describes
+// it: after somebody removed the file, others lock a new one there.
+func stillAt(path string, f *flock.Flock) (there fs.FileInfo, ok bool) {
 	held, err := f.Stat()
 	if err != nil {
-		return false
+		return nil, false
 	}
-	there, err := os.Stat(path)
-	return err == nil && os.SameFile(held, there)
+	there, err = os.Stat(path)
+	return there, err == nil && os.SameFile(held, there)
 }
+
+// Close closes what the lock has open. The caller does not hold the lock, and
+// nobody acquires it any more.
+func (l *Lock) Close() { l.pid.close() }

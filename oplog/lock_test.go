@@ -19,6 +19,14 @@ import (
 // short is as long as a test waits for a lock that it does not get.
 const short = 50 * time.Millisecond
 
+// within returns a context that ends as that of a caller who waits so long for
+// the lock.
+func within(t *testing.T, wait time.Duration) context.Context {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), wait, ErrLockTimeout)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // holdLock takes the lock as another process would: flock(2) locks belong to
 // the open file, so a second descriptor in this process is another holder.
 func holdLock(t *testing.T, path string) (release func()) {
@@ -39,7 +47,7 @@ func TestLockTimeoutIsAClearError(t *testing.T) {
 	log, l := mustCreate(t, path), NewLock(path)
 	held := holdLock(t, path+".lock")
 	for range 3 { // one waiting goroutine serves them all
-		_, err := l.Acquire(t.Context(), short)
+		_, err := l.Acquire(within(t, short))
 		var e *Error
 		if !errors.As(err, &e) || !errors.Is(err, ErrLockTimeout) || !strings.Contains(e.Next, "nothing was written") {
 			t.Fatalf("got %v", err)
@@ -49,7 +57,7 @@ func TestLockTimeoutIsAClearError(t *testing.T) {
 		t.Errorf("%d rows", got)
 	}
 	held()
-	release, err := l.Acquire(t.Context(), time.Minute)
+	release, err := l.Acquire(within(t, time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,11 +78,11 @@ func TestLockNamesItsHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	holder, other := NewLock(path), NewLock(path)
-	release, err := holder.Acquire(t.Context(), time.Minute)
+	release, err := holder.Acquire(within(t, time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = other.Acquire(t.Context(), short)
+	_, err = other.Acquire(within(t, short))
 	var e *Error
 	if want := fmt.Sprintf("process %d holds the lock", os.Getpid()); !errors.As(err, &e) || !strings.Contains(e.Next, want) {
 		t.Errorf("got %v, want %q", err, want)
@@ -99,7 +107,7 @@ func TestLockHolderUnknown(t *testing.T) {
 		if err := os.WriteFile(path+".lock", []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := NewLock(path).Acquire(t.Context(), short)
+		_, err := NewLock(path).Acquire(within(t, short))
 		var e *Error
 		if !errors.As(err, &e) || !strings.Contains(e.Next, "fuser "+path+".lock") {
 			t.Errorf("%q: got %v", text, err)
@@ -113,12 +121,12 @@ func TestAbandonedLockIsLetGo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	l := NewLock(path)
 	held := holdLock(t, path+".lock")
-	if _, err := l.Acquire(t.Context(), time.Millisecond); !errors.Is(err, ErrLockTimeout) {
+	if _, err := l.Acquire(within(t, time.Millisecond)); !errors.Is(err, ErrLockTimeout) {
 		t.Fatalf("got %v", err)
 	}
 	held()
 	holdLock(t, path+".lock")() // blocks until the abandoned attempt has let go
-	release, err := l.Acquire(t.Context(), time.Minute)
+	release, err := l.Acquire(within(t, time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +139,7 @@ func TestLockHonoursContext(t *testing.T) {
 	held := holdLock(t, path+".lock")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := l.Acquire(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+	if _, err := l.Acquire(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	<-l.turn // was given back
@@ -156,7 +164,7 @@ func TestLockOfARemovedFile(t *testing.T) {
 	held := holdLock(t, path)
 	got := make(chan func())
 	go func() {
-		release, err := l.Acquire(context.Background(), time.Minute)
+		release, err := l.Acquire(within(t, time.Minute))
 		if err != nil {
 			t.Error(err)
 		}
@@ -189,7 +197,7 @@ func TestLockExcludes(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			for range 50 {
-				release, err := locks[i%2].Acquire(context.Background(), time.Minute)
+				release, err := locks[i%2].Acquire(within(t, time.Minute))
 				if err != nil {
 					t.Error(err)
 					return

@@ -34,16 +34,19 @@ type Config struct {
 
 // Log is one process's access to the op log.
 type Log struct {
-	cfg      Config
-	path     string      // of the file that cfg.Path leads to
-	file     fs.FileInfo // that file as it was opened
-	version  int         // of its schema: this build's
-	db       *sql.DB
-	conn     *sql.Conn
-	queries  *db.Queries
-	opsAfter *sql.Stmt // the query of that name, scanned by hand
-	key      ed25519.PrivateKey
-	page     page // for Read
+	cfg     Config
+	path    string      // of the file that cfg.Path leads to
+	file    fs.FileInfo // that file as it was opened
+	version int         // of its schema: this build's
+	db      *sql.DB
+	conn    *sql.Conn
+	queries *db.Queries
+	// Statements of every write and read, prepared once.
+	opsAfter      *sql.Stmt // the query of that name, scanned by hand
+	begin, commit *sql.Stmt
+	userVersion   *sql.Stmt
+	key           ed25519.PrivateKey
+	page          page // for Read
 }
 
 var (
@@ -189,8 +192,19 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 		l.cfg.Logger.Warn("database file holds a private key but others may read it: chmod 600", "path", l.path)
 	}
 	l.version = state.version
-	if l.queries, err = db.Prepare(ctx, l.conn); err == nil {
-		l.opsAfter, err = l.conn.PrepareContext(ctx, db.OpsAfter)
+	l.queries, err = db.Prepare(ctx, l.conn)
+	for _, s := range []struct {
+		stmt  **sql.Stmt
+		query string
+	}{
+		{&l.opsAfter, db.OpsAfter},
+		{&l.begin, "BEGIN IMMEDIATE"},
+		{&l.userVersion, "PRAGMA user_version"},
+		{&l.commit, "COMMIT"},
+	} {
+		if err == nil {
+			*s.stmt, err = l.conn.PrepareContext(ctx, s.query)
+		}
 	}
 	return l.fail("prepare queries", err)
 }
@@ -198,8 +212,10 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 // Close closes the file. It does not wait for a lock.
 func (l *Log) Close() error {
 	var errs []error
-	if l.opsAfter != nil {
-		errs = append(errs, l.opsAfter.Close())
+	for _, stmt := range []*sql.Stmt{l.opsAfter, l.begin, l.userVersion, l.commit} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
 	}
 	if l.queries != nil {
 		errs = append(errs, l.queries.Close())
@@ -248,12 +264,12 @@ func (l *Log) Presence() Presence {
 // after a failed commit the ops may be, and then the next Read brings them.
 func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
 	ctx = context.WithoutCancel(ctx)
-	if _, err := l.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if _, err := l.begin.ExecContext(ctx); err != nil {
 		return l.fail("begin transaction", err)
 	}
 	// A newer build may have changed the schema since this process opened it.
 	var version int
-	if err := l.conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+	if err := l.userVersion.QueryRowContext(ctx).Scan(&version); err != nil {
 		return errors.Join(l.fail("begin transaction", err), l.rollback(ctx))
 	}
 	if version != l.version {
@@ -263,13 +279,29 @@ func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
 	if err := fn(tx); err != nil || tx.appended == 0 {
 		return errors.Join(err, l.rollback(ctx)) // nothing is on disk
 	}
-	if _, err := l.conn.ExecContext(ctx, "COMMIT"); err != nil {
+	if _, err := l.commit.ExecContext(ctx); err != nil {
 		// The connection may still be in the transaction, or SQLite may have
 		// ended it; a rollback of no transaction is harmless.
 		_ = l.rollback(ctx)
 		return l.fail(opCommit, err)
 	}
 	return nil
+}
+
+// Settle makes definite what is on disk after a commit failed: what this log
+// shows then is durable, and what it does not show will not appear. Such a
+// commit may have left a whole transaction in the write-ahead log that SQLite
+// does not show now, but takes for committed when it recovers after a crash. So
+// all that counts is moved to the database file and the write-ahead log is cut
+// to nothing. The caller holds the path's [Lock] and uses a Log opened after the
+// failure.
+func (l *Log) Settle(ctx context.Context) error {
+	var busy, frames, moved int
+	err := l.conn.QueryRowContext(context.WithoutCancel(ctx), "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	if err == nil && busy != 0 {
+		err = errors.New("a reader keeps the write-ahead log")
+	}
+	return l.fail("settle", err)
 }
 
 func (l *Log) rollback(ctx context.Context) error {

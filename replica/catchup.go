@@ -156,8 +156,7 @@ func (r *Replica) takeDamaged(row oplog.Row) error {
 	return nil
 }
 
-// apply brings one op into the document: a local one after its commit, a
-// stored one in order of arrival.
+// apply brings one op of the log into the document, in order of arrival.
 func (r *Replica) apply(op *crdt.Op, at cursor) crdt.Result {
 	r.cursor = at
 	res, err := r.state.Apply(op)
@@ -170,10 +169,16 @@ func (r *Replica) apply(op *crdt.Op, at cursor) crdt.Result {
 			r.odd[bad.ID] = rowRefused
 			r.cfg.Logger.Warn("stored op is refused", "op", bad.ID.Short(), "error", errSeq)
 		}
-	case r.cfg.Logger.Enabled(context.Background(), slog.LevelDebug): // printing IDs is not free
-		r.cfg.Logger.Debug("op", "id", op.ID.Short(), "status", res.Status.String(), "arrival", at.arrival)
+	default:
+		r.logOp(op, res.Status, at.arrival)
 	}
 	return res
+}
+
+func (r *Replica) logOp(op *crdt.Op, status crdt.Status, arrival int64) {
+	if r.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) { // printing IDs is not free
+		r.cfg.Logger.Debug("op", "id", op.ID.Short(), "status", status.String(), "arrival", arrival)
+	}
 }
 
 // errSeq: why a pending op is refused when its parents have come.

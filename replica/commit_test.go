@@ -15,16 +15,26 @@ import (
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
-// refuseCommits makes SQLite turn the commits on databases named flaky.db into
-// rollbacks, by its own commit hook (https://sqlite.org/c3ref/commit_hook.html).
-var refuseCommits atomic.Bool
+// On databases named flaky.db commits are counted, and the next so many are
+// turned into rollbacks by SQLite itself, through its commit hook
+// (https://sqlite.org/c3ref/commit_hook.html).
+var commits, commitsToFail atomic.Int32
+
+func failNextCommits(n int32) { commitsToFail.Store(n) }
+
+// countCommits returns what tells how many commits there were since.
+func countCommits() func() int32 {
+	start := commits.Load()
+	return func() int32 { return commits.Load() - start }
+}
 
 func init() {
 	sqlite.RegisterConnectionHook(func(conn sqlite.ExecQuerierContext, dsn string) error {
 		hooks, ok := conn.(sqlite.HookRegisterer)
 		if ok && strings.Contains(dsn, "flaky.db") {
 			hooks.RegisterCommitHook(func() int32 {
-				if refuseCommits.Load() {
+				commits.Add(1)
+				if commitsToFail.Add(-1) >= 0 {
 					return 1
 				}
 				return 0
@@ -50,12 +60,11 @@ func TestFailedCommitChangesNothing(t *testing.T) {
 		return err
 	}
 
-	refuseCommits.Store(true)
+	failNextCommits(1)
 	err := rename("lost")
-	refuseCommits.Store(false)
 
 	var storage *oplog.Error
-	if !errors.As(err, &storage) || storage.Op != "commit" || storage.Next == "" {
+	if !errors.As(err, &storage) || storage.Op != "commit" || !strings.HasPrefix(storage.Next, "nothing was written") {
 		t.Fatalf("got %v, want a failed commit", err)
 	}
 	if diff := cmp.Diff(before, text(t, r)); diff != "" {

@@ -196,9 +196,8 @@ func TestFailedImportChangesNothing(t *testing.T) {
 	create(t, r, "50_s")
 	before := text(t, r)
 
-	refuseCommits.Store(true)
+	failNextCommits(1)
 	report, err := tryImport(r, lines[1:]...) // without what they build on
-	refuseCommits.Store(false)
 
 	var storage *oplog.Error
 	if !errors.As(err, &storage) || storage.Op != "commit" || report.New != 0 || report.Pending != 0 {

@@ -33,10 +33,13 @@ const DefaultLockTimeout = 10 * time.Second
 
 // Replica is one process's copy of the pipeline.
 type Replica struct {
-	cfg Config
-	// writing is taken before mu and held for a whole Update, so that reads go
-	// on while a write waits for its turn.
+	cfg   Config
+	queue queue // of changes for the writer
+	// writing is taken before mu and held for a whole transaction, so that reads
+	// go on while the writer waits for its turn.
 	writing *oplog.Lock
+	life    context.Context // of the writer
+	end     context.CancelFunc
 
 	mu     sync.Mutex // guards all below
 	log    *oplog.Log // nil until opened
@@ -60,12 +63,18 @@ func New(cfg Config) *Replica {
 		cfg.LockTimeout = DefaultLockTimeout
 	}
 	r := &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path)}
+	r.life, r.end = context.WithCancel(context.Background())
+	r.queue.run = r.writeQueued
 	r.forget()
 	return r
 }
 
-// Close closes the database. The replica may not be used afterwards.
+// Close closes the database. Changes that are not being committed yet are given
+// up. The replica may not be used afterwards.
 func (r *Replica) Close() error {
+	r.end()
+	r.queue.writer.Wait()
+	r.writing.Close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.log == nil {
@@ -82,6 +91,7 @@ func (r *Replica) drop() {
 	if r.log != nil {
 		_ = r.log.Close() // nothing is unwritten: every op was committed
 	}
+	r.writing.Forget()
 	r.log, r.author = nil, crdt.Author{}
 	r.trusted, r.epoch = nil, 0
 	r.forget()
@@ -95,8 +105,21 @@ func (r *Replica) forget() {
 }
 
 // View catches up with the op log and calls fn with the pipeline, which fn
-// must neither change nor keep. Other calls wait meanwhile.
+// must neither change nor keep. It sees the changes that were submitted before.
+// Other calls wait meanwhile.
 func (r *Replica) View(ctx context.Context, fn func(*pipeline.State) error) error {
+	return r.ViewAfter(ctx, r.LastWrite(), fn)
+}
+
+// LastWrite returns the change that was submitted last, nil if there was none.
+func (r *Replica) LastWrite() *Write { return r.queue.lastWrite() }
+
+// ViewAfter is View for a reader whose place is behind the change w: it sees w
+// and those before it, and may see later ones.
+func (r *Replica) ViewAfter(ctx context.Context, w *Write, fn func(*pipeline.State) error) error {
+	if err := w.waitForRead(ctx); err != nil {
+		return err
+	}
 	return r.read(ctx, func() error {
 		if r.log != nil {
 			if err := r.catchUp(ctx); err != nil {
@@ -130,26 +153,21 @@ func (r *Replica) tryRead(ctx context.Context, fn func() error) error {
 // Update lets fn decide on the fresh pipeline, writes the edits it collected
 // as one op in the name of agent, and returns the story as the op left it.
 // When fn collects nothing, nothing is written. After an error nothing was
-// written, unless the error is a failed commit's; then the op is lost, or
-// comes with the next call.
+// written, unless the error is an [oplog.Error] that is uncertain; then the op is
+// lost, or comes with the next call.
 //
-// When ctx ends before the op is being written, Update returns its error. fn may
-// be called more than once; what counts is what its last call did.
+// When ctx ends before the change is taken up, Update returns its error. fn is
+// called on another goroutine and may be called more than once; what counts is
+// what its last call did.
 func (r *Replica) Update(ctx context.Context, agent string, fn func(*pipeline.Tx) error) (pipeline.Story, error) {
-	if err := r.prepare(ctx, fn); err != nil {
-		return pipeline.Story{}, err
-	}
-	var story pipeline.Story
-	err := r.locked(ctx, func() (err error) {
-		story, err = r.write(ctx, agent, fn)
-		return err
-	})
-	return story, err
+	return r.Submit(agent, fn).Wait(ctx)
 }
 
 // locked calls fn with the lock and mu held and the log open, made if need be.
 func (r *Replica) locked(ctx context.Context, fn func() error) error {
-	release, err := r.writing.Acquire(ctx, r.cfg.LockTimeout)
+	wait, cancel := context.WithTimeoutCause(ctx, r.cfg.LockTimeout, oplog.ErrLockTimeout)
+	defer cancel()
+	release, err := r.writing.Acquire(wait)
 	if err != nil {
 		return err
 	}
@@ -163,80 +181,6 @@ func (r *Replica) locked(ctx context.Context, fn func() error) error {
 		return err
 	}
 	return fn()
-}
-
-// prepare asks fn on the empty pipeline if there is no log yet, since a call
-// that is refused must not leave a new database behind. If it is not refused,
-// the folder is made, in which the lock's file will be.
-func (r *Replica) prepare(ctx context.Context, fn func(*pipeline.Tx) error) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	err := r.open(ctx)
-	if errors.Is(err, oplog.ErrOutdated) {
-		return nil // for create, under the lock
-	}
-	if !errors.Is(err, oplog.ErrNoLog) {
-		return err
-	}
-	if err := fn(r.state.NewTx()); err != nil {
-		return err
-	}
-	return oplog.CreateFolder(r.cfg.Path)
-}
-
-// write does the work of Update, with the lock and mu held and the log open.
-func (r *Replica) write(ctx context.Context, agent string, fn func(*pipeline.Tx) error) (pipeline.Story, error) {
-	var op *crdt.Op
-	var story string
-	var arrival int64
-	var refused error // what fn said, as opposed to the storage
-	err := r.log.Write(ctx, func(ltx *oplog.Tx) error {
-		if err := r.catchUp(ctx); err != nil {
-			return err
-		}
-		tx := r.state.NewTx()
-		if refused = fn(tx); refused != nil {
-			return refused
-		}
-		story = tx.Story()
-		if len(tx.Edits()) == 0 {
-			return nil
-		}
-		op = r.draft(agent, tx)
-		signed, err := crdt.Sign(op, r.log.Key())
-		if err != nil {
-			return err
-		}
-		arrival, err = ltx.Append(op, signed)
-		return err
-	})
-	var broken *oplog.Error
-	if err != nil && (refused == nil || errors.As(err, &broken)) {
-		r.drop() // the next call finds out what is on disk
-	}
-	if refused != nil {
-		return pipeline.Story{}, refused
-	}
-	if err != nil {
-		return pipeline.Story{}, err
-	}
-	if op != nil {
-		r.apply(op, cursor{arrival, op.ID})
-	}
-	return r.state.Story(story)
-}
-
-func (r *Replica) draft(agent string, tx *pipeline.Tx) *crdt.Op {
-	parents, seq := r.state.Doc().Next()
-	return &crdt.Op{
-		Author:  r.author,
-		Seq:     seq,
-		Parents: parents,
-		Story:   tx.Story(),
-		Edits:   tx.Edits(),
-		Agent:   agent,
-		At:      r.cfg.Now().UnixMilli(),
-	}
 }
 
 // open makes r.log an open log of the file that is at the path now, or returns

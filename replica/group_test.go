@@ -1,0 +1,228 @@
+package replica_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// hold takes the lock of the database at path as another process would, so that
+// what is submitted meanwhile is committed together.
+func hold(t *testing.T, path string) (release func()) {
+	t.Helper()
+	f := flock.New(path + ".lock")
+	if err := f.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	return sync.OnceFunc(func() {
+		if err := f.Unlock(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func renaming(id, name string) func(*pipeline.Tx) error {
+	return func(tx *pipeline.Tx) error {
+		_, _, err := tx.Write(id, pipeline.Changes{Name: &name})
+		return err
+	}
+}
+
+// TestGroupCommit: what waits together is committed together, in the order in
+// which it was submitted; each change has its own op and its own answer, sees
+// those before it, and fails alone.
+func TestGroupCommit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "flaky.db") // whose commits are counted
+	r := newReplica(t, path)
+	create(t, r, "1_s")
+	var order []string
+	changes := []struct {
+		fn   func(*pipeline.Tx) error
+		want string // the story's name, or a part of the error
+	}{
+		{renaming("1_s", "a"), "a"},
+		{renaming("2_none", "b"), `there is no story "2_none"`},
+		{renaming("1_s", "c"), "c"},
+		{renaming("1_s", "c"), "c"}, // changes nothing, since it sees the one before
+		{func(*pipeline.Tx) error { panic("slip") }, "slip"},
+		{renaming("1_s", "d"), "d"},
+		{renaming("1_s", strings.Repeat("x", 1000)), "name has 1000 bytes"},
+		{renaming("1_s", "e"), "e"},
+	}
+	release := hold(t, path)
+	commits := countCommits()
+	var writes []*replica.Write
+	for i, c := range changes {
+		writes = append(writes, r.Submit(fmt.Sprint("agent-", i), func(tx *pipeline.Tx) error {
+			order = append(order, fmt.Sprint(i))
+			return c.fn(tx)
+		}))
+	}
+	release()
+	for i, w := range writes {
+		story, err := w.Wait(context.Background())
+		if err != nil {
+			if !strings.Contains(err.Error(), changes[i].want) {
+				t.Errorf("change %d: got %v, want %q", i, err, changes[i].want)
+			}
+		} else if story.Name != changes[i].want {
+			t.Errorf("change %d: got %q, want %q", i, story.Name, changes[i].want)
+		}
+	}
+	if got := commits(); got != 1 {
+		t.Errorf("%d commits, want 1", got)
+	}
+	if diff := cmp.Diff("0 1 2 3 4 5 6 7", strings.Join(order, " ")); diff != "" {
+		t.Error(diff)
+	}
+	var agents []string
+	if err := newReplica(t, path).History(context.Background(), func(e replica.Entry) error {
+		agents = append(agents, e.Op.Agent)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"tester", "agent-0", "agent-2", "agent-5", "agent-7"}, agents); diff != "" {
+		t.Error("ops:", diff)
+	}
+	if diff := cmp.Diff(text(t, newReplica(t, path)), text(t, r)); diff != "" {
+		t.Error("disk and memory:", diff)
+	}
+}
+
+// TestFailedGroup: when the commit of a group fails, nobody's answer rests on
+// it: each change is decided and committed again by itself.
+func TestFailedGroup(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "flaky.db")
+	r := newReplica(t, path)
+	create(t, r, "1_s")
+	release := hold(t, path)
+	var writes []*replica.Write
+	for i := range 4 {
+		writes = append(writes, r.Submit("", func(tx *pipeline.Tx) error {
+			_, err := tx.BumpRetry("1_s", 1, 0)
+			if i == 2 {
+				err = errors.New("refused")
+			}
+			return err
+		}))
+	}
+	failNextCommits(2) // the group's and the first one's own
+	release()
+	for i, want := range []int64{-1, 1, -2, 2} {
+		story, err := writes[i].Wait(context.Background())
+		var storage *oplog.Error
+		switch {
+		case want == -1 && (!errors.As(err, &storage) || storage.Op != "commit" || !strings.HasPrefix(storage.Next, "nothing was written")):
+			t.Errorf("change %d: got %v, want a failed commit of which nothing was written", i, err)
+		case want == -2 && (err == nil || err.Error() != "refused"):
+			t.Errorf("change %d: got %v, want its own refusal", i, err)
+		case want > 0 && (err != nil || story.RetryCount != want):
+			t.Errorf("change %d: got %d, %v, want %d", i, story.RetryCount, err, want)
+		}
+	}
+	if diff := cmp.Diff(text(t, newReplica(t, path)), text(t, r)); diff != "" {
+		t.Error("disk and memory:", diff)
+	}
+}
+
+// TestWithdrawn: a change whose caller gives up before it is taken up is never
+// made; those around it are.
+func TestWithdrawn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	r := newReplica(t, path)
+	create(t, r, "1_s")
+	release := hold(t, path)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	first := r.Submit("", renaming("1_s", "first"))
+	given := r.Submit("", renaming("1_s", "given up"))
+	last := r.Submit("", func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("1_s", 1, 0); return err })
+	why := errors.New("the caller went home")
+	cancel(why)
+	if _, err := given.Wait(ctx); !errors.Is(err, why) {
+		t.Errorf("got %v", err)
+	}
+	release()
+	for _, w := range []*replica.Write{first, last} {
+		if story, err := w.Wait(context.Background()); err != nil || story.Name != "first" {
+			t.Errorf("got %+v, %v", story, err)
+		}
+	}
+	if story, err := read(t, r, "1_s"); err != nil || story.Name != "first" || story.RetryCount != 1 {
+		t.Errorf("got %+v, %v", story, err)
+	}
+}
+
+// TestLockTimeout: who waits too long for the lock hears it; later ones have
+// their own time, and a change that was given up is never made.
+func TestLockTimeout(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	create(t, newReplica(t, path), "1_s")
+	r := replica.New(replica.Config{Path: path, Now: fixedNow, LockTimeout: 20 * time.Millisecond, Logger: discard})
+	defer r.Close()
+	release := hold(t, path)
+	for range 3 {
+		_, err := r.Update(context.Background(), "", renaming("1_s", "late"))
+		var storage *oplog.Error
+		if !errors.Is(err, oplog.ErrLockTimeout) || !errors.As(err, &storage) || !strings.Contains(storage.Next, "nothing was written") {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if story, err := read(t, r, "1_s"); err != nil || story.Name != "" {
+		t.Errorf("read while the lock is held: %+v, %v", story, err)
+	}
+	release()
+	w := r.Submit("", func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("1_s", 1, 0); return err })
+	for errors.Is(func() error { _, err := w.Wait(context.Background()); return err }(), oplog.ErrLockTimeout) {
+		w = r.Submit("", func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("1_s", 1, 0); return err })
+	}
+	if story, err := read(t, r, "1_s"); err != nil || story.Name != "" || story.RetryCount != 1 {
+		t.Errorf("afterwards: %+v, %v", story, err)
+	}
+}
+
+// TestReadsFollowWrites: a read sees what was submitted before it, without
+// anybody having waited for it.
+func TestReadsFollowWrites(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	r := newReplica(t, path)
+	create(t, r, "1_s")
+	for i := range 100 {
+		name := fmt.Sprint("name ", i)
+		w := r.Submit("", renaming("1_s", name))
+		if story, err := read(t, r, "1_s"); err != nil || story.Name != name {
+			t.Fatalf("got %q, %v, want %q", story.Name, err, name)
+		}
+		if _, err := w.Wait(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestCloseGivesUpWhatWaits: Close returns although the lock is held for ever.
+func TestCloseGivesUpWhatWaits(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	r := newReplica(t, path)
+	create(t, r, "1_s")
+	release := hold(t, path)
+	defer release()
+	w := r.Submit("", renaming("1_s", "late"))
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Wait(context.Background()); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,164 @@
+package replica
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+// Write is one change on its way into the log, see [Replica.Submit].
+type Write struct {
+	r     *Replica
+	agent string
+	fn    func(*pipeline.Tx) error
+	done  chan struct{} // closed when story and err are set
+
+	// The rest belongs to the writer until done is closed, then to the caller.
+	story  pipeline.Story
+	err    error
+	op     *crdt.Op // nil: there is nothing to write
+	signed crdt.SignedOp
+}
+
+// Submit puts a change at the end of the replica's queue and returns at once.
+// Changes take effect in the order in which they were submitted; those that wait
+// together are committed together. The caller calls Wait.
+func (r *Replica) Submit(agent string, fn func(*pipeline.Tx) error) *Write {
+	w := &Write{r: r, agent: agent, fn: fn, done: make(chan struct{})}
+	r.queue.push(w)
+	return w
+}
+
+// Wait waits for the change and returns the story as its op left it. When ctx
+// ends, or the lock could not be had in time, and the change has not been taken
+// up, it is withdrawn.
+func (w *Write) Wait(ctx context.Context) (pipeline.Story, error) {
+	timer := time.NewTimer(w.r.cfg.LockTimeout)
+	defer timer.Stop()
+	var why func() error
+	select {
+	case <-w.done:
+		return w.story, w.err
+	case <-ctx.Done():
+		why = func() error { return context.Cause(ctx) }
+	case <-timer.C:
+		why = w.r.writing.TimedOut
+	}
+	if w.r.queue.withdraw(w) {
+		return pipeline.Story{}, why()
+	}
+	<-w.done
+	return w.story, w.err
+}
+
+// readPatience bounds how long a read waits for the changes that were submitted
+// before it: when they stand still, since another process holds the lock, the
+// read goes on without them.
+const readPatience = time.Second
+
+// waitForRead waits until the change, if there is one, is done. An error is
+// that of ctx.
+func (w *Write) waitForRead(ctx context.Context) error {
+	if w == nil {
+		return nil
+	}
+	select {
+	case <-w.done: // as nearly always
+		return nil
+	default:
+	}
+	timer := time.NewTimer(readPatience)
+	defer timer.Stop()
+	select {
+	case <-w.done:
+	case <-timer.C:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// finish answers the change.
+func (w *Write) finish(story pipeline.Story, err error) {
+	w.story, w.err = story, err
+	close(w.done)
+}
+
+// queue holds the changes that wait for the writer, a goroutine that is there
+// while there are any.
+type queue struct {
+	run func() // is the writer
+
+	mu      sync.Mutex     // guards all below
+	waiting []*Write       // in order of arrival
+	last    *Write         // the one submitted last, also when it is done
+	running bool           // the writer runs
+	writer  sync.WaitGroup // of one
+}
+
+func (q *queue) push(w *Write) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, w)
+	q.last = w
+	if !q.running {
+		q.running = true
+		q.writer.Go(q.run)
+	}
+}
+
+// take takes up to n changes out of the queue, oldest first. They are answered
+// by who took them.
+func (q *queue) take(n int) []*Write {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n = min(n, len(q.waiting))
+	taken := q.waiting[:n:n]
+	q.waiting = q.waiting[n:]
+	return taken
+}
+
+// idle reports whether nothing waits; then the writer must end.
+func (q *queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.running = len(q.waiting) > 0
+	return !q.running
+}
+
+// first calls fn with the oldest change, if there is one, which nobody withdraws
+// or takes meanwhile. If fn returns an error that is the answer to the change.
+func (q *queue) first(fn func(*Write) error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
+		return
+	}
+	if err := fn(q.waiting[0]); err != nil {
+		q.waiting[0].finish(pipeline.Story{}, err)
+		q.waiting = q.waiting[1:]
+	}
+}
+
+// withdraw takes the change out of the queue, if it is still there.
+func (q *queue) withdraw(w *Write) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range q.waiting {
+		if q.waiting[i] == w {
+			q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// lastWrite returns the change submitted last, or nil.
+func (q *queue) lastWrite() *Write {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.last
+}

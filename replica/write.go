@@ -1,0 +1,293 @@
+package replica
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+// maxGroup bounds the changes of one transaction: the cost of a commit is small
+// beside so many, and other processes wait no longer than for a few commits of
+// their own.
+const maxGroup = 64
+
+// writeQueued is the writer: it commits what waits in the queue, group by group,
+// until nothing is left.
+func (r *Replica) writeQueued() {
+	for !r.queue.idle() {
+		ready, err := r.prepare()
+		if err != nil {
+			r.answerWaiting(err)
+		}
+		if !ready {
+			continue
+		}
+		// No time limit: who does not want to wait any more withdraws.
+		release, err := r.writing.Acquire(r.life)
+		if err != nil {
+			r.answerWaiting(err)
+			continue
+		}
+		r.writeGroup()
+		release()
+	}
+}
+
+// answerWaiting answers those who wait with an error; nothing was written.
+func (r *Replica) answerWaiting(err error) {
+	for _, w := range r.queue.take(maxGroup) {
+		w.finish(pipeline.Story{}, err)
+	}
+}
+
+// prepare sees to it that there is a folder for the lock's file. If there is no
+// log yet, the oldest change is asked on the empty pipeline first, since one
+// that is refused must not leave a new database behind; then ready is false.
+func (r *Replica) prepare() (ready bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err = r.open(r.life)
+	switch {
+	case err == nil, errors.Is(err, oplog.ErrOutdated):
+		return true, nil // what is missing is for create, under the lock
+	case !errors.Is(err, oplog.ErrNoLog):
+		return false, err
+	}
+	r.queue.first(func(w *Write) error {
+		err := ask(w.fn, r.state.NewTx())
+		ready = err == nil
+		return err
+	})
+	if ready {
+		err = oplog.CreateFolder(r.cfg.Path)
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// writeGroup commits what waits, in one transaction, and answers. If the storage
+// fails, each change is tried again by itself, so that one which cannot be
+// stored does not fail its neighbours. The caller holds the lock.
+func (r *Replica) writeGroup() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.create(r.life); err != nil {
+		r.answerWaiting(err)
+		return
+	}
+	runtime.Gosched() // those whom the last commit answered may have more
+	group, err := r.tryCommit(r.queue.take)
+	again := r.settle(group, err)
+	for _, w := range again {
+		r.writeAlone(w)
+	}
+}
+
+// writeAlone commits one change in a transaction of its own and answers it.
+func (r *Replica) writeAlone(w *Write) {
+	if err := r.create(r.life); err != nil {
+		w.finish(pipeline.Story{}, err)
+		return
+	}
+	left := []*Write{w}
+	group, err := r.tryCommit(func(int) []*Write {
+		defer func() { left = nil }()
+		return left
+	})
+	r.settle(group, err)
+}
+
+// tryCommit decides on changes until take has no more of them, and commits their
+// ops in one transaction. Each change sees those before it: the document moves
+// before the commit, but nobody sees it, since mu is held, and unless the commit
+// succeeds it is forgotten.
+func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("write panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	err = r.log.Write(r.life, func(tx *oplog.Tx) error {
+		if err := r.catchUp(r.life); err != nil {
+			group = append(group, take(maxGroup)...) // for the error
+			return err
+		}
+		var ops []*Write
+		for len(group) < maxGroup {
+			more := take(maxGroup - len(group))
+			if len(more) == 0 {
+				break
+			}
+			group = append(group, more...)
+			for _, w := range more {
+				if err := r.edit(w); err != nil {
+					return err
+				}
+				if w.op != nil {
+					ops = append(ops, w)
+				}
+			}
+		}
+		return r.append(tx, ops)
+	})
+	return group, err
+}
+
+// edit asks the change for its edits, on the state as those before it leave
+// it, and applies them. An error is not the change's own, which stands in w.err.
+func (r *Replica) edit(w *Write) error {
+	w.op, w.story, w.err = nil, pipeline.Story{}, nil
+	tx := r.state.NewTx()
+	if w.err = ask(w.fn, tx); w.err != nil {
+		return nil
+	}
+	if len(tx.Edits()) > 0 {
+		op := r.draft(w.agent, tx)
+		if w.signed, w.err = crdt.Seal(op, r.author); w.err != nil {
+			return nil
+		}
+		if _, err := r.state.Apply(op); err != nil {
+			return fmt.Errorf("apply an op of our own: %w", err)
+		}
+		w.op = op
+	}
+	w.story, w.err = r.state.Story(tx.Story())
+	return nil
+}
+
+// ask calls fn, whose panic is its own error: others write, too.
+func ask(fn func(*pipeline.Tx) error, tx *pipeline.Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("update panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return fn(tx)
+}
+
+// append signs the ops and appends them in their order.
+func (r *Replica) append(tx *oplog.Tx, ops []*Write) error {
+	signed := signAll(ops, r.log.Key())
+	var err error
+	for i, w := range ops {
+		<-signed[i]
+		if err != nil {
+			continue // until all signers are done
+		}
+		var arrival int64
+		if arrival, err = tx.Append(w.op, w.signed); err == nil {
+			r.cursor = cursor{arrival, w.op.ID}
+			r.logOp(w.op, crdt.Applied, arrival)
+		}
+	}
+	return err
+}
+
+// signAll signs the ops on all processors, since that takes longer than to store
+// them. The i-th channel is closed when the i-th op is signed.
+func signAll(ops []*Write, key ed25519.PrivateKey) (signed []chan struct{}) {
+	signed = make([]chan struct{}, len(ops))
+	for i := range signed {
+		signed[i] = make(chan struct{})
+	}
+	var next atomic.Int64
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < len(ops); i = int(next.Add(1)) - 1 {
+			ops[i].signed.Sign(key)
+			close(signed[i])
+		}
+	}
+	if len(ops) < 2 {
+		work()
+		return signed
+	}
+	for range min(len(ops), runtime.GOMAXPROCS(0)) {
+		go work() // append waits for all of them
+	}
+	return signed
+}
+
+// settle answers the changes of a group whose commit ended with err. It returns
+// those that were not written and are to be tried again; of a single one there
+// is none.
+func (r *Replica) settle(group []*Write, err error) (again []*Write) {
+	if err == nil {
+		for _, w := range group {
+			w.finish(w.story, w.err)
+		}
+		return nil
+	}
+	r.drop() // the document may be ahead of the disk
+	landed := func(*Write) bool { return false }
+	var storage *oplog.Error
+	if errors.As(err, &storage) && storage.Uncertain() {
+		if landed, err = r.afterFailedCommit(group, storage); err != nil {
+			for _, w := range group {
+				w.finish(pipeline.Story{}, err)
+			}
+			return nil
+		}
+		err = storage.Undone()
+	}
+	for _, w := range group {
+		switch {
+		case landed(w):
+			w.finish(w.story, nil)
+		case len(group) > 1:
+			again = append(again, w)
+		case w.err != nil: // its own, found on what was on disk
+			w.finish(pipeline.Story{}, w.err)
+		default:
+			w.finish(pipeline.Story{}, err)
+		}
+	}
+	return again
+}
+
+// afterFailedCommit finds out which ops of the group are on disk although their
+// commit answered an error, and makes them durable. When it cannot, the error is
+// the one of the commit, which says that the change may have been made.
+func (r *Replica) afterFailedCommit(group []*Write, failed *oplog.Error) (landed func(*Write) bool, err error) {
+	there := make(map[*Write]bool)
+	err = r.open(r.life)
+	if err == nil {
+		err = r.log.Settle(r.life)
+	}
+	for _, w := range group {
+		if err != nil {
+			break
+		}
+		if w.op != nil {
+			var sig crdt.Signature
+			sig, err = r.log.Signature(r.life, w.op.ID)
+			there[w] = sig == w.signed.Signature
+		}
+	}
+	if err != nil {
+		r.cfg.Logger.Error("commit failed, and what is on disk cannot be settled", "error", failed, "then", err)
+		r.drop()
+		return nil, failed
+	}
+	r.cfg.Logger.Warn("commit failed; what is on disk was settled", "error", failed, "ops", len(group), "landed", len(there))
+	return func(w *Write) bool { return there[w] }, nil
+}
+
+func (r *Replica) draft(agent string, tx *pipeline.Tx) *crdt.Op {
+	parents, seq := r.state.Doc().Next()
+	return &crdt.Op{
+		Author:  r.author,
+		Seq:     seq,
+		Parents: parents,
+		Story:   tx.Story(),
+		Edits:   tx.Edits(),
+		Agent:   agent,
+		At:      r.cfg.Now().UnixMilli(),
+	}
+}
