@@ -27,7 +27,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Path, 
 func (e *Error) Unwrap() error { return e.Err }
 
 // Uncertain reports whether the change may be on disk all the same.
-func (e *Error) Uncertain() bool { return e.Op == opCommit }
+func (e *Error) Uncertain() bool { return e.Op == opCommit || e.Op == opSync }
 
 // Undone returns e for a change that was found not to be on disk.
 func (e *Error) Undone() *Error {
@@ -36,8 +36,11 @@ func (e *Error) Undone() *Error {
 	return &sure
 }
 
-// opCommit is the Op of the one failure after which the change may be on disk.
-const opCommit = "commit"
+// The operations after whose failure the change may be on disk.
+const (
+	opCommit = "commit"
+	opSync   = "sync"
+)
 
 // fail wraps an error of the storage with what to do about it.
 func (l *Log) fail(op string, err error) error {

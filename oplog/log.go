@@ -28,7 +28,9 @@ type Config struct {
 	// Now gives the time that new rows carry.
 	Now func() time.Time
 	// Rand gives the seed of a new identity: 32 bytes, once a file.
-	Rand   io.Reader
+	Rand io.Reader
+	// Sync makes durable what was written to a file; nil: fdatasync(2).
+	Sync   func(*os.File) error
 	Logger *slog.Logger
 }
 
@@ -47,6 +49,7 @@ type Log struct {
 	userVersion   *sql.Stmt
 	key           ed25519.PrivateKey
 	page          page // for Read
+	wal           wal
 }
 
 var (
@@ -78,7 +81,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil, ErrNoLog
 	}
-	l := &Log{cfg: cfg, path: path}
+	l := newLog(cfg, path)
 	if err := l.open(context.WithoutCancel(ctx)); err != nil {
 		_ = l.Close()
 		return nil, err
@@ -95,12 +98,19 @@ func Create(ctx context.Context, cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, storageError("find database", cfg.Path, err)
 	}
-	l := &Log{cfg: cfg, path: path}
+	l := newLog(cfg, path)
 	if err := l.create(context.WithoutCancel(ctx)); err != nil {
 		_ = l.Close()
 		return nil, err
 	}
 	return l, nil
+}
+
+func newLog(cfg Config, path string) *Log {
+	if cfg.Sync == nil {
+		cfg.Sync = syncData
+	}
+	return &Log{cfg: cfg, path: path, wal: wal{path: path + "-wal", fdatasync: cfg.Sync}}
 }
 
 // resolve follows symbolic links, as SQLite does: all processes must meet at one
@@ -159,13 +169,21 @@ func (l *Log) create(ctx context.Context) error {
 			return l.fail("open database", err)
 		}
 	}
-	return l.start(ctx, state)
+	if err := l.start(ctx, state); err != nil {
+		return err
+	}
+	// The schema and the key must be durable. A read makes SQLite open the
+	// write-ahead log, should it be new.
+	if _, err := l.Epoch(ctx); err != nil {
+		return err
+	}
+	return l.Sync()
 }
 
 // connectionSettings hold for one connection and change nothing in the file.
 const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, against programs that lock without our lock, e.g. an sqlite3 shell
-	"&_pragma=synchronous(FULL)" + // a commit returns when it is on disk
-	"&_pragma=fullfsync(1)&_pragma=checkpoint_fullfsync(1)" + // also on macOS
+	"&_pragma=synchronous(NORMAL)" + // a commit is on disk after Sync; a checkpoint is when it returns,
+	"&_pragma=checkpoint_fullfsync(1)" + // also on macOS
 	"&_dqs=0"
 
 // connect makes the one connection, changing nothing in the file.
@@ -220,6 +238,7 @@ func (l *Log) Close() error {
 	if l.queries != nil {
 		errs = append(errs, l.queries.Close())
 	}
+	errs = append(errs, l.wal.close())
 	if l.conn != nil {
 		errs = append(errs, l.conn.Close())
 	}
@@ -258,11 +277,25 @@ func (l *Log) Presence() Presence {
 	return Present
 }
 
-// Write runs fn in one transaction and commits what it appended. The caller
-// holds the path's [Lock]. When Write returns nil the ops are durable. When it returns
-// an error nothing was acknowledged: after an error of fn nothing is on disk;
-// after a failed commit the ops may be, and then the next Read brings them.
+// Write runs fn in one transaction, commits what it appended and makes it
+// durable. The caller holds the path's [Lock]. When it returns an error nothing
+// was acknowledged: after an error of fn nothing is on disk; after one that is
+// uncertain the ops may be, and then the next Read brings them.
 func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
+	if err := l.Commit(ctx, fn); err != nil {
+		return err
+	}
+	return l.Sync()
+}
+
+// Sync makes durable what was committed, by this process or another, before the
+// call. It needs no lock and may be called while other methods run. After an error
+// it goes on to fail: what is on disk must be settled, see [Log.Settle].
+func (l *Log) Sync() error { return l.fail(opSync, l.wal.sync()) }
+
+// Commit is Write but for the durability, which comes with the next Sync that
+// returns nil, of any process. Until then others see the ops.
+func (l *Log) Commit(ctx context.Context, fn func(*Tx) error) error {
 	ctx = context.WithoutCancel(ctx)
 	if _, err := l.begin.ExecContext(ctx); err != nil {
 		return l.fail("begin transaction", err)
@@ -274,6 +307,9 @@ func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
 	}
 	if version != l.version {
 		return errors.Join(l.newerSchema(version), l.rollback(ctx))
+	}
+	if err := l.wal.open(); err != nil { // before there is anything to sync
+		return errors.Join(l.fail("open write-ahead log", err), l.rollback(ctx))
 	}
 	tx := &Tx{log: l, ctx: ctx}
 	if err := fn(tx); err != nil || tx.appended == 0 {
@@ -288,20 +324,37 @@ func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
 	return nil
 }
 
-// Settle makes definite what is on disk after a commit failed: what this log
-// shows then is durable, and what it does not show will not appear. Such a
-// commit may have left a whole transaction in the write-ahead log that SQLite
+// Settle makes definite what is on disk after a commit or a sync failed: what this
+// log shows then is durable, and what it does not show will not appear. Such a
+// failure may have left a whole transaction in the write-ahead log that SQLite
 // does not show now, but takes for committed when it recovers after a crash. So
-// all that counts is moved to the database file and the write-ahead log is cut
-// to nothing. The caller holds the path's [Lock] and uses a Log opened after the
-// failure.
+// all that counts is moved to the database file, the write-ahead log is cut to
+// nothing, and since SQLite does not sync that, a commit that changes nothing
+// starts it anew. The caller holds the path's [Lock] and uses a Log opened after
+// the failure.
 func (l *Log) Settle(ctx context.Context) error {
 	var busy, frames, moved int
 	err := l.conn.QueryRowContext(context.WithoutCancel(ctx), "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
 	if err == nil && busy != 0 {
 		err = errors.New("a reader keeps the write-ahead log")
 	}
+	if err == nil {
+		err = l.commitNothing(ctx)
+	}
+	if err == nil {
+		err = l.wal.sync()
+	}
 	return l.fail("settle", err)
+}
+
+// commitNothing makes a commit that writes a page as it was.
+func (l *Log) commitNothing(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	_, err := l.conn.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; PRAGMA user_version = %d; COMMIT", l.version))
+	if err != nil {
+		_ = l.rollback(ctx) // of no transaction is harmless
+	}
+	return err
 }
 
 func (l *Log) rollback(ctx context.Context) error {

@@ -56,7 +56,7 @@ func TestOpenMakesNoTrail(t *testing.T) {
 func TestSettings(t *testing.T) {
 	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
 	for pragma, want := range map[string]string{
-		"journal_mode": "wal", "synchronous": "2", "fullfsync": "1", "checkpoint_fullfsync": "1",
+		"journal_mode": "wal", "synchronous": "1", "checkpoint_fullfsync": "1",
 		"busy_timeout": "10000", "user_version": "2", "application_id": fmt.Sprint(applicationID),
 	} {
 		var got string

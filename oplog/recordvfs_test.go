@@ -4,6 +4,7 @@ package oplog
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"testing"
 	"unsafe"
@@ -94,6 +95,15 @@ func record(t *testing.T, folder string) (r *recorder, stop func()) {
 }
 
 func (r *recorder) add(e event) { r.events = append(r.events, e) }
+
+// sync makes a file durable past SQLite, and records it.
+func (r *recorder) sync(f *os.File) error {
+	err := syncData(f)
+	if number, ok := r.names[filepath.Base(f.Name())]; ok && err == nil {
+		r.add(event{kind: synced, file: number})
+	}
+	return err
+}
 
 type (
 	openMethod     = func(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uintptr) int32

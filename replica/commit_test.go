@@ -15,17 +15,17 @@ import (
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
-// On databases named flaky.db commits are counted, and the next so many are
-// turned into rollbacks by SQLite itself, through its commit hook
-// (https://sqlite.org/c3ref/commit_hook.html).
-var commits, commitsToFail atomic.Int32
+// On databases named flaky.db commits are counted, and those of the next 32
+// whose bit is set, the lowest first, are turned into rollbacks by SQLite itself,
+// through its commit hook (https://sqlite.org/c3ref/commit_hook.html).
+var commits, commitsToFail atomic.Uint32
 
-func failNextCommits(n int32) { commitsToFail.Store(n) }
+func failCommits(bits uint32) { commitsToFail.Store(bits) }
 
 // countCommits returns what tells how many commits there were since.
-func countCommits() func() int32 {
+func countCommits() func() uint32 {
 	start := commits.Load()
-	return func() int32 { return commits.Load() - start }
+	return func() uint32 { return commits.Load() - start }
 }
 
 func init() {
@@ -34,10 +34,9 @@ func init() {
 		if ok && strings.Contains(dsn, "flaky.db") {
 			hooks.RegisterCommitHook(func() int32 {
 				commits.Add(1)
-				if commitsToFail.Add(-1) >= 0 {
-					return 1
-				}
-				return 0
+				bits := commitsToFail.Load()
+				commitsToFail.Store(bits >> 1)
+				return int32(bits & 1)
 			})
 		}
 		return nil
@@ -60,7 +59,7 @@ func TestFailedCommitChangesNothing(t *testing.T) {
 		return err
 	}
 
-	failNextCommits(1)
+	failCommits(0b1)
 	err := rename("lost")
 
 	var storage *oplog.Error

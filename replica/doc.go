@@ -3,14 +3,16 @@
 //
 // [Replica.Update] writes: under the lock it catches up with what other
 // processes wrote, lets the caller decide on the fresh state, signs the edits
-// as one op, appends it (the commit point) and applies it. [Replica.View] reads
-// after catching up, so it sees every write that was acknowledged before it
-// began. Both bring ops into the document through one function, apply, whoever
-// wrote them: a restart is a long catch-up.
+// as one op, appends it, commits (the commit point) and waits for the disk.
+// Changes that wait together are committed together, in the order in which they
+// were submitted; each sees those before it. [Replica.View] reads after catching
+// up, so it sees every write that was acknowledged before it began. A restart is
+// a long catch-up.
 //
 // Nobody sees the document move before the commit. When a commit fails, the
-// caller gets an error and the document is forgotten: the next call reads what
-// is on disk.
+// document is forgotten and what is on disk is settled: the caller hears that
+// the change was made, or that it was not; only if that cannot be found out, that
+// it may have been made.
 //
 // [Replica.Import] takes in bundles from other replicas, [Replica.Export] makes
 // them, and [Replica.Trust] says whose ops are applied.

@@ -24,8 +24,7 @@ func (r *Replica) Heads(ctx context.Context) (heads []crdt.OpID, err error) {
 		if r.log == nil {
 			return nil
 		}
-		if err := r.catchUp(ctx); err != nil {
-			r.drop()
+		if err := r.refresh(ctx); err != nil {
 			return err
 		}
 		for _, state := range r.odd {
@@ -61,8 +60,7 @@ func (r *Replica) Export(ctx context.Context, since []crdt.OpID, fn func(crdt.Si
 			report.Unknown = since
 			return nil
 		}
-		if err := r.catchUp(ctx); err != nil {
-			r.drop()
+		if err := r.refresh(ctx); err != nil {
 			return err
 		}
 		has, err := r.ancestors(ctx, since, &report)
@@ -71,6 +69,9 @@ func (r *Replica) Export(ctx context.Context, since []crdt.OpID, fn func(crdt.Si
 		}
 		out := &exporter{report: &report, fn: fn}
 		err = r.log.ReadSigned(ctx, 0, func(row oplog.SignedRow) error {
+			if row.Arrival > r.cursor.arrival {
+				return nil // came since, and may not be durable: it must not be elsewhere alone
+			}
 			op, err := r.entry(row)
 			switch {
 			case err != nil:

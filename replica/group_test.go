@@ -119,7 +119,7 @@ func TestFailedGroup(t *testing.T) {
 			return err
 		}))
 	}
-	failNextCommits(2) // the group's and the first one's own
+	failCommits(0b101) // the group's, not the one that settles it, the first one's own
 	release()
 	for i, want := range []int64{-1, 1, -2, 2} {
 		story, err := writes[i].Wait(context.Background())

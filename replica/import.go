@@ -269,7 +269,7 @@ func (im *importer) write(ctx context.Context, batch []candidate) error {
 	}
 	if err != nil {
 		im.report = before
-		im.r.drop()
+		im.r.fail(err)
 	}
 	return err
 }

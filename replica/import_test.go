@@ -196,7 +196,7 @@ func TestFailedImportChangesNothing(t *testing.T) {
 	create(t, r, "50_s")
 	before := text(t, r)
 
-	failNextCommits(1)
+	failCommits(0b1)
 	report, err := tryImport(r, lines[1:]...) // without what they build on
 
 	var storage *oplog.Error

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -24,7 +25,9 @@ type Config struct {
 	// LockTimeout bounds a write's wait for other writers; 0 means
 	// DefaultLockTimeout.
 	LockTimeout time.Duration
-	Logger      *slog.Logger
+	// Sync makes durable what was written to a file; nil: fdatasync(2).
+	Sync   func(*os.File) error
+	Logger *slog.Logger
 }
 
 // DefaultLockTimeout bounds a wait for the lock. The queue of 8 processes that
@@ -46,6 +49,10 @@ type Replica struct {
 	state  *pipeline.State
 	author crdt.Author
 	cursor cursor
+	synced int64 // the arrival up to which rows are known to be durable
+	// unsettled: something failed after which an op may be on disk or not; nothing
+	// is read or written before that is settled.
+	unsettled bool
 	// trusted are the authors whose ops are applied, our own among them; empty:
 	// all.
 	trusted []crdt.Author
@@ -85,6 +92,16 @@ func (r *Replica) Close() error {
 	return err
 }
 
+// fail drops the document, since storing something failed with err: the document
+// may be ahead of the disk. The caller holds mu.
+func (r *Replica) fail(err error) {
+	var failed *oplog.Error
+	if errors.As(err, &failed) && failed.Uncertain() {
+		r.unsettled = true
+	}
+	r.drop()
+}
+
 // drop closes the database and forgets the document: the next call starts
 // afresh on whatever file is there then. The caller holds mu.
 func (r *Replica) drop() {
@@ -101,6 +118,7 @@ func (r *Replica) drop() {
 // holds mu.
 func (r *Replica) forget() {
 	r.state, r.cursor, r.pending = pipeline.NewState(r.trusted...), cursor{}, 0
+	r.synced = 0
 	r.odd = make(map[crdt.OpID]rowState)
 }
 
@@ -122,8 +140,7 @@ func (r *Replica) ViewAfter(ctx context.Context, w *Write, fn func(*pipeline.Sta
 	}
 	return r.read(ctx, func() error {
 		if r.log != nil {
-			if err := r.catchUp(ctx); err != nil {
-				r.drop()
+			if err := r.refresh(ctx); err != nil {
 				return err
 			}
 		}
@@ -131,11 +148,30 @@ func (r *Replica) ViewAfter(ctx context.Context, w *Write, fn func(*pipeline.Sta
 	})
 }
 
+// refresh catches up and makes durable what came: who hears of an op may build
+// on it, also after a power cut. The caller holds mu and has the log open.
+func (r *Replica) refresh(ctx context.Context) error {
+	err := r.catchUp(ctx)
+	if err == nil && r.cursor.arrival > r.synced {
+		if err = r.log.Sync(); err == nil {
+			r.synced = r.cursor.arrival
+		}
+	}
+	if err != nil {
+		r.fail(err)
+	}
+	return err
+}
+
+// errUnsettled: what is on disk must be settled, under the lock.
+var errUnsettled = errors.New("what is on disk must be settled")
+
 // read calls fn with mu held and the log open, or nil if there is none yet. A
-// log of an older build is brought up to date first, which is a write.
+// log of an older build, or one that must be settled, is seen to first, which is
+// a write.
 func (r *Replica) read(ctx context.Context, fn func() error) error {
 	err := r.tryRead(ctx, fn)
-	if !errors.Is(err, oplog.ErrOutdated) {
+	if !errors.Is(err, oplog.ErrOutdated) && !errors.Is(err, errUnsettled) {
 		return err
 	}
 	return r.locked(ctx, fn)
@@ -146,6 +182,9 @@ func (r *Replica) tryRead(ctx context.Context, fn func() error) error {
 	defer r.mu.Unlock()
 	if err := r.open(ctx); err != nil && !errors.Is(err, oplog.ErrNoLog) {
 		return err
+	}
+	if r.unsettled {
+		return errUnsettled
 	}
 	return fn()
 }
@@ -208,6 +247,12 @@ func (r *Replica) create(ctx context.Context) error {
 	if errors.Is(err, oplog.ErrNoLog) || errors.Is(err, oplog.ErrOutdated) {
 		err = r.use(ctx)(oplog.Create(ctx, r.logConfig()))
 	}
+	if err == nil && r.unsettled {
+		if err = r.log.Settle(ctx); err != nil {
+			r.drop()
+		}
+		r.unsettled = err != nil
+	}
 	return err
 }
 
@@ -237,5 +282,5 @@ func (r *Replica) use(ctx context.Context) func(*oplog.Log, error) error {
 }
 
 func (r *Replica) logConfig() oplog.Config {
-	return oplog.Config{Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Logger: r.cfg.Logger}
+	return oplog.Config{Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Sync: r.cfg.Sync, Logger: r.cfg.Logger}
 }

@@ -44,7 +44,7 @@ func (r *Replica) decide(ctx context.Context, decision func(*oplog.Tx) error) er
 			err = r.readTrust(ctx)
 		}
 		if err != nil {
-			r.drop()
+			r.fail(err)
 		}
 		return err
 	})

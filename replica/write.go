@@ -35,8 +35,16 @@ func (r *Replica) writeQueued() {
 			r.answerWaiting(err)
 			continue
 		}
-		r.writeGroup()
+		group, sync, err := r.commitGroup()
 		release()
+		if err == nil { // while the disk works others may write
+			err = sync()
+		}
+		if err == nil {
+			answer(group)
+		} else {
+			r.recoverGroup(group, err)
+		}
 	}
 }
 
@@ -72,36 +80,155 @@ func (r *Replica) prepare() (ready bool, err error) {
 	return false, nil
 }
 
-// writeGroup commits what waits, in one transaction, and answers. If the storage
-// fails, each change is tried again by itself, so that one which cannot be
-// stored does not fail its neighbours. The caller holds the lock.
-func (r *Replica) writeGroup() {
+func answer(group []*Write) {
+	for _, w := range group {
+		w.finish(w.story, w.err)
+	}
+}
+
+// commitGroup commits what waits in one transaction and returns what makes it
+// durable. The caller holds the lock.
+func (r *Replica) commitGroup() (group []*Write, sync func() error, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.create(r.life); err != nil {
 		r.answerWaiting(err)
-		return
+		return nil, func() error { return nil }, nil
 	}
 	runtime.Gosched() // those whom the last commit answered may have more
-	group, err := r.tryCommit(r.queue.take)
-	again := r.settle(group, err)
-	for _, w := range again {
-		r.writeAlone(w)
+	group, err = r.tryCommit(r.queue.take)
+	return group, r.syncLater(), err
+}
+
+// syncLater returns what makes durable all that the document shows now. The
+// caller holds mu, but not when it calls that.
+func (r *Replica) syncLater() func() error {
+	log, shown := r.log, r.cursor.arrival
+	if shown <= r.synced {
+		return func() error { return nil }
+	}
+	return func() error {
+		if err := log.Sync(); err != nil {
+			return err
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.log == log {
+			r.synced = max(r.synced, shown)
+		}
+		return nil
 	}
 }
 
-// writeAlone commits one change in a transaction of its own and answers it.
-func (r *Replica) writeAlone(w *Write) {
-	if err := r.create(r.life); err != nil {
-		w.finish(pipeline.Story{}, err)
+// recoverGroup answers the changes of a group of which storing ended with err.
+// Of several changes each that was not written is tried again by itself, so that
+// one which cannot be stored does not fail its neighbours.
+func (r *Replica) recoverGroup(group []*Write, err error) {
+	r.mu.Lock()
+	r.fail(err)
+	r.mu.Unlock()
+	release, lockErr := r.writing.Acquire(r.life)
+	if lockErr != nil { // the replica is being closed
+		for _, w := range group {
+			w.finish(pipeline.Story{}, err)
+		}
 		return
 	}
-	left := []*Write{w}
-	group, err := r.tryCommit(func(int) []*Write {
-		defer func() { left = nil }()
-		return left
-	})
-	r.settle(group, err)
+	defer release()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	left, err := r.judge(group, err)
+	for _, w := range left {
+		if len(group) > 1 {
+			r.writeAlone(w)
+		} else {
+			w.giveUp(err)
+		}
+	}
+}
+
+// writeAlone commits one change in a transaction of its own and answers it. The
+// caller holds the lock and mu.
+func (r *Replica) writeAlone(w *Write) {
+	err := r.create(r.life)
+	if err == nil {
+		left := []*Write{w}
+		_, err = r.tryCommit(func(int) []*Write {
+			defer func() { left = nil }()
+			return left
+		})
+	}
+	if err == nil {
+		err = r.log.Sync()
+	}
+	if err == nil {
+		w.finish(w.story, w.err)
+		return
+	}
+	r.fail(err)
+	left, err := r.judge([]*Write{w}, err)
+	for _, w := range left {
+		w.giveUp(err)
+	}
+}
+
+// judge finds out which changes are on disk although storing them ended with
+// err, and answers these. It returns the others and why they were not written.
+// When it cannot find out, all are answered with err, which says so. The caller
+// holds the lock and mu.
+func (r *Replica) judge(group []*Write, err error) (left []*Write, why error) {
+	var failed *oplog.Error
+	if !errors.As(err, &failed) || !failed.Uncertain() {
+		return group, err
+	}
+	landed, lookErr := r.landed(group)
+	if lookErr != nil {
+		r.cfg.Logger.Error("storing failed, and what is on disk cannot be settled", "error", err, "then", lookErr)
+		for _, w := range group {
+			w.finish(pipeline.Story{}, err)
+		}
+		return nil, nil
+	}
+	r.cfg.Logger.Warn("storing failed; what is on disk was settled", "error", err, "changes", len(group), "landed", len(landed))
+	for _, w := range group {
+		if landed[w] {
+			w.finish(w.story, nil)
+		} else {
+			left = append(left, w)
+		}
+	}
+	return left, failed.Undone()
+}
+
+// landed settles what is on disk and finds out which ops of the group are there.
+func (r *Replica) landed(group []*Write) (map[*Write]bool, error) {
+	if err := r.create(r.life); err != nil {
+		return nil, err
+	}
+	landed := make(map[*Write]bool)
+	for _, w := range group {
+		if w.op == nil {
+			continue
+		}
+		sig, err := r.log.Signature(r.life, w.op.ID)
+		if err != nil {
+			r.drop()
+			return nil, err
+		}
+		if sig == w.signed.Signature {
+			landed[w] = true
+		}
+	}
+	return landed, nil
+}
+
+// giveUp answers a change that was not written: with its own refusal, if that
+// was found on what is on disk, or with err.
+func (w *Write) giveUp(err error) {
+	if w.err != nil {
+		err = w.err
+	}
+	w.finish(pipeline.Story{}, err)
 }
 
 // tryCommit decides on changes until take has no more of them, and commits their
@@ -114,7 +241,7 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 			err = fmt.Errorf("write panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	err = r.log.Write(r.life, func(tx *oplog.Tx) error {
+	err = r.log.Commit(r.life, func(tx *oplog.Tx) error {
 		if err := r.catchUp(r.life); err != nil {
 			group = append(group, take(maxGroup)...) // for the error
 			return err
@@ -212,71 +339,6 @@ func signAll(ops []*Write, key ed25519.PrivateKey) (signed []chan struct{}) {
 		go work() // append waits for all of them
 	}
 	return signed
-}
-
-// settle answers the changes of a group whose commit ended with err. It returns
-// those that were not written and are to be tried again; of a single one there
-// is none.
-func (r *Replica) settle(group []*Write, err error) (again []*Write) {
-	if err == nil {
-		for _, w := range group {
-			w.finish(w.story, w.err)
-		}
-		return nil
-	}
-	r.drop() // the document may be ahead of the disk
-	landed := func(*Write) bool { return false }
-	var storage *oplog.Error
-	if errors.As(err, &storage) && storage.Uncertain() {
-		if landed, err = r.afterFailedCommit(group, storage); err != nil {
-			for _, w := range group {
-				w.finish(pipeline.Story{}, err)
-			}
-			return nil
-		}
-		err = storage.Undone()
-	}
-	for _, w := range group {
-		switch {
-		case landed(w):
-			w.finish(w.story, nil)
-		case len(group) > 1:
-			again = append(again, w)
-		case w.err != nil: // its own, found on what was on disk
-			w.finish(pipeline.Story{}, w.err)
-		default:
-			w.finish(pipeline.Story{}, err)
-		}
-	}
-	return again
-}
-
-// afterFailedCommit finds out which ops of the group are on disk although their
-// commit answered an error, and makes them durable. When it cannot, the error is
-// the one of the commit, which says that the change may have been made.
-func (r *Replica) afterFailedCommit(group []*Write, failed *oplog.Error) (landed func(*Write) bool, err error) {
-	there := make(map[*Write]bool)
-	err = r.open(r.life)
-	if err == nil {
-		err = r.log.Settle(r.life)
-	}
-	for _, w := range group {
-		if err != nil {
-			break
-		}
-		if w.op != nil {
-			var sig crdt.Signature
-			sig, err = r.log.Signature(r.life, w.op.ID)
-			there[w] = sig == w.signed.Signature
-		}
-	}
-	if err != nil {
-		r.cfg.Logger.Error("commit failed, and what is on disk cannot be settled", "error", failed, "then", err)
-		r.drop()
-		return nil, failed
-	}
-	r.cfg.Logger.Warn("commit failed; what is on disk was settled", "error", failed, "ops", len(group), "landed", len(there))
-	return func(w *Write) bool { return there[w] }, nil
 }
 
 func (r *Replica) draft(agent string, tx *pipeline.Tx) *crdt.Op {

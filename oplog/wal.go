@@ -1,0 +1,66 @@
+package oplog
+
+import (
+	"os"
+	"sync"
+)
+
+// wal is the write-ahead log's file, for making it durable. SQLite could do that
+// inside each commit (synchronous=FULL), but then everybody who waits for the
+// lock waits for the disk as well; outside the lock one fdatasync(2) serves the
+// commits of all processes before it. That file bears no locks of SQLite's, so
+// to open it besides is safe. SQLite keeps it for as long as our connection is
+// open.
+type wal struct {
+	path      string
+	fdatasync func(*os.File) error
+
+	mu     sync.Mutex // guards all below
+	file   *os.File   // nil until it is needed: SQLite makes it at the first read
+	failed error
+}
+
+// open opens the file.
+func (w *wal) open() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.openLocked()
+}
+
+func (w *wal) openLocked() (err error) {
+	if w.file != nil || w.failed != nil {
+		return w.failed
+	}
+	if w.file, err = os.OpenFile(w.path, os.O_RDWR, 0); err != nil {
+		w.file, err = os.Open(w.path) // may be read only: others write
+	}
+	return err
+}
+
+// sync is for any number of goroutines. A system reports a write that failed to
+// one fdatasync(2) of a file alone and takes the data for written afterwards
+// ("Can Applications Recover from fsync Failures?", Rebello et al. 2020), so an
+// error stays.
+func (w *wal) sync() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.openLocked(); err != nil {
+		return err
+	}
+	w.failed = w.fdatasync(w.file)
+	return w.failed
+}
+
+func (w *wal) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed == nil {
+		w.failed = os.ErrClosed
+	}
+	if w.file == nil {
+		return nil
+	}
+	file := w.file
+	w.file = nil
+	return file.Close()
+}
