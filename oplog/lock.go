@@ -73,6 +73,51 @@ func (l *Lock) Acquire(ctx context.Context) (release func(), err error) {
 	return release, nil
 }
 
+// TryAcquire is Acquire if the lock is free.
+func (l *Lock) TryAcquire() (release func(), ok bool) {
+	path, err := l.find()
+	if err != nil {
+		return nil, false
+	}
+	select {
+	case <-l.turn:
+	default:
+		return nil, false
+	}
+	if l.isWaiting() {
+		l.turn <- struct{}{}
+		return nil, false // for Acquire to join
+	}
+	f := newFlock(path)
+	if ok, err := f.TryLock(); ok && err == nil {
+		if info, ok := stillAt(path, f); ok {
+			return l.held(f, path, info), true
+		}
+		_ = f.Unlock()
+	}
+	l.turn <- struct{}{}
+	return nil, false
+}
+
+// isWaiting reports whether a goroutine is in flock(2).
+func (l *Lock) isWaiting() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waiting != nil
+}
+
+func newFlock(path string) *flock.Flock { return flock.New(path, flock.SetPermissions(0o600)) }
+
+// held signs the lock's file and returns what releases the lock.
+func (l *Lock) held(f *flock.Flock, path string, info fs.FileInfo) (release func()) {
+	l.pid.sign(path, info)
+	return func() {
+		l.pid.unsign()
+		_ = f.Unlock() // closing the descriptor lets go in any case
+		l.turn <- struct{}{}
+	}
+}
+
 // find returns where the lock's file is. To look for it takes a look at every
 // folder above, so the answer is kept until Forget.
 func (l *Lock) find() (path string, err error) {
@@ -216,12 +261,7 @@ func (l *Lock) acquireFile(ctx context.Context, path string) (release func(), er
 			return nil, res.err
 		}
 		if info, ok := stillAt(path, res.file); ok {
-			l.pid.sign(path, info)
-			return func() {
-				l.pid.unsign()
-				_ = res.file.Unlock() // closing the descriptor lets go in any case
-				l.turn <- struct{}{}
-			}, nil
+			return l.held(res.file, path, info), nil
 		}
 		_ = res.file.Unlock() // the file was replaced meanwhile: lock the new one
 	}
@@ -236,7 +276,7 @@ func (l *Lock) attempt(path string) *lockAttempt {
 		return l.waiting
 	}
 	a := &lockAttempt{wanted: true, done: make(chan lockResult, 1)}
-	f := flock.New(path, flock.SetPermissions(0o600))
+	f := newFlock(path)
 	if ok, err := f.TryLock(); ok || err != nil {
 		a.done <- lockResult{f, err}
 		return a

@@ -91,7 +91,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 		t.Errorf("held: %d, %v, %v", pid, held, err)
 	}
 	release()
-	for waits(other) {
+	for other.isWaiting() {
 		runtime.Gosched()
 	}
 	if pid, held, err := other.Holder(); pid != 0 || held || err != nil {
@@ -144,16 +144,9 @@ func TestLockHonoursContext(t *testing.T) {
 	}
 	<-l.turn // was given back
 	held()
-	for waits(l) {
+	for l.isWaiting() {
 		runtime.Gosched() // the abandoned attempt lets go before the folder is removed
 	}
-}
-
-// waits reports whether a goroutine is in flock(2).
-func waits(l *Lock) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.waiting != nil
 }
 
 // TestLockOfARemovedFile: after somebody removed the lock file, all meet at the
@@ -170,7 +163,7 @@ func TestLockOfARemovedFile(t *testing.T) {
 		}
 		got <- release
 	}()
-	for !waits(l) {
+	for !l.isWaiting() {
 		runtime.Gosched() // until it has opened the old file
 	}
 	if err := os.Remove(path); err != nil {

@@ -25,7 +25,8 @@ type Write struct {
 
 // Submit puts a change at the end of the replica's queue and returns at once.
 // Changes take effect in the order in which they were submitted; those that wait
-// together are committed together. The caller calls Wait.
+// together are committed together. The caller calls Wait soon: a change that is
+// alone in the queue is committed there.
 func (r *Replica) Submit(agent string, fn func(*pipeline.Tx) error) *Write {
 	w := &Write{r: r, agent: agent, fn: fn, done: make(chan struct{})}
 	r.queue.push(w)
@@ -36,6 +37,14 @@ func (r *Replica) Submit(agent string, fn func(*pipeline.Tx) error) *Write {
 // ends, or the lock could not be had in time, and the change has not been taken
 // up, it is withdrawn.
 func (w *Write) Wait(ctx context.Context) (pipeline.Story, error) {
+	if ctx.Err() == nil {
+		w.r.writeHere()
+	}
+	select {
+	case <-w.done:
+		return w.story, w.err
+	default:
+	}
 	timer := time.NewTimer(w.r.cfg.LockTimeout)
 	defer timer.Stop()
 	var why func() error
@@ -69,6 +78,7 @@ func (w *Write) waitForRead(ctx context.Context) error {
 	case <-w.done: // as nearly always
 		return nil
 	default:
+		w.r.queue.start()
 	}
 	timer := time.NewTimer(readPatience)
 	defer timer.Stop()
@@ -87,15 +97,16 @@ func (w *Write) finish(story pipeline.Story, err error) {
 	close(w.done)
 }
 
-// queue holds the changes that wait for the writer, a goroutine that is there
-// while there are any.
+// queue holds the changes that wait for the writer. That is whoever waits for a
+// change of its own while nobody else writes, which spares two switches between
+// goroutines, or else a goroutine that is there for as long as changes wait.
 type queue struct {
-	run func() // is the writer
+	run func() // is the writer on a goroutine of its own
 
 	mu      sync.Mutex     // guards all below
 	waiting []*Write       // in order of arrival
 	last    *Write         // the one submitted last, also when it is done
-	running bool           // the writer runs
+	running bool           // there is a writer
 	writer  sync.WaitGroup // of one
 }
 
@@ -104,10 +115,43 @@ func (q *queue) push(w *Write) {
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, w)
 	q.last = w
-	if !q.running {
+	if len(q.waiting) > 1 { // whoever submitted the first does not wait for it yet
+		q.startLocked()
+	}
+}
+
+// start sees to it that somebody writes what waits.
+func (q *queue) start() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.startLocked()
+}
+
+func (q *queue) startLocked() {
+	if !q.running && len(q.waiting) > 0 {
 		q.running = true
 		q.writer.Go(q.run)
 	}
+}
+
+// lead makes the caller the writer if something waits and there is none. The
+// caller ends that with endLead.
+func (q *queue) lead() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.running || len(q.waiting) == 0 {
+		return false
+	}
+	q.running = true
+	return true
+}
+
+// endLead leaves what waits to the writer's own goroutine.
+func (q *queue) endLead() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.running = false
+	q.startLocked()
 }
 
 // take takes up to n changes out of the queue, oldest first. They are answered

@@ -1,12 +1,9 @@
 package replica
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"runtime"
 	"runtime/debug"
-	"sync/atomic"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
@@ -18,33 +15,54 @@ import (
 // their own.
 const maxGroup = 64
 
-// writeQueued is the writer: it commits what waits in the queue, group by group,
-// until nothing is left.
+// writeQueued is the writer on a goroutine of its own: it commits what waits in
+// the queue, group by group, until nothing is left.
 func (r *Replica) writeQueued() {
 	for !r.queue.idle() {
-		ready, err := r.prepare()
-		if err != nil {
-			r.answerWaiting(err)
-		}
-		if !ready {
+		if !r.prepare() {
 			continue
 		}
 		// No time limit: who does not want to wait any more withdraws.
 		release, err := r.writing.Acquire(r.life)
 		if err != nil {
-			r.answerWaiting(err)
+			r.answerWaiting(r.lockError(err))
 			continue
 		}
-		group, sync, err := r.commitGroup()
-		release()
-		if err == nil { // while the disk works others may write
-			err = sync()
-		}
-		if err == nil {
-			answer(group)
-		} else {
-			r.recoverGroup(group, err)
-		}
+		r.writeGroup(release)
+	}
+}
+
+// writeHere commits what waits in the queue, if nobody else does and the lock is
+// free.
+func (r *Replica) writeHere() {
+	if !r.queue.lead() {
+		return
+	}
+	defer r.queue.endLead()
+	if !r.prepare() {
+		return
+	}
+	if release, ok := r.writing.TryAcquire(); ok {
+		r.writeGroup(release)
+	}
+}
+
+// writeGroup commits what waits in one transaction, releases the lock, and
+// answers when that is durable. More changes come together meanwhile: to commit
+// them before the disk is done makes small groups of them, which costs more than
+// it saves.
+func (r *Replica) writeGroup(release func()) {
+	group, sync, err := r.commitGroup()
+	release()
+	if err == nil { // while the disk works other processes may write
+		err = sync()
+	}
+	if err != nil {
+		r.recoverGroup(group, err)
+		return
+	}
+	for _, w := range group {
+		w.finish(w.story, w.err)
 	}
 }
 
@@ -55,35 +73,54 @@ func (r *Replica) answerWaiting(err error) {
 	}
 }
 
-// prepare sees to it that there is a folder for the lock's file. If there is no
-// log yet, the oldest change is asked on the empty pipeline first, since one
-// that is refused must not leave a new database behind; then ready is false.
-func (r *Replica) prepare() (ready bool, err error) {
+// prepare sees to it that there is a folder for the lock's file, and reports
+// whether there is something to write. If there is no log yet, the oldest change
+// is asked on the empty pipeline first, since one that is refused must not leave
+// a new database behind.
+func (r *Replica) prepare() (ready bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err = r.open(r.life)
-	switch {
-	case err == nil, errors.Is(err, oplog.ErrOutdated):
-		return true, nil // what is missing is for create, under the lock
-	case !errors.Is(err, oplog.ErrNoLog):
-		return false, err
+	if err := r.life.Err(); err != nil { // the replica was closed
+		r.answerWaiting(err)
+		return false
 	}
-	r.queue.first(func(w *Write) error {
-		err := ask(w.fn, r.state.NewTx())
-		ready = err == nil
-		return err
-	})
-	if ready {
+	if r.log != nil {
+		return true // whether it still is the one at the path is seen under the lock
+	}
+	err := r.open(r.life)
+	if errors.Is(err, oplog.ErrNoLog) {
+		if !r.firstIsWanted() {
+			return false
+		}
 		err = oplog.CreateFolder(r.cfg.Path)
-		return err == nil, err
 	}
-	return false, nil
+	if err != nil && !errors.Is(err, oplog.ErrOutdated) {
+		r.answerWaiting(err)
+		return false
+	}
+	return true // what is missing is for create, under the lock
 }
 
-func answer(group []*Write) {
-	for _, w := range group {
-		w.finish(w.story, w.err)
+// firstIsWanted asks the oldest change on the empty pipeline, and answers it if
+// it is refused.
+func (r *Replica) firstIsWanted() (wanted bool) {
+	r.queue.first(func(w *Write) error {
+		err := ask(w.fn, r.state.NewTx())
+		wanted = err == nil
+		return err
+	})
+	return wanted
+}
+
+// lockError says why the lock could not be had: its folder may be gone, and the
+// database with it.
+func (r *Replica) lockError(err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if openErr := r.open(r.life); openErr != nil && !errors.Is(openErr, oplog.ErrNoLog) && !errors.Is(openErr, oplog.ErrOutdated) {
+		return openErr
 	}
+	return err
 }
 
 // commitGroup commits what waits in one transaction and returns what makes it
@@ -95,7 +132,6 @@ func (r *Replica) commitGroup() (group []*Write, sync func() error, err error) {
 		r.answerWaiting(err)
 		return nil, func() error { return nil }, nil
 	}
-	runtime.Gosched() // those whom the last commit answered may have more
 	group, err = r.tryCommit(r.queue.take)
 	return group, r.syncLater(), err
 }
@@ -246,7 +282,8 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 			group = append(group, take(maxGroup)...) // for the error
 			return err
 		}
-		var ops []*Write
+		signer := &signer{key: r.log.Key()}
+		defer signer.close()
 		for len(group) < maxGroup {
 			more := take(maxGroup - len(group))
 			if len(more) == 0 {
@@ -258,11 +295,11 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 					return err
 				}
 				if w.op != nil {
-					ops = append(ops, w)
+					signer.add(w)
 				}
 			}
 		}
-		return r.append(tx, ops)
+		return r.append(tx, signer)
 	})
 	return group, err
 }
@@ -299,46 +336,19 @@ func ask(fn func(*pipeline.Tx) error, tx *pipeline.Tx) (err error) {
 	return fn(tx)
 }
 
-// append signs the ops and appends them in their order.
-func (r *Replica) append(tx *oplog.Tx, ops []*Write) error {
-	signed := signAll(ops, r.log.Key())
-	var err error
-	for i, w := range ops {
-		<-signed[i]
+// append appends the ops in their order as they are signed.
+func (r *Replica) append(tx *oplog.Tx, signer *signer) error {
+	for _, op := range signer.ops {
+		signer.wait(op)
+		w := op.write
+		arrival, err := tx.Append(w.op, w.signed)
 		if err != nil {
-			continue // until all signers are done
+			return err
 		}
-		var arrival int64
-		if arrival, err = tx.Append(w.op, w.signed); err == nil {
-			r.cursor = cursor{arrival, w.op.ID}
-			r.logOp(w.op, crdt.Applied, arrival)
-		}
+		r.cursor = cursor{arrival, w.op.ID}
+		r.logOp(w.op, crdt.Applied, arrival)
 	}
-	return err
-}
-
-// signAll signs the ops on all processors, since that takes longer than to store
-// them. The i-th channel is closed when the i-th op is signed.
-func signAll(ops []*Write, key ed25519.PrivateKey) (signed []chan struct{}) {
-	signed = make([]chan struct{}, len(ops))
-	for i := range signed {
-		signed[i] = make(chan struct{})
-	}
-	var next atomic.Int64
-	work := func() {
-		for i := int(next.Add(1)) - 1; i < len(ops); i = int(next.Add(1)) - 1 {
-			ops[i].signed.Sign(key)
-			close(signed[i])
-		}
-	}
-	if len(ops) < 2 {
-		work()
-		return signed
-	}
-	for range min(len(ops), runtime.GOMAXPROCS(0)) {
-		go work() // append waits for all of them
-	}
-	return signed
+	return nil
 }
 
 func (r *Replica) draft(agent string, tx *pipeline.Tx) *crdt.Op {
