@@ -29,6 +29,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // Uncertain reports whether the change may be on disk all the same.
 func (e *Error) Uncertain() bool { return e.Op == opCommit || e.Op == opSync }
 
+// Unsynced reports whether what a log shows may not be durable.
+func (e *Error) Unsynced() bool { return e.Op == opSync }
+
 // Undone returns e for a change that was found not to be on disk.
 func (e *Error) Undone() *Error {
 	sure := *e
@@ -60,6 +63,9 @@ func storageError(op, path string, err error) error {
 	return e
 }
 
+// remedyDamaged is what to do about a file whose structure is damaged.
+const remedyDamaged = "the database is damaged: keep a copy of it with its -wal file and restore a backup as the README says"
+
 // remedy says what to do about err, by SQLite's result code
 // (https://sqlite.org/rescode.html) or the system's error.
 func remedy(path string, err error) string {
@@ -71,9 +77,9 @@ func remedy(path string, err error) string {
 		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
 			return "it cannot be written: check the permissions of the file, of its folder, and of the -wal and -shm files beside it, then repeat the call"
 		case sqlite3.SQLITE_CANTOPEN:
-			return "the file cannot be opened: check that the folder exists and may be written"
+			return "the file cannot be opened: check that it may be read and written, and that the folder exists and may be written"
 		case sqlite3.SQLITE_CORRUPT:
-			return "the database is damaged: keep a copy of it with its -wal file and restore a backup as the README says"
+			return remedyDamaged
 		case sqlite3.SQLITE_NOTADB:
 			return "the file is not an SQLite database: give another --db, or move the file away"
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:

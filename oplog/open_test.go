@@ -91,6 +91,8 @@ func TestForeignFiles(t *testing.T) {
 		"other program": {"CREATE TABLE notes (text)", "SQLite database of another program"},
 		"other id":      {"PRAGMA application_id = 42", "SQLite database of another program"},
 		"newer":         {fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 99", applicationID), "install a newer huskies-mcp"},
+		"negative":      {fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = -2147483646", applicationID), "restore a backup"},
+		"no version":    {fmt.Sprintf("PRAGMA application_id = %d", applicationID), "restore a backup"},
 		"no database":   {"", "not an SQLite database"},
 	} {
 		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "_"))

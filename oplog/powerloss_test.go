@@ -7,15 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/vfstest"
 )
 
 // TestPowerLoss: an op whose Write has returned survives a power cut at any
@@ -28,11 +27,11 @@ import (
 func TestPowerLoss(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		sync  func(*recorder, *os.File) error
+		sync  func(*os.File) error
 		loses bool
 	}{
-		{name: "as configured", sync: (*recorder).sync},
-		{name: "control", sync: func(*recorder, *os.File) error { return nil }, loses: true},
+		{name: "as configured", sync: vfstest.SyncFile},
+		{name: "control", sync: func(*os.File) error { return nil }, loses: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := recordWorkload(t, test.sync)
@@ -64,29 +63,36 @@ func TestPowerLoss(t *testing.T) {
 type workload struct {
 	ops    []crdt.SignedOp // op i has seq and arrival i+1
 	author crdt.Author
-	events []event
+	events []vfstest.Event
 }
+
+// begun and acknowledged are notes in the recording: the test gave the log this
+// many ops in all; the log said that this many ops are durable.
+type (
+	begun        int
+	acknowledged int
+)
 
 // recordWorkload writes ops of many sizes, one and several at a time, with
 // checkpoints between and two restarts.
-func recordWorkload(t *testing.T, sync func(*recorder, *os.File) error) *workload {
+func recordWorkload(t *testing.T, sync func(*os.File) error) *workload {
 	folder, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := testConfig(t, filepath.Join(folder, "p.db"))
-	r, stop := record(t, folder)
-	defer stop()
-	cfg.Sync = func(f *os.File) error { return sync(r, f) }
+	r := &vfstest.Recorder{}
+	defer vfstest.Watch(t, folder, r.Handle)()
+	cfg.Sync = sync
 	w := &workload{}
 	for session := range 3 {
 		l, err := create(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close() // before stop, should the test fail here; twice is harmless
+		defer l.Close() // should the test fail here; twice is harmless
 		// Of a new file this acknowledges the key.
-		r.add(event{kind: acknowledged, ops: len(w.ops)})
+		r.Add(vfstest.Event{Kind: vfstest.Noted, Note: acknowledged(len(w.ops))})
 		w.author = crdt.AuthorOf(l.Key())
 		// A checkpoint every few writes, not every 1,000 pages: it is then that
 		// pages are overwritten and the write-ahead log starts again.
@@ -94,7 +100,7 @@ func recordWorkload(t *testing.T, sync func(*recorder, *os.File) error) *workloa
 			t.Fatal(err)
 		}
 		for i := range 12 {
-			r.add(event{kind: begun, ops: len(w.ops) + 1 + i%3})
+			r.Add(vfstest.Event{Kind: vfstest.Noted, Note: begun(len(w.ops) + 1 + i%3)})
 			if err := write(l, func(tx *Tx) error {
 				for range 1 + i%3 {
 					size := 10
@@ -114,13 +120,13 @@ func recordWorkload(t *testing.T, sync func(*recorder, *os.File) error) *workloa
 			}); err != nil {
 				t.Fatal(err)
 			}
-			r.add(event{kind: acknowledged, ops: len(w.ops)})
+			r.Add(vfstest.Event{Kind: vfstest.Noted, Note: acknowledged(len(w.ops))})
 		}
 		if err := l.Close(); err != nil { // moves all to the database file
 			t.Fatal(err)
 		}
 	}
-	w.events = r.events
+	w.events = r.Events()
 	return w
 }
 
@@ -182,116 +188,30 @@ type crash struct {
 // crashes cuts the power after each step of a recording (in -short mode after
 // every fifth), twice: with nothing on disk but what was synced, and with some
 // of the rest.
-func crashes(events []event) iter.Seq[crash] {
+func crashes(events []vfstest.Event) iter.Seq[crash] {
 	return func(yield func(crash) bool) {
 		random := rand.New(rand.NewPCG(1, 2)) // fixed: a failure comes again
-		d := disk{names: map[string]int{}, data: map[int][]byte{}, pending: map[int][]event{}}
+		d := vfstest.NewDisk(nil)
 		c := crash{acknowledged: -1}
 		for i, e := range events {
-			switch e.kind {
+			switch note := e.Note.(type) {
 			case begun:
-				c.begun = e.ops
+				c.begun = int(note)
 			case acknowledged:
-				c.acknowledged = e.ops
+				c.acknowledged = int(note)
 			default:
-				d.do(e)
+				d.Do(e)
 			}
 			if testing.Short() && i%5 != 0 {
 				continue
 			}
 			c.step = i + 1
 			for _, chance := range []float64{0, random.Float64()} {
-				c.files = d.survivors(random, chance)
+				c.files = d.Survivors(random, chance)
 				if !yield(c) {
 					return
 				}
 			}
 		}
 	}
-}
-
-// disk is a disk with a volatile cache. It promises what POSIX does: what was
-// synced stays, whatever came after may be there or not, in any order, even a
-// part of one write, though never half a sector and nothing outside what was
-// written (SQLite relies on that: https://sqlite.org/psow.html). Names are one
-// journal, as in the file systems of Linux: the earlier of two changes is never
-// missing when the later is there.
-type disk struct {
-	names   map[string]int  // on disk, as data is
-	data    map[int][]byte  // by number of file
-	renames []event         // linked and unlinked since the folder was synced
-	pending map[int][]event // written and truncated since the file was synced
-}
-
-const sector = 512
-
-func (d *disk) do(e event) {
-	switch e.kind {
-	case linked, unlinked:
-		d.renames = append(d.renames, e)
-	case written, truncated:
-		d.pending[e.file] = append(d.pending[e.file], e)
-	case synced:
-		for _, p := range d.pending[e.file] {
-			d.data[e.file] = change(d.data[e.file], p, nil)
-		}
-		delete(d.pending, e.file)
-	}
-	if e.folder {
-		rename(d.names, d.renames)
-		d.renames = nil
-	}
-}
-
-// survivors returns the files after a power cut. A write that was not synced is
-// there by the given chance, and every fourth of these with only some of its
-// sectors.
-func (d *disk) survivors(random *rand.Rand, chance float64) map[string][]byte {
-	names := maps.Clone(d.names)
-	if chance > 0 {
-		rename(names, d.renames[:random.IntN(len(d.renames)+1)])
-	}
-	files := map[string][]byte{}
-	for _, name := range slices.Sorted(maps.Keys(names)) { // sorted, so that random gives the same again
-		data := bytes.Clone(d.data[names[name]])
-		for _, p := range d.pending[names[name]] {
-			if random.Float64() >= chance {
-				continue
-			}
-			var torn *rand.Rand
-			if random.IntN(4) == 0 {
-				torn = random
-			}
-			data = change(data, p, torn)
-		}
-		files[name] = data
-	}
-	return files
-}
-
-func rename(names map[string]int, changes []event) {
-	for _, e := range changes {
-		if e.kind == linked {
-			names[e.name] = e.file
-		} else {
-			delete(names, e.name)
-		}
-	}
-}
-
-// change returns the file's data after the event; if torn is given, after half
-// of its sectors.
-func change(data []byte, e event, torn *rand.Rand) []byte {
-	if e.kind == truncated {
-		return append(data, make([]byte, max(0, e.at-int64(len(data))))...)[:e.at]
-	}
-	for from, end := e.at, e.at+int64(len(e.data)); from < end; {
-		to := min(end, (from/sector+1)*sector)
-		if torn == nil || torn.IntN(2) == 0 {
-			data = append(data, make([]byte, max(0, to-int64(len(data))))...) // a gap reads as zeros
-			copy(data[from:to], e.data[from-e.at:to-e.at])
-		}
-		from = to
-	}
-	return data
 }

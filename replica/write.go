@@ -360,6 +360,6 @@ func (r *Replica) draft(agent string, tx *pipeline.Tx) *crdt.Op {
 		Story:   tx.Story(),
 		Edits:   tx.Edits(),
 		Agent:   agent,
-		At:      r.cfg.Now().UnixMilli(),
+		At:      max(0, r.cfg.Now().UnixMilli()), // a clock before 1970 is no reason to refuse
 	}
 }

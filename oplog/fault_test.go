@@ -1,0 +1,117 @@
+//go:build linux
+
+package oplog
+
+import (
+	"crypto/sha256"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/huskies/huskies-mcp/internal/vfstest"
+)
+
+// TestFaults is the fault table of the log: in each of its operations each call
+// to the system fails once, for every such call that the operation makes; before
+// the work is done and after it; once, and until the disk is healed. After each
+// step one checker compares what callers were told, what the open log reads,
+// what a new process reads, and what a power cut would leave.
+func TestFaults(t *testing.T) {
+	for _, op := range faultOperations {
+		t.Run(op.name, func(t *testing.T) {
+			t.Parallel()
+			template := vfstest.TempDir(t)
+			op.prepare(t, filepath.Join(template, "p.db"))
+			files := readFiles(t, template)
+			checked := map[[sha256.Size]byte]bool{}
+			cases := 0
+			for _, fault := range vfstest.Faults() {
+				for n := 0; ; n++ {
+					c := newFaultCase(t, filepath.Join(template, "case"), files, checked)
+					came, err := c.run(op.act, fault, n)
+					if err != nil {
+						t.Errorf("%v, call %d: %v", fault, n, err)
+					}
+					if !came {
+						break
+					}
+					cases++
+				}
+			}
+			t.Logf("%d faults", cases)
+			if cases == 0 {
+				t.Error("no call failed: this row tests nothing")
+			}
+		})
+	}
+}
+
+// faultOperation is a row of the table: act is done to a log that prepare left.
+type faultOperation struct {
+	name    string
+	prepare func(t *testing.T, path string)
+	act     func(c *faultCase) error // an error says that something is not as promised
+}
+
+var faultOperations = []faultOperation{
+	{"append", someOps, func(c *faultCase) error {
+		c.open()
+		return c.armed(func() error { return errors.Join(c.write("one"), c.write("two")) })
+	}},
+	{"append many", someOps, func(c *faultCase) error {
+		c.open()
+		return c.armed(func() error { return errors.Join(c.write("one", strings.Repeat("x", 9000), "three"), c.write("four")) })
+	}},
+	{"append with checkpoint", someOps, func(c *faultCase) error {
+		c.open()
+		c.exec("PRAGMA wal_autocheckpoint = 1")
+		return c.armed(func() error { return errors.Join(c.write("one"), c.write("two")) })
+	}},
+	{"append to a WAL that starts anew", someOps, func(c *faultCase) error {
+		c.open()
+		c.exec("PRAGMA wal_checkpoint(FULL)")
+		return c.armed(func() error { return errors.Join(c.write("one"), c.write("two")) })
+	}},
+	{"append after another process", someOps, func(c *faultCase) error {
+		c.open()
+		defer c.another()()
+		return c.armed(func() error { return errors.Join(c.write("one"), c.write("two")) })
+	}},
+	{"append that is refused", someOps, func(c *faultCase) error {
+		c.open()
+		return c.armed(c.refuse)
+	}},
+	{"read", someOps, func(c *faultCase) error {
+		c.open()
+		defer c.another()()
+		return c.armed(func() error { return errors.Join(c.read(), c.read()) })
+	}},
+	{"open", someOps, func(c *faultCase) error {
+		return c.armed(func() error { return c.tryOpen(Open) })
+	}},
+	{"open beside another process", someOps, func(c *faultCase) error {
+		defer c.another()()
+		return c.armed(func() error { return c.tryOpen(Open) })
+	}},
+	{"create", func(*testing.T, string) {}, func(c *faultCase) error {
+		return c.armed(func() error { return errors.Join(c.tryOpen(Create), c.tryOpen(Create)) })
+	}},
+	{"migrate", olderSchema, func(c *faultCase) error {
+		return c.armed(func() error { return errors.Join(c.tryOpen(Create), c.tryOpen(Create)) })
+	}},
+	{"turn a backup to WAL", aBackup, func(c *faultCase) error {
+		return c.armed(func() error { return errors.Join(c.tryOpen(Create), c.tryOpen(Create)) })
+	}},
+	{"close", someOps, func(c *faultCase) error {
+		c.open()
+		if err := c.write("one"); err != nil {
+			return err
+		}
+		return c.armed(func() error {
+			_ = c.log.Close() // whatever it answers, what was acknowledged is there
+			c.log = nil
+			return nil
+		})
+	}},
+}

@@ -1,0 +1,362 @@
+//go:build linux
+
+package replica_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/vfstest"
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// told is what is known of each story: what the caller of its only write was
+// told, or what was seen since.
+type told map[string]presence
+
+type presence uint8
+
+const (
+	surely presence = iota // acknowledged
+	maybe                  // the error said that the change may have been made
+	not                    // the error said something else
+)
+
+// trustee is the author of the decisions that these tests make.
+var trustee = crdt.Author{1, 31: 1}
+
+// trustDecision stands in told for the decision, beside the stories.
+const trustDecision = "the decision to trust"
+
+// checkpointing is the name of databases whose commits all run a checkpoint.
+const checkpointing = "checkpointing.db"
+
+func init() {
+	sqlite.RegisterConnectionHook(func(conn sqlite.ExecQuerierContext, dsn string) error {
+		if !strings.Contains(dsn, checkpointing) {
+			return nil
+		}
+		_, err := conn.ExecContext(context.Background(), "PRAGMA wal_autocheckpoint = 1", nil)
+		return err
+	})
+}
+
+func noStories(*testing.T, *faultRow, string) {}
+
+// someStories makes a database with three stories, which the WAL still has.
+func someStories(t *testing.T, row *faultRow, folder string) {
+	r := newReplica(t, filepath.Join(folder, row.name)) // closed when the test ends
+	for _, id := range []string{"1_s", "2_s", "3_s"} {
+		create(t, r, id)
+		row.stories[id] = surely
+	}
+	row.author, _, _ = r.Author(t.Context())
+	row.readFiles(t, folder)
+}
+
+func checkpointedStories(t *testing.T, row *faultRow, folder string) {
+	row.name = checkpointing
+	someStories(t, row, folder)
+}
+
+// olderStories is someStories by an older build.
+func olderStories(t *testing.T, row *faultRow, folder string) {
+	someStories(t, row, folder)
+	path := filepath.Join(folder, row.name)
+	for _, s := range []string{"DROP TABLE trust_decisions", "DROP TABLE repairs", "PRAGMA user_version = 1"} {
+		exec(t, path, s)
+	}
+	row.readFiles(t, folder)
+}
+
+// damagedStories is someStories with a damaged row, and a bundle that mends it
+// and has more.
+func damagedStories(t *testing.T, row *faultRow, folder string) {
+	someStories(t, row, folder)
+	path := filepath.Join(folder, row.name)
+	other := newReplica(t, path+".other")
+	imports(t, other, replica.ImportReport{New: 3}, exported(t, newReplica(t, path))...)
+	for _, id := range []string{"4_s", "5_s"} {
+		create(t, other, id)
+	}
+	row.bundle, row.bundled = exported(t, other), []string{"2_s", "4_s", "5_s"}
+	exec(t, path, "UPDATE crdt_ops SET payload = x'a0' WHERE arrival = 2")
+	row.stories["2_s"] = not
+	row.readFiles(t, folder)
+}
+
+// readFiles reads what is in the folder but shared memory and locks.
+func (row *faultRow) readFiles(t *testing.T, folder string) {
+	t.Helper()
+	row.before = databaseFiles(t, filepath.Join(folder, row.name))
+}
+
+func databaseFiles(t *testing.T, path string) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for _, suffix := range []string{"", "-wal", "-journal"} {
+		data, err := os.ReadFile(path + suffix)
+		if err == nil {
+			files[filepath.Base(path)+suffix] = data
+		} else if !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+func writeFiles(t *testing.T, folder string, files map[string][]byte) {
+	t.Helper()
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// faultCase is one fault in one operation.
+type faultCase struct {
+	t        *testing.T
+	row      *faultRow
+	path     string
+	fault    vfstest.Fault
+	injector vfstest.Injector
+	recorder vfstest.Recorder
+	r        *replica.Replica
+	came     bool // the fault
+	crashes  []crash
+
+	mu    sync.Mutex // guards all below
+	told  told
+	wrong []error // answers that should not be
+}
+
+// crash is what is on disk after one, and what must be.
+type crash struct {
+	what  string
+	files map[string][]byte
+	told  told
+}
+
+func newFaultCase(t *testing.T, row *faultRow) *faultCase {
+	c := &faultCase{t: t, row: row, path: filepath.Join(row.folder, row.name), told: maps.Clone(row.stories)}
+	c.r = c.newReplica(c.path)
+	return c
+}
+
+func (c *faultCase) newReplica(path string) *replica.Replica {
+	return replica.New(replica.Config{
+		Path: path, Logger: slog.New(slog.DiscardHandler), Sync: vfstest.SyncFile,
+		Now:  func() time.Time { return time.UnixMilli(1_700_000_000_000) },
+		Rand: rand.NewChaCha8([32]byte{9}), // a key made now is not the one that must be there
+	})
+}
+
+// run lets the n-th call of the fault's kind in act fail, and checks. It reports
+// whether there was such a call.
+func (c *faultCase) run(act func(*faultCase), fault vfstest.Fault, n int) (came bool, err error) {
+	writeFiles(c.t, c.row.folder, c.row.before)
+	defer os.RemoveAll(c.row.folder)
+	defer vfstest.Watch(c.t, c.row.folder, vfstest.Chain(c.recorder.Failed, c.injector.Handle, c.recorder.Handle))()
+	defer func() { _ = c.r.Close() }()
+	c.fault = fault
+	c.injector.Plan(fault, n)
+	act(c)
+	return c.came, errors.Join(errors.Join(c.wrong...), c.check())
+}
+
+// armed runs fn with the fault, which is healed afterwards.
+func (c *faultCase) armed(fn func()) {
+	c.injector.Arm()
+	fn()
+	c.came = c.injector.Heal()
+	c.kill("just then")
+	c.cutPower("just then")
+}
+
+// kill notes what is on disk if all processes are killed now.
+func (c *faultCase) kill(when string) {
+	c.crashes = append(c.crashes, crash{"all killed " + when, databaseFiles(c.t, c.path), maps.Clone(c.told)})
+}
+
+// cutPower notes what is on disk if the power fails now: nothing but what was
+// synced.
+func (c *faultCase) cutPower(when string) {
+	disk := vfstest.NewDisk(c.row.before)
+	for _, e := range c.recorder.Events() {
+		disk.Do(e)
+	}
+	files := disk.Survivors(rand.New(rand.NewPCG(1, 2)), 0)
+	c.crashes = append(c.crashes, crash{"power cut " + when, files, maps.Clone(c.told)})
+}
+
+// answered notes what a caller was told about what it wrote.
+func (c *faultCase) answered(err error, ids ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	is := surely
+	if err != nil {
+		var e *oplog.Error
+		if !errors.As(err, &e) || e.Next == "" {
+			c.wrong = append(c.wrong, fmt.Errorf("an error without a next step: %w", err))
+			return
+		}
+		is = not
+		if strings.Contains(e.Next, "may have been made") {
+			is = maybe
+		}
+	}
+	for _, id := range ids {
+		if was, known := c.told[id]; !known || was != surely {
+			c.told[id] = is
+		}
+	}
+}
+
+func (c *faultCase) write(r *replica.Replica, id string) error {
+	stage := pipeline.Backlog
+	s, err := r.Update(context.Background(), "tester", func(tx *pipeline.Tx) error {
+		_, _, err := tx.Write(id, pipeline.Changes{Stage: &stage})
+		return err
+	})
+	if err == nil && s.ID != id {
+		return fmt.Errorf("the answer to %s is about %q", id, s.ID)
+	}
+	return err
+}
+
+func (c *faultCase) update(id string) { c.answered(c.write(c.r, id), id) }
+
+// updates makes n writes at once.
+func (c *faultCase) updates(n int) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { c.update(fmt.Sprintf("%d_at_once", 100+i)) })
+	}
+	wg.Wait()
+}
+
+// another writes as another process and stays until it is closed.
+func (c *faultCase) another(id string) (closeIt func()) {
+	c.t.Helper()
+	r := c.newReplica(c.path)
+	if err := c.write(r, id); err != nil {
+		c.t.Fatal(err)
+	}
+	c.told[id] = surely
+	return func() { _ = r.Close() }
+}
+
+// view reads: all there is, or an error. A disk that takes no more writes can
+// still be read.
+func (c *faultCase) view() {
+	seen, err := c.look(c.r)
+	if err != nil {
+		c.answered(err)
+		if c.fault.Kind == vfstest.Write {
+			c.wrong = append(c.wrong, fmt.Errorf("a read: %w", err))
+		}
+		return
+	}
+	missing := maps.Clone(c.told)
+	if err := c.told.compare(seen); err != nil {
+		c.wrong = append(c.wrong, fmt.Errorf("a read: %w", err))
+	}
+	for id, is := range missing {
+		if is == maybe && c.told[id] == not {
+			c.told[id] = maybe // it may come when the disk is healed
+		}
+	}
+}
+
+func (c *faultCase) imports() {
+	_, err := tryImport(c.r, c.row.bundle...)
+	c.answered(err, c.row.bundled...)
+	if err != nil && c.told[c.row.bundled[0]] == not {
+		// It is in two transactions, and in parts that were read before they failed.
+		for _, id := range c.row.bundled {
+			c.told[id] = maybe
+		}
+	}
+}
+
+func (c *faultCase) trust() {
+	c.answered(c.r.Trust(context.Background(), trustee, "somebody"), trustDecision)
+}
+
+// seen is what a replica shows.
+type seen struct {
+	text    string
+	stories map[string]bool
+	pending int
+}
+
+// look reads all that r shows.
+func (c *faultCase) look(r *replica.Replica) (s seen, err error) {
+	ctx := context.Background()
+	s.stories = map[string]bool{}
+	err = r.View(ctx, func(state *pipeline.State) error {
+		s.text, s.pending = string(state.Doc().AppendText(nil)), state.Doc().PendingLen()
+		page, err := state.List(pipeline.Filter{}, nil, 1000)
+		for _, story := range page.Stories {
+			s.stories[story.ID] = true
+		}
+		return errors.Join(err, state.Doc().Check())
+	})
+	if err != nil {
+		return s, err
+	}
+	trusted, err := r.Trusted(ctx)
+	if len(trusted) > 0 {
+		s.stories[trustDecision] = true
+		s.text += fmt.Sprintln(trusted)
+	}
+	author, ok, authorErr := r.Author(ctx)
+	if ok && c.row.author != (crdt.Author{}) && author != c.row.author {
+		authorErr = errors.New("the replica's key is another")
+	}
+	return s, errors.Join(err, authorErr)
+}
+
+// compare compares what is shown with what callers were told. What may be there
+// is from now on what it was found to be.
+func (known told) compare(s seen) error {
+	var errs []error
+	for id := range s.stories {
+		if is, tried := known[id]; !tried || is == not {
+			errs = append(errs, fmt.Errorf("%s is there, and nobody wrote it", id))
+		}
+	}
+	for id, is := range known {
+		switch {
+		case is == surely && !s.stories[id]:
+			errs = append(errs, fmt.Errorf("%s was acknowledged, or seen, and is not there", id))
+		case is == maybe && s.stories[id]:
+			known[id] = surely
+		case is == maybe:
+			known[id] = not
+		}
+	}
+	if s.pending > 0 {
+		errs = append(errs, fmt.Errorf("%d ops wait for others", s.pending))
+	}
+	return errors.Join(errs...)
+}
