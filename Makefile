@@ -46,9 +46,9 @@ fuzz:
 			echo "$$pkg $$target"; go test $$pkg -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; \
 		done; done
 
-# The stress tests, for as long as STRESS says each.
+# The stress tests, for as long as STRESS says each; the storm of kills ends when it has had its kills.
 stress:
-	HUSKIES_STRESS=$(STRESS) go test -count 1 -run 'TestExchange' -v ./cmd/huskies-mcp
+	HUSKIES_STRESS=$(STRESS) go test -count 1 -timeout 0 -run 'TestExchange|TestLinearizable|TestC6_KillStorm' -v ./cmd/huskies-mcp
 
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...

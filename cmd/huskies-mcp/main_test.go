@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(suite{m}, map[string]func(){
 		"huskies-mcp": main,
 		"hold-lock":   holdLock,
+		"write-loop":  writeLoop,
 	})
 }
 
