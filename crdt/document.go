@@ -98,7 +98,7 @@ func (d *Doc) Apply(op *Op) (Result, error) {
 	if d.Knows(op.ID) {
 		return Result{Status: Duplicate}, nil
 	}
-	if err := d.fits(op); err != nil {
+	if err := d.schema.Check(op); err != nil {
 		return Result{}, err
 	}
 	parents, missing := d.parents(op)
@@ -121,7 +121,7 @@ func (d *Doc) Admit(op *Op) (Status, error) {
 	if d.Knows(op.ID) {
 		return Duplicate, nil
 	}
-	if err := d.fits(op); err != nil {
+	if err := d.schema.Check(op); err != nil {
 		return 0, err
 	}
 	status := Applied
@@ -218,30 +218,6 @@ func (d *Doc) checkSeq(op *Op, parents *parentRefs) error {
 	}
 	if op.Seq != most+1 {
 		return fmt.Errorf("%w: op %s has seq %d, its parents give %d", ErrRefused, op.ID.Short(), op.Seq, most+1)
-	}
-	return nil
-}
-
-// fits refuses an op that writes a declared field with another type. It needs
-// no other op, so all replicas agree before the op may wait for parents.
-func (d *Doc) fits(op *Op) error {
-	for i := range op.Edits {
-		e := &op.Edits[i]
-		if e.Kind != KindSet && e.Kind != KindInc {
-			continue
-		}
-		f, ok := d.schema.index[e.Field]
-		if !ok {
-			continue
-		}
-		def := &d.schema.defs[f]
-		switch {
-		case def.Late || def.takes(e):
-		case e.Kind == KindInc:
-			return fmt.Errorf("%w: op %s adds to %s, which holds a %s", ErrRefused, op.ID.Short(), e.Field, def.Type.value())
-		default:
-			return fmt.Errorf("%w: op %s sets %s to a value of type %s, want %s", ErrRefused, op.ID.Short(), e.Field, e.Value.typ, def.Type.value())
-		}
 	}
 	return nil
 }

@@ -76,6 +76,30 @@ func NewSchema(defs ...FieldDef) *Schema {
 	return s
 }
 
+// Check refuses an op that writes a declared field with another type. It needs
+// no other op, so all replicas agree before the op may wait for parents.
+func (s *Schema) Check(op *Op) error {
+	for i := range op.Edits {
+		e := &op.Edits[i]
+		if e.Kind != KindSet && e.Kind != KindInc {
+			continue
+		}
+		f, ok := s.index[e.Field]
+		if !ok {
+			continue
+		}
+		def := &s.defs[f]
+		switch {
+		case def.Late || def.takes(e):
+		case e.Kind == KindInc:
+			return fmt.Errorf("%w: op %s adds to %s, which holds a %s", ErrRefused, op.ID.Short(), e.Field, def.Type.value())
+		default:
+			return fmt.Errorf("%w: op %s sets %s to a value of type %s, want %s", ErrRefused, op.ID.Short(), e.Field, e.Value.typ, def.Type.value())
+		}
+	}
+	return nil
+}
+
 // Name returns the field's name in ops.
 func (s *Schema) Name(f Field) string { return s.defs[f].Name }
 

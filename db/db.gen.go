@@ -42,8 +42,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.identityStmt, err = db.PrepareContext(ctx, Identity); err != nil {
 		return nil, fmt.Errorf("error preparing query Identity: %w", err)
 	}
+	if q.indexedOpsStmt, err = db.PrepareContext(ctx, IndexedOps); err != nil {
+		return nil, fmt.Errorf("error preparing query IndexedOps: %w", err)
+	}
 	if q.lastArrivalStmt, err = db.PrepareContext(ctx, LastArrival); err != nil {
 		return nil, fmt.Errorf("error preparing query LastArrival: %w", err)
+	}
+	if q.opAtStmt, err = db.PrepareContext(ctx, OpAt); err != nil {
+		return nil, fmt.Errorf("error preparing query OpAt: %w", err)
 	}
 	if q.opReceiptStmt, err = db.PrepareContext(ctx, OpReceipt); err != nil {
 		return nil, fmt.Errorf("error preparing query OpReceipt: %w", err)
@@ -54,11 +60,20 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.opsAfterStmt, err = db.PrepareContext(ctx, OpsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query OpsAfter: %w", err)
 	}
+	if q.opsToVerifyStmt, err = db.PrepareContext(ctx, OpsToVerify); err != nil {
+		return nil, fmt.Errorf("error preparing query OpsToVerify: %w", err)
+	}
 	if q.repairOpStmt, err = db.PrepareContext(ctx, RepairOp); err != nil {
 		return nil, fmt.Errorf("error preparing query RepairOp: %w", err)
 	}
+	if q.repairsStmt, err = db.PrepareContext(ctx, Repairs); err != nil {
+		return nil, fmt.Errorf("error preparing query Repairs: %w", err)
+	}
 	if q.signedOpsAfterStmt, err = db.PrepareContext(ctx, SignedOpsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query SignedOpsAfter: %w", err)
+	}
+	if q.trustDecisionsStmt, err = db.PrepareContext(ctx, TrustDecisions); err != nil {
+		return nil, fmt.Errorf("error preparing query TrustDecisions: %w", err)
 	}
 	if q.trustedAuthorsStmt, err = db.PrepareContext(ctx, TrustedAuthors); err != nil {
 		return nil, fmt.Errorf("error preparing query TrustedAuthors: %w", err)
@@ -98,9 +113,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing identityStmt: %w", cerr)
 		}
 	}
+	if q.indexedOpsStmt != nil {
+		if cerr := q.indexedOpsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing indexedOpsStmt: %w", cerr)
+		}
+	}
 	if q.lastArrivalStmt != nil {
 		if cerr := q.lastArrivalStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lastArrivalStmt: %w", cerr)
+		}
+	}
+	if q.opAtStmt != nil {
+		if cerr := q.opAtStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing opAtStmt: %w", cerr)
 		}
 	}
 	if q.opReceiptStmt != nil {
@@ -118,14 +143,29 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing opsAfterStmt: %w", cerr)
 		}
 	}
+	if q.opsToVerifyStmt != nil {
+		if cerr := q.opsToVerifyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing opsToVerifyStmt: %w", cerr)
+		}
+	}
 	if q.repairOpStmt != nil {
 		if cerr := q.repairOpStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing repairOpStmt: %w", cerr)
 		}
 	}
+	if q.repairsStmt != nil {
+		if cerr := q.repairsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing repairsStmt: %w", cerr)
+		}
+	}
 	if q.signedOpsAfterStmt != nil {
 		if cerr := q.signedOpsAfterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing signedOpsAfterStmt: %w", cerr)
+		}
+	}
+	if q.trustDecisionsStmt != nil {
+		if cerr := q.trustDecisionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing trustDecisionsStmt: %w", cerr)
 		}
 	}
 	if q.trustedAuthorsStmt != nil {
@@ -178,12 +218,17 @@ type Queries struct {
 	createIdentityStmt *sql.Stmt
 	epochStmt          *sql.Stmt
 	identityStmt       *sql.Stmt
+	indexedOpsStmt     *sql.Stmt
 	lastArrivalStmt    *sql.Stmt
+	opAtStmt           *sql.Stmt
 	opReceiptStmt      *sql.Stmt
 	opSignatureStmt    *sql.Stmt
 	opsAfterStmt       *sql.Stmt
+	opsToVerifyStmt    *sql.Stmt
 	repairOpStmt       *sql.Stmt
+	repairsStmt        *sql.Stmt
 	signedOpsAfterStmt *sql.Stmt
+	trustDecisionsStmt *sql.Stmt
 	trustedAuthorsStmt *sql.Stmt
 }
 
@@ -197,12 +242,17 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		createIdentityStmt: q.createIdentityStmt,
 		epochStmt:          q.epochStmt,
 		identityStmt:       q.identityStmt,
+		indexedOpsStmt:     q.indexedOpsStmt,
 		lastArrivalStmt:    q.lastArrivalStmt,
+		opAtStmt:           q.opAtStmt,
 		opReceiptStmt:      q.opReceiptStmt,
 		opSignatureStmt:    q.opSignatureStmt,
 		opsAfterStmt:       q.opsAfterStmt,
+		opsToVerifyStmt:    q.opsToVerifyStmt,
 		repairOpStmt:       q.repairOpStmt,
+		repairsStmt:        q.repairsStmt,
 		signedOpsAfterStmt: q.signedOpsAfterStmt,
+		trustDecisionsStmt: q.trustDecisionsStmt,
 		trustedAuthorsStmt: q.trustedAuthorsStmt,
 	}
 }

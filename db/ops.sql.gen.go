@@ -68,6 +68,40 @@ func (q *Queries) Epoch(ctx context.Context) (int64, error) {
 	return epoch, err
 }
 
+const IndexedOps = `-- name: IndexedOps :many
+SELECT op_id, arrival FROM crdt_ops ORDER BY op_id
+`
+
+type IndexedOpsRow struct {
+	OpID    []byte
+	Arrival int64
+}
+
+// IndexedOps returns the arrival numbers of all ops by their IDs. SQLite takes
+// them from the index alone, which may be sound where the table is not.
+func (q *Queries) IndexedOps(ctx context.Context) ([]IndexedOpsRow, error) {
+	rows, err := q.query(ctx, q.indexedOpsStmt, IndexedOps)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []IndexedOpsRow{}
+	for rows.Next() {
+		var i IndexedOpsRow
+		if err := rows.Scan(&i.OpID, &i.Arrival); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const LastArrival = `-- name: LastArrival :one
 SELECT CAST(COALESCE(max(arrival), 0) AS INTEGER) FROM crdt_ops
 `
@@ -78,6 +112,18 @@ func (q *Queries) LastArrival(ctx context.Context) (int64, error) {
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const OpAt = `-- name: OpAt :one
+SELECT op_id FROM crdt_ops WHERE arrival = ?
+`
+
+// OpAt returns the ID of the op with the given arrival number.
+func (q *Queries) OpAt(ctx context.Context, arrival int64) ([]byte, error) {
+	row := q.queryRow(ctx, q.opAtStmt, OpAt, arrival)
+	var op_id []byte
+	err := row.Scan(&op_id)
+	return op_id, err
 }
 
 const OpReceipt = `-- name: OpReceipt :one
@@ -167,6 +213,62 @@ func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterR
 	return items, nil
 }
 
+const OpsToVerify = `-- name: OpsToVerify :many
+SELECT arrival, op_id, author, seq, payload, signature
+FROM crdt_ops
+WHERE arrival BETWEEN ?1 AND ?2
+ORDER BY arrival
+LIMIT ?3
+`
+
+type OpsToVerifyParams struct {
+	First int64
+	Last  int64
+	Rows  int64
+}
+
+type OpsToVerifyRow struct {
+	Arrival   int64
+	OpID      []byte
+	Author    []byte
+	Seq       int64
+	Payload   []byte
+	Signature []byte
+}
+
+// OpsToVerify returns up to limit ops from one arrival number to another, in
+// order of arrival, with all that the payload vouches for. Verify scans it by
+// hand: in a damaged file a column may hold anything.
+func (q *Queries) OpsToVerify(ctx context.Context, arg OpsToVerifyParams) ([]OpsToVerifyRow, error) {
+	rows, err := q.query(ctx, q.opsToVerifyStmt, OpsToVerify, arg.First, arg.Last, arg.Rows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OpsToVerifyRow{}
+	for rows.Next() {
+		var i OpsToVerifyRow
+		if err := rows.Scan(
+			&i.Arrival,
+			&i.OpID,
+			&i.Author,
+			&i.Seq,
+			&i.Payload,
+			&i.Signature,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const RepairOp = `-- name: RepairOp :execrows
 UPDATE crdt_ops
 SET author = ?, seq = ?, payload = ?, signature = ?
@@ -194,6 +296,39 @@ func (q *Queries) RepairOp(ctx context.Context, arg RepairOpParams) (int64, erro
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const Repairs = `-- name: Repairs :many
+SELECT id, op_id FROM repairs ORDER BY id
+`
+
+type RepairsRow struct {
+	ID   int64
+	OpID []byte
+}
+
+// Repairs returns all repairs of damaged rows, in their order.
+func (q *Queries) Repairs(ctx context.Context) ([]RepairsRow, error) {
+	rows, err := q.query(ctx, q.repairsStmt, Repairs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RepairsRow{}
+	for rows.Next() {
+		var i RepairsRow
+		if err := rows.Scan(&i.ID, &i.OpID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const SignedOpsAfter = `-- name: SignedOpsAfter :many

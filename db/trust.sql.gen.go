@@ -32,6 +32,40 @@ func (q *Queries) AppendDecision(ctx context.Context, arg AppendDecisionParams) 
 	return err
 }
 
+const TrustDecisions = `-- name: TrustDecisions :many
+SELECT id, author, name FROM trust_decisions ORDER BY id
+`
+
+type TrustDecisionsRow struct {
+	ID     int64
+	Author []byte
+	Name   string
+}
+
+// TrustDecisions returns all decisions, in their order.
+func (q *Queries) TrustDecisions(ctx context.Context) ([]TrustDecisionsRow, error) {
+	rows, err := q.query(ctx, q.trustDecisionsStmt, TrustDecisions)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TrustDecisionsRow{}
+	for rows.Next() {
+		var i TrustDecisionsRow
+		if err := rows.Scan(&i.ID, &i.Author, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const TrustedAuthors = `-- name: TrustedAuthors :many
 SELECT author, name, decided_at
 FROM trust_decisions

@@ -128,7 +128,7 @@ func resolve(path string) (string, error) {
 
 // open connects to the file, which is there, and takes it as it is.
 func (l *Log) open(ctx context.Context) error {
-	if err := l.connect(ctx); err != nil {
+	if err := l.connect(ctx, connectionSettings); err != nil {
 		return l.fail("open database", err)
 	}
 	state, err := l.inspect(ctx)
@@ -149,7 +149,7 @@ func (l *Log) create(ctx context.Context) error {
 	if err := createFile(l.path, l.cfg.Logger); err != nil {
 		return l.fail("create database", err)
 	}
-	if err := l.connect(ctx); err != nil {
+	if err := l.connect(ctx, connectionSettings); err != nil {
 		return l.fail("open database", err)
 	}
 	state, err := l.inspect(ctx)
@@ -187,12 +187,12 @@ const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, against progra
 	"&_dqs=0"
 
 // connect makes the one connection, changing nothing in the file.
-func (l *Log) connect(ctx context.Context) (err error) {
+func (l *Log) connect(ctx context.Context, settings string) (err error) {
 	settleDriver()
 	if l.file, err = os.Stat(l.path); err != nil {
 		return err
 	}
-	dsn := url.URL{Scheme: "file", Path: l.path, RawQuery: connectionSettings}
+	dsn := url.URL{Scheme: "file", Path: l.path, RawQuery: settings}
 	if l.db, err = sql.Open("sqlite", dsn.String()); err != nil {
 		return err
 	}

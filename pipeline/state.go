@@ -25,7 +25,7 @@ type State struct {
 // others are held: they change no story.
 func NewState(trusted ...crdt.Author) *State {
 	return &State{
-		doc:     crdt.NewDoc(newSchema(), trusted...),
+		doc:     crdt.NewDoc(schema, trusted...),
 		numbers: make(map[uint32][]string),
 		shared:  make(map[uint32]*sharedNumber),
 	}

@@ -66,13 +66,15 @@ const (
 	NameDependsOn     = "depends_on"
 )
 
-func newSchema() *crdt.Schema {
-	return crdt.NewSchema(
-		crdt.FieldDef{Name: NameStage, Type: crdt.FieldString},
-		crdt.FieldDef{Name: NameName, Type: crdt.FieldString},
-		crdt.FieldDef{Name: NameAgent, Type: crdt.FieldString},
-		crdt.FieldDef{Name: NameRetryCount, Type: crdt.FieldCounter},
-		crdt.FieldDef{Name: NameBlocked, Type: crdt.FieldBool},
-		crdt.FieldDef{Name: NameBlockedReason, Type: crdt.FieldString},
-	)
-}
+var schema = crdt.NewSchema(
+	crdt.FieldDef{Name: NameStage, Type: crdt.FieldString},
+	crdt.FieldDef{Name: NameName, Type: crdt.FieldString},
+	crdt.FieldDef{Name: NameAgent, Type: crdt.FieldString},
+	crdt.FieldDef{Name: NameRetryCount, Type: crdt.FieldCounter},
+	crdt.FieldDef{Name: NameBlocked, Type: crdt.FieldBool},
+	crdt.FieldDef{Name: NameBlockedReason, Type: crdt.FieldString},
+)
+
+// Check returns why every pipeline refuses the op, whatever else it holds, or
+// nil if none does for what is in the op alone.
+func Check(op *crdt.Op) error { return schema.Check(op) }

@@ -54,3 +54,26 @@ INSERT INTO repairs (op_id, repaired_at) VALUES (?, ?);
 -- name: OpSignature :one
 -- OpSignature returns the stored signature of an op.
 SELECT signature FROM crdt_ops WHERE op_id = ?;
+
+-- name: OpsToVerify :many
+-- OpsToVerify returns up to limit ops from one arrival number to another, in
+-- order of arrival, with all that the payload vouches for. Verify scans it by
+-- hand: in a damaged file a column may hold anything.
+SELECT arrival, op_id, author, seq, payload, signature
+FROM crdt_ops
+WHERE arrival BETWEEN sqlc.arg(first) AND sqlc.arg(last)
+ORDER BY arrival
+LIMIT sqlc.arg(rows);
+
+-- name: OpAt :one
+-- OpAt returns the ID of the op with the given arrival number.
+SELECT op_id FROM crdt_ops WHERE arrival = ?;
+
+-- name: IndexedOps :many
+-- IndexedOps returns the arrival numbers of all ops by their IDs. SQLite takes
+-- them from the index alone, which may be sound where the table is not.
+SELECT op_id, arrival FROM crdt_ops ORDER BY op_id;
+
+-- name: Repairs :many
+-- Repairs returns all repairs of damaged rows, in their order.
+SELECT id, op_id FROM repairs ORDER BY id;

@@ -10,3 +10,7 @@ FROM trust_decisions
 WHERE id IN (SELECT max(id) FROM trust_decisions GROUP BY author)
   AND trusted = 1
 ORDER BY id;
+
+-- name: TrustDecisions :many
+-- TrustDecisions returns all decisions, in their order.
+SELECT id, author, name FROM trust_decisions ORDER BY id;

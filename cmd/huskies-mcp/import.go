@@ -69,7 +69,7 @@ func importBundle(cmd *cobra.Command, env *environment, path string) error {
 		os.Exit(1)
 	})
 	defer stop()
-	progress, done := progressBar(cmd.ErrOrStderr(), size, "import")
+	progress, done := progressBar(cmd.ErrOrStderr(), size, "import", progressbar.OptionShowBytes(true))
 	report, err := env.replica.Import(cmd.Context(), oplog.NewBundleReader(interruptible{cmd.Context(), in}), progress)
 	done()
 	if err != nil && cmd.Context().Err() != nil {
@@ -155,9 +155,9 @@ func imported(w io.Writer, r replica.ImportReport) error {
 // progressInterval is how often a progress bar is drawn.
 const progressInterval = 100 * time.Millisecond
 
-// progressBar shows on w, if that is a terminal, how much of size bytes is
-// done; size is -1 if nobody knows. Done takes it away again.
-func progressBar(w io.Writer, size int64, what string) (progress func(bytes int64), done func()) {
+// progressBar shows on w, if that is a terminal, how much of size is done; size
+// is -1 if nobody knows, and unit says what is counted. Done takes it away again.
+func progressBar(w io.Writer, size int64, what string, unit progressbar.Option) (progress func(more int64), done func()) {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return nil, func() {}
@@ -165,10 +165,10 @@ func progressBar(w io.Writer, size int64, what string) (progress func(bytes int6
 	bar := progressbar.NewOptions64(size,
 		progressbar.OptionSetWriter(f),
 		progressbar.OptionSetDescription(what),
-		progressbar.OptionShowBytes(true),
+		unit,
 		progressbar.OptionFullWidth(),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionThrottle(progressInterval),
 	)
-	return func(bytes int64) { _ = bar.Add64(bytes) }, func() { _ = bar.Finish() }
+	return func(more int64) { _ = bar.Add64(more) }, func() { _ = bar.Finish() }
 }

@@ -1,0 +1,90 @@
+package oplog
+
+import "github.com/huskies/huskies-mcp/crdt"
+
+// FindingKind says what sort of thing [Verify] found.
+type FindingKind string
+
+const (
+	// FoundHash: payload and ID do not belong together.
+	FoundHash FindingKind = "hash"
+	// FoundShape: what has the right hash is no op.
+	FoundShape FindingKind = "shape"
+	// FoundVersion: an op of a version that this build does not read.
+	FoundVersion FindingKind = "version"
+	// FoundSignature: the author did not sign the op.
+	FoundSignature FindingKind = "signature"
+	// FoundColumn: a column says something else than the payload.
+	FoundColumn FindingKind = "column"
+	// FoundSeq: the seq does not follow from the parents.
+	FoundSeq FindingKind = "seq"
+	// FoundRule: every document refuses the op for what is in it.
+	FoundRule FindingKind = "rule"
+	// FoundTwice: two rows hold one op.
+	FoundTwice FindingKind = "twice"
+	// FoundEquivocation: one author signed two ops at one seq.
+	FoundEquivocation FindingKind = "equivocation"
+	// FoundArrival: rows are missing between others, or have numbers that none gets.
+	FoundArrival FindingKind = "arrival"
+	// FoundUnreadable: SQLite cannot read the rows.
+	FoundUnreadable FindingKind = "unreadable"
+	// FoundLost: an op of this replica itself builds on one that is not here, though
+	// no row is missing between others.
+	FoundLost FindingKind = "lost"
+	// FoundSQLite: SQLite's own check found the file damaged.
+	FoundSQLite FindingKind = "sqlite"
+	// FoundIdentity: the replica's key is missing or damaged.
+	FoundIdentity FindingKind = "identity"
+	// FoundTrust: something is wrong with the decisions whom to trust.
+	FoundTrust FindingKind = "trust"
+	// FoundRepair: something is wrong with the list of repaired rows.
+	FoundRepair FindingKind = "repair"
+	// FoundWaiting: an op builds on others that are not here. It is no fault: a
+	// bundle may have brought a part before the rest.
+	FoundWaiting FindingKind = "waiting"
+)
+
+const (
+	nextImport  = "import a bundle that has the op (export it without --since on a replica that does), or restore a backup"
+	nextRestore = "restore a backup"
+)
+
+// next says for each kind what a person can do.
+var next = map[FindingKind]string{
+	FoundHash:      nextImport,
+	FoundShape:     "the database was written by another program: restore a backup from before",
+	FoundVersion:   "install a newer huskies-mcp and verify again: this one cannot tell whether the op is sound",
+	FoundSignature: nextImport,
+	FoundColumn:    nextRestore + "; the pipeline is read from the payload, so it is right as far as the payload is",
+	FoundSeq:       "nothing: every replica refuses the op and what builds on it; ask the author's owner how it came about",
+	FoundRule:      "nothing: every replica refuses the op and what builds on it; ask the author's owner how it came about",
+	FoundTwice:     nextRestore,
+	FoundEquivocation: "find out where the author's key is in use: two copies of one database wrote, or one went on after a backup was put back or while a row " +
+		"was damaged, or somebody has the key. Nothing is to be mended: all replicas agree what both ops give. huskies-mcp trust says whose ops are applied",
+	FoundArrival:    "rows were taken out or put in by another program: import a bundle of all ops from another replica, or restore a backup; the numbers stay as they are",
+	FoundUnreadable: "keep a copy of the database with its -wal file, check the disk, and restore a backup",
+	FoundLost:       "rows were taken out, or an older backup was put back: import a bundle of all ops from another replica, or restore a newer backup",
+	FoundSQLite:     "keep a copy of the database with its -wal file, check the disk, and restore a backup",
+	FoundIdentity:   nextRestore + "; a new key is never made in place of a damaged one",
+	FoundTrust:      "look whether huskies-mcp trust list says what you decided, and decide anew or restore a backup",
+	FoundRepair:     nextRestore,
+	FoundWaiting:    "import a bundle that has what they build on; if rows of the database were lost, restore a backup",
+}
+
+// Finding is one thing that [Verify] found.
+type Finding struct {
+	Kind FindingKind
+	// Arrival is the row, 0 if the finding is about none. Last is the last of
+	// several rows in a run, else 0.
+	Arrival, Last int64
+	// ID names the op as far as it is known, else it is zero.
+	ID crdt.OpID
+	// Problem says in plain words what is wrong.
+	Problem string
+}
+
+// Fault reports whether something is wrong, as opposed to worth knowing.
+func (f Finding) Fault() bool { return f.Kind != FoundWaiting }
+
+// Next says in plain words what a person can do about findings of this kind.
+func (f Finding) Next() string { return next[f.Kind] }

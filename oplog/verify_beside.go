@@ -1,0 +1,88 @@
+package oplog
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/db"
+)
+
+// besideSchema is the version of the schema from which on there are tables of
+// decisions and repairs.
+const besideSchema = 2
+
+// beside is what stands beside the ops. It is read before the last arrival number,
+// so that each repair is of a row that is looked at.
+type beside struct {
+	repairs []db.RepairsRow
+}
+
+// readBeside reads and checks the decisions whom to trust, and reads the repairs.
+func (v *verifier) readBeside(ctx context.Context) {
+	if v.log.version < besideSchema {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	decisions, err := v.queries.TrustDecisions(ctx)
+	if err != nil {
+		v.found(Finding{Kind: FoundTrust, Problem: fmt.Sprintf("the decisions whom to trust cannot be read: %v", err)})
+	}
+	for i, d := range decisions {
+		fault := func(problem string) {
+			v.found(Finding{Kind: FoundTrust, Problem: fmt.Sprintf("decision %d whom to trust: %s", d.ID, problem)})
+		}
+		var author crdt.Author
+		copy(author[:], d.Author)
+		if previous := int64(i); d.ID != previous+1 && (i == 0 || d.ID != decisions[i-1].ID+1) {
+			fault("those before it are missing")
+		}
+		if len(d.Author) != len(author) || !author.Valid() {
+			fault("the author is no valid key")
+		}
+		if len(d.Name) > MaxAuthorName || !utf8.ValidString(d.Name) {
+			fault("the name is no text of a name's length")
+		}
+	}
+	if v.beside.repairs, err = v.queries.Repairs(ctx); err != nil {
+		v.found(Finding{Kind: FoundRepair, Problem: fmt.Sprintf("the list of repaired rows cannot be read: %v", err)})
+	}
+}
+
+// checkBeside checks the repairs: each is of an op that is here.
+func (v *verifier) checkBeside() {
+	for i, r := range v.beside.repairs {
+		var id crdt.OpID
+		copy(id[:], r.OpID)
+		if r.ID != int64(i)+1 && (i == 0 || r.ID != v.beside.repairs[i-1].ID+1) {
+			v.found(Finding{Kind: FoundRepair, ID: id, Problem: fmt.Sprintf("repair %d: those before it are missing", r.ID)})
+		}
+		if _, here := v.known[id]; !here && !v.holes {
+			v.found(Finding{Kind: FoundRepair, ID: id, Problem: fmt.Sprintf("repair %d is of an op that is not here", r.ID)})
+		}
+	}
+}
+
+// integrityOf calls fault with each line that SQLite's check has to say.
+func (l *Log) integrityOf(ctx context.Context, conn *sql.Conn, fault func(line string)) error {
+	rows, err := conn.QueryContext(ctx, "PRAGMA integrity_check")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return err
+		}
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); line != "" && line != "ok" && !strings.HasPrefix(line, "*** in database") {
+				fault(line)
+			}
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,218 @@
+package oplog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/huskies/huskies-mcp/crdt"
+)
+
+// verifiedOp is what is kept of each op, to check those that build on it.
+type verifiedOp struct {
+	arrival int64
+	id      crdt.OpID
+	seq     uint64 // 0 if the op cannot be read
+	author  uint32 // 0 if the author did not sign it, else from 1 in order of appearance
+}
+
+// earlyOp is one that arrived before a parent, if that is here at all.
+type earlyOp struct {
+	index   uint32
+	parents []crdt.OpID
+}
+
+// take puts a row in its place, in order of arrival.
+func (v *verifier) take(r *storedRow) {
+	if r.err != nil {
+		v.takeUnreadable(r)
+		return
+	}
+	v.report.Rows++
+	v.checkArrival(r)
+	for _, f := range r.found {
+		v.found(f)
+	}
+	if r.op == nil {
+		v.holes = true
+		v.enterName(r)
+		return
+	}
+	op := verifiedOp{arrival: r.arrival, id: r.op.ID, seq: r.op.Seq}
+	if r.signed {
+		op.author = v.authorOf(r.op.Author)
+	}
+	if r.name != op.id {
+		v.enterName(r)
+	}
+	index, here := v.enter(op)
+	if here {
+		return
+	}
+	if !v.checkSeq(index, r.op.Parents) {
+		v.early = append(v.early, earlyOp{index, r.op.Parents})
+	}
+}
+
+// takeUnreadable goes on behind rows that cannot be read.
+func (v *verifier) takeUnreadable(r *storedRow) {
+	v.holes = true
+	f := Finding{Kind: FoundUnreadable, Arrival: r.arrival, Problem: fmt.Sprintf("cannot be read: %v", r.err)}
+	switch {
+	case r.last == maxArrival:
+		f.Problem = fmt.Sprintf("cannot be read, nor what is behind it: %v", r.err)
+	case r.last > r.arrival:
+		f.Last = r.last
+	case len(r.ops) == 1:
+		f.ID = r.ops[0]
+	}
+	v.found(f)
+	for _, id := range r.ops {
+		v.enter(verifiedOp{arrival: r.arrival, id: id})
+	}
+	v.expected = r.last + 1
+}
+
+// checkArrival finds rows that are missing before r. Numbers are given without
+// gaps, also across writes that failed.
+func (v *verifier) checkArrival(r *storedRow) {
+	if r.arrival < 1 {
+		v.found(Finding{Kind: FoundArrival, Arrival: r.arrival, ID: r.name, Problem: "its arrival number is below 1, where nothing is read"})
+		return
+	}
+	switch {
+	case r.arrival < v.expected: // in a file that is sound they are sorted
+		v.found(Finding{Kind: FoundArrival, Arrival: r.arrival, ID: r.name, Problem: "stands behind rows that arrived later"})
+	case r.arrival > v.expected:
+		v.missing(r.arrival - 1)
+	}
+	v.expected = r.arrival + 1
+}
+
+// missing finds that the rows from the one that comes next to last are not there.
+func (v *verifier) missing(last int64) {
+	v.holes = true
+	f := Finding{Kind: FoundArrival, Arrival: v.expected, Problem: "is missing"}
+	if last > f.Arrival {
+		f.Last, f.Problem = last, "are missing"
+	}
+	v.found(f)
+}
+
+func (v *verifier) authorOf(a crdt.Author) uint32 {
+	n, ok := v.authors[a]
+	if !ok {
+		n = uint32(len(v.names))
+		v.authors[a], v.names = n, append(v.names, a)
+	}
+	return n
+}
+
+// enterName files what a row calls its op, which is not what it holds: that op
+// is damaged, not missing.
+func (v *verifier) enterName(r *storedRow) {
+	if !r.name.IsZero() {
+		v.enter(verifiedOp{arrival: r.arrival, id: r.name})
+	}
+}
+
+// enter files an op under its ID. One that is here already, in another row, is
+// a fault if it can be read there.
+func (v *verifier) enter(op verifiedOp) (index uint32, here bool) {
+	index, here = v.known[op.id]
+	switch {
+	case !here:
+		index = uint32(len(v.ops))
+		v.ops = append(v.ops, op)
+		v.known[op.id] = index
+	case op.seq == 0: // another row names it
+	case v.ops[index].seq == 0:
+		v.ops[index] = op
+		return index, false
+	default:
+		v.found(Finding{Kind: FoundTwice, Arrival: op.arrival, ID: op.id, Problem: fmt.Sprintf("row %d holds the same op", v.ops[index].arrival)})
+	}
+	return index, here
+}
+
+// checkSeq finds a seq that does not follow from the parents. It reports false
+// if they are not all here. Of a parent that cannot be read the seq is not known.
+func (v *verifier) checkSeq(index uint32, parents []crdt.OpID) bool {
+	var most uint64
+	sure := true
+	for i := range parents {
+		p, here := v.known[parents[i]]
+		if !here {
+			return false
+		}
+		sure = sure && v.ops[p].seq > 0
+		most = max(most, v.ops[p].seq)
+	}
+	if op := &v.ops[index]; sure && op.seq != most+1 {
+		v.found(Finding{Kind: FoundSeq, Arrival: op.arrival, ID: op.id, Problem: fmt.Sprintf("its seq is %d, its parents give %d", op.seq, most+1)})
+	}
+	return true
+}
+
+// settle looks again at the ops whose parents were not all here when they came.
+func (v *verifier) settle() {
+	for _, e := range v.early {
+		if v.checkSeq(e.index, e.parents) {
+			v.report.Early++
+			continue
+		}
+		var missing []string
+		for _, p := range e.parents {
+			if _, here := v.known[p]; !here {
+				missing = append(missing, p.Short())
+			}
+		}
+		v.report.Waiting++
+		op := v.ops[e.index]
+		f := Finding{Kind: FoundWaiting, Arrival: op.arrival, ID: op.id, Problem: "waits for " + named(missing) + " not here"}
+		// A replica had all that its own ops build on. If rows are missing or
+		// damaged, that says why they are not here.
+		if own := v.authors[v.own]; own != 0 && op.author == own && !v.holes {
+			f.Kind, f.Problem = FoundLost, "this replica wrote it and then had what it builds on: "+named(missing)+" not here"
+		}
+		v.found(f)
+	}
+}
+
+// named names ops, of many the first.
+func named(ids []string) string {
+	const few = 3
+	switch n := len(ids); {
+	case n == 1:
+		return "op " + ids[0] + ", which is"
+	case n > few:
+		return fmt.Sprintf("%d ops (%s, ...), which are", n, strings.Join(ids[:few], ", "))
+	default:
+		return fmt.Sprintf("%d ops (%s), which are", n, strings.Join(ids, ", "))
+	}
+}
+
+// equivocations finds ops that one author signed at one seq. Each after the
+// first is a fault.
+func (v *verifier) equivocations() {
+	signed := make([]uint32, 0, len(v.ops))
+	for i := range v.ops {
+		if v.ops[i].author != 0 {
+			signed = append(signed, uint32(i))
+		}
+	}
+	slices.SortFunc(signed, func(i, j uint32) int {
+		a, b := &v.ops[i], &v.ops[j]
+		return cmp.Or(cmp.Compare(a.author, b.author), cmp.Compare(a.seq, b.seq), cmp.Compare(a.arrival, b.arrival))
+	})
+	for n := 1; n < len(signed); n++ {
+		a, b := &v.ops[signed[n-1]], &v.ops[signed[n]]
+		if a.author == b.author && a.seq == b.seq {
+			v.found(Finding{
+				Kind: FoundEquivocation, Arrival: b.arrival, ID: b.id,
+				Problem: fmt.Sprintf("author %s signed two ops at seq %d: this one and op %s in row %d", v.names[b.author].Short(), b.seq, a.id.Short(), a.arrival),
+			})
+		}
+	}
+}
