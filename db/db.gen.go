@@ -39,14 +39,20 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.epochStmt, err = db.PrepareContext(ctx, Epoch); err != nil {
 		return nil, fmt.Errorf("error preparing query Epoch: %w", err)
 	}
-	if q.identityStmt, err = db.PrepareContext(ctx, Identity); err != nil {
-		return nil, fmt.Errorf("error preparing query Identity: %w", err)
+	if q.identitiesStmt, err = db.PrepareContext(ctx, Identities); err != nil {
+		return nil, fmt.Errorf("error preparing query Identities: %w", err)
 	}
 	if q.indexedOpsStmt, err = db.PrepareContext(ctx, IndexedOps); err != nil {
 		return nil, fmt.Errorf("error preparing query IndexedOps: %w", err)
 	}
+	if q.keyCountStmt, err = db.PrepareContext(ctx, KeyCount); err != nil {
+		return nil, fmt.Errorf("error preparing query KeyCount: %w", err)
+	}
 	if q.lastArrivalStmt, err = db.PrepareContext(ctx, LastArrival); err != nil {
 		return nil, fmt.Errorf("error preparing query LastArrival: %w", err)
+	}
+	if q.moveHomeStmt, err = db.PrepareContext(ctx, MoveHome); err != nil {
+		return nil, fmt.Errorf("error preparing query MoveHome: %w", err)
 	}
 	if q.opAtStmt, err = db.PrepareContext(ctx, OpAt); err != nil {
 		return nil, fmt.Errorf("error preparing query OpAt: %w", err)
@@ -68,6 +74,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.repairsStmt, err = db.PrepareContext(ctx, Repairs); err != nil {
 		return nil, fmt.Errorf("error preparing query Repairs: %w", err)
+	}
+	if q.seedsStmt, err = db.PrepareContext(ctx, Seeds); err != nil {
+		return nil, fmt.Errorf("error preparing query Seeds: %w", err)
+	}
+	if q.setHomesStmt, err = db.PrepareContext(ctx, SetHomes); err != nil {
+		return nil, fmt.Errorf("error preparing query SetHomes: %w", err)
 	}
 	if q.signedOpsAfterStmt, err = db.PrepareContext(ctx, SignedOpsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query SignedOpsAfter: %w", err)
@@ -108,9 +120,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing epochStmt: %w", cerr)
 		}
 	}
-	if q.identityStmt != nil {
-		if cerr := q.identityStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing identityStmt: %w", cerr)
+	if q.identitiesStmt != nil {
+		if cerr := q.identitiesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing identitiesStmt: %w", cerr)
 		}
 	}
 	if q.indexedOpsStmt != nil {
@@ -118,9 +130,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing indexedOpsStmt: %w", cerr)
 		}
 	}
+	if q.keyCountStmt != nil {
+		if cerr := q.keyCountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing keyCountStmt: %w", cerr)
+		}
+	}
 	if q.lastArrivalStmt != nil {
 		if cerr := q.lastArrivalStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lastArrivalStmt: %w", cerr)
+		}
+	}
+	if q.moveHomeStmt != nil {
+		if cerr := q.moveHomeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing moveHomeStmt: %w", cerr)
 		}
 	}
 	if q.opAtStmt != nil {
@@ -156,6 +178,16 @@ func (q *Queries) Close() error {
 	if q.repairsStmt != nil {
 		if cerr := q.repairsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing repairsStmt: %w", cerr)
+		}
+	}
+	if q.seedsStmt != nil {
+		if cerr := q.seedsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing seedsStmt: %w", cerr)
+		}
+	}
+	if q.setHomesStmt != nil {
+		if cerr := q.setHomesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setHomesStmt: %w", cerr)
 		}
 	}
 	if q.signedOpsAfterStmt != nil {
@@ -217,9 +249,11 @@ type Queries struct {
 	appendRepairStmt   *sql.Stmt
 	createIdentityStmt *sql.Stmt
 	epochStmt          *sql.Stmt
-	identityStmt       *sql.Stmt
+	identitiesStmt     *sql.Stmt
 	indexedOpsStmt     *sql.Stmt
+	keyCountStmt       *sql.Stmt
 	lastArrivalStmt    *sql.Stmt
+	moveHomeStmt       *sql.Stmt
 	opAtStmt           *sql.Stmt
 	opReceiptStmt      *sql.Stmt
 	opSignatureStmt    *sql.Stmt
@@ -227,6 +261,8 @@ type Queries struct {
 	opsToVerifyStmt    *sql.Stmt
 	repairOpStmt       *sql.Stmt
 	repairsStmt        *sql.Stmt
+	seedsStmt          *sql.Stmt
+	setHomesStmt       *sql.Stmt
 	signedOpsAfterStmt *sql.Stmt
 	trustDecisionsStmt *sql.Stmt
 	trustedAuthorsStmt *sql.Stmt
@@ -241,9 +277,11 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		appendRepairStmt:   q.appendRepairStmt,
 		createIdentityStmt: q.createIdentityStmt,
 		epochStmt:          q.epochStmt,
-		identityStmt:       q.identityStmt,
+		identitiesStmt:     q.identitiesStmt,
 		indexedOpsStmt:     q.indexedOpsStmt,
+		keyCountStmt:       q.keyCountStmt,
 		lastArrivalStmt:    q.lastArrivalStmt,
+		moveHomeStmt:       q.moveHomeStmt,
 		opAtStmt:           q.opAtStmt,
 		opReceiptStmt:      q.opReceiptStmt,
 		opSignatureStmt:    q.opSignatureStmt,
@@ -251,6 +289,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		opsToVerifyStmt:    q.opsToVerifyStmt,
 		repairOpStmt:       q.repairOpStmt,
 		repairsStmt:        q.repairsStmt,
+		seedsStmt:          q.seedsStmt,
+		setHomesStmt:       q.setHomesStmt,
 		signedOpsAfterStmt: q.signedOpsAfterStmt,
 		trustDecisionsStmt: q.trustDecisionsStmt,
 		trustedAuthorsStmt: q.trustedAuthorsStmt,

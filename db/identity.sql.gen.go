@@ -10,42 +10,66 @@ import (
 )
 
 const CreateIdentity = `-- name: CreateIdentity :exec
-INSERT INTO crdt_node_identity (id, seed, author, created_at)
-VALUES (1, ?, ?, ?)
+INSERT INTO crdt_node_identity (seed, author, created_at, machine, path)
+VALUES (?, ?, ?, ?, ?)
 `
 
 type CreateIdentityParams struct {
 	Seed      []byte
 	Author    []byte
 	CreatedAt int64
+	Machine   string
+	Path      string
 }
 
-// CreateIdentity stores the replica's key. There is no way to replace one.
+// CreateIdentity stores a key. There is no way to replace one.
 func (q *Queries) CreateIdentity(ctx context.Context, arg CreateIdentityParams) error {
-	_, err := q.exec(ctx, q.createIdentityStmt, CreateIdentity, arg.Seed, arg.Author, arg.CreatedAt)
+	_, err := q.exec(ctx, q.createIdentityStmt, CreateIdentity,
+		arg.Seed,
+		arg.Author,
+		arg.CreatedAt,
+		arg.Machine,
+		arg.Path,
+	)
 	return err
 }
 
-const Identity = `-- name: Identity :many
-SELECT seed, author FROM crdt_node_identity
+const Identities = `-- name: Identities :many
+SELECT id, seed, CAST(seed IS NULL AS INTEGER) AS keyless, author, created_at, machine, path
+FROM crdt_node_identity
+ORDER BY id
 `
 
-type IdentityRow struct {
-	Seed   []byte
-	Author []byte
+type IdentitiesRow struct {
+	ID        int64
+	Seed      []byte
+	Keyless   int64
+	Author    []byte
+	CreatedAt int64
+	Machine   string
+	Path      string
 }
 
-// Identity returns the replica's key: one row, or none before it was created.
-func (q *Queries) Identity(ctx context.Context) ([]IdentityRow, error) {
-	rows, err := q.query(ctx, q.identityStmt, Identity)
+// Identities returns the replica's keys, oldest first. An empty seed and none
+// look the same to Go.
+func (q *Queries) Identities(ctx context.Context) ([]IdentitiesRow, error) {
+	rows, err := q.query(ctx, q.identitiesStmt, Identities)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []IdentityRow{}
+	items := []IdentitiesRow{}
 	for rows.Next() {
-		var i IdentityRow
-		if err := rows.Scan(&i.Seed, &i.Author); err != nil {
+		var i IdentitiesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Seed,
+			&i.Keyless,
+			&i.Author,
+			&i.CreatedAt,
+			&i.Machine,
+			&i.Path,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -57,4 +81,85 @@ func (q *Queries) Identity(ctx context.Context) ([]IdentityRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const KeyCount = `-- name: KeyCount :one
+SELECT count(*) FROM crdt_node_identity WHERE author = ? AND seed IS NOT NULL
+`
+
+// KeyCount returns how many keys of the author a file holds, also one of an
+// older schema.
+func (q *Queries) KeyCount(ctx context.Context, author []byte) (int64, error) {
+	row := q.queryRow(ctx, q.keyCountStmt, KeyCount, author)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const MoveHome = `-- name: MoveHome :execrows
+UPDATE crdt_node_identity SET machine = ?, path = ? WHERE id = ?
+`
+
+type MoveHomeParams struct {
+	Machine string
+	Path    string
+	ID      int64
+}
+
+// MoveHome writes where a key's home is now.
+func (q *Queries) MoveHome(ctx context.Context, arg MoveHomeParams) (int64, error) {
+	result, err := q.exec(ctx, q.moveHomeStmt, MoveHome, arg.Machine, arg.Path, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const Seeds = `-- name: Seeds :many
+SELECT seed, CAST(seed IS NULL AS INTEGER) AS keyless, author FROM crdt_node_identity ORDER BY id
+`
+
+type SeedsRow struct {
+	Seed    []byte
+	Keyless int64
+	Author  []byte
+}
+
+// Seeds returns the replica's keys, oldest first, also of an older schema.
+func (q *Queries) Seeds(ctx context.Context) ([]SeedsRow, error) {
+	rows, err := q.query(ctx, q.seedsStmt, Seeds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SeedsRow{}
+	for rows.Next() {
+		var i SeedsRow
+		if err := rows.Scan(&i.Seed, &i.Keyless, &i.Author); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const SetHomes = `-- name: SetHomes :exec
+UPDATE crdt_node_identity SET machine = ?, path = ?
+`
+
+type SetHomesParams struct {
+	Machine string
+	Path    string
+}
+
+// SetHomes writes the home of keys that were made before homes were kept.
+func (q *Queries) SetHomes(ctx context.Context, arg SetHomesParams) error {
+	_, err := q.exec(ctx, q.setHomesStmt, SetHomes, arg.Machine, arg.Path)
+	return err
 }

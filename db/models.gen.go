@@ -9,6 +9,8 @@ type CrdtNodeIdentity struct {
 	Seed      []byte
 	Author    []byte
 	CreatedAt int64
+	Machine   string
+	Path      string
 }
 
 type CrdtOp struct {

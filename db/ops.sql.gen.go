@@ -57,7 +57,8 @@ func (q *Queries) AppendRepair(ctx context.Context, arg AppendRepairParams) erro
 
 const Epoch = `-- name: Epoch :one
 SELECT CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0)
-     + COALESCE((SELECT max(id) FROM repairs), 0) AS INTEGER) AS epoch
+     + COALESCE((SELECT max(id) FROM repairs), 0)
+     + COALESCE((SELECT max(id) FROM crdt_node_identity), 1) - 1 AS INTEGER) AS epoch
 `
 
 // Epoch returns the epoch, see OpsAfter.
@@ -161,7 +162,8 @@ func (q *Queries) OpSignature(ctx context.Context, opID []byte) ([]byte, error) 
 const OpsAfter = `-- name: OpsAfter :many
 SELECT arrival, op_id, payload,
        CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0)
-         + COALESCE((SELECT max(id) FROM repairs), 0) AS INTEGER) AS epoch
+         + COALESCE((SELECT max(id) FROM repairs), 0)
+         + COALESCE((SELECT max(id) FROM crdt_node_identity), 1) - 1 AS INTEGER) AS epoch
 FROM crdt_ops
 WHERE arrival > ?
 ORDER BY arrival
@@ -183,8 +185,9 @@ type OpsAfterRow struct {
 // OpsAfter returns up to limit ops that arrived after the given arrival
 // number, in order of arrival: only the columns that replay needs, since it
 // reads every row at every start. Each row also bears the epoch, the number of
-// decisions whom to trust and of repairs: so a process that catches up hears of
-// another's without a query more. SQLite looks for it once a query.
+// decisions whom to trust, of repairs, and of keys after the first: so a process
+// that catches up hears of another's without a query more. SQLite looks for it
+// once a query.
 func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterRow, error) {
 	rows, err := q.query(ctx, q.opsAfterStmt, OpsAfter, arg.Arrival, arg.Limit)
 	if err != nil {

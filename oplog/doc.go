@@ -18,6 +18,10 @@
 // replica. Rows are only ever added; the one exception is that a damaged row may
 // be given back the bytes that its ID names ([Tx.Repair]).
 //
+// A key of the replica has a home, a machine and a path, and is used nowhere else:
+// [Open] gives a copied file no key, [Create] a fresh one. [Backup] leaves the
+// keys out unless it is told not to.
+//
 // Beside the ops stand the replica's own decisions whose ops it takes, each a
 // row: the last one of an author counts.
 //

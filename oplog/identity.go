@@ -11,14 +11,62 @@ import (
 	"github.com/huskies/huskies-mcp/db"
 )
 
-// key returns the replica's key. It is made with the schema, so in a file that
-// has one, a key that is missing or damaged is an error, never a reason to make
-// another: ops signed with a new key would be another author's.
-func (s fileState) key() (ed25519.PrivateKey, error) {
-	if n := len(s.identities); n != 1 {
-		return nil, fmt.Errorf("there are %d keys, want 1", n)
+// Identity is one of the replica's authors: the present one, or one that the
+// file signed as in another home. Ops of all of them are the replica's own.
+type Identity struct {
+	Author    crdt.Author
+	CreatedAt int64 // ms since 1970 UTC, by the clock of the machine that made the key
+	// Path is where the database was when it last signed as this author.
+	Path string
+	// Elsewhere: that was on another machine, as far as machines can be told apart.
+	Elsewhere bool
+	// Keyless: a backup left the key out, so nobody can sign with it here.
+	Keyless bool
+	// Present: the log signs as this author.
+	Present bool
+}
+
+// Identities returns the replica's authors in the order in which they came,
+// without those of damaged rows. None is present while [Log.Key] is nil.
+func (l *Log) Identities(ctx context.Context) ([]Identity, error) {
+	rows, err := l.queries.Identities(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, l.fail("read identities", err)
 	}
-	seed, author := s.identities[0].Seed, s.identities[0].Author
+	present := l.Author()
+	var all []Identity
+	for _, row := range rows {
+		id := Identity{
+			CreatedAt: row.CreatedAt,
+			Path:      row.Path,
+			Elsewhere: row.Machine != l.cfg.Machine && row.Machine != "" && l.cfg.Machine != "",
+			Keyless:   row.Keyless != 0,
+		}
+		if copy(id.Author[:], row.Author) != len(id.Author) || len(row.Author) != len(id.Author) {
+			continue
+		}
+		id.Present = l.key != nil && id.Author == present
+		all = append(all, id)
+	}
+	return all, nil
+}
+
+// Key returns the key that this process signs with. It is nil if [Open] found
+// none whose home is here; [Create] makes out which one it is, or makes one.
+func (l *Log) Key() ed25519.PrivateKey { return l.key }
+
+// Author returns the author that Key gives, the zero one if there is no key.
+func (l *Log) Author() crdt.Author {
+	if l.key == nil {
+		return crdt.Author{}
+	}
+	return crdt.AuthorOf(l.key)
+}
+
+var errNoKey = errors.New("there is no key")
+
+// keyOf returns the key that a row with a seed has.
+func keyOf(seed, author []byte) (ed25519.PrivateKey, error) {
 	if len(seed) != ed25519.SeedSize {
 		return nil, fmt.Errorf("the key has %d bytes, want %d", len(seed), ed25519.SeedSize)
 	}
@@ -29,6 +77,32 @@ func (s fileState) key() (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
+// useKey makes the key in the row the log's.
+func (l *Log) useKey(row db.IdentitiesRow) (err error) {
+	if l.key, err = keyOf(row.Seed, row.Author); err != nil {
+		return l.damagedIdentity(err)
+	}
+	return nil
+}
+
+// checkKeys refuses a file in which another key would stand in for a damaged
+// one. The first key is made with the schema, so a file with none at all is
+// damaged too: ops signed with a new key would be another author's.
+func (l *Log) checkKeys(rows []db.IdentitiesRow) error {
+	if len(rows) == 0 {
+		return l.damagedIdentity(errNoKey)
+	}
+	for _, row := range rows {
+		if row.Keyless != 0 {
+			continue
+		}
+		if _, err := keyOf(row.Seed, row.Author); err != nil {
+			return l.damagedIdentity(err)
+		}
+	}
+	return nil
+}
+
 func (l *Log) damagedIdentity(err error) error {
 	return &Error{
 		Op: "load identity", Path: l.cfg.Path, Err: fmt.Errorf("this replica's identity is damaged: %w", err),
@@ -37,21 +111,23 @@ func (l *Log) damagedIdentity(err error) error {
 	}
 }
 
-// createIdentity makes and stores a key.
-func (l *Log) createIdentity(ctx context.Context) error {
+// createIdentity makes and stores a key whose home is here.
+func (l *Log) createIdentity(ctx context.Context) (ed25519.PrivateKey, error) {
 	seed := make([]byte, ed25519.SeedSize)
 	if _, err := io.ReadFull(l.cfg.Rand, seed); err != nil {
-		return fmt.Errorf("create key: %w", err)
+		return nil, fmt.Errorf("create key: %w", err)
 	}
-	author := crdt.AuthorOf(ed25519.NewKeyFromSeed(seed))
+	key := ed25519.NewKeyFromSeed(seed)
+	author := crdt.AuthorOf(key)
 	err := db.New(l.conn).CreateIdentity(ctx, db.CreateIdentityParams{
 		Seed:      seed,
 		Author:    author[:],
 		CreatedAt: l.cfg.Now().UnixMilli(),
+		Machine:   l.cfg.Machine,
+		Path:      l.path,
 	})
 	if err != nil {
-		return fmt.Errorf("store key: %w", err)
+		return nil, fmt.Errorf("store key: %w", err)
 	}
-	l.cfg.Logger.Info("created replica identity", "author", author.Short(), "path", l.path)
-	return nil
+	return key, nil
 }

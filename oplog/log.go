@@ -27,8 +27,12 @@ type Config struct {
 	Path string
 	// Now gives the time that new rows carry.
 	Now func() time.Time
-	// Rand gives the seed of a new identity: 32 bytes, once a file.
+	// Rand gives the seed of a new identity: 32 bytes, once a home.
 	Rand io.Reader
+	// Machine names the machine, the same at every start and unlike that of any
+	// other machine, so that a copied file is told from one that stayed. Empty: it
+	// cannot be told.
+	Machine string
 	// Sync makes durable what was written to a file; nil: fdatasync(2).
 	Sync   func(*os.File) error
 	Logger *slog.Logger
@@ -71,7 +75,8 @@ var settleDriver = sync.OnceFunc(func() {
 // the error is ErrNoLog or ErrOutdated, for [Create] to mend. It needs no lock,
 // so a process that holds the lock, or hangs with it, keeps nobody from
 // reading. It changes nothing and leaves no file that was not there but
-// SQLite's own.
+// SQLite's own. A file that was moved or copied here can be read, but has no
+// [Log.Key] before Create was called on it.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	path, err := resolve(cfg.Path)
 	if err != nil {
@@ -86,11 +91,14 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		_ = l.Close()
 		return nil, err
 	}
+	if l.key == nil {
+		cfg.Logger.Info("this is not yet the home of any key in the database: the first write finds out whether it was moved or copied here", "path", path)
+	}
 	return l, nil
 }
 
 // Create opens the log at cfg.Path as Open does, and makes what is missing: the
-// file (mode 0600), write-ahead logging, the schema, the replica's key. The
+// file (mode 0600), write-ahead logging, the schema, a key whose home is here. The
 // caller holds the path's [Lock], so any number of processes may start on a new
 // file at once.
 func Create(ctx context.Context, cfg Config) (*Log, error) {
@@ -172,6 +180,11 @@ func (l *Log) create(ctx context.Context) error {
 	if err := l.start(ctx, state); err != nil {
 		return err
 	}
+	if l.key == nil {
+		if err := l.moveIn(ctx); err != nil {
+			return l.fail("prepare database", err)
+		}
+	}
 	// The schema and the key must be durable. A read makes SQLite open the
 	// write-ahead log, should it be new.
 	if _, err := l.Epoch(ctx); err != nil {
@@ -188,23 +201,28 @@ const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, against progra
 
 // connect makes the one connection, changing nothing in the file.
 func (l *Log) connect(ctx context.Context, settings string) (err error) {
-	settleDriver()
 	if l.file, err = os.Stat(l.path); err != nil {
 		return err
 	}
-	dsn := url.URL{Scheme: "file", Path: l.path, RawQuery: settings}
-	if l.db, err = sql.Open("sqlite", dsn.String()); err != nil {
+	if l.db, err = openDatabase(l.path, settings); err != nil {
 		return err
 	}
 	l.conn, err = l.db.Conn(ctx)
 	return err
 }
 
+// openDatabase connects to nothing yet.
+func openDatabase(path, settings string) (*sql.DB, error) {
+	settleDriver()
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: settings}
+	return sql.Open("sqlite", dsn.String())
+}
+
 // start makes the connection ready to read and write a file whose schema is
-// current.
+// current. The key is nil if its home is not here.
 func (l *Log) start(ctx context.Context, state fileState) (err error) {
-	if l.key, err = state.key(); err != nil {
-		return l.damagedIdentity(err)
+	if err := l.findKey(state.identities); err != nil {
+		return err
 	}
 	if l.file.Mode().Perm()&0o077 != 0 {
 		l.cfg.Logger.Warn("database file holds a private key but others may read it: chmod 600", "path", l.path)
@@ -247,9 +265,6 @@ func (l *Log) Close() error {
 	}
 	return errors.Join(errs...)
 }
-
-// Key returns the replica's key.
-func (l *Log) Key() ed25519.PrivateKey { return l.key }
 
 // Presence tells whether the file that was opened is still the one at the log's
 // path.

@@ -57,7 +57,7 @@ func TestSettings(t *testing.T) {
 	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
 	for pragma, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "1", "checkpoint_fullfsync": "1",
-		"busy_timeout": "10000", "user_version": "2", "application_id": fmt.Sprint(applicationID),
+		"busy_timeout": "10000", "user_version": "3", "application_id": fmt.Sprint(applicationID),
 	} {
 		var got string
 		if err := l.conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
@@ -252,6 +252,10 @@ func TestOlderSchema(t *testing.T) {
 		}
 		if diff := cmp.Diff(schema(t, mustCreate(t, filepath.Join(t.TempDir(), "p.db"))), schema(t, l)); diff != "" {
 			t.Errorf("version %d: an old file is not as a new one (-new +old):\n%s", version, diff)
+		}
+		own, err := l.Identities(t.Context())
+		if err != nil || len(own) != 1 || !own[0].Present || own[0].Path != l.path {
+			t.Errorf("version %d: got identities %+v (%v), want one that is at home here", version, own, err)
 		}
 		if trusted, err := l.Trusted(t.Context()); err != nil || len(trusted) != 0 {
 			t.Errorf("version %d: trusts %v (%v), want nobody", version, trusted, err)

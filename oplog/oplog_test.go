@@ -44,7 +44,7 @@ func (k keySource) Read(p []byte) (int, error) {
 }
 
 func testConfig(t *testing.T, path string) Config {
-	return Config{Path: path, Now: clock(), Rand: keySource(7), Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	return Config{Path: path, Now: clock(), Rand: keySource(7), Machine: "here", Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 }
 
 // testLock is the lock of the database at path, with little patience.
@@ -335,6 +335,11 @@ func TestC31_DamagedIdentity(t *testing.T) {
 			_, err := Open(t.Context(), testConfig(t, path))
 			if _, again := create(testConfig(t, path)); again == nil || again.Error() != err.Error() {
 				t.Errorf("a writer gets %v, a reader %v", again, err)
+			}
+			elsewhere := testConfig(t, path)
+			elsewhere.Machine = "there"
+			if _, again := create(elsewhere); again == nil || again.Error() != err.Error() {
+				t.Errorf("a writer on another machine gets %v, here %v", again, err)
 			}
 			var e *Error
 			if !errors.As(err, &e) || !strings.Contains(err.Error(), "identity is damaged") || !strings.Contains(e.Next, "restore the database from a backup") {

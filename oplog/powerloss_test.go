@@ -34,9 +34,13 @@ func TestPowerLoss(t *testing.T) {
 		{name: "control", sync: func(*os.File) error { return nil }, loses: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := recordWorkload(t, test.sync)
+			parent, err := filepath.EvalSymlinks(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			folder := filepath.Join(parent, "home")
+			w := recordWorkload(t, folder, test.sync)
 			points, lost := 0, 0
-			folder := filepath.Join(t.TempDir(), "restarted")
 			for c := range crashes(w.events) {
 				points++
 				err := w.check(t, folder, c)
@@ -74,12 +78,12 @@ type (
 )
 
 // recordWorkload writes ops of many sizes, one and several at a time, with
-// checkpoints between and two restarts.
-func recordWorkload(t *testing.T, sync func(*os.File) error) *workload {
-	folder, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
+// checkpoints between and two restarts, in a folder that it makes and removes.
+func recordWorkload(t *testing.T, folder string, sync func(*os.File) error) *workload {
+	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	defer os.RemoveAll(folder)
 	cfg := testConfig(t, filepath.Join(folder, "p.db"))
 	r := &vfstest.Recorder{}
 	defer vfstest.Watch(t, folder, r.Handle)()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
 	"github.com/huskies/huskies-mcp/migrations"
 )
@@ -19,6 +20,9 @@ const applicationID = 0x4855534b
 
 // newestSchema is the version that this build writes and reads.
 var newestSchema = len(migrations.All())
+
+// homesSchema is the first version in which keys have homes.
+const homesSchema = 3
 
 // CreateFolder makes the folder of the database at path if it is missing, but
 // not what is above it: a mistyped path must not leave a trail.
@@ -92,8 +96,8 @@ func syncFolder(dir string) error {
 // fileState is what a database file says of itself.
 type fileState struct {
 	application, version, tables int
-	journal                      string           // the journal mode
-	identities                   []db.IdentityRow // read if the schema has a version
+	journal                      string             // the journal mode
+	identities                   []db.IdentitiesRow // read if the schema is current
 }
 
 // inspect looks at the file, in one read transaction, since another process may
@@ -130,8 +134,8 @@ func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
 		}
 	case s.version > newestSchema:
 		return s, l.newerSchema(s.version)
-	case s.version > 0:
-		s.identities, err = db.New(l.conn).Identity(ctx)
+	case s.version == newestSchema:
+		s.identities, err = db.New(l.conn).Identities(ctx)
 	}
 	return s, err
 }
@@ -160,13 +164,21 @@ func (l *Log) turnToWAL(ctx context.Context) error {
 // migrate brings the schema from the given version up to date, and makes the
 // replica's key with it if the file is new, all in one transaction.
 func (l *Log) migrate(ctx context.Context, version int) error {
+	return l.transaction(ctx, func() error { return l.runMigrations(ctx, version) })
+}
+
+// transaction commits what fn does, or leaves the file as it was.
+func (l *Log) transaction(ctx context.Context, fn func() error) error {
 	if _, err := l.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	if err := l.runMigrations(ctx, version); err != nil {
-		return errors.Join(err, l.rollback(ctx)) // the file is as it was
+	err := fn()
+	if err == nil {
+		_, err = l.conn.ExecContext(ctx, "COMMIT")
 	}
-	_, err := l.conn.ExecContext(ctx, "COMMIT")
+	if err != nil {
+		_ = l.rollback(ctx) // harmless if the failed commit has ended the transaction
+	}
 	return err
 }
 
@@ -176,8 +188,17 @@ func (l *Log) runMigrations(ctx context.Context, version int) error {
 			return fmt.Errorf("migration %d: %w", version+i+1, err)
 		}
 	}
-	if version == 0 {
-		if err := l.createIdentity(ctx); err != nil {
+	switch {
+	case version == 0:
+		key, err := l.createIdentity(ctx)
+		if err != nil {
+			return err
+		}
+		l.cfg.Logger.Info("created replica identity", "author", crdt.AuthorOf(key).Short(), "path", l.path)
+	case version < homesSchema:
+		// Where the key was until now nobody wrote down: it is here.
+		here := db.SetHomesParams{Machine: l.cfg.Machine, Path: l.path}
+		if err := db.New(l.conn).SetHomes(ctx, here); err != nil {
 			return err
 		}
 	}

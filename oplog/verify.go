@@ -68,7 +68,7 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return VerifyReport{}, ErrNoLog
 	}
-	l := &Log{cfg: Config{Path: cfg.Path, Logger: cfg.Logger}, path: path}
+	l := newLog(Config{Path: cfg.Path, Logger: cfg.Logger}, path)
 	defer func() { _ = l.Close() }() // nothing was written
 	v := &verifier{cfg: cfg, log: l, known: make(map[crdt.OpID]uint32), authors: make(map[crdt.Author]uint32), names: make([]crdt.Author, 1)}
 	if err := v.open(ctx); err != nil {
@@ -89,7 +89,7 @@ type verifier struct {
 	cfg     Verification
 	log     *Log
 	queries *db.Queries
-	own     crdt.Author // zero if the key is damaged
+	own     map[crdt.Author]bool
 	beside  beside
 	report  VerifyReport
 
@@ -128,13 +128,34 @@ func (v *verifier) open(ctx context.Context) error {
 	}
 	l.version, v.queries = state.version, db.New(l.conn)
 	if err == nil {
-		key, keyErr := state.key()
-		if err = keyErr; err == nil {
-			v.own = crdt.AuthorOf(key)
-		}
+		err = v.readKeys(ctx)
 	}
 	if err != nil {
 		v.found(Finding{Kind: FoundIdentity, Problem: "this replica's identity is damaged: " + err.Error()})
+	}
+	return nil
+}
+
+// readKeys reads which authors are the replica's own. An error says what is
+// damaged.
+func (v *verifier) readKeys(ctx context.Context) error {
+	seeds, err := v.queries.Seeds(ctx)
+	if err != nil {
+		return err
+	}
+	if len(seeds) == 0 {
+		return errNoKey
+	}
+	v.own = make(map[crdt.Author]bool)
+	for _, s := range seeds {
+		if s.Keyless == 0 {
+			if _, err := keyOf(s.Seed, s.Author); err != nil {
+				return err
+			}
+		}
+		var author crdt.Author
+		copy(author[:], s.Author)
+		v.own[author] = true
 	}
 	return nil
 }

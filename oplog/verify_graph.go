@@ -173,7 +173,7 @@ func (v *verifier) settle() {
 		f := Finding{Kind: FoundWaiting, Arrival: op.arrival, ID: op.id, Problem: "waits for " + named(missing) + " not here"}
 		// A replica had all that its own ops build on. If rows are missing or
 		// damaged, that says why they are not here.
-		if own := v.authors[v.own]; own != 0 && op.author == own && !v.holes {
+		if v.own[v.names[op.author]] && !v.holes {
 			f.Kind, f.Problem = FoundLost, "this replica wrote it and then had what it builds on: "+named(missing)+" not here"
 		}
 		v.found(f)

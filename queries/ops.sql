@@ -8,11 +8,13 @@ VALUES (?, ?, ?, ?, ?, ?);
 -- OpsAfter returns up to limit ops that arrived after the given arrival
 -- number, in order of arrival: only the columns that replay needs, since it
 -- reads every row at every start. Each row also bears the epoch, the number of
--- decisions whom to trust and of repairs: so a process that catches up hears of
--- another's without a query more. SQLite looks for it once a query.
+-- decisions whom to trust, of repairs, and of keys after the first: so a process
+-- that catches up hears of another's without a query more. SQLite looks for it
+-- once a query.
 SELECT arrival, op_id, payload,
        CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0)
-         + COALESCE((SELECT max(id) FROM repairs), 0) AS INTEGER) AS epoch
+         + COALESCE((SELECT max(id) FROM repairs), 0)
+         + COALESCE((SELECT max(id) FROM crdt_node_identity), 1) - 1 AS INTEGER) AS epoch
 FROM crdt_ops
 WHERE arrival > ?
 ORDER BY arrival
@@ -21,7 +23,8 @@ LIMIT ?;
 -- name: Epoch :one
 -- Epoch returns the epoch, see OpsAfter.
 SELECT CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0)
-     + COALESCE((SELECT max(id) FROM repairs), 0) AS INTEGER) AS epoch;
+     + COALESCE((SELECT max(id) FROM repairs), 0)
+     + COALESCE((SELECT max(id) FROM crdt_node_identity), 1) - 1 AS INTEGER) AS epoch;
 
 -- name: SignedOpsAfter :many
 -- SignedOpsAfter is OpsAfter with what stands beside the payload.

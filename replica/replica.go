@@ -20,8 +20,10 @@ type Config struct {
 	Path string
 	// Now gives the time that new ops carry.
 	Now func() time.Time
-	// Rand gives the seed of a new database's key.
+	// Rand gives the seeds of new keys.
 	Rand io.Reader
+	// Machine names the machine, see oplog.Config; may be empty.
+	Machine string
 	// LockTimeout bounds a write's wait for other writers; 0 means
 	// DefaultLockTimeout.
 	LockTimeout time.Duration
@@ -47,7 +49,7 @@ type Replica struct {
 	mu     sync.Mutex // guards all below
 	log    *oplog.Log // nil until opened
 	state  *pipeline.State
-	author crdt.Author
+	author crdt.Author // zero while the log has no key
 	cursor cursor
 	synced int64 // the arrival up to which rows are known to be durable
 	// unsettled: something failed after which an op may be on disk or not; nothing
@@ -57,8 +59,8 @@ type Replica struct {
 	// nothing is read before it is settled either. Otherwise reads go on: a disk that
 	// is full cannot be settled.
 	unsynced bool
-	// trusted are the authors whose ops are applied, our own among them; empty:
-	// all.
+	// trusted are the authors whose ops are applied, our own among them, present
+	// and former; empty: all.
 	trusted []crdt.Author
 	epoch   int64 // of the log, at which the document was built
 	decoder crdt.Decoder
@@ -249,6 +251,10 @@ func (r *Replica) open(ctx context.Context) (err error) {
 // create is open, and makes what is missing. The caller holds the lock and mu.
 func (r *Replica) create(ctx context.Context) error {
 	err := r.open(ctx)
+	if err == nil && r.log.Key() == nil { // reading did without one
+		r.drop()
+		err = oplog.ErrOutdated
+	}
 	if errors.Is(err, oplog.ErrNoLog) || errors.Is(err, oplog.ErrOutdated) {
 		if err = r.use(ctx)(oplog.Create(ctx, r.logConfig())); err != nil {
 			r.fail(err)
@@ -281,7 +287,7 @@ func (r *Replica) use(ctx context.Context) func(*oplog.Log, error) error {
 		if err != nil {
 			return err
 		}
-		r.log, r.author = log, crdt.AuthorOf(log.Key())
+		r.log, r.author = log, log.Author()
 		if err = r.readTrust(ctx); err != nil {
 			r.drop()
 		}
@@ -290,5 +296,5 @@ func (r *Replica) use(ctx context.Context) func(*oplog.Log, error) error {
 }
 
 func (r *Replica) logConfig() oplog.Config {
-	return oplog.Config{Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Sync: r.cfg.Sync, Logger: r.cfg.Logger}
+	return oplog.Config{Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Machine: r.cfg.Machine, Sync: r.cfg.Sync, Logger: r.cfg.Logger}
 }

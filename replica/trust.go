@@ -64,17 +64,44 @@ func (r *Replica) readTrust(ctx context.Context) error {
 		r.trusted = append(r.trusted, t.Author)
 	}
 	if len(r.trusted) > 0 {
-		r.trusted = append(r.trusted, r.author)
+		own, err := r.log.Identities(ctx)
+		if err != nil {
+			return err
+		}
+		r.trusted = append(r.trusted, r.author) // whatever was restored over the file
+		for _, id := range own {
+			r.trusted = append(r.trusted, id.Author)
+		}
 	}
 	r.forget()
 	return nil
 }
 
-// Author returns the key of this replica, or false if there is no database yet.
+// Author returns the author that this replica signs as, or false if there is no
+// database yet. One that was moved or copied here gets its key first.
 func (r *Replica) Author(ctx context.Context) (author crdt.Author, ok bool, err error) {
 	err = r.read(ctx, func() error {
 		author, ok = r.author, r.log != nil
 		return nil
 	})
+	if err == nil && ok && author == (crdt.Author{}) {
+		err = r.locked(ctx, func() error {
+			author = r.author
+			return nil
+		})
+	}
 	return author, ok, err
+}
+
+// Identities returns the authors of this replica, as oplog.Log does. There is
+// none before there is a database.
+func (r *Replica) Identities(ctx context.Context) (own []oplog.Identity, err error) {
+	err = r.read(ctx, func() error {
+		if r.log == nil {
+			return nil
+		}
+		own, err = r.log.Identities(ctx)
+		return err
+	})
+	return own, err
 }

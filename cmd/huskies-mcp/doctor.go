@@ -72,17 +72,34 @@ func (e *examination) run(cmd *cobra.Command) {
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
 		e.bad("chmod 600 "+path+"*", "modes: others can read the file, which holds the replica's private key")
 	}
-	author, ok, err := e.env.replica.Author(cmd.Context())
+	own, err := e.env.replica.Identities(cmd.Context())
 	if err != nil {
 		e.broken(err)
 		return
 	}
-	if !ok {
+	if len(own) == 0 {
 		e.ok("database: the file is empty; the first write makes a pipeline of it")
 		return
 	}
-	e.ok("identity: %s", author)
+	e.identities(own)
 	e.pipeline(cmd)
+}
+
+// identities says who signs here, and who did elsewhere.
+func (e *examination) identities(own []oplog.Identity) {
+	present := false
+	for _, id := range own {
+		if id.Present {
+			present = true
+			e.ok("identity: %s", id.Author)
+		} else {
+			e.ok("identity: formerly %s, %s", id.Author, home(id))
+		}
+	}
+	if !present {
+		e.note("huskies-mcp identity prints the key that it will have: add it to the lists of other replicas (trust add)",
+			"identity: the database was moved or copied here; a copy gets a key of its own with the first write")
+	}
 }
 
 // broken reports an error of the storage.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"unicode"
 
@@ -91,36 +90,11 @@ func export(cmd *cobra.Command, env *environment, since []crdt.OpID, w io.Writer
 
 // exportFile writes a bundle to a file, whole or not at all.
 func exportFile(cmd *cobra.Command, env *environment, since []crdt.OpID, path string, force bool) (report replica.ExportReport, err error) {
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && info.IsDir():
-		return report, fmt.Errorf("%s is a folder: give the FILE to write", path)
-	case err == nil && env.isDatabase(info):
-		return report, fmt.Errorf("%s belongs to the database: give another FILE", path)
-	}
-	if _, err := os.Lstat(path); err == nil && !force {
-		return report, fmt.Errorf("%s is there already: give another FILE, or --force to overwrite it", path)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return report, err
-	}
-	defer os.Remove(f.Name()) // fails once the file has its name
-	report, err = export(cmd, env, since, f)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return report, err
-	}
-	return report, os.Rename(f.Name(), path)
-}
-
-// isDatabase reports whether a file is the database or one beside it.
-func (env *environment) isDatabase(info os.FileInfo) bool {
-	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
-		if own, err := os.Stat(env.where.Path + suffix); err == nil && os.SameFile(own, info) {
-			return true
-		}
-	}
-	return false
+	err = env.writeFile(path, force, func(f *os.File) (err error) {
+		report, err = export(cmd, env, since, f)
+		return err
+	})
+	return report, err
 }
 
 // exported says what is not as one would expect.

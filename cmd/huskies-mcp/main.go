@@ -92,7 +92,7 @@ the repository.`,
 	flags.StringVar(&opts.lockTimeout, "lock-timeout", "", fmt.Sprintf("how long a write waits for other processes before it is refused (HUSKIES_LOCK_TIMEOUT, default %v)", replica.DefaultLockTimeout))
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
 	cmd.AddCommand(serveCommand(&opts), callCommand(&opts), logCommand(&opts), exportCommand(&opts), importCommand(&opts),
-		headsCommand(&opts), identityCommand(&opts), trustCommand(&opts), doctorCommand(&opts), verifyCommand(&opts), versionCommand())
+		headsCommand(&opts), backupCommand(&opts), identityCommand(&opts), trustCommand(&opts), doctorCommand(&opts), verifyCommand(&opts), versionCommand())
 	return cmd
 }
 
@@ -153,6 +153,7 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 		Path:        env.where.Path,
 		Now:         time.Now,
 		Rand:        rand.Reader,
+		Machine:     machine(),
 		LockTimeout: timeout,
 		Logger:      env.logger,
 	})

@@ -148,18 +148,45 @@ func identityCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "identity",
 		Short: "Print this replica's public key, for trust add elsewhere",
-		Args:  cobra.NoArgs,
+		Long: `Print this replica's public key, for trust add on other machines. A database that
+was copied here gets a key of its own first; the keys that it signed with in other
+places are named on standard error. Their ops stay this replica's own.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withReplica(cmd, *opts, func(env *environment) error {
-				author, ok, err := env.replica.Author(cmd.Context())
-				if err == nil && !ok {
-					err = fmt.Errorf("%w, and the replica's key with it; so do import and trust add", env.errNoPipeline())
-				}
-				if err == nil {
-					fmt.Fprintln(cmd.OutOrStdout(), author)
-				}
-				return err
-			})
+			return withReplica(cmd, *opts, func(env *environment) error { return identity(cmd, env) })
 		},
 	}
+}
+
+func identity(cmd *cobra.Command, env *environment) error {
+	author, ok, err := env.replica.Author(cmd.Context())
+	if err == nil && !ok {
+		err = fmt.Errorf("%w, and the replica's key with it; so do import and trust add", env.errNoPipeline())
+	}
+	if err != nil {
+		return err
+	}
+	own, err := env.replica.Identities(cmd.Context())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), author)
+	for _, id := range own {
+		if !id.Present {
+			fmt.Fprintf(cmd.ErrOrStderr(), "note: formerly %s, %s\n", id.Author, printable(home(id)))
+		}
+	}
+	return nil
+}
+
+// home says where a former key is at home, and whether it can sign there.
+func home(id oplog.Identity) string {
+	text := "at " + id.Path
+	if id.Elsewhere {
+		text += " on another machine"
+	}
+	if id.Keyless {
+		text += ", without its key here"
+	}
+	return text
 }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/oplog"
+)
+
+func backupCommand(opts *options) *cobra.Command {
+	var withKey, force bool
+	cmd := &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Copy the pipeline's database, also while others write",
+		Long: `Copy the pipeline's database as it is at one moment, also while others write. FILE
+is a database again: it can be read with --db, and put in the place of one that is
+lost. The private key is left out, so FILE may be kept where others can read it; a
+pipeline restored from it signs with a fresh key, which other replicas with a list of
+trusted authors must be told of. With --with-key a pipeline restored to the same path
+goes on with its key: keep such a FILE as secret as the database.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("give one FILE to write the backup to")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withReplica(cmd, *opts, func(env *environment) error { return backup(cmd, env, args[0], withKey, force) })
+		},
+	}
+	cmd.Flags().BoolVar(&withKey, "with-key", false, "copy the private key too")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite FILE")
+	return cmd
+}
+
+func backup(cmd *cobra.Command, env *environment, path string, withKey, force bool) error {
+	if !env.exists() {
+		return env.errNoPipeline()
+	}
+	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+		if _, err := os.Lstat(path + suffix); err == nil {
+			return fmt.Errorf("%s%s is there, which would be taken for a part of the backup and ruin it: end what uses %s and remove its files, or give another FILE", path, suffix, path)
+		}
+	}
+	var ops, size int64
+	err := env.writeFile(path, force, func(f *os.File) (err error) {
+		if ops, err = env.replica.Backup(cmd.Context(), f.Name(), withKey); err != nil {
+			return err
+		}
+		info, err := f.Stat()
+		if err == nil {
+			size = info.Size()
+		}
+		return err
+	})
+	switch {
+	case cmd.Context().Err() != nil:
+		return errors.New("interrupted: no backup was written")
+	case errors.Is(err, oplog.ErrNoLog):
+		return env.errNoPipeline()
+	case err != nil:
+		return err
+	}
+	key := "without the private key"
+	if withKey {
+		key = "with the private key: keep it secret"
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s and %s in %s, %s\n", count(int(ops), "op", "ops"), count(int(size), "byte", "bytes"), path, key)
+	return nil
+}

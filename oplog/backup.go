@@ -1,0 +1,124 @@
+package oplog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/huskies/huskies-mcp/migrations"
+)
+
+// Backup copies the log at cfg.Path, as it is at one moment, into the file at to,
+// which is there and empty, and returns how many ops that were. Others go on
+// writing meanwhile. Without withKey the replica's keys are left out: they never
+// reach the file, nor its disk. When Backup returns nil the copy is durable;
+// after an error the file holds anything, and its caller removes it. The error is
+// ErrNoLog or ErrOutdated as that of [Open].
+func Backup(ctx context.Context, cfg Config, to string, withKey bool) (ops int64, err error) {
+	path, err := resolve(cfg.Path)
+	if err != nil {
+		return 0, storageError("find database", cfg.Path, err)
+	}
+	if to, err = filepath.Abs(to); err != nil { // SQLite reads a URI
+		return 0, storageError("write backup", to, err)
+	}
+	l := newLog(cfg, path)
+	defer l.Close()
+	if err := l.connect(ctx, connectionSettings); err != nil {
+		return 0, l.fail("open database", err)
+	}
+	state, err := l.inspect(ctx)
+	switch {
+	case err != nil:
+		return 0, l.fail("open database", err)
+	case state.version == 0:
+		return 0, ErrNoLog
+	case state.version < newestSchema:
+		return 0, ErrOutdated
+	}
+	if err := createEmpty(ctx, to); err != nil {
+		return 0, storageError("write backup", to, err)
+	}
+	if ops, err = l.copyTo(ctx, to, withKey); err == nil {
+		err = syncFile(to)
+	}
+	if ctx.Err() != nil { // what the storage says of an interruption is of no use
+		return 0, ctx.Err()
+	}
+	return ops, storageError("write backup", to, err)
+}
+
+// backupSettings make no second file. What a crash leaves of a backup is of no
+// use anyhow.
+const backupSettings = "_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)&_dqs=0"
+
+// createEmpty makes the schema in the file of a backup, without any row.
+func createEmpty(ctx context.Context, to string) error {
+	backup, err := openDatabase(to, backupSettings)
+	if err != nil {
+		return err
+	}
+	statements := "BEGIN;" + strings.Join(migrations.All(), "\n") +
+		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", applicationID, newestSchema)
+	_, err = backup.ExecContext(ctx, statements)
+	return errors.Join(err, backup.Close())
+}
+
+// copyTo copies every row, in one read transaction. Tables that both files make
+// by the same statement SQLite copies page by page, indexes too, as VACUUM INTO
+// does; but that would write the keys first, to be deleted afterwards.
+func (l *Log) copyTo(ctx context.Context, to string, withKey bool) (ops int64, err error) {
+	tables, err := l.tables(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := l.conn.ExecContext(ctx, "ATTACH ? AS backup", to); err != nil {
+		return 0, err
+	}
+	if _, err := l.conn.ExecContext(ctx, "PRAGMA backup.journal_mode = OFF; PRAGMA backup.synchronous = OFF; BEGIN"); err != nil {
+		return 0, err
+	}
+	for _, table := range tables {
+		columns := "*"
+		if table == "crdt_node_identity" && !withKey {
+			columns = "id, NULL, author, created_at, machine, path"
+		}
+		if _, err := l.conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO backup.%s SELECT %s FROM main.%s", table, columns, table)); err != nil {
+			return 0, err
+		}
+	}
+	if err := l.conn.QueryRowContext(ctx, "SELECT count(*) FROM backup.crdt_ops").Scan(&ops); err != nil {
+		return 0, err
+	}
+	_, err = l.conn.ExecContext(ctx, "COMMIT; DETACH backup")
+	return ops, err
+}
+
+// tables returns the names of the log's tables.
+func (l *Log) tables(ctx context.Context) (names []string, err error) {
+	rows, err := l.conn.QueryContext(ctx, "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
+// syncFile makes what is in a file durable. SQLite is done with it.
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

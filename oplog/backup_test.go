@@ -1,0 +1,199 @@
+package oplog
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// backup makes a backup of the database at path and returns where it is.
+func backup(t *testing.T, path string, withKey bool) (to string, ops int64, err error) {
+	t.Helper()
+	to = filepath.Join(t.TempDir(), "backup.db")
+	if err := os.WriteFile(to, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ops, err = Backup(t.Context(), testConfig(t, path), to, withKey)
+	return to, ops, err
+}
+
+// tablesOf returns every row of every table, and the schema.
+func tablesOf(t *testing.T, path string) map[string][]string {
+	t.Helper()
+	l := newLog(testConfig(t, path), path)
+	defer l.Close()
+	if err := l.connect(t.Context(), connectionSettings); err != nil {
+		t.Fatal(err)
+	}
+	names, err := l.tables(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]string{}
+	for _, name := range append(names, "sqlite_schema", "pragma_user_version", "pragma_application_id") {
+		columns := "*"
+		if name == "sqlite_schema" {
+			columns = "type, name, tbl_name, sql"
+		}
+		rows, err := l.conn.QueryContext(t.Context(), fmt.Sprintf("SELECT %s FROM %s", columns, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		types, _ := rows.Columns()
+		for rows.Next() {
+			row := make([]any, len(types))
+			for i := range row {
+				row[i] = new(any)
+			}
+			check(t, rows.Scan(row...))
+			for i := range row {
+				row[i] = *row[i].(*any)
+			}
+			all[name] = append(all[name], fmt.Sprintf("%q", row))
+		}
+		check(t, rows.Err())
+	}
+	return all
+}
+
+// TestBackup: it holds every row of every table, and no byte of a key unless that
+// was asked for. It opens as a pipeline again.
+func TestBackup(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	appendOps(t, l, "a", "b", strings.Repeat("long ", 1000))
+	check(t, write(l, func(tx *Tx) error { return errors.Join(tx.Trust(ann, "ann"), tx.Distrust(bob)) }))
+	cfg := testConfig(t, path)
+	cfg.Machine, cfg.Rand = "there", keySource(8)
+	second, err := create(cfg)
+	check(t, err)
+	check(t, second.Close())
+	seeds := [][]byte{l.Key().Seed(), bytes.Repeat([]byte{8}, 32)}
+
+	for _, withKey := range []bool{true, false} {
+		to, ops, err := backup(t, path, withKey)
+		if err != nil || ops != 3 {
+			t.Fatalf("%d ops, %v", ops, err)
+		}
+		file, err := os.ReadFile(to)
+		check(t, err)
+		for _, seed := range seeds {
+			if got := bytes.Contains(file, seed); got != withKey {
+				t.Errorf("with key %v: a seed is in the file: %v", withKey, got)
+			}
+		}
+		if files, _ := os.ReadDir(filepath.Dir(to)); len(files) != 1 {
+			t.Errorf("with key %v: there are %v", withKey, files)
+		}
+		if !withKey {
+			execRaw(t, path, "UPDATE crdt_node_identity SET seed = NULL") // the last in this test
+		}
+		if diff := cmp.Diff(tablesOf(t, path), tablesOf(t, to)); diff != "" {
+			t.Errorf("with key %v (-database +backup):\n%s", withKey, diff)
+		}
+		appendOps(t, mustCreate(t, to), "c")
+	}
+}
+
+// TestBackupWhileOthersWrite: the copy is the log as it was at one moment.
+func TestBackupWhileOthersWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	mustCreate(t, path)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range 3 {
+		l := mustCreate(t, path)
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				op, signed := makeOp(t, l.Key(), 1, fmt.Sprint(i, " ", n))
+				if err := write(l, func(tx *Tx) error { _, err := tx.Append(op, signed); return err }); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	var backups []string
+	last := int64(0)
+	for len(backups) < 10 {
+		to, ops, err := backup(t, path, false)
+		if err != nil || ops < last {
+			t.Errorf("%d ops after %d (%v)", ops, last, err)
+			break
+		}
+		if ops > last { // only what grew meanwhile tells
+			backups = append(backups, to)
+		}
+		last = ops
+	}
+	close(stop)
+	wg.Wait()
+	want := readSigned(t, mustCreate(t, path))
+	for _, to := range backups {
+		db, err := sql.Open("sqlite", to)
+		check(t, err)
+		var found string
+		if err := db.QueryRow("PRAGMA integrity_check").Scan(&found); err != nil || found != "ok" {
+			t.Errorf("integrity: %s, %v", found, err)
+		}
+		check(t, db.Close())
+		got := readSigned(t, mustCreate(t, to))
+		if len(got) == 0 || len(got) > len(want) || !cmp.Equal(want[:len(got)], got) {
+			t.Errorf("%d rows are not the first of %d", len(got), len(want))
+		}
+	}
+}
+
+// TestBackupOfWhat: a damaged key is no hindrance, other files are.
+func TestBackupOfWhat(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	if _, _, err := backup(t, path, false); err == nil {
+		t.Error("a backup of nothing")
+	}
+	check(t, os.WriteFile(path, nil, 0o600))
+	if _, _, err := backup(t, path, false); !errors.Is(err, ErrNoLog) {
+		t.Errorf("an empty file: %v", err)
+	}
+	l := mustCreate(t, path)
+	appendOps(t, l, "a")
+	execRaw(t, path, "UPDATE crdt_node_identity SET seed = x'00'")
+	if _, ops, err := backup(t, path, true); ops != 1 || err != nil {
+		t.Errorf("a damaged key: %d ops, %v", ops, err)
+	}
+	execRaw(t, path, "PRAGMA user_version = 1")
+	if _, _, err := backup(t, path, false); !errors.Is(err, ErrOutdated) {
+		t.Errorf("an older schema: %v", err)
+	}
+	execRaw(t, path, "PRAGMA user_version = 99")
+	var broken *Error
+	if _, _, err := backup(t, path, false); !errors.As(err, &broken) || !strings.Contains(broken.Next, "install a newer") {
+		t.Errorf("a newer schema: %v", err)
+	}
+}
+
+// TestBackupStops when it is told to, and then says only that.
+func TestBackupStops(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	mustCreate(t, path)
+	to := filepath.Join(t.TempDir(), "backup.db")
+	check(t, os.WriteFile(to, nil, 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Backup(ctx, testConfig(t, path), to, false); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,205 @@
+package oplog
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"syscall"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/db"
+)
+
+// A home is a machine and a path. A copy of a database must not sign with the
+// key of its original: what the two write apart would be one author's two
+// truths. So each key has a home, and a file whose home is not here gets a key
+// of its own when it is first written to. docs/decisions/0006-homes.md has the
+// reasons.
+
+// resident returns the row of the key whose home is here, or nil if there is
+// none, or none for certain. Of a file that stays where it is this compares two
+// strings.
+func (l *Log) resident(rows []db.IdentitiesRow) *db.IdentitiesRow {
+	here := slices.DeleteFunc(slices.Clone(rows), func(row db.IdentitiesRow) bool { return row.Keyless != 0 })
+	for i := range here {
+		if here[i].Machine == l.cfg.Machine && here[i].Path == l.path {
+			return &here[i]
+		}
+	}
+	// The machine's ID cannot be read, now or at any time: the path alone decides,
+	// if it does.
+	if l.cfg.Machine == "" {
+		here = slices.DeleteFunc(here, func(row db.IdentitiesRow) bool { return row.Path != l.path })
+		if len(here) == 1 {
+			return &here[0]
+		}
+		return nil
+	}
+	// The same file by another name: a hard link, a folder mounted twice, a file
+	// system that takes one case for the other.
+	for i := range here {
+		if here[i].Machine == l.cfg.Machine {
+			if info, err := os.Stat(here[i].Path); err == nil && os.SameFile(info, l.file) {
+				return &here[i]
+			}
+		}
+	}
+	return nil
+}
+
+// findKey makes the key whose home is here the log's, if there is one.
+func (l *Log) findKey(rows []db.IdentitiesRow) error {
+	if row := l.resident(rows); row != nil {
+		return l.useKey(*row)
+	}
+	return l.checkKeys(rows)
+}
+
+// moveIn makes this the home of one of the file's keys, or of a fresh one. The
+// caller holds the lock. If it fails, the file is as it was, or as after a
+// failed commit the next look will say.
+func (l *Log) moveIn(ctx context.Context) error {
+	var tell func()
+	err := l.transaction(ctx, func() error {
+		rows, err := db.New(l.conn).Identities(ctx)
+		if err != nil {
+			return err
+		}
+		if err := l.findKey(rows); err != nil || l.key != nil {
+			return err // nothing to write
+		}
+		if row := l.moved(ctx, rows); row != nil {
+			if row.Path != l.path {
+				tell = func() {
+					l.cfg.Logger.Info("database was moved here: it keeps its key", "from", row.Path, "to", l.path)
+				}
+			}
+			return l.moveHome(ctx, *row)
+		}
+		why := l.whyFresh(rows)
+		if l.key, err = l.createIdentity(ctx); err != nil {
+			return err
+		}
+		var former crdt.Author
+		copy(former[:], rows[len(rows)-1].Author)
+		tell = func() {
+			l.cfg.Logger.Warn("this replica has a fresh key, since "+why+". Its history stays. Other replicas with a list of trusted authors hold its ops until a person adds the author there: huskies-mcp trust add",
+				"author", l.Author().String(), "former_author", former.Short(), "path", l.path)
+		}
+		return nil
+	})
+	if err != nil {
+		l.key = nil
+		return err
+	}
+	if tell != nil {
+		tell()
+	}
+	return nil
+}
+
+// moved returns the row of the key whose home is to be here from now on: the one
+// of this path, if its machine was not known, or the last one of this machine, if
+// its file is not where it was. An older one of this machine is no candidate: the
+// file was a copy then already, and so may be others of which nobody knows.
+func (l *Log) moved(ctx context.Context, rows []db.IdentitiesRow) *db.IdentitiesRow {
+	if l.cfg.Machine == "" {
+		return nil // another path may be on another machine
+	}
+	for _, row := range slices.Backward(rows) {
+		if row.Keyless == 0 && row.Machine == "" && row.Path == l.path {
+			return &row
+		}
+	}
+	for _, row := range slices.Backward(rows) {
+		if row.Keyless == 0 && row.Machine == l.cfg.Machine {
+			if holdsKey(ctx, row.Path, row.Author) {
+				return nil
+			}
+			return &row
+		}
+	}
+	return nil
+}
+
+func (l *Log) moveHome(ctx context.Context, row db.IdentitiesRow) error {
+	if err := l.useKey(row); err != nil {
+		return err
+	}
+	_, err := db.New(l.conn).MoveHome(ctx, db.MoveHomeParams{Machine: l.cfg.Machine, Path: l.path, ID: row.ID})
+	return err
+}
+
+// whyFresh says why none of the keys may be used.
+func (l *Log) whyFresh(rows []db.IdentitiesRow) string {
+	keys, machine, path := 0, 0, 0 // all, those of this machine, those of this path
+	for _, row := range rows {
+		if row.Keyless != 0 {
+			continue
+		}
+		keys++
+		if row.Machine == l.cfg.Machine {
+			machine++
+		}
+		if row.Path == l.path {
+			path++
+		}
+	}
+	switch {
+	case keys == 0:
+		return "it was restored from a backup without one"
+	case l.cfg.Machine == "" && path > 0:
+		return "this machine's ID cannot be read, and the database has been at this path on several machines"
+	case l.cfg.Machine == "":
+		return "the database was at another path, and this machine's ID cannot be read to tell a move from a copy"
+	case machine > 0:
+		return "this is a copy of a database that is still where it was"
+	}
+	return "the database was copied from another machine"
+}
+
+// holdsKey reports whether the file at path is a database that can sign as the
+// author. What cannot be looked at is taken for one: a fresh key too many is
+// better than one key in two places. The caller knows that the file is not the
+// one it has open: SQLite alone may open that.
+func holdsKey(ctx context.Context, path string, author []byte) bool {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return false
+	case err != nil:
+		return true
+	case !info.Mode().IsRegular() || info.Size() == 0:
+		return false
+	}
+	found, err := countKeys(ctx, path, author)
+	var se *sqlite.Error
+	if errors.As(err, &se) && se.Code()&0xff == sqlite3.SQLITE_NOTADB {
+		return false
+	}
+	return err != nil || found > 0
+}
+
+// countKeys looks into a database that this log has nothing to do with.
+func countKeys(ctx context.Context, path string, author []byte) (int64, error) {
+	other, err := openDatabase(path, "mode=ro&_pragma=busy_timeout(1000)")
+	if err != nil {
+		return 0, err
+	}
+	defer other.Close()
+	conn, err := other.Conn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	var application int
+	if err := conn.QueryRowContext(ctx, "PRAGMA application_id").Scan(&application); err != nil || application != applicationID {
+		return 0, err
+	}
+	return db.New(conn).KeyCount(ctx, author)
+}
