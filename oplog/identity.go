@@ -63,6 +63,29 @@ func (l *Log) Author() crdt.Author {
 	return crdt.AuthorOf(l.key)
 }
 
+// ownAuthors returns the replica's authors, also of a file of an older schema,
+// or what is damaged among their keys.
+func ownAuthors(ctx context.Context, queries *db.Queries) (own []crdt.Author, err error) {
+	rows, err := queries.Seeds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, errNoKey
+	}
+	for _, row := range rows {
+		if row.Keyless == 0 {
+			if _, err := keyOf(row.Seed, row.Author); err != nil {
+				return nil, err
+			}
+		}
+		var author crdt.Author
+		copy(author[:], row.Author)
+		own = append(own, author)
+	}
+	return own, nil
+}
+
 var errNoKey = errors.New("there is no key")
 
 // keyOf returns the key that a row with a seed has.

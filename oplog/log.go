@@ -36,6 +36,10 @@ type Config struct {
 	// Sync makes durable what was written to a file; nil: fdatasync(2).
 	Sync   func(*os.File) error
 	Logger *slog.Logger
+	// ReadOnly is for looking at a file that may be in trouble: nothing is ever
+	// written to it, also not by SQLite when it is closed, and a wait for other
+	// programs is short.
+	ReadOnly bool
 }
 
 // Log is one process's access to the op log.
@@ -146,7 +150,7 @@ func (l *Log) open(ctx context.Context) error {
 	switch {
 	case state.version == 0:
 		return ErrNoLog
-	case state.version < newestSchema || state.journal != walMode:
+	case state.version < newestSchema || state.journal != walMode && !l.cfg.ReadOnly:
 		return ErrOutdated
 	}
 	return l.start(ctx, state)
@@ -199,10 +203,26 @@ const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, against progra
 	"&_pragma=checkpoint_fullfsync(1)" + // also on macOS
 	"&_dqs=0"
 
+// readOnlySettings returns those of a connection that never writes. One that
+// SQLite allows to write brings a -wal file that others left into the database
+// when it is closed, and rolls back what a -journal file says; one that it does
+// not allow to write leaves the files behind that it had to make. So it depends on
+// what is there.
+func readOnlySettings(path string) string {
+	settings := "_pragma=busy_timeout(1000)&_pragma=query_only(1)&_dqs=0"
+	if look(path+"-wal").Size() > 0 || look(path+"-journal").Size() > 0 {
+		settings += "&mode=ro"
+	}
+	return settings
+}
+
 // connect makes the one connection, changing nothing in the file.
 func (l *Log) connect(ctx context.Context, settings string) (err error) {
 	if l.file, err = os.Stat(l.path); err != nil {
 		return err
+	}
+	if l.cfg.ReadOnly {
+		settings = readOnlySettings(l.path)
 	}
 	if l.db, err = openDatabase(l.path, settings); err != nil {
 		return err

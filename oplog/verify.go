@@ -139,25 +139,12 @@ func (v *verifier) open(ctx context.Context) error {
 // readKeys reads which authors are the replica's own. An error says what is
 // damaged.
 func (v *verifier) readKeys(ctx context.Context) error {
-	seeds, err := v.queries.Seeds(ctx)
-	if err != nil {
-		return err
-	}
-	if len(seeds) == 0 {
-		return errNoKey
-	}
+	own, err := ownAuthors(ctx, v.queries)
 	v.own = make(map[crdt.Author]bool)
-	for _, s := range seeds {
-		if s.Keyless == 0 {
-			if _, err := keyOf(s.Seed, s.Author); err != nil {
-				return err
-			}
-		}
-		var author crdt.Author
-		copy(author[:], s.Author)
+	for _, author := range own {
 		v.own[author] = true
 	}
-	return nil
+	return err
 }
 
 func (v *verifier) found(f Finding) {

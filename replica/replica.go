@@ -30,6 +30,9 @@ type Config struct {
 	// Sync makes durable what was written to a file; nil: fdatasync(2).
 	Sync   func(*os.File) error
 	Logger *slog.Logger
+	// ReadOnly is for looking at a database that may be in trouble: nothing is
+	// written to it, and one of an older build is oplog.ErrOutdated.
+	ReadOnly bool
 }
 
 // DefaultLockTimeout bounds a wait for the lock. The queue of 8 processes that
@@ -178,7 +181,7 @@ var errUnsettled = errors.New("what is on disk must be settled")
 // a write.
 func (r *Replica) read(ctx context.Context, fn func() error) error {
 	err := r.tryRead(ctx, fn)
-	if !errors.Is(err, oplog.ErrOutdated) && !errors.Is(err, errUnsettled) {
+	if r.cfg.ReadOnly || !errors.Is(err, oplog.ErrOutdated) && !errors.Is(err, errUnsettled) {
 		return err
 	}
 	return r.locked(ctx, fn)
@@ -296,5 +299,5 @@ func (r *Replica) use(ctx context.Context) func(*oplog.Log, error) error {
 }
 
 func (r *Replica) logConfig() oplog.Config {
-	return oplog.Config{Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Machine: r.cfg.Machine, Sync: r.cfg.Sync, Logger: r.cfg.Logger}
+	return oplog.Config{Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Machine: r.cfg.Machine, Sync: r.cfg.Sync, Logger: r.cfg.Logger, ReadOnly: r.cfg.ReadOnly}
 }

@@ -1,145 +1,281 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"log/slog"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
-	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
 )
 
 func doctorCommand(opts *options) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what is in use, whom it trusts, and what is wrong with it",
-		Long: `Look at the pipeline's file, key, trust list and ops, and print a finding a line:
-"ok", "note" for what one may want to know, "wrong" for what a person should mend,
-with what to do. The exit code is 1 if anything is wrong. Nothing is changed, but a
-file of an older build is brought up to date.`,
+		Long: `Look at the pipeline's file, who may read and write it, its lock, key, trust list
+and ops, and at the configuration of the hosts, and print a finding a line: "ok",
+"note" for what one may want to know, "wrong" for what a person should mend, with
+what to do. The exit code is 1 if anything is wrong. Nothing is changed and no
+server is started. With --json, an array of objects with level, subject, message
+and remedy.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !cmd.Flags().Changed("log-level") {
-				opts.logLevel = "error+4" // the findings say it in other words
+			e := &examination{out: cmd.OutOrStdout()}
+			if asJSON {
+				e.out = nil
 			}
-			env, err := newEnvironment(cmd, *opts)
-			if err != nil {
-				return err
+			e.run(cmd, *opts)
+			if asJSON {
+				if err := printFindings(cmd.OutOrStdout(), e.findings); err != nil {
+					return err
+				}
 			}
-			defer env.replica.Close()
-			e := &examination{out: cmd.OutOrStdout(), env: env}
-			e.run(cmd)
 			if e.wrong > 0 {
 				return errors.New(count(e.wrong, "thing is wrong", "things are wrong"))
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON array")
+	return cmd
 }
 
-// examination is one run of doctor.
+// finding is one thing that doctor saw.
+type finding struct {
+	Level   string `json:"level"` // ok, note or wrong
+	Subject string `json:"subject"`
+	Message string `json:"message"`
+	// Remedy says what to do about it, "" if it is ok.
+	Remedy string `json:"remedy"`
+}
+
+func printFindings(w io.Writer, findings []finding) error {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(findings); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, printable(b.String()))
+	return err
+}
+
+// examination is one run of doctor. Each check stands alone: what stops one is
+// its finding and stops no other.
 type examination struct {
-	out   io.Writer
-	env   *environment
-	wrong int
+	out      io.Writer // of each finding as it is made; nil: none
+	findings []finding
+	wrong    int
+
+	wd    string   // working directory
+	where location // of the database; its Path is "" if it could not be located
+	file  oplog.Inspection
 }
 
-func (e *examination) ok(format string, args ...any) {
-	fmt.Fprintf(e.out, "ok     %s\n", printable(fmt.Sprintf(format, args...)))
+func (e *examination) ok(subject, format string, args ...any) {
+	e.add(finding{"ok", subject, fmt.Sprintf(format, args...), ""})
 }
 
-func (e *examination) note(next, format string, args ...any) {
-	fmt.Fprintf(e.out, "note   %s\n       what to do: %s\n", printable(fmt.Sprintf(format, args...)), printable(next))
+func (e *examination) note(subject, remedy, format string, args ...any) {
+	e.add(finding{"note", subject, fmt.Sprintf(format, args...), remedy})
 }
 
-func (e *examination) bad(next, format string, args ...any) {
+func (e *examination) bad(subject, remedy, format string, args ...any) {
 	e.wrong++
-	fmt.Fprintf(e.out, "wrong  %s\n       what to do: %s\n", printable(fmt.Sprintf(format, args...)), printable(next))
+	e.add(finding{"wrong", subject, fmt.Sprintf(format, args...), remedy})
 }
 
-func (e *examination) run(cmd *cobra.Command) {
-	path := e.env.where.Path
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		e.ok("database: none yet at %s (%s); the first write creates it", path, e.env.where.Why)
+func (e *examination) add(f finding) {
+	e.findings = append(e.findings, f)
+	if e.out == nil {
 		return
 	}
-	e.ok("database: %s (%s)", path, e.env.where.Why)
-	if err == nil && info.Mode().Perm()&0o077 != 0 {
-		e.bad("chmod 600 "+path+"*", "modes: others can read the file, which holds the replica's private key")
+	line := fmt.Sprintf("%-6s %s: %s\n", f.Level, f.Subject, f.Message)
+	if f.Remedy != "" {
+		line += "       what to do: " + f.Remedy + "\n"
 	}
-	own, err := e.env.replica.Identities(cmd.Context())
-	if err != nil {
-		e.broken(err)
-		return
-	}
-	if len(own) == 0 {
-		e.ok("database: the file is empty; the first write makes a pipeline of it")
-		return
-	}
-	e.identities(own)
-	e.pipeline(cmd)
-}
-
-// identities says who signs here, and who did elsewhere.
-func (e *examination) identities(own []oplog.Identity) {
-	present := false
-	for _, id := range own {
-		if id.Present {
-			present = true
-			e.ok("identity: %s", id.Author)
-		} else {
-			e.ok("identity: formerly %s, %s", id.Author, home(id))
-		}
-	}
-	if !present {
-		e.note("huskies-mcp identity prints the key that it will have: add it to the lists of other replicas (trust add)",
-			"identity: the database was moved or copied here; a copy gets a key of its own with the first write")
-	}
+	_, _ = io.WriteString(e.out, printable(line)) // the exit code says the rest
 }
 
 // broken reports an error of the storage.
-func (e *examination) broken(err error) {
-	next := "mend what the error says"
+func (e *examination) broken(subject string, err error) {
+	remedy := "mend what the error says"
 	var storage *oplog.Error
 	if errors.As(err, &storage) {
-		next = storage.Next
+		remedy = storage.Next
 	}
-	e.bad(next, "%v", err)
+	e.bad(subject, remedy, "%v", err)
 }
 
-// pipeline looks at what is in the database.
-func (e *examination) pipeline(cmd *cobra.Command) {
-	trusted, err := e.env.replica.Trusted(cmd.Context())
+// run makes all checks, those first that explain the others.
+func (e *examination) run(cmd *cobra.Command, opts options) {
+	e.locate(cmd, opts)
+	if e.where.Path != "" {
+		e.file = oplog.Inspect(cmd.Context(), e.where.Path, machine())
+		e.checkPaths()
+		e.checkModes()
+		e.checkPlace()
+		e.checkStorage()
+		e.checkLock(cmd.Context())
+		e.checkProcesses()
+		e.checkOps(cmd.Context())
+	}
+	e.checkNeighbours()
+	e.checkHosts(cmd.Context())
+}
+
+// locate finds out which database is meant.
+func (e *examination) locate(cmd *cobra.Command, opts options) {
+	if !cmd.Flags().Changed("log-level") {
+		opts.logLevel = "error+4" // the findings say it in other words
+	}
+	var err error
+	if e.wd, err = os.Getwd(); err != nil {
+		e.bad("paths", "change to a folder that is there", "the working directory is gone: %v", err)
+		return
+	}
+	env, err := newEnvironment(cmd, opts)
 	if err == nil {
-		err = e.env.replica.View(cmd.Context(), func(s *pipeline.State) error {
-			doc := s.Doc()
-			if len(trusted) == 0 {
-				e.ok("trust: no author is listed: " + everyoneTrusted)
-			} else {
-				e.ok("trust: ops of %s and of this replica are applied", count(len(trusted), "author", "authors"))
-			}
-			e.ok("ops: %d applied, %s", doc.Len(), count(doc.StoryCount(), "story", "stories"))
-			if n := doc.HeldLen(); n > 0 {
-				e.note("trust their authors (huskies-mcp log --json names them), or leave them", "held: %s of authors who are not trusted", count(n, "op is", "ops are"))
-			}
-			if n := doc.PendingLen(); n > 0 {
-				e.note("import a bundle that has what they build on; if rows of the database were lost, restore a backup", "pending: %s for others that are not here", count(n, "op waits", "ops wait"))
-			}
-			if n := doc.AssumedLen(); n > 0 {
-				e.bad("import a bundle from a replica that has the ops, or restore a backup", "damage: %s of the database cannot be read", count(n, "row", "rows"))
-			}
-			for _, ids := range s.SharedNumbers() {
-				e.note("rename nothing; let new stories take unused numbers, and know that what depends on the number waits for all of them", "numbers: one number is that of %q", ids)
-			}
-			return nil
-		})
+		e.where = env.where
+		return
 	}
-	if err != nil {
-		e.broken(err)
+	e.bad("options", "mend the flag or the variable that the message names; no server starts with it", "%v", err)
+	if where, err := locate(opts.db, os.Getenv, e.wd); err == nil {
+		e.where = where // it was another option
 	}
+}
+
+// checkStorage tells what the database file is.
+func (e *examination) checkStorage() {
+	f := &e.file
+	switch {
+	case f.Database.Info == nil:
+		return // said already
+	case f.Database.Size() == 0:
+		e.ok("database", "the file is empty; the first write makes a pipeline of it")
+		return
+	case f.Err != nil:
+		e.broken("database", f.Err)
+	case f.Schema == 0:
+		e.ok("database", "nothing is in the file yet; the first write makes a pipeline of it")
+		return
+	case f.Schema < f.NewestSchema:
+		e.note("schema", "nothing: the next call of a server or of a command brings it up to date; older builds do not write to it from then on",
+			"version %d, of an older build; this one's is %d", f.Schema, f.NewestSchema)
+	default:
+		e.ok("schema", "version %d, this build's", f.Schema)
+	}
+	if f.Err == nil {
+		e.checkJournal()
+		e.checkKey()
+	}
+	e.checkPages()
+}
+
+// maxQuietWAL is how large a -wal file may be without a word. SQLite brings it
+// into the database at 4 MB, unless a reader is in the way.
+const maxQuietWAL = 64 << 20
+
+func (e *examination) checkJournal() {
+	f := &e.file
+	if f.JournalMode != "wal" {
+		e.note("journal", "nothing: the next write, or the start of the next server, turns to write-ahead logging", "the mode is %s, as in a backup", f.JournalMode)
+	} else {
+		e.ok("journal", "write-ahead logging, the -wal file has %s", bytesText(f.WAL.Size()))
+	}
+	if f.WAL.Size() > maxQuietWAL {
+		e.note("journal", "end the processes that have the database open and do nothing (see processes), then let a server start and end: that empties the file. Do not delete it: what was written last is in it",
+			"the -wal file has %s: a reader that hangs, or did, kept it from being brought into the database", bytesText(f.WAL.Size()))
+	}
+	if f.Journal.Size() > 0 {
+		e.note("journal", "leave it beside the database: the next call of huskies-mcp takes the unfinished transaction back with it",
+			"there is %s: another program's transaction was cut off", f.Journal.Path)
+	}
+}
+
+func (e *examination) checkKey() {
+	if e.file.Identity != nil {
+		e.broken("identity", e.file.Identity)
+		return
+	}
+	present := false
+	for _, id := range e.file.Identities {
+		if id.Present {
+			present = true
+			e.ok("identity", "%s", id.Author)
+		} else {
+			e.ok("identity", "formerly %s, %s", id.Author, home(id))
+		}
+	}
+	if !present {
+		e.note("identity", "huskies-mcp identity prints the key that it will have: add it to the lists of other replicas (trust add)",
+			"the database was moved or copied here; a copy gets a key of its own with the first write")
+	}
+}
+
+func (e *examination) checkPages() {
+	f := &e.file
+	size := fmt.Sprintf("%d pages, %s", f.Pages, bytesText(f.Pages*f.PageSize))
+	switch {
+	case f.CheckErr != nil && f.Err == nil:
+		e.broken("pages", f.CheckErr)
+	case len(f.Problems) > 0:
+		e.bad("pages", "keep a copy of "+quoted(f.Path)+" and of its -wal file, then restore a backup as the README says", "the database is damaged: %s", strings.Join(f.Problems, "; "))
+	case f.Checked:
+		e.ok("pages", "%s, none damaged; huskies-mcp verify also checks every op", size)
+	case f.Pages > 0:
+		e.ok("pages", "%s: too much for a quick look, huskies-mcp verify checks them", size)
+	}
+}
+
+// newReplica returns one that changes nothing.
+func (e *examination) newReplica() *replica.Replica {
+	return replica.New(replica.Config{Path: e.where.Path, Now: time.Now, Machine: machine(), Logger: slog.New(slog.DiscardHandler), ReadOnly: true})
+}
+
+// bytesText writes a number of bytes for people.
+func bytesText(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.0f KiB", float64(n)/(1<<10))
+	case n < 1<<30:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+}
+
+// quoted returns a word as a shell takes it.
+func quoted(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,:@%=", r)
+	}
+	if s != "" && strings.TrimFunc(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// callName is what people here call an author.
+func callName(a crdt.Author, own crdt.Author, trusted []oplog.TrustedAuthor) string {
+	if a == own {
+		return "this replica"
+	}
+	for _, t := range trusted {
+		if t.Author == a && t.Name != "" {
+			return fmt.Sprintf("%s (%s)", word(t.Name), a.Short())
+		}
+	}
+	return a.Short()
 }

@@ -12,7 +12,7 @@ var (
 	rename   = storyCall{Tool: "write_item", Story: "1_s", Name: ptr("b"), Agent: ptr("x")}
 	bump     = storyCall{Tool: "bump_retry", Story: "1_s", By: 1}
 	read     = storyCall{Tool: "read_item", Story: "1_s"}
-	list     = storyCall{Tool: "list_items", Story: "1_s"}
+	listing  = storyCall{Tool: "list_items", Story: "1_s"}
 	claimOn1 = storyCall{Tool: "write_item", Story: "1_s", Agent: ptr("me"), IfRev: "r1"}
 	claimToo = storyCall{Tool: "write_item", Story: "1_s", Agent: ptr("you"), IfRev: "r1"}
 
@@ -51,17 +51,17 @@ var doctored = []struct {
 }{
 	{"one after the other", porcupine.Ok, []porcupine.Operation{
 		op(0, 0, read, notThere), made, op(3, 4, rename, shownAs("r2", "b", "x", 0)), op(5, 6, bump, shownAs("r3", "b", "x", 1)),
-		op(7, 8, claimOn1, conflict(shownAs("r3", "b", "x", 1))), op(9, 10, list, shownAs("r3", "b", "x", 1)),
+		op(7, 8, claimOn1, conflict(shownAs("r3", "b", "x", 1))), op(9, 10, listing, shownAs("r3", "b", "x", 1)),
 	}},
 	{"a lost write", porcupine.Illegal, []porcupine.Operation{
 		made, op(3, 4, rename, shownAs("r2", "b", "x", 0)), op(5, 6, read, shownAs("r1", "a", "", 0)),
 	}},
 	{"a lost creation", porcupine.Illegal, []porcupine.Operation{made, op(3, 4, read, notThere)}},
 	{"a stale read in the list", porcupine.Illegal, []porcupine.Operation{
-		made, op(3, 4, rename, shownAs("r2", "b", "x", 0)), op(5, 6, list, shownAs("r1", "a", "", 0)),
+		made, op(3, 4, rename, shownAs("r2", "b", "x", 0)), op(5, 6, listing, shownAs("r1", "a", "", 0)),
 	}},
 	{"a read at the same time may be old", porcupine.Ok, []porcupine.Operation{
-		made, op(3, 6, rename, shownAs("r2", "b", "x", 0)), op(4, 5, list, shownAs("r1", "a", "", 0)),
+		made, op(3, 6, rename, shownAs("r2", "b", "x", 0)), op(4, 5, listing, shownAs("r1", "a", "", 0)),
 	}},
 	{"but not after a new one", porcupine.Illegal, []porcupine.Operation{
 		made, op(3, 9, rename, shownAs("r2", "b", "x", 0)), op(4, 5, read, shownAs("r2", "b", "x", 0)), op(6, 7, read, shownAs("r1", "a", "", 0)),

@@ -17,8 +17,7 @@ func versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "huskies-mcp %s%s (%s, %s/%s)\n",
-				version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), programName, versionText())
 			return err
 		},
 	}
@@ -36,4 +35,9 @@ func revision() string {
 		}
 	}
 	return ""
+}
+
+// versionText says which version this is, and what it was built with and for.
+func versionText() string {
+	return fmt.Sprintf("%s%s (%s, %s/%s)", version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

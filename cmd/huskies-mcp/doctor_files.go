@@ -1,0 +1,248 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/huskies/huskies-mcp/oplog"
+)
+
+// checkPaths says which file is in use and why, and what its names are.
+func (e *examination) checkPaths() {
+	f := &e.file
+	switch {
+	case f.Database.Err != nil:
+		e.bad("database", "check the permissions of "+quoted(f.Path)+" and of the folders above it, and that links lead somewhere", "%s (%s) cannot be looked at: %v", e.where.Path, e.where.Why, f.Database.Err)
+	case f.Database.Info == nil:
+		e.ok("database", "none yet at %s (%s); the first write creates it", e.where.Path, e.where.Why)
+	case f.Path != e.where.Path:
+		e.ok("database", "%s, which is %s (%s)", e.where.Path, f.Path, e.where.Why)
+	default:
+		e.ok("database", "%s (%s)", e.where.Path, e.where.Why)
+	}
+	if n := names(f.Database.Info); n > 1 {
+		e.bad("database", "find the other names with 'find FOLDER -samefile "+quoted(f.Path)+"' and remove them: use symbolic links instead",
+			"the file has %d names (hard links); who comes by another name has another -wal file and another lock, and ruins it", n)
+	}
+	if link, err := os.Lstat(f.Lock.Path); err == nil && !link.Mode().IsRegular() {
+		e.bad("lock", "end all servers of the project, then: rm "+quoted(f.Lock.Path)+" (the next write makes it again)",
+			"%s is not a plain file: processes may not meet at it", f.Lock.Path)
+	}
+}
+
+// checkModes looks at who may read and write the files.
+func (e *examination) checkModes() {
+	f := &e.file
+	var open, locked []string
+	for _, file := range []oplog.File{f.Database, f.WAL, f.SHM, f.Journal, f.Lock} {
+		switch {
+		case file.Err != nil:
+			e.bad("modes", "check the permissions of "+quoted(filepath.Dir(file.Path)), "%v", file.Err)
+			continue
+		case file.Info == nil:
+			continue
+		}
+		if file.Info.Mode().Perm()&0o077 != 0 {
+			open = append(open, quoted(file.Path))
+		}
+		if !writable(file.Path) {
+			locked = append(locked, quoted(file.Path))
+		}
+		e.checkOwner(file)
+	}
+	if len(open) > 0 {
+		e.bad("modes", "chmod 600 "+strings.Join(open, " "), "others can read or write %s; the replica's private key is in the database, and who can open the lock can keep it", list(open))
+	}
+	if len(locked) > 0 {
+		e.bad("modes", "chmod u+rw "+strings.Join(locked, " ")+" (if they are yours; else see owner); on a disk that is read-only give another --db", "%s cannot be written by us, so no story can", list(locked))
+	}
+	e.checkFolder()
+	if f.Database.Info != nil && len(open)+len(locked) == 0 {
+		e.ok("modes", "only the owner can read and write the files")
+	}
+}
+
+func (e *examination) checkFolder() {
+	folder := e.file.Folder
+	switch {
+	case folder.Info == nil:
+		return // it is made with the database, or the error was said
+	case !folder.Info.IsDir():
+		e.bad("modes", "give another --db", "%s is not a folder", folder.Path)
+	case !writable(folder.Path):
+		e.bad("modes", "chmod u+rwx "+quoted(folder.Path)+" (if it is yours)", "we cannot make files in %s, but SQLite needs to, also to read", folder.Path)
+	case folder.Info.Mode().Perm()&0o002 != 0 && folder.Info.Mode()&os.ModeSticky == 0:
+		e.bad("modes", "chmod o-w "+quoted(folder.Path), "everybody can replace the database, since everybody can write to %s", folder.Path)
+	}
+}
+
+// checkOwner finds files that somebody else made, as after sudo.
+func (e *examination) checkOwner(file oplog.File) {
+	owner, known := ownerOf(file.Info)
+	first, _ := ownerOf(e.file.Database.Info)
+	me := os.Geteuid()
+	switch {
+	case !known || owner == me && owner == first:
+	case file.Path != e.file.Path && owner != first:
+		e.bad("owner", "sudo chown "+userName(first)+" "+quoted(file.Path), "%s belongs to %s, the database to %s: one of them ran huskies-mcp or sqlite3, perhaps by way of sudo", file.Path, userName(owner), userName(first))
+	case file.Path != e.file.Path: // as the database, of which we speak
+	case me == 0:
+		e.note("owner", "run huskies-mcp as "+userName(owner)+", not as root: files that root makes beside the database keep others out", "the database belongs to %s, and we are root", userName(owner))
+	case !writable(file.Path):
+		e.bad("owner", "sudo chown "+userName(me)+" "+quoted(file.Path)+" if it is yours; each user has a pipeline of their own and exchanges by export and import", "the database belongs to %s, and we are %s", userName(owner), userName(me))
+	default:
+		e.note("owner", "let one user run all servers of the project", "the database belongs to %s, and we are %s", userName(owner), userName(me))
+	}
+}
+
+// list joins a few words.
+func list(words []string) string { return strings.Join(words, ", ") }
+
+const (
+	scarceSpace = 100 << 20 // bytes
+	noSpace     = 5 << 20   // a -wal file grows to about as much
+)
+
+// checkPlace looks at what the database's folder is on.
+func (e *examination) checkPlace() {
+	folder := e.file.Folder
+	if folder.Info == nil { // it is made with the database
+		return
+	}
+	if disk, ok := diskOf(folder.Path); ok {
+		kind, remote := fileSystems[disk.kind]
+		switch {
+		case remote:
+			e.bad("disk", "move the project to a disk of this machine, or name a file there: --db PATH; machines exchange by huskies-mcp export and import", "%s is on %s, on which neither locks nor write-ahead logging can be relied on", folder.Path, kind)
+		case disk.kind == fuse:
+			e.note("disk", "see with 'findmnt -T "+quoted(folder.Path)+"' what it is; if other machines have it too, name a file on a disk of this machine: --db PATH", "%s is on FUSE, which may be a network file system; locks and write-ahead logging need a disk of this machine", folder.Path)
+		}
+		e.checkSpace(disk.free)
+	}
+	if by := syncedBy(folder.Path); by != "" {
+		e.note("disk", "keep the database out of it: --db PATH; a copy that is taken or put back while servers run is damaged. Machines exchange by huskies-mcp export and import", "%s seems to be in a folder that %s keeps in step with other machines", folder.Path, by)
+	}
+	e.checkGit()
+}
+
+func (e *examination) checkSpace(free int64) {
+	switch {
+	case free < noSpace:
+		e.bad("disk", "free some space; nothing that was acknowledged is lost", "%s are free where the database is: writes fail, or will soon", bytesText(free))
+	case free < scarceSpace:
+		e.note("disk", "free some space before writes fail", "%s are free where the database is", bytesText(free))
+	}
+}
+
+// syncMarks are names of folders by which programs that keep folders in step
+// are known.
+var syncMarks = []struct{ prefix, program string }{
+	{"Dropbox", "Dropbox"},
+	{"OneDrive", "OneDrive"},
+	{"Google Drive", "Google Drive"},
+	{"GoogleDrive", "Google Drive"},
+	{"Mobile Documents", "iCloud"},
+	{"iCloudDrive", "iCloud"},
+	{"Nextcloud", "Nextcloud"},
+	{"ownCloud", "ownCloud"},
+	{"pCloud", "pCloud"},
+	{"Syncthing", "Syncthing"},
+}
+
+// syncedBy names the program that seems to keep dir in step with other machines.
+func syncedBy(dir string) string {
+	for dir := range upwards(dir) {
+		if _, err := os.Stat(filepath.Join(dir, ".stfolder")); err == nil {
+			return "Syncthing"
+		}
+		for _, mark := range syncMarks {
+			if strings.HasPrefix(filepath.Base(dir), mark.prefix) {
+				return mark.program
+			}
+		}
+	}
+	return ""
+}
+
+// checkGit looks whether git could take the private key along.
+func (e *examination) checkGit() {
+	root, ok := repositoryRoot(e.file.Folder.Path)
+	if !ok || e.file.Database.Info == nil {
+		return
+	}
+	name := filepath.Base(e.file.Path)
+	if ignored(root, e.file.Path) && ignored(root, e.file.Path+"-wal") {
+		e.ok("git", "ignores the database")
+		return
+	}
+	file := filepath.Join(e.file.Folder.Path, ".gitignore")
+	e.note("git", "echo "+quoted(name+"*")+" >>"+quoted(file), "no .gitignore plainly covers the database, which holds a private key and must not be committed")
+}
+
+// ignored reports whether a plain line of a .gitignore file of the work tree at
+// root covers the file. What it takes git to understand it does not see.
+func ignored(root, file string) bool {
+	for dir := range upwards(filepath.Dir(file)) {
+		rel, err := filepath.Rel(dir, file)
+		if err != nil {
+			return false
+		}
+		sources := []string{filepath.Join(dir, ".gitignore")}
+		if dir == root {
+			sources = append(sources, filepath.Join(root, ".git", "info", "exclude"))
+		}
+		for _, source := range sources {
+			text, err := readPlain(source)
+			if err == nil && covered(string(text), filepath.ToSlash(rel)) {
+				return true
+			}
+		}
+		if dir == root {
+			return false
+		}
+	}
+	return false
+}
+
+// maxPlain bounds the files that readPlain reads: some hosts keep much else in
+// their configuration.
+const maxPlain = 64 << 20
+
+// readPlain reads a file that comes with the project or belongs to a host. What
+// is no plain file, such as a FIFO, might never end.
+func readPlain(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() || info.Size() > maxPlain:
+		return nil, fmt.Errorf("%s is not a file of at most %s", path, bytesText(maxPlain))
+	}
+	return os.ReadFile(path)
+}
+
+// covered reports whether a line of a .gitignore file covers the file at rel,
+// relative to the .gitignore's folder.
+func covered(gitignore, rel string) bool {
+	parts := strings.Split(rel, "/")
+	return slices.ContainsFunc(strings.Split(gitignore, "\n"), func(line string) bool {
+		pattern := strings.TrimSpace(line)
+		folders := strings.HasSuffix(pattern, "/")
+		anchored := strings.Contains(strings.TrimSuffix(pattern, "/"), "/")
+		pattern = strings.Trim(strings.TrimPrefix(pattern, "**/"), "/")
+		for i := range parts {
+			part := parts[i]
+			if anchored {
+				part = strings.Join(parts[:i+1], "/")
+			}
+			if match, _ := path.Match(pattern, part); match && (!folders || i < len(parts)-1) {
+				return true
+			}
+		}
+		return false
+	})
+}

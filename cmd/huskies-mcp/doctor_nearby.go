@@ -1,0 +1,115 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// checkNeighbours finds other pipelines that may be meant: what would be in use
+// without --db or HUSKIES_DB, and files above, below, and in the other worktrees.
+func (e *examination) checkNeighbours() {
+	said := []string{e.where.Path}
+	isSaid := func(path string) bool {
+		return slices.ContainsFunc(said, func(p string) bool { return p == path || sameFile(p, path) })
+	}
+	if named := strings.HasPrefix(e.where.Why, "named by "); named || e.where.Path == "" {
+		unnamed := func(name string) string {
+			if name == "HUSKIES_DB" {
+				return ""
+			}
+			return os.Getenv(name)
+		}
+		found, err := locate("", unnamed, e.wd)
+		if err == nil && exists(found.Path) && !isSaid(found.Path) {
+			said = append(said, found.Path)
+			e.note("paths", "name one file for all, or none: unset HUSKIES_DB and leave --db out of the hosts' configuration, or put the same in everywhere",
+				"%s is there too and is used wherever neither --db nor HUSKIES_DB says otherwise (%s)", found.Path, found.Why)
+		}
+	}
+	for _, folder := range e.nearbyFolders() {
+		path := filepath.Join(folder, databaseFile)
+		if exists(path) && !isSaid(path) {
+			said = append(said, path)
+			e.note("paths", "if its stories belong here: huskies-mcp --db "+quoted(path)+" export old.bundle, huskies-mcp import old.bundle, then move it away; or leave it, if it is another project's",
+				"%s is another pipeline, which is not in use here", path)
+		}
+	}
+}
+
+// exists reports whether there is a regular file.
+func exists(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// startFolder is where hosts would look for the project from here.
+func (e *examination) startFolder() string {
+	if dir, _, err := startDirectory(os.Getenv("CLAUDE_PROJECT_DIR"), e.wd); err == nil {
+		return dir
+	}
+	return e.wd
+}
+
+// nearbyFolders returns folders that may have a pipeline of their own.
+func (e *examination) nearbyFolders() []string {
+	start := e.startFolder()
+	folders := slices.Collect(upwards(start))
+	root := start
+	if repository, ok := repositoryRoot(start); ok {
+		root = repository
+		if main, ok := mainWorktree(repository); ok {
+			folders = append(folders, main)
+			root = main
+		}
+		folders = append(folders, linkedWorktrees(root)...)
+	}
+	return append(folders, foldersBelow(root)...)
+}
+
+// linkedWorktrees returns the linked worktrees of the repository at root.
+func linkedWorktrees(root string) (folders []string) {
+	for _, common := range []string{filepath.Join(root, ".git"), root} {
+		links, err := filepath.Glob(filepath.Join(common, "worktrees", "*"))
+		if err != nil {
+			return nil // the root has a name that Glob reads as a pattern
+		}
+		for _, link := range links {
+			if back, ok := readGitLink(link, "gitdir", ""); ok {
+				folders = append(folders, filepath.Dir(back))
+			}
+		}
+	}
+	return folders
+}
+
+const (
+	// Nested projects are looked for a few folders down, and not in the whole
+	// of somebody's home.
+	nestedDepth   = 3
+	nestedFolders = 2000
+)
+
+// foldersBelow returns some folders below root.
+func foldersBelow(root string) (folders []string) {
+	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return fs.SkipDir
+		case !d.IsDir() || path == root:
+			return nil
+		case len(folders) == nestedFolders:
+			return fs.SkipAll
+		case strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules":
+			return fs.SkipDir
+		}
+		folders = append(folders, path)
+		if rel, err := filepath.Rel(root, path); err != nil || strings.Count(rel, string(filepath.Separator)) >= nestedDepth-1 {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	return folders
+}

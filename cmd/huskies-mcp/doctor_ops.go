@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// maxNamed bounds what one finding spells out.
+const maxNamed = 5
+
+// checkOps looks at what is in the log: whom it trusts, what waits, what
+// clashes.
+func (e *examination) checkOps(ctx context.Context) {
+	f := &e.file
+	if f.Err != nil || f.Schema == 0 {
+		return // said already, or there is nothing
+	}
+	if f.Identity != nil {
+		e.note("ops", "mend the identity first", "they were not looked at: the replica's key cannot be used")
+		return
+	}
+	r := e.newReplica()
+	defer r.Close()
+	in, err := r.Inspect(ctx)
+	switch {
+	case errors.Is(err, oplog.ErrOutdated):
+		e.note("ops", "after the next call of huskies-mcp, run doctor again", "they were not looked at: the schema is of an older build")
+		return
+	case err != nil:
+		e.broken("ops", err)
+		return
+	}
+	e.ok("ops", "%d applied, %s", in.Applied, count(in.Stories, "story", "stories"))
+	e.checkTrust(&in)
+	e.checkDamage(&in)
+	e.checkPending(&in)
+	e.checkClocks(&in)
+	for _, ids := range in.SharedNumbers {
+		e.note("numbers", "give new stories unused numbers; finish or archive those that are not needed. What depends on the number waits for all of them", "one number is that of %s", some(ids))
+	}
+	for _, ids := range in.Circles {
+		e.note("dependencies", "take one number out of one story's depends_on: huskies-mcp call write_item with the story_id and the depends_on that it should have",
+			"they go in a circle, so none of these can become ready: %s", strings.Join(append(ids[:min(len(ids), maxNamed)], ids[0]), " -> "))
+	}
+}
+
+// some joins up to maxNamed names.
+func some(names []string) string {
+	if n := len(names); n > maxNamed {
+		return list(names[:maxNamed]) + " and " + count(n-maxNamed, "more", "more")
+	}
+	return list(names)
+}
+
+// checkTrust says whose ops are applied and whose are not.
+func (e *examination) checkTrust(in *replica.Inspection) {
+	name := func(a crdt.Author) string { return callName(a, in.Author, in.Trusted) }
+	wrote := make(map[crdt.Author]int)
+	for _, a := range in.Authors {
+		wrote[a.Author] = a.Ops
+	}
+	if len(in.Trusted) == 0 {
+		e.ok("trust", "no author is listed: %s", everyoneTrusted)
+	} else {
+		var listed []string
+		for _, t := range in.Trusted {
+			listed = append(listed, name(t.Author))
+		}
+		e.ok("trust", "ops of %s and of this replica are applied: %s", count(len(in.Trusted), "author", "authors"), some(listed))
+	}
+	for _, t := range in.Trusted {
+		if t.Author != in.Author && wrote[t.Author] == 0 {
+			e.note("trust", "import a bundle from there; or compare the key with what huskies-mcp identity prints there", "no op here is of %s, whose key %s is on the list", name(t.Author), t.Author)
+		}
+	}
+	for _, a := range in.Authors {
+		if a.Held > 0 {
+			e.note("trust", "if you know whose key it is: huskies-mcp trust add "+a.Author.String()+" --name NAME; or leave it so", "held: %s of %s, who is not on the list", count(a.Held, "op is", "ops are"), a.Author.Short())
+		}
+	}
+}
+
+// checkDamage says which ops of the log are not in the document for good.
+func (e *examination) checkDamage(in *replica.Inspection) {
+	if n := len(in.Damaged); n > 0 {
+		e.bad("damage", "import a bundle from a replica that has the ops, or restore a backup; huskies-mcp verify names each fault", "%s of the database cannot be read: %s", count(n, "row", "rows"), some(ids(in.Damaged)))
+	}
+	if n := len(in.Refused); n > 0 {
+		e.note("refused", "nothing: every replica leaves them out; who wrote them has a build that breaks the rules", "%s a rule: %s", count(n, "op breaks", "ops break"), some(ids(in.Refused)))
+	}
+}
+
+func ids(of []crdt.OpID) (short []string) {
+	for _, id := range of {
+		short = append(short, id.Short())
+	}
+	return short
+}
+
+// checkPending says which ops are missing here, and where they can be had: who
+// wrote what builds on an op had it.
+func (e *examination) checkPending(in *replica.Inspection) {
+	if in.Pending == 0 {
+		return
+	}
+	var missing, from []string
+	refused, damaged := 0, 0
+	had := make(map[crdt.Author]bool)
+	for _, m := range in.Missing {
+		switch {
+		case m.Refused:
+			refused++
+			continue
+		case m.Damaged:
+			damaged++
+		}
+		missing = append(missing, m.ID.String())
+		for _, a := range m.Authors {
+			if !had[a] {
+				had[a] = true
+				from = append(from, callName(a, in.Author, in.Trusted))
+			}
+		}
+	}
+	waiting := count(in.Pending, "op waits", "ops wait")
+	if refused > 0 {
+		e.note("pending", "nothing: every replica leaves them out", "of what waits, some builds on %s, and is never applied", count(refused, "refused op", "refused ops"))
+	}
+	switch {
+	case len(missing) == 0:
+	case had[in.Author]:
+		e.bad("pending", "rows of this replica's own were lost: restore a backup, or import a bundle from a replica that had them",
+			"%s, some of this replica's own, for %s: %s", waiting, count(len(missing), "op that is not here", "ops that are not here"), some(missing))
+	default:
+		e.note("pending", "on a machine that has them (the authors of what waits had: "+some(from)+"): huskies-mcp export all.bundle; then here: huskies-mcp import all.bundle",
+			"%s for %s: %s", waiting, count(len(missing), "other that is not here", "others that are not here"), some(missing))
+	}
+	if damaged > 0 {
+		e.note("pending", "the same bundle mends them", "%s among these is here, damaged", count(damaged, "op", "ops"))
+	}
+}
+
+// checkClocks finds authors whose ops bear a time that has not come yet.
+func (e *examination) checkClocks(in *replica.Inspection) {
+	for _, a := range in.Authors {
+		if a.Ahead > 0 {
+			e.note("clock", "set the clock of that machine, or of this one (it is "+time.Now().UTC().Format(time.RFC3339)+" here); no merge depends on it, only what people read",
+				"%s: %s a time that has not come yet, up to %s", callName(a.Author, in.Author, in.Trusted), count(a.Ahead, "op bears", "ops bear"), a.Latest.Format(time.RFC3339))
+		}
+	}
+}

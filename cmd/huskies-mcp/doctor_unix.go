@@ -1,0 +1,49 @@
+//go:build unix
+
+package main
+
+import (
+	"io/fs"
+	"os/user"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// writable reports whether we may write to the file, or make files in the
+// folder, without trying.
+func writable(path string) bool { return unix.Access(path, unix.W_OK|unix.R_OK) == nil }
+
+// ownerOf returns the ID of the user whose file it is.
+func ownerOf(info fs.FileInfo) (uid int, known bool) {
+	if info == nil {
+		return 0, false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(st.Uid), true
+}
+
+// names returns how many names (hard links) the file has.
+func names(info fs.FileInfo) uint64 {
+	if info == nil {
+		return 0
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return uint64(st.Nlink)
+}
+
+// userName returns the name of a user, or the number if it has none.
+func userName(uid int) string {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return strconv.Itoa(uid)
+	}
+	return u.Username
+}

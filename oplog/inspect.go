@@ -1,0 +1,167 @@
+package oplog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/huskies/huskies-mcp/db"
+)
+
+// maxQuickCheck bounds the databases that Inspect reads through, in bytes: that
+// many take about a second.
+const maxQuickCheck = 256 << 20
+
+// Inspection is what can be seen of a database file and of what stands beside
+// it, also when it cannot be used. What was not looked at, since something
+// before it failed, has its zero value.
+type Inspection struct {
+	// Path is the file that the path which was given leads to.
+	Path string
+	// Database, WAL, SHM, Journal (of a rollback, which ours has no more than
+	// for a moment) and Lock are files, Folder is where they are.
+	Database, WAL, SHM, Journal, Lock, Folder File
+
+	// Err is why the file cannot be read, or is not for this build.
+	Err error
+	// Schema is the version of the file's schema: 0 while nothing is in it.
+	// NewestSchema is this build's.
+	Schema, NewestSchema int
+	// JournalMode is SQLite's name of it; that of a log in use is "wal".
+	JournalMode string
+	// Pages of PageSize bytes each are in the file, FreePages of them unused.
+	PageSize, Pages, FreePages int64
+	// Identities are the replica's authors, or Identity is why no key can be used.
+	Identities []Identity
+	Identity   error
+
+	// Checked says that all pages were looked at; Problems is what was found,
+	// CheckErr what ended it.
+	Checked  bool
+	Problems []string
+	CheckErr error
+}
+
+// File is one file as it was found.
+type File struct {
+	Path string
+	Info fs.FileInfo // nil if it is not there, or Err says why it cannot be seen
+	Err  error
+}
+
+// Size returns the file's size in bytes, 0 if it is not there.
+func (f File) Size() int64 {
+	if f.Info == nil {
+		return 0
+	}
+	return f.Info.Size()
+}
+
+func look(path string) File {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return File{Path: path, Info: info, Err: err}
+}
+
+// Inspect looks at the database file at path and the files beside it. It takes
+// no lock, changes nothing, and leaves no file that was not there but SQLite's
+// own; every failure is a part of what it returns. Machine is that of [Config].
+func Inspect(ctx context.Context, path, machine string) Inspection {
+	real, err := resolve(path)
+	if err != nil {
+		return Inspection{Path: path, Database: File{Path: path, Err: err}, Err: storageError("find database", path, err)}
+	}
+	in := Inspection{
+		Path:         real,
+		Database:     look(real),
+		WAL:          look(real + "-wal"),
+		SHM:          look(real + "-shm"),
+		Journal:      look(real + "-journal"),
+		Lock:         look(real + ".lock"),
+		Folder:       look(filepath.Dir(real)),
+		NewestSchema: newestSchema,
+	}
+	if in.Database.Size() > 0 {
+		in.read(context.WithoutCancel(ctx), path, machine)
+	}
+	return in
+}
+
+// read looks into the file.
+func (in *Inspection) read(ctx context.Context, path, machine string) {
+	l := newLog(Config{Path: path, Machine: machine, ReadOnly: true}, in.Path)
+	defer l.Close()
+	if err := l.connect(ctx, ""); err != nil {
+		in.Err = l.fail("open database", err)
+		return
+	}
+	state, err := l.inspect(ctx)
+	in.Schema, in.JournalMode, in.Err = state.version, state.journal, l.fail("open database", err)
+	if err == nil && state.version > 0 {
+		in.Identities, in.Identity = l.inspectKeys(ctx, state)
+	}
+	if state.application != applicationID {
+		return // what is wrong with another program's file is not for us to say
+	}
+	in.CheckErr = l.fail("check database", in.check(ctx, l))
+}
+
+// inspectKeys returns the replica's authors, also of a file of an older schema.
+func (l *Log) inspectKeys(ctx context.Context, state fileState) ([]Identity, error) {
+	l.queries = db.New(l.conn)
+	authors, err := ownAuthors(ctx, l.queries)
+	if err != nil {
+		return nil, l.damagedIdentity(err)
+	}
+	if state.version == newestSchema {
+		if err := l.findKey(state.identities); err != nil {
+			return nil, err
+		}
+		return l.Identities(ctx)
+	}
+	var all []Identity
+	for _, author := range authors { // one, which belongs where the file is opened
+		all = append(all, Identity{Author: author, Path: l.path, Present: true})
+	}
+	return all, nil
+}
+
+// check looks at the pages of the file, unless it is large.
+func (in *Inspection) check(ctx context.Context, l *Log) error {
+	for _, ask := range []struct {
+		pragma string
+		dst    *int64
+	}{
+		{"page_size", &in.PageSize},
+		{"page_count", &in.Pages},
+		{"freelist_count", &in.FreePages},
+	} {
+		if err := l.conn.QueryRowContext(ctx, "PRAGMA "+ask.pragma).Scan(ask.dst); err != nil {
+			return fmt.Errorf("%s: %w", ask.pragma, err)
+		}
+	}
+	if in.PageSize*in.Pages > maxQuickCheck {
+		return nil
+	}
+	in.Checked = true
+	rows, err := l.conn.QueryContext(ctx, "PRAGMA quick_check(5)")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var problem string
+		if err := rows.Scan(&problem); err != nil {
+			return err
+		}
+		if problem != "ok" {
+			in.Problems = append(in.Problems, problem)
+		}
+	}
+	return rows.Err()
+}
