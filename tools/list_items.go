@@ -61,7 +61,7 @@ var listItems = define(definition[listItemsIn, listItemsOut]{
 			Ready:   in.Ready,
 		}
 		var page pipeline.Page
-		err = s.replica.View(ctx, func(p *pipeline.State) (err error) {
+		err = s.view(ctx, func(p *pipeline.State) (err error) {
 			page, err = p.List(filter, after, limit)
 			return err
 		})

@@ -21,7 +21,7 @@ var readItem = define(definition[readItemIn, readItemOut]{
 	readOnly:    true,
 	idempotent:  true,
 	handle: func(ctx context.Context, s *service, in readItemIn) (out readItemOut, err error) {
-		err = s.replica.View(ctx, func(p *pipeline.State) error {
+		err = s.view(ctx, func(p *pipeline.State) error {
 			story, err := p.Story(in.StoryID)
 			out.Item = newItem(story)
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
+	"github.com/huskies/huskies-mcp/tools/stdio"
 )
 
 // Name is the server's name in the protocol.
@@ -40,16 +41,25 @@ type service struct {
 
 // update makes one change to a story, if the story still is as the caller saw
 // it, should the caller say how that was, and returns it as the change left it.
-func (s *service) update(ctx context.Context, id string, ifRev *string, change func(*pipeline.Tx) error) (item, error) {
-	story, err := s.replica.Update(ctx, s.agent, func(tx *pipeline.Tx) error {
+func (s *service) update(ctx context.Context, id string, ifRev *string, edit func(*pipeline.Tx) error) (item, error) {
+	change := s.replica.Submit(s.agent, func(tx *pipeline.Tx) error {
 		if ifRev != nil {
 			if err := tx.Expect(id, *ifRev); err != nil {
 				return err
 			}
 		}
-		return change(tx)
+		return edit(tx)
 	})
+	stdio.HandOver(ctx) // the next call may come into the same commit
+	story, err := change.Wait(ctx)
 	return newItem(story), err
+}
+
+// view reads the pipeline as the calls before this one leave it.
+func (s *service) view(ctx context.Context, fn func(*pipeline.State) error) error {
+	last := s.replica.LastWrite()
+	stdio.HandOver(ctx)
+	return s.replica.ViewAfter(ctx, last, fn)
 }
 
 // instructions are given to the model once a session (hosts cut at 2 KB).

@@ -18,7 +18,10 @@
 //   - Every request read is answered before Serve returns, unless the client
 //     cancelled it or can no longer be written to. That includes a last line
 //     without a newline.
-//   - Calls run one at a time in the order they came. Streams run on their own.
+//   - Calls start in the order they came, the next one when the last is done or
+//     its handler has said that it has its place in the order ([HandOver]), so
+//     that what they do takes effect in that order although they go on side by
+//     side. Their answers come as they are ready. Streams run on their own.
 //     Every other request is answered before the next line is read, so a ping
 //     does not wait for calls and the answer to initialize precedes the answer
 //     to any call after it.
@@ -52,7 +55,8 @@
 //	                └──── streams ──┘
 //
 // The reader cuts lines. The loop, in Serve's own goroutine, owns the queue and
-// decides what each line is. The worker runs calls. The writer owns out. Serve
+// decides what each line is. The worker starts calls,
+// each on a goroutine of its own. The writer owns out. Serve
 // waits for all of them except the reader, which nothing can interrupt while it
 // is blocked in Read. Several Serves may share one server; each is a session.
 //

@@ -17,6 +17,10 @@ const (
 	// last one in.
 	maxQueuedBytes = 64 << 20
 
+	// maxRunningCalls bounds the calls that go on side by side: as many as package
+	// replica commits together. More would only wait elsewhere.
+	maxRunningCalls = 64
+
 	// maxStreams bounds the streams open at once, each of which holds a
 	// goroutine. A host needs one.
 	maxStreams = 16

@@ -232,31 +232,58 @@ func (c *conn) listen(m message) {
 	st := &stream{session: c.session, id: m.id}
 	r := c.accept(c.srv.WithContext(c.listening, st), m)
 	c.streams.Go(func() {
-		c.answer(r)
+		c.answer(r.ctx, r)
 		<-c.streamSlots
 	})
 }
 
-// runCalls is the worker: one call at a time, in order.
+// runCalls is the worker: it starts calls in order, the next one when the last
+// has handed over or is done.
 func (c *conn) runCalls() {
+	var running sync.WaitGroup
+	defer running.Wait()
+	slots := make(chan struct{}, maxRunningCalls)
 	for r := range c.work {
 		if r.ctx.Err() != nil && !cancelled(r) {
 			c.finish(r)
 			c.write(mustEncode(refuse(r.id, codeShuttingDown, "the server is shutting down and did not run this call")))
 			continue
 		}
-		c.answer(r)
+		slots <- struct{}{}
+		handedOver := make(chan struct{})
+		handOver := sync.OnceFunc(func() { close(handedOver) })
+		ctx := context.WithValue(r.ctx, handOverKey{}, handOver)
+		running.Go(func() {
+			defer func() { <-slots }()
+			defer handOver()
+			c.answer(ctx, r)
+		})
+		<-handedOver
 	}
 }
 
-// answer runs r and writes its answer, unless the client cancelled it before or
-// meanwhile.
-func (c *conn) answer(r *request) {
+// handOverKey is the key of a call's context under which HandOver finds what
+// lets the next call start.
+type handOverKey struct{}
+
+// HandOver says that the call of ctx has its place in the order of calls: the
+// next one may start while it goes on. A handler that never says so keeps the
+// next call waiting until it is done. With a context of anything else it does
+// nothing.
+func HandOver(ctx context.Context) {
+	if handOver, ok := ctx.Value(handOverKey{}).(func()); ok {
+		handOver()
+	}
+}
+
+// answer runs r under ctx, which is its own or made of it, and writes its answer,
+// unless the client cancelled it before or meanwhile.
+func (c *conn) answer(ctx context.Context, r *request) {
 	defer c.finish(r)
 	if cancelled(r) {
 		return
 	}
-	if reply := c.run(r.ctx, r.message); !cancelled(r) {
+	if reply := c.run(ctx, r.message); !cancelled(r) {
 		c.write(reply)
 	}
 }

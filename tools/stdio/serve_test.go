@@ -49,6 +49,40 @@ func TestCallsRunInOrder(t *testing.T) {
 	})
 }
 
+// TestHandedOverCallsRunSideBySide: they start in order, each when the one before
+// has handed over, up to as many as may run at once; a call that does not hand
+// over keeps those behind it waiting.
+func TestHandedOverCallsRunSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTools()
+		c := serve(t, ts.srv)
+		for i := range 100 {
+			c.send(call(fmt.Sprint(i), "share", fmt.Sprint("s", i)))
+		}
+		synctest.Wait()
+		if n := len(ts.started); n != 64 {
+			t.Errorf("%d calls run, want 64", n)
+		}
+		c.send(call("100", "wait", "alone"), call("101", "share", "last"))
+		for range 100 {
+			ts.release <- struct{}{}
+		}
+		synctest.Wait()
+		if n := len(ts.started); n != 101 {
+			t.Errorf("%d calls have started, want all but the last", n)
+		}
+		close(ts.release)
+		if got := len(c.finish()); got != 102 {
+			t.Errorf("%d answers, want 102", got)
+		}
+		for i := range 100 {
+			if got, want := <-ts.started, fmt.Sprint("s", i); got != want {
+				t.Fatalf("call %d to start: %s", i, got)
+			}
+		}
+	})
+}
+
 func TestPingDoesNotWaitForCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ts := newTools()

@@ -21,7 +21,7 @@ import (
 // tools is a server with one tool for each way a handler can behave.
 type tools struct {
 	srv     *server.MCPServer
-	started chan string   // wait, stubborn: the call's name, when it begins
+	started chan string   // wait, share, stubborn: the call's name, when it begins
 	ended   chan error    // wait, stubborn: ctx.Err(), when it returns
 	release chan struct{} // wait, stubborn: one receive lets one call return
 
@@ -53,6 +53,13 @@ func newTools() *tools {
 		case <-ts.release:
 		case <-ctx.Done():
 		}
+		ts.ended <- ctx.Err()
+		return mcp.NewToolResultText(name), nil
+	})
+	ts.add("share", func(ctx context.Context, name string) (*mcp.CallToolResult, error) {
+		ts.started <- name
+		stdio.HandOver(ctx)
+		<-ts.release
 		ts.ended <- ctx.Err()
 		return mcp.NewToolResultText(name), nil
 	})
