@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"os"
 	"sync"
 	"time"
 
@@ -45,22 +46,33 @@ func (w *Write) Wait(ctx context.Context) (pipeline.Story, error) {
 		return w.story, w.err
 	default:
 	}
-	timer := time.NewTimer(w.r.cfg.LockTimeout)
-	defer timer.Stop()
-	var why func() error
-	select {
-	case <-w.done:
-		return w.story, w.err
-	case <-ctx.Done():
-		why = func() error { return context.Cause(ctx) }
-	case <-timer.C:
-		why = w.r.writing.TimedOut
-	}
-	if w.r.queue.withdraw(w) {
+	if why := w.giveUpLate(ctx); why != nil && w.r.queue.withdraw(w) {
 		return pipeline.Story{}, why()
 	}
 	<-w.done
 	return w.story, w.err
+}
+
+// giveUpLate waits until the change is done, or for a reason to give it up. If
+// no other process holds the lock when the time is up, then this one was stopped,
+// or has much to write: the change gets as much time again, once, since the disk
+// may hang.
+func (w *Write) giveUpLate(ctx context.Context) (why func() error) {
+	timer := time.NewTimer(w.r.cfg.LockTimeout)
+	defer timer.Stop()
+	for again := true; ; again = false {
+		select {
+		case <-w.done:
+			return nil
+		case <-ctx.Done():
+			return func() error { return context.Cause(ctx) }
+		case <-timer.C:
+			if !again || w.r.othersHoldLock() {
+				return w.r.writing.TimedOut
+			}
+			timer.Reset(w.r.cfg.LockTimeout)
+		}
+	}
 }
 
 // readPatience bounds how long a read waits for the changes that were submitted
@@ -95,6 +107,16 @@ func (w *Write) waitForRead(ctx context.Context) error {
 func (w *Write) finish(story pipeline.Story, err error) {
 	w.story, w.err = story, err
 	close(w.done)
+}
+
+// othersHoldLock reports whether another process has the lock now, or whether
+// that cannot be told.
+func (r *Replica) othersHoldLock() bool {
+	if r.committing.Load() {
+		return false
+	}
+	pid, held, err := r.writing.Holder()
+	return err != nil || held && pid != os.Getpid()
 }
 
 // queue holds the changes that wait for the writer. That is whoever waits for a

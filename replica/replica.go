@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -46,8 +47,10 @@ type Replica struct {
 	// writing is taken before mu and held for a whole transaction, so that reads
 	// go on while the writer waits for its turn.
 	writing *oplog.Lock
-	life    context.Context // of the writer
-	end     context.CancelFunc
+	// committing: the writer has the lock, or waits for the disk.
+	committing atomic.Bool
+	life       context.Context // of the writer
+	end        context.CancelFunc
 
 	mu     sync.Mutex // guards all below
 	log    *oplog.Log // nil until opened

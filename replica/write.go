@@ -52,6 +52,8 @@ func (r *Replica) writeHere() {
 // them before the disk is done makes small groups of them, which costs more than
 // it saves.
 func (r *Replica) writeGroup(release func()) {
+	r.committing.Store(true)
+	defer r.committing.Store(false)
 	group, sync, err := r.commitGroup()
 	release()
 	if err == nil { // while the disk works other processes may write
