@@ -128,15 +128,15 @@ func signedRow(from *db.SignedOpsAfterRow) SignedRow {
 	return row
 }
 
-// Signature returns the stored signature of an op; the zero one if there is no
-// row for the op.
-func (l *Log) Signature(ctx context.Context, id crdt.OpID) (sig crdt.Signature, err error) {
+// Signature returns the stored signature of an op; there is false if no row has
+// its ID.
+func (l *Log) Signature(ctx context.Context, id crdt.OpID) (sig crdt.Signature, there bool, err error) {
 	stored, err := l.queries.OpSignature(context.WithoutCancel(ctx), id[:])
 	if errors.Is(err, sql.ErrNoRows) {
-		return sig, nil
+		return sig, false, nil
 	}
 	copy(sig[:], stored)
-	return sig, l.fail("read signature", err)
+	return sig, err == nil, l.fail("read signature", err)
 }
 
 // Epoch returns the epoch that rows bear, also of a log without any.

@@ -241,6 +241,28 @@ func TestImportMendsDamagedRows(t *testing.T) {
 	imports(t, r, replica.ImportReport{Known: 4}, lines...)
 }
 
+// TestImportPassesDamagedIDs: an op whose row has a damaged ID is known by its
+// payload and signature; that nothing can be mended there keeps no other op out.
+func TestImportPassesDamagedIDs(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "p.db")
+	r := chain(t, path, 4)
+	lines := exported(t, r)
+	more := newReplica(t, filepath.Join(dir, "more.db"))
+	imports(t, more, replica.ImportReport{New: 4}, lines...)
+	create(t, more, "50_s")
+	want, all := text(t, more), exported(t, more)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, path, "UPDATE crdt_ops SET op_id = zeroblob(32) WHERE arrival = 2")
+	r = newReplica(t, path)
+	imports(t, r, replica.ImportReport{New: 1, Known: 4}, all...)
+	if diff := cmp.Diff(want, text(t, r)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestC14_TrustIsSeenByAll: a decision whom to trust changes what every process
 // shows, at its next call, and taking it back brings back what was shown.
 func TestC14_TrustIsSeenByAll(t *testing.T) {

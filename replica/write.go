@@ -248,12 +248,12 @@ func (r *Replica) landed(group []*Write) (map[*Write]bool, error) {
 		if w.op == nil {
 			continue
 		}
-		sig, err := r.log.Signature(r.life, w.op.ID)
+		sig, there, err := r.log.Signature(r.life, w.op.ID)
 		if err != nil {
 			r.drop()
 			return nil, err
 		}
-		if sig == w.signed.Signature {
+		if there && sig == w.signed.Signature {
 			landed[w] = true
 		}
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"io/fs"
 	"os/user"
 	"strconv"
@@ -12,8 +13,12 @@ import (
 )
 
 // writable reports whether we may write to the file, or make files in the
-// folder, without trying.
-func writable(path string) bool { return unix.Access(path, unix.W_OK|unix.R_OK) == nil }
+// folder, without trying. A file that is gone is no hindrance: SQLite removes its side files when the last
+// process ends.
+func writable(path string) bool {
+	err := unix.Access(path, unix.W_OK|unix.R_OK)
+	return err == nil || errors.Is(err, unix.ENOENT)
+}
 
 // ownerOf returns the ID of the user whose file it is.
 func ownerOf(info fs.FileInfo) (uid int, known bool) {
