@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -39,6 +41,12 @@ goes on with its key: keep such a FILE as secret as the database.`,
 func backup(cmd *cobra.Command, env *environment, path string, withKey, force bool) error {
 	if !env.exists() {
 		return env.errNoPipeline()
+	}
+	if path == "" || path == "-" {
+		return fmt.Errorf("a backup is a database file: give the path of one to make; got %q", path)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the folder %s does not exist: make it, or give another FILE", filepath.Dir(path))
 	}
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 		if _, err := os.Lstat(path + suffix); err == nil {
