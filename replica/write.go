@@ -281,7 +281,6 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 	}()
 	err = r.log.Commit(r.life, func(tx *oplog.Tx) error {
 		if err := r.catchUp(r.life); err != nil {
-			group = append(group, take(maxGroup)...) // for the error
 			return err
 		}
 		signer := &signer{key: r.log.Key()}
@@ -303,6 +302,9 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 		}
 		return r.append(tx, signer)
 	})
+	if err != nil && len(group) == 0 { // it did not come to them: the error is theirs
+		group = take(maxGroup)
+	}
 	return group, err
 }
 
