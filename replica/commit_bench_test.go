@@ -86,7 +86,7 @@ func BenchmarkSequentialWrite(b *testing.B) {
 // BenchmarkGroupCommit is 16 calls in flight in one process, against one call
 // after the other.
 func BenchmarkGroupCommit(b *testing.B) {
-	const inFlight, round = 16, 160
+	const inFlight, round = 16, 1600
 	path := filepath.Join(b.TempDir(), "p.db")
 	fill(b, path, 1001, 1000)
 	r := newReplica(b, path)

@@ -8,11 +8,11 @@ import (
 
 // signer signs the ops of a group on all processors, since that takes longer than
 // all else that is done for an op; meanwhile the next changes are decided and
-// the first ops are appended. A single op is signed by who waits for it.
+// the first ops are appended. Who waits for a signature signs, too.
 type signer struct {
 	key     ed25519.PrivateKey
 	ops     []signing
-	work    chan signing // nil as long as there is one op
+	work    chan signing
 	workers sync.WaitGroup
 }
 
@@ -22,32 +22,43 @@ type signing struct {
 	done  chan struct{} // closed when it is signed
 }
 
-// add takes one more of at most maxGroup ops.
+func newSigner(key ed25519.PrivateKey) *signer {
+	return &signer{key: key, work: make(chan signing, maxGroup)}
+}
+
+// add takes one more of at most maxGroup ops. A single one is left to who waits
+// for it.
 func (s *signer) add(w *Write) {
-	s.ops = append(s.ops, signing{w, make(chan struct{})})
-	switch len(s.ops) {
-	case 1:
-		return
-	case 2:
-		s.work = make(chan signing, maxGroup)
-		for range runtime.GOMAXPROCS(0) {
+	op := signing{w, make(chan struct{})}
+	s.ops = append(s.ops, op)
+	s.work <- op
+	if len(s.ops) == 2 {
+		for range max(1, runtime.GOMAXPROCS(0)-1) {
 			s.workers.Go(func() {
 				for next := range s.work {
 					s.sign(next)
 				}
 			})
 		}
-		s.work <- s.ops[0]
 	}
-	s.work <- s.ops[len(s.ops)-1]
 }
 
-// wait waits until the op is signed.
+// wait waits until the op is signed, and signs others meanwhile.
 func (s *signer) wait(op signing) {
-	if s.work == nil {
-		s.sign(op)
+	for {
+		select {
+		case <-op.done:
+			return
+		default:
+		}
+		select {
+		case next := <-s.work:
+			s.sign(next)
+		default: // somebody else is at it
+			<-op.done
+			return
+		}
 	}
-	<-op.done
 }
 
 func (s *signer) sign(op signing) {
@@ -57,8 +68,6 @@ func (s *signer) sign(op signing) {
 
 // close ends the workers.
 func (s *signer) close() {
-	if s.work != nil {
-		close(s.work)
-		s.workers.Wait()
-	}
+	close(s.work)
+	s.workers.Wait()
 }

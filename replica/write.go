@@ -283,13 +283,11 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 		if err := r.catchUp(r.life); err != nil {
 			return err
 		}
-		signer := &signer{key: r.log.Key()}
+		signer := newSigner(r.log.Key())
 		defer signer.close()
-		for len(group) < maxGroup {
+		for appended := 0; ; appended++ {
+			// Who comes while the first are signed comes along.
 			more := take(maxGroup - len(group))
-			if len(more) == 0 {
-				break
-			}
 			group = append(group, more...)
 			for _, w := range more {
 				if err := r.edit(w); err != nil {
@@ -299,8 +297,13 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 					signer.add(w)
 				}
 			}
+			if appended == len(signer.ops) {
+				return nil
+			}
+			if err := r.append(tx, signer, signer.ops[appended]); err != nil {
+				return err
+			}
 		}
-		return r.append(tx, signer)
 	})
 	if err != nil && len(group) == 0 { // it did not come to them: the error is theirs
 		group = take(maxGroup)
@@ -340,18 +343,16 @@ func ask(fn func(*pipeline.Tx) error, tx *pipeline.Tx) (err error) {
 	return fn(tx)
 }
 
-// append appends the ops in their order as they are signed.
-func (r *Replica) append(tx *oplog.Tx, signer *signer) error {
-	for _, op := range signer.ops {
-		signer.wait(op)
-		w := op.write
-		arrival, err := tx.Append(w.op, w.signed)
-		if err != nil {
-			return err
-		}
-		r.cursor = cursor{arrival, w.op.ID}
-		r.logOp(w.op, crdt.Applied, arrival)
+// append appends an op as soon as it is signed.
+func (r *Replica) append(tx *oplog.Tx, signer *signer, op signing) error {
+	signer.wait(op)
+	w := op.write
+	arrival, err := tx.Append(w.op, w.signed)
+	if err != nil {
+		return err
 	}
+	r.cursor = cursor{arrival, w.op.ID}
+	r.logOp(w.op, crdt.Applied, arrival)
 	return nil
 }
 
