@@ -63,6 +63,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.opSignatureStmt, err = db.PrepareContext(ctx, OpSignature); err != nil {
 		return nil, fmt.Errorf("error preparing query OpSignature: %w", err)
 	}
+	if q.opSignatureAnySeqStmt, err = db.PrepareContext(ctx, OpSignatureAnySeq); err != nil {
+		return nil, fmt.Errorf("error preparing query OpSignatureAnySeq: %w", err)
+	}
 	if q.opsAfterStmt, err = db.PrepareContext(ctx, OpsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query OpsAfter: %w", err)
 	}
@@ -160,6 +163,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing opSignatureStmt: %w", cerr)
 		}
 	}
+	if q.opSignatureAnySeqStmt != nil {
+		if cerr := q.opSignatureAnySeqStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing opSignatureAnySeqStmt: %w", cerr)
+		}
+	}
 	if q.opsAfterStmt != nil {
 		if cerr := q.opsAfterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing opsAfterStmt: %w", cerr)
@@ -242,57 +250,59 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 }
 
 type Queries struct {
-	db                 DBTX
-	tx                 *sql.Tx
-	appendDecisionStmt *sql.Stmt
-	appendOpStmt       *sql.Stmt
-	appendRepairStmt   *sql.Stmt
-	createIdentityStmt *sql.Stmt
-	epochStmt          *sql.Stmt
-	identitiesStmt     *sql.Stmt
-	indexedOpsStmt     *sql.Stmt
-	keyCountStmt       *sql.Stmt
-	lastArrivalStmt    *sql.Stmt
-	moveHomeStmt       *sql.Stmt
-	opAtStmt           *sql.Stmt
-	opReceiptStmt      *sql.Stmt
-	opSignatureStmt    *sql.Stmt
-	opsAfterStmt       *sql.Stmt
-	opsToVerifyStmt    *sql.Stmt
-	repairOpStmt       *sql.Stmt
-	repairsStmt        *sql.Stmt
-	seedsStmt          *sql.Stmt
-	setHomesStmt       *sql.Stmt
-	signedOpsAfterStmt *sql.Stmt
-	trustDecisionsStmt *sql.Stmt
-	trustedAuthorsStmt *sql.Stmt
+	db                    DBTX
+	tx                    *sql.Tx
+	appendDecisionStmt    *sql.Stmt
+	appendOpStmt          *sql.Stmt
+	appendRepairStmt      *sql.Stmt
+	createIdentityStmt    *sql.Stmt
+	epochStmt             *sql.Stmt
+	identitiesStmt        *sql.Stmt
+	indexedOpsStmt        *sql.Stmt
+	keyCountStmt          *sql.Stmt
+	lastArrivalStmt       *sql.Stmt
+	moveHomeStmt          *sql.Stmt
+	opAtStmt              *sql.Stmt
+	opReceiptStmt         *sql.Stmt
+	opSignatureStmt       *sql.Stmt
+	opSignatureAnySeqStmt *sql.Stmt
+	opsAfterStmt          *sql.Stmt
+	opsToVerifyStmt       *sql.Stmt
+	repairOpStmt          *sql.Stmt
+	repairsStmt           *sql.Stmt
+	seedsStmt             *sql.Stmt
+	setHomesStmt          *sql.Stmt
+	signedOpsAfterStmt    *sql.Stmt
+	trustDecisionsStmt    *sql.Stmt
+	trustedAuthorsStmt    *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
-		db:                 tx,
-		tx:                 tx,
-		appendDecisionStmt: q.appendDecisionStmt,
-		appendOpStmt:       q.appendOpStmt,
-		appendRepairStmt:   q.appendRepairStmt,
-		createIdentityStmt: q.createIdentityStmt,
-		epochStmt:          q.epochStmt,
-		identitiesStmt:     q.identitiesStmt,
-		indexedOpsStmt:     q.indexedOpsStmt,
-		keyCountStmt:       q.keyCountStmt,
-		lastArrivalStmt:    q.lastArrivalStmt,
-		moveHomeStmt:       q.moveHomeStmt,
-		opAtStmt:           q.opAtStmt,
-		opReceiptStmt:      q.opReceiptStmt,
-		opSignatureStmt:    q.opSignatureStmt,
-		opsAfterStmt:       q.opsAfterStmt,
-		opsToVerifyStmt:    q.opsToVerifyStmt,
-		repairOpStmt:       q.repairOpStmt,
-		repairsStmt:        q.repairsStmt,
-		seedsStmt:          q.seedsStmt,
-		setHomesStmt:       q.setHomesStmt,
-		signedOpsAfterStmt: q.signedOpsAfterStmt,
-		trustDecisionsStmt: q.trustDecisionsStmt,
-		trustedAuthorsStmt: q.trustedAuthorsStmt,
+		db:                    tx,
+		tx:                    tx,
+		appendDecisionStmt:    q.appendDecisionStmt,
+		appendOpStmt:          q.appendOpStmt,
+		appendRepairStmt:      q.appendRepairStmt,
+		createIdentityStmt:    q.createIdentityStmt,
+		epochStmt:             q.epochStmt,
+		identitiesStmt:        q.identitiesStmt,
+		indexedOpsStmt:        q.indexedOpsStmt,
+		keyCountStmt:          q.keyCountStmt,
+		lastArrivalStmt:       q.lastArrivalStmt,
+		moveHomeStmt:          q.moveHomeStmt,
+		opAtStmt:              q.opAtStmt,
+		opReceiptStmt:         q.opReceiptStmt,
+		opSignatureStmt:       q.opSignatureStmt,
+		opSignatureAnySeqStmt: q.opSignatureAnySeqStmt,
+		opsAfterStmt:          q.opsAfterStmt,
+		opsToVerifyStmt:       q.opsToVerifyStmt,
+		repairOpStmt:          q.repairOpStmt,
+		repairsStmt:           q.repairsStmt,
+		seedsStmt:             q.seedsStmt,
+		setHomesStmt:          q.setHomesStmt,
+		signedOpsAfterStmt:    q.signedOpsAfterStmt,
+		trustDecisionsStmt:    q.trustDecisionsStmt,
+		trustedAuthorsStmt:    q.trustedAuthorsStmt,
 	}
 }

@@ -70,7 +70,7 @@ func (q *Queries) Epoch(ctx context.Context) (int64, error) {
 }
 
 const IndexedOps = `-- name: IndexedOps :many
-SELECT op_id, arrival FROM crdt_ops ORDER BY op_id
+SELECT op_id, arrival FROM crdt_ops
 `
 
 type IndexedOpsRow struct {
@@ -78,7 +78,7 @@ type IndexedOpsRow struct {
 	Arrival int64
 }
 
-// IndexedOps returns the arrival numbers of all ops by their IDs. SQLite takes
+// IndexedOps returns the arrival numbers and IDs of all ops. SQLite takes
 // them from the index alone, which may be sound where the table is not.
 func (q *Queries) IndexedOps(ctx context.Context) ([]IndexedOpsRow, error) {
 	rows, err := q.query(ctx, q.indexedOpsStmt, IndexedOps)
@@ -148,12 +148,31 @@ func (q *Queries) OpReceipt(ctx context.Context, arrival int64) (OpReceiptRow, e
 }
 
 const OpSignature = `-- name: OpSignature :one
-SELECT signature FROM crdt_ops WHERE op_id = ?
+SELECT signature FROM crdt_ops WHERE seq = ? AND op_id = ?
 `
 
+type OpSignatureParams struct {
+	Seq  int64
+	OpID []byte
+}
+
 // OpSignature returns the stored signature of an op.
-func (q *Queries) OpSignature(ctx context.Context, opID []byte) ([]byte, error) {
-	row := q.queryRow(ctx, q.opSignatureStmt, OpSignature, opID)
+func (q *Queries) OpSignature(ctx context.Context, arg OpSignatureParams) ([]byte, error) {
+	row := q.queryRow(ctx, q.opSignatureStmt, OpSignature, arg.Seq, arg.OpID)
+	var signature []byte
+	err := row.Scan(&signature)
+	return signature, err
+}
+
+const OpSignatureAnySeq = `-- name: OpSignatureAnySeq :one
+SELECT signature FROM crdt_ops
+WHERE arrival IN (SELECT o.arrival FROM crdt_ops AS o WHERE o.op_id = ?)
+`
+
+// OpSignatureAnySeq finds the op also if the seq in its row is damaged: it
+// searches the whole index.
+func (q *Queries) OpSignatureAnySeq(ctx context.Context, opID []byte) ([]byte, error) {
+	row := q.queryRow(ctx, q.opSignatureAnySeqStmt, OpSignatureAnySeq, opID)
 	var signature []byte
 	err := row.Scan(&signature)
 	return signature, err
@@ -275,7 +294,7 @@ func (q *Queries) OpsToVerify(ctx context.Context, arg OpsToVerifyParams) ([]Ops
 const RepairOp = `-- name: RepairOp :execrows
 UPDATE crdt_ops
 SET author = ?, seq = ?, payload = ?, signature = ?
-WHERE op_id = ?
+WHERE arrival IN (SELECT o.arrival FROM crdt_ops AS o WHERE o.op_id = ?)
 `
 
 type RepairOpParams struct {
@@ -286,7 +305,8 @@ type RepairOpParams struct {
 	OpID      []byte
 }
 
-// RepairOp gives the row of an op its bytes back. It keeps its place.
+// RepairOp gives the row of an op its bytes back. It keeps its place. The seq in
+// a damaged row may be another, so the whole index is searched.
 func (q *Queries) RepairOp(ctx context.Context, arg RepairOpParams) (int64, error) {
 	result, err := q.exec(ctx, q.repairOpStmt, RepairOp,
 		arg.Author,

@@ -3,7 +3,7 @@ CREATE TABLE crdt_ops (
     -- Order of arrival at this replica, from 1. Replay follows it, never seq.
     arrival INTEGER PRIMARY KEY,
     -- SHA-256 of payload.
-    op_id BLOB NOT NULL UNIQUE CHECK (length(op_id) = 32),
+    op_id BLOB NOT NULL CHECK (length(op_id) = 32),
     -- Ed25519 public key of the replica that signed the op, as in payload.
     author BLOB NOT NULL CHECK (length(author) = 32),
     -- Lamport time, as in payload.
@@ -13,7 +13,10 @@ CREATE TABLE crdt_ops (
     -- Ed25519 signature over "huskies-op-v1\n" and op_id.
     signature BLOB NOT NULL CHECK (length(signature) = 64),
     -- This replica's wall clock when the row was added, in ms since 1970 UTC.
-    received_at INTEGER NOT NULL
+    received_at INTEGER NOT NULL,
+    -- An op is here once. seq is part of the op, and comes first since it grows: new
+    -- ops stand at the end of the index, not all over it.
+    UNIQUE (seq, op_id)
 ) STRICT;
 
 -- The replica's key: one row, created once, never changed.

@@ -129,9 +129,13 @@ func signedRow(from *db.SignedOpsAfterRow) SignedRow {
 }
 
 // Signature returns the stored signature of an op; there is false if no row has
-// its ID.
-func (l *Log) Signature(ctx context.Context, id crdt.OpID) (sig crdt.Signature, there bool, err error) {
-	stored, err := l.queries.OpSignature(context.WithoutCancel(ctx), id[:])
+// its ID. The op is found at once by its seq, and slowly if that is damaged.
+func (l *Log) Signature(ctx context.Context, id crdt.OpID, seq uint64) (sig crdt.Signature, there bool, err error) {
+	ctx = context.WithoutCancel(ctx)
+	stored, err := l.queries.OpSignature(ctx, db.OpSignatureParams{Seq: int64(seq), OpID: id[:]})
+	if errors.Is(err, sql.ErrNoRows) {
+		stored, err = l.queries.OpSignatureAnySeq(ctx, id[:])
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return sig, false, nil
 	}

@@ -41,10 +41,11 @@ FROM crdt_ops
 WHERE arrival = ?;
 
 -- name: RepairOp :execrows
--- RepairOp gives the row of an op its bytes back. It keeps its place.
+-- RepairOp gives the row of an op its bytes back. It keeps its place. The seq in
+-- a damaged row may be another, so the whole index is searched.
 UPDATE crdt_ops
 SET author = ?, seq = ?, payload = ?, signature = ?
-WHERE op_id = ?;
+WHERE arrival IN (SELECT o.arrival FROM crdt_ops AS o WHERE o.op_id = ?);
 
 -- name: LastArrival :one
 -- LastArrival returns the greatest arrival number, 0 if there is no op.
@@ -56,7 +57,13 @@ INSERT INTO repairs (op_id, repaired_at) VALUES (?, ?);
 
 -- name: OpSignature :one
 -- OpSignature returns the stored signature of an op.
-SELECT signature FROM crdt_ops WHERE op_id = ?;
+SELECT signature FROM crdt_ops WHERE seq = ? AND op_id = ?;
+
+-- name: OpSignatureAnySeq :one
+-- OpSignatureAnySeq finds the op also if the seq in its row is damaged: it
+-- searches the whole index.
+SELECT signature FROM crdt_ops
+WHERE arrival IN (SELECT o.arrival FROM crdt_ops AS o WHERE o.op_id = ?);
 
 -- name: OpsToVerify :many
 -- OpsToVerify returns up to limit ops from one arrival number to another, in
@@ -73,9 +80,9 @@ LIMIT sqlc.arg(rows);
 SELECT op_id FROM crdt_ops WHERE arrival = ?;
 
 -- name: IndexedOps :many
--- IndexedOps returns the arrival numbers of all ops by their IDs. SQLite takes
+-- IndexedOps returns the arrival numbers and IDs of all ops. SQLite takes
 -- them from the index alone, which may be sound where the table is not.
-SELECT op_id, arrival FROM crdt_ops ORDER BY op_id;
+SELECT op_id, arrival FROM crdt_ops;
 
 -- name: Repairs :many
 -- Repairs returns all repairs of damaged rows, in their order.

@@ -169,8 +169,12 @@ func (im *importer) unknown(ctx context.Context, window []candidate) (left []can
 		left = window[:0]
 		for _, c := range window {
 			if im.r.state.Doc().Knows(c.signed.ID) {
+				op, err := im.decoder.Decode(c.signed.Payload)
+				if err != nil {
+					return err
+				}
 				var there bool
-				if c.stored, there, err = im.r.log.Signature(ctx, c.signed.ID); err != nil {
+				if c.stored, there, err = im.r.log.Signature(ctx, c.signed.ID, op.Seq); err != nil {
 					return err
 				}
 				// Without a row of its ID the op is in one whose ID is damaged, by which

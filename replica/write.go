@@ -248,7 +248,7 @@ func (r *Replica) landed(group []*Write) (map[*Write]bool, error) {
 		if w.op == nil {
 			continue
 		}
-		sig, there, err := r.log.Signature(r.life, w.op.ID)
+		sig, there, err := r.log.Signature(r.life, w.op.ID, w.op.Seq)
 		if err != nil {
 			r.drop()
 			return nil, err
