@@ -78,10 +78,27 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 	if ctx.Err() != nil {
 		return v.report, ctx.Err()
 	}
+	if err == nil && v.report.Faults == 0 {
+		v.checkOpening(ctx, path)
+	}
 	if err != nil {
 		return v.report, l.fail("verify", err)
 	}
 	return v.report, nil
+}
+
+// checkOpening finds out whether others can open the file: Verify overlooks what
+// its header says of its length.
+func (v *verifier) checkOpening(ctx context.Context, path string) {
+	l := newLog(Config{Path: v.cfg.Path, Logger: v.cfg.Logger, ReadOnly: true}, path)
+	defer func() { _ = l.Close() }() // nothing was written
+	err := l.connect(ctx, "")
+	if err == nil {
+		_, err = l.inspect(ctx)
+	}
+	if err != nil && unreadable(err) {
+		v.found(Finding{Kind: FoundSQLite, Problem: "all that is stored is sound, but the file cannot be opened: " + err.Error()})
+	}
 }
 
 // verifier is one run of Verify. Its fields are for one goroutine, but for cfg.

@@ -235,6 +235,27 @@ func TestVerifyFindsEveryByte(t *testing.T) {
 	}
 }
 
+// TestVerifySeesThatTheFileCannotBeOpened: all rows are sound and can be read past
+// a header that names more pages than there are; everybody else gives up there.
+func TestVerifySeesThatTheFileCannotBeOpened(t *testing.T) {
+	path := sound(t).close()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte{1}, 29); err != nil { // the size in pages: sqlite.org/fileformat2.html, 1.3.8
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := Open(t.Context(), Config{Path: path, Logger: slog.New(slog.DiscardHandler)}); err == nil {
+		_ = l.Close()
+		t.Fatal("the file can be opened")
+	}
+	verifyLog(t, path).expect(t, "sqlite 0")
+}
+
 // TestVerifyNeedsALog: what is no log is an error, as for everybody else.
 func TestVerifyNeedsALog(t *testing.T) {
 	dir := t.TempDir()
