@@ -111,6 +111,7 @@ type jsonFinding struct {
 	LastRow int64             `json:"last_row,omitempty"`
 	OpID    *crdt.OpID        `json:"op_id,omitempty"`
 	Problem string            `json:"problem"`
+	Next    string            `json:"next"` // what to do
 }
 
 // jsonCount is the last line of verify --json.
@@ -128,7 +129,7 @@ func (p *findingPrinter) found(f oplog.Finding) {
 	}
 	p.before()
 	if p.json {
-		line := jsonFinding{Kind: f.Kind, Fault: f.Fault(), Row: f.Arrival, LastRow: f.Last, Problem: f.Problem}
+		line := jsonFinding{Kind: f.Kind, Fault: f.Fault(), Row: f.Arrival, LastRow: f.Last, Problem: f.Problem, Next: f.Next()}
 		if !f.ID.IsZero() {
 			line.OpID = &f.ID
 		}
