@@ -155,6 +155,10 @@ func (e *examination) locate(cmd *cobra.Command, opts options) {
 	}
 }
 
+// minDatabase is the least that SQLite writes into a database: one page, in
+// bytes (sqlite.org/fileformat2.html, 1.2).
+const minDatabase = 512
+
 // checkStorage tells what the database file is.
 func (e *examination) checkStorage() {
 	f := &e.file
@@ -162,10 +166,13 @@ func (e *examination) checkStorage() {
 	case f.Database.Info == nil:
 		return // said already
 	case f.Database.Size() == 0:
-		e.ok("database", "the file is empty; the first write makes a pipeline of it")
+		e.note("database", "if there was a pipeline in it, restore a backup before anything is written", "the file is empty; the first write makes a pipeline of it")
 		return
 	case f.Err != nil:
 		e.broken("database", f.Err)
+	case f.Schema == 0 && f.Database.Size() < minDatabase:
+		e.bad("database", "restore a backup; or, to begin anew, remove "+quoted(f.Path), "the file has %s: it was cut off", bytesText(f.Database.Size()))
+		return
 	case f.Schema == 0:
 		e.ok("database", "nothing is in the file yet; the first write makes a pipeline of it")
 		return
@@ -247,7 +254,7 @@ func (e *examination) newReplica() *replica.Replica {
 func bytesText(n int64) string {
 	switch {
 	case n < 1<<10:
-		return fmt.Sprintf("%d bytes", n)
+		return count(int(n), "byte", "bytes")
 	case n < 1<<20:
 		return fmt.Sprintf("%.0f KiB", float64(n)/(1<<10))
 	case n < 1<<30:

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
@@ -36,10 +38,14 @@ func (e *examination) checkOps(ctx context.Context) {
 		e.broken("ops", err)
 		return
 	}
+	wrong := e.wrong
 	e.ok("ops", "%d applied, %s", in.Applied, count(in.Stories, "story", "stories"))
 	e.checkTrust(&in)
 	e.checkDamage(&in)
 	e.checkPending(&in)
+	if e.wrong == wrong {
+		e.checkRows(ctx)
+	}
 	e.checkClocks(&in)
 	for _, ids := range in.SharedNumbers {
 		e.note("numbers", "give new stories unused numbers; finish or archive those that are not needed. What depends on the number waits for all of them", "one number is that of %s", some(ids))
@@ -47,6 +53,36 @@ func (e *examination) checkOps(ctx context.Context) {
 	for _, ids := range in.Circles {
 		e.note("dependencies", "take one number out of one story's depends_on: huskies-mcp call write_item with the story_id and the depends_on that it should have",
 			"they go in a circle, so none of these can become ready: %s", strings.Join(append(ids[:min(len(ids), maxNamed)], ids[0]), " -> "))
+	}
+}
+
+// maxQuickVerify bounds the databases whose every op is verified, in bytes: that
+// many take about a second.
+const maxQuickVerify = 8 << 20
+
+// checkRows verifies every op of a small log: what stands beside a payload may
+// be damaged without anything that is shown being wrong.
+func (e *examination) checkRows(ctx context.Context) {
+	f := &e.file
+	if !f.Checked || len(f.Problems) > 0 || f.Pages*f.PageSize > maxQuickVerify {
+		return // said already, or checkPages names verify
+	}
+	first := ""
+	report, err := oplog.Verify(ctx, oplog.Verification{
+		Path: e.where.Path, Logger: slog.New(slog.DiscardHandler), Check: pipeline.Check,
+		Found: func(f oplog.Finding) {
+			if f.Fault() && first == "" {
+				first = describeFinding(f)
+			}
+		},
+	})
+	switch {
+	case err != nil:
+		e.broken("rows", err)
+	case report.Faults > 0:
+		e.bad("rows", "huskies-mcp verify names each fault and what to do", "verifying every op found %s; the first: %s", count(report.Faults, "fault", "faults"), first)
+	default:
+		e.ok("rows", "%s verified: hash, signature, parents, seq", count(int(report.Rows), "row", "rows"))
 	}
 }
 
