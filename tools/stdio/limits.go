@@ -4,8 +4,8 @@ import "time"
 
 // MaxMessageBytes bounds one line, its line ending not counted. A longer line is
 // refused and skipped. The longest sensible message is a tool call that carries
-// a long text; 4 MiB leaves two orders of magnitude above that.
-const MaxMessageBytes = 4 << 20
+// a long text; 16 MiB leaves more than two orders of magnitude above that.
+const MaxMessageBytes = 16 << 20
 
 const (
 	// maxQueuedCalls bounds the calls that wait for the worker. Hosts have a
@@ -13,7 +13,7 @@ const (
 	maxQueuedCalls = 1024
 
 	// maxQueuedBytes bounds the lines of those calls together: without it a full
-	// queue of the longest lines would take 4 GiB. The call that reaches it is the
+	// queue of the longest lines would take 16 GiB. The call that reaches it is the
 	// last one in.
 	maxQueuedBytes = 64 << 20
 
@@ -29,8 +29,8 @@ const (
 	// drops what does not fit and tells the sender so.
 	maxNotifications = 256
 
-	// drainTime is how long calls may go on after ctx is done. Supervisors that
-	// send SIGTERM wait 10 s (docker stop) or more before SIGKILL, and no call of
-	// a tool server takes that long.
-	drainTime = 10 * time.Second
+	// drainTime is how long calls may go on after ctx is done: longer than all
+	// calls take that wait for nothing but the disk, and shorter than hosts and
+	// supervisors wait between SIGTERM and SIGKILL.
+	drainTime = 3 * time.Second
 )
