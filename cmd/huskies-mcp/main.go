@@ -29,7 +29,16 @@ import (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], os.Stdin, takeStdout(), os.Stderr))
+}
+
+// takeStdout returns standard output for the command alone: what else prints in
+// this process, a library of ours or a line left from debugging, goes to standard
+// error from now on, and so cannot get between the messages of the protocol.
+func takeStdout() *os.File {
+	stdout := os.Stdout
+	os.Stdout = os.Stderr
+	return stdout
 }
 
 // run is the whole command; its result is the exit code.

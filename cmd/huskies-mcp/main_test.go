@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 		"huskies-mcp": main,
 		"hold-lock":   holdLock,
 		"write-loop":  writeLoop,
+		"chatterbox":  chatterbox,
 	})
 }
 
@@ -43,6 +44,13 @@ func (s suite) Run() int {
 		os.Unsetenv(name) // whoever runs the tests may work with the tool too
 	}
 	return s.m.Run()
+}
+
+// chatterbox is huskies-mcp with something in it that prints.
+func chatterbox() {
+	stdout := takeStdout()
+	fmt.Println("stray output")
+	os.Exit(run(os.Args[1:], os.Stdin, stdout, os.Stderr))
 }
 
 // holdLock takes the lock on the file named by its argument, says so, and holds it until its input ends.
