@@ -159,11 +159,13 @@ func wants(s *jsonschema.Schema, typ string) bool {
 	return s.Types != nil && slices.Contains(s.Types.ToStrings(), typ)
 }
 
-// names returns the names of all arguments, required ones first.
+// names returns the names of all arguments: first which story it is, and what
+// is required.
 func (c *checker) names() []string {
+	first := func(name string) bool { return name == "story_id" || slices.Contains(c.schema.Required, name) }
 	names := slices.Sorted(maps.Keys(c.schema.Properties))
 	slices.SortStableFunc(names, func(a, b string) int {
-		ra, rb := slices.Contains(c.schema.Required, a), slices.Contains(c.schema.Required, b)
+		ra, rb := first(a), first(b)
 		switch {
 		case ra == rb:
 			return 0

@@ -2,13 +2,15 @@ package tools
 
 import (
 	"context"
+	"strings"
 
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
 type writeItemIn struct {
-	StoryID    string         `json:"story_id" jsonschema:"pattern=^[A-Za-z0-9][A-Za-z0-9._-]{0\\,127}$,example=10_story_add_login" jsonschema_description:"<number>_<story|bug|spike|refactor>_<slug>, e.g. 10_story_add_login"`
-	Stage      *string        `json:"stage,omitempty" jsonschema:"enum=1_backlog,enum=2_current,enum=3_qa,enum=4_merge,enum=5_done,enum=6_archived" jsonschema_description:"required to create"`
+	StoryID    *string        `json:"story_id,omitempty" jsonschema:"pattern=^[A-Za-z0-9][A-Za-z0-9._-]{0\\,127}$,example=10_story_add_login" jsonschema_description:"<number>_<story|bug|spike|refactor>_<slug>, e.g. 10_story_add_login; leave it out to create a story with the next number"`
+	Type       *string        `json:"type,omitempty" jsonschema:"enum=story,enum=bug,enum=spike,enum=refactor" jsonschema_description:"of a new story without story_id"`
+	Stage      *string        `json:"stage,omitempty" jsonschema:"enum=1_backlog,enum=2_current,enum=3_qa,enum=4_merge,enum=5_done,enum=6_archived" jsonschema_description:"required to create, unless story_id is left out: 1_backlog then"`
 	Name       *string        `json:"name,omitempty" jsonschema:"maxLength=256" jsonschema_description:"headline for people"`
 	Agent      *string        `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"who works on it; \"\" for nobody. Never changes the stage"`
 	RetryCount *int64         `json:"retry_count,omitempty" jsonschema:"minimum=0,maximum=1000000"`
@@ -42,7 +44,7 @@ type writeItemOut struct {
 var writeItem = define(definition[writeItemIn, writeItemOut]{
 	name:        "write_item",
 	title:       "Write a story",
-	description: "Create a story (stage required) or update the given fields, all at once. Omitted fields stay; \"\" and [] clear. Take a story: agent, stage 2_current and if_rev.",
+	description: "Create a story (with a name alone it gets the next number, in 1_backlog) or update the given fields, all at once. Omitted fields stay; \"\" and [] clear. Take a story: agent, stage 2_current and if_rev.",
 	idempotent:  true,
 	handle: func(ctx context.Context, s *service, in writeItemIn) (out writeItemOut, err error) {
 		changes := pipeline.Changes{
@@ -55,11 +57,45 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 			After:      in.After,
 			Before:     in.Before,
 		}
-		out.Item, err = s.update(ctx, in.StoryID, in.IfRev, func(tx *pipeline.Tx) (err error) {
-			out.Created, out.Changed, err = tx.Write(in.StoryID, changes)
+		if in.StoryID == nil {
+			err = s.create(ctx, in, changes, &out)
+			return out, err
+		}
+		if in.Type != nil {
+			return out, &pipeline.Error{Code: pipeline.CodeInvalid, Message: "type is given with a story_id", Next: "leave out type to write this story, or story_id to create one with the next number"}
+		}
+		out.Item, err = s.update(ctx, *in.StoryID, in.IfRev, func(tx *pipeline.Tx) (err error) {
+			out.Created, out.Changed, err = tx.Write(*in.StoryID, changes)
 			return err
 		})
 		out.Changed = orEmpty(out.Changed)
 		return out, err
 	},
 })
+
+// create creates a story with the next number.
+func (s *service) create(ctx context.Context, in writeItemIn, changes pipeline.Changes, out *writeItemOut) (err error) {
+	switch {
+	case in.Name == nil || strings.TrimSpace(*in.Name) == "":
+		return &pipeline.Error{Code: pipeline.CodeInvalid, Message: "there is no story_id and no name", Next: "give the story_id of a story to update it, or a name to create one with the next number"}
+	case in.IfRev != nil:
+		return &pipeline.Error{Code: pipeline.CodeInvalid, Message: "if_rev is of an item, and there is no story_id", Next: "give the story_id too, or leave if_rev out to create a story"}
+	}
+	if changes.Stage == nil {
+		backlog := pipeline.Backlog
+		changes.Stage = &backlog
+	}
+	typ := ""
+	if in.Type != nil {
+		typ = *in.Type
+	}
+	out.Item, err = s.update(ctx, "", nil, func(tx *pipeline.Tx) error {
+		id, err := tx.NewID(typ, slug(*in.Name))
+		if err != nil {
+			return err
+		}
+		out.Created, out.Changed, err = tx.Write(id, changes)
+		return err
+	})
+	return err
+}

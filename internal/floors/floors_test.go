@@ -42,7 +42,7 @@ var floor = map[string]int{
 // and, by the floors, this module. A package without a line may import none.
 var thirdParty = map[string][]string{
 	"cmd/huskies-mcp": {"github.com/spf13/cobra", "github.com/mark3labs/mcp-go", "github.com/schollz/progressbar", "golang.org/x/term", "golang.org/x/sys", "github.com/pelletier/go-toml", "github.com/tidwall/jsonc"},
-	"tools":           {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/agnivade/levenshtein"},
+	"tools":           {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/agnivade/levenshtein", "golang.org/x/text/unicode/norm"},
 	"tools/stdio":     {"github.com/mark3labs/mcp-go"},
 	"oplog":           {"modernc.org/sqlite", "github.com/gofrs/flock"},
 	// SQLite's C interface, on which its VFS is put.

@@ -1,0 +1,49 @@
+package pipeline
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/huskies/huskies-mcp/crdt"
+)
+
+// types are the kinds of stories that an ID may name.
+var types = []string{"story", "bug", "spike", "refactor"}
+
+// NewID returns an ID for a new story: <number>_<type>_<slug>, or
+// <number>_<type> without a slug. The number is above all that were ever used,
+// those of deleted stories too. Typ is story, bug, spike or refactor; "" is story.
+// Of slug so much is taken as an ID can hold.
+func (tx *Tx) NewID(typ, slug string) (string, error) {
+	if typ == "" {
+		typ = types[0]
+	}
+	if !slices.Contains(types, typ) {
+		return "", invalid("", "type must be one of %s; got %.64q", strings.Join(types, ", "), typ)
+	}
+	n, err := tx.state.nextNumber()
+	if err != nil {
+		return "", err
+	}
+	id := fmt.Sprintf("%d_%s", n, typ)
+	if slug != "" {
+		id += "_" + slug
+	}
+	return strings.TrimRight(id[:min(len(id), crdt.MaxStoryID)], "_"), nil
+}
+
+// nextNumber returns a number that no story ever had: the one after the
+// greatest, or, after somebody has used the greatest there is, the least.
+func (s *State) nextNumber() (uint32, error) {
+	if s.greatest < math.MaxUint32 {
+		return s.greatest + 1, nil
+	}
+	for n := uint32(1); n < math.MaxUint32; n++ { // ends: there are at most MaxStories in use
+		if len(s.numbers[n]) == 0 {
+			return n, nil
+		}
+	}
+	return 0, invalid("give a story_id", "no number is free")
+}

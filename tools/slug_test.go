@@ -1,0 +1,25 @@
+package tools
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSlug(t *testing.T) {
+	for name, want := range map[string]string{
+		"Add login":                     "add_login",
+		"  Fix: C++ parser, don't die!": "fix_c_parser_dont_die",
+		"Überprüfe Café №5":             "uberprufe_cafe_no5",
+		"ﬁx Ⅳ":                          "fix_iv",
+		"故事":                            "",
+		"":                              "",
+		"../../etc/passwd\x00":          "etc_passwd",
+		strings.Repeat("word ", 20):     "word_word_word_word_word_word_word_word_word",
+		strings.Repeat("w", 99):         strings.Repeat("w", maxSlug),
+		strings.Repeat("w", 48) + " x":  strings.Repeat("w", 48),
+	} {
+		if got := slug(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}
