@@ -5,6 +5,9 @@ import (
 	"sync"
 )
 
+// Stamp tells whether the write-ahead log was written to, see [Log.Stamp].
+type Stamp struct{ size, modified int64 }
+
 // wal is the write-ahead log's file, for making it durable. SQLite could do that
 // inside each commit (synchronous=FULL), but then everybody who waits for the
 // lock waits for the disk as well; outside the lock one fdatasync(2) serves the
@@ -49,6 +52,20 @@ func (w *wal) sync() error {
 	}
 	w.failed = w.fdatasync(w.file)
 	return w.failed
+}
+
+// stamp returns the file's stamp, zero if it cannot be had.
+func (w *wal) stamp() Stamp {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.openLocked() != nil {
+		return Stamp{}
+	}
+	info, err := w.file.Stat()
+	if err != nil {
+		return Stamp{}
+	}
+	return Stamp{size: info.Size(), modified: info.ModTime().UnixNano()}
 }
 
 func (w *wal) close() error {

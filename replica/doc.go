@@ -14,6 +14,11 @@
 // the change was made, or that it was not; only if that cannot be found out, that
 // it may have been made.
 //
+// [Replica.Watch] is a View that goes on: it is called again at each change. While
+// anybody watches, one goroutine looks every now and then whether another process
+// wrote, first of all at the time of the write-ahead log's file; those who watch
+// are woken by it and by each commit of this process.
+//
 // [Replica.Import] takes in bundles from other replicas, [Replica.Export] makes
 // them, and [Replica.Trust] says whose ops are applied.
 //

@@ -74,6 +74,13 @@ type Replica struct {
 	odd map[crdt.OpID]rowState
 	// pending is how many ops were waiting for parents when it was last logged.
 	pending int
+	// removals counts how often the file was found to be gone; calls have heard of
+	// the first told of them.
+	removals, told int
+	watchers       map[*watcher]struct{}
+	stopPolling    context.CancelFunc // set while there are watchers
+
+	watching sync.WaitGroup // of Watch, and of what looks for changes for it
 }
 
 // New returns a replica of the database at cfg.Path. It opens nothing.
@@ -81,7 +88,7 @@ func New(cfg Config) *Replica {
 	if cfg.LockTimeout == 0 {
 		cfg.LockTimeout = DefaultLockTimeout
 	}
-	r := &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path)}
+	r := &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path), watchers: make(map[*watcher]struct{})}
 	r.life, r.end = context.WithCancel(context.Background())
 	r.queue.run = r.writeQueued
 	r.forget()
@@ -89,9 +96,12 @@ func New(cfg Config) *Replica {
 }
 
 // Close closes the database. Changes that are not being committed yet are given
-// up. The replica may not be used afterwards.
+// up, and each Watch ends. The replica may not be used afterwards.
 func (r *Replica) Close() error {
+	r.mu.Lock() // a Watch that begins has begun, or sees the end
 	r.end()
+	r.mu.Unlock()
+	r.watching.Wait()
 	r.queue.writer.Wait()
 	r.writing.Close()
 	r.mu.Lock()
@@ -183,17 +193,22 @@ var errUnsettled = errors.New("what is on disk must be settled")
 // log of an older build, or one that must be settled, is seen to first, which is
 // a write.
 func (r *Replica) read(ctx context.Context, fn func() error) error {
-	err := r.tryRead(ctx, fn)
+	return r.readFor(ctx, &r.told, fn)
+}
+
+// readFor is read for one who has heard of the first told removals of the file.
+func (r *Replica) readFor(ctx context.Context, told *int, fn func() error) error {
+	err := r.tryRead(ctx, told, fn)
 	if r.cfg.ReadOnly || !errors.Is(err, oplog.ErrOutdated) && !errors.Is(err, errUnsettled) {
 		return err
 	}
 	return r.locked(ctx, fn)
 }
 
-func (r *Replica) tryRead(ctx context.Context, fn func() error) error {
+func (r *Replica) tryRead(ctx context.Context, told *int, fn func() error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.open(ctx); err != nil && !errors.Is(err, oplog.ErrNoLog) {
+	if err := r.openFor(ctx, told); err != nil && !errors.Is(err, oplog.ErrNoLog) {
 		return err
 	}
 	if r.unsynced {
@@ -237,21 +252,41 @@ func (r *Replica) locked(ctx context.Context, fn func() error) error {
 
 // open makes r.log an open log of the file that is at the path now, or returns
 // oplog.ErrNoLog or oplog.ErrOutdated. The caller holds mu.
-func (r *Replica) open(ctx context.Context) (err error) {
-	if r.log != nil {
-		switch r.log.Presence() {
-		case oplog.Removed:
-			r.drop()
-			return r.removed() // once; the next call goes on with what is there
-		case oplog.Replaced:
-			r.cfg.Logger.Warn("database file was replaced: reading it anew", "path", r.cfg.Path)
-			r.drop()
-		}
+func (r *Replica) open(ctx context.Context) error { return r.openFor(ctx, &r.told) }
+
+// openFor is open for one who has heard of the first told removals of the file.
+func (r *Replica) openFor(ctx context.Context, told *int) error {
+	r.look()
+	if *told < r.removals {
+		*told = r.removals
+		return r.removed() // once; the next call goes on with what is there
 	}
+	return r.openLog(ctx)
+}
+
+// look gives up the log if its file is not the one at the path any more. The
+// caller holds mu.
+func (r *Replica) look() {
 	if r.log == nil {
-		err = r.use(ctx)(oplog.Open(ctx, r.logConfig()))
+		return
 	}
-	return err
+	switch r.log.Presence() {
+	case oplog.Removed:
+		r.cfg.Logger.Error("database file was removed", "path", r.cfg.Path)
+		r.removals++
+		r.drop()
+	case oplog.Replaced:
+		r.cfg.Logger.Warn("database file was replaced: reading it anew", "path", r.cfg.Path)
+		r.drop()
+	}
+}
+
+// openLog opens the log if it is not open. The caller holds mu.
+func (r *Replica) openLog(ctx context.Context) error {
+	if r.log != nil {
+		return nil
+	}
+	return r.use(ctx)(oplog.Open(ctx, r.logConfig()))
 }
 
 // create is open, and makes what is missing. The caller holds the lock and mu.
@@ -280,7 +315,6 @@ func (r *Replica) create(ctx context.Context) error {
 // for the truth without a word.
 func (r *Replica) removed() error {
 	err := errors.New("the database file was removed while this server had it open")
-	r.cfg.Logger.Error("database file was removed", "path", r.cfg.Path)
 	return &oplog.Error{
 		Op: "find database", Path: r.cfg.Path, Err: err,
 		Next: "nothing was written; tell the user, who can put a backup back. The next call goes on with what is at the path then, or with an empty pipeline",

@@ -153,6 +153,7 @@ func (r *Replica) syncLater() func() error {
 		defer r.mu.Unlock()
 		if r.log == log {
 			r.synced = max(r.synced, shown)
+			r.wakeWatchers(false)
 		}
 		return nil
 	}
