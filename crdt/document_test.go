@@ -74,8 +74,8 @@ func TestStoryReaders(t *testing.T) {
 		crdt.Set("stage", crdt.String("1_backlog")), crdt.Set("blocked", crdt.Bool(true)),
 		crdt.Set("retry_count", crdt.Int(-2)), crdt.Dep(9, true), crdt.Dep(3, true), crdt.Dep(4, false))
 	s := a.doc.Story("1_story_x")
-	if s.CountBase(fieldRetry) != set.ID {
-		t.Errorf("the counter's base is %s, want %s", s.CountBase(fieldRetry), set.ID)
+	if s.Writer(fieldRetry) != set.ID {
+		t.Errorf("the counter's base is %s, want %s", s.Writer(fieldRetry), set.ID)
 	}
 	last := &crdt.Op{Story: s.ID(), Edits: []crdt.Edit{crdt.Inc("retry_count", 5, set.ID)}, At: 1234}
 	last.Parents, last.Seq = a.doc.Next()

@@ -96,7 +96,7 @@ func (w *world) parseEdit(r *replica, story string, f []string) crdt.Edit {
 		if len(f) == 5 && f[4] != "-" {
 			base = w.op(f[4]).ID
 		} else if s := r.doc.Story(story); s != nil && len(f) == 3 {
-			base = s.CountBase(fieldRetry)
+			base = s.Writer(fieldRetry)
 		}
 		return crdt.Inc(f[1], w.number(f[2]), base)
 	case f[0] == "dep" && len(f) == 3:

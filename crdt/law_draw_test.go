@@ -91,7 +91,7 @@ func (h *history) drawEdits(t *rapid.T, r *replica) (edits []crdt.Edit) {
 		case "inc count":
 			base := h.drawOpID(t)
 			if s := r.doc.Story("1_story_x"); s != nil && n%2 == 0 {
-				base = s.CountBase(fieldRetry)
+				base = s.Writer(fieldRetry)
 			}
 			edits = append(edits, crdt.Inc("retry_count", uint64(n+1), base))
 		case "dep 7", "dep 8":

@@ -46,7 +46,7 @@ func observe(d *crdt.Doc) seen {
 		seen := seenStory{
 			Stage: st.Str(fieldStage), Name: st.Str(fieldName), Agent: st.Str(fieldAgent),
 			Blocked: st.Bool(fieldBlocked), Deleted: st.Deleted(),
-			Count: st.Count(fieldRetry), CountBase: st.CountBase(fieldRetry), Rev: st.Rev(),
+			Count: st.Count(fieldRetry), CountBase: st.Writer(fieldRetry), Rev: st.Rev(),
 			Dependencies: st.Dependencies(), Anchor: st.Anchor(),
 		}
 		for n := range st.Notes() {

@@ -183,9 +183,8 @@ func (s *Story) Count(f Field) int64 {
 	return 0
 }
 
-// CountBase returns the op whose set is the base of the counter f: what an inc
-// written now has to name. It is zero while the counter was never set.
-func (s *Story) CountBase(f Field) OpID {
+// Writer returns the op whose set of f won, zero if f was never set.
+func (s *Story) Writer(f Field) OpID {
 	if c := s.cell(f); c != nil {
 		return s.doc.ops.id(c.base.by)
 	}

@@ -16,6 +16,9 @@ const (
 	CodeDeleted  Code = "deleted"   // the story is deleted
 	CodeConflict Code = "conflict"  // the story has moved on
 	CodeLimit    Code = "limit"     // a bound of the pipeline is reached
+	CodeHeld     Code = "held"      // another agent has the story
+	CodeStale    Code = "stale"     // the claim that was given has ended
+	CodeNotNow   Code = "not_now"   // the story, or every story, cannot be claimed as it is
 )
 
 // Error is an error that the caller made or can mend. Message says what is
@@ -24,7 +27,7 @@ type Error struct {
 	Code    Code
 	Message string
 	Next    string
-	// Current is the story as it is now, for CodeConflict.
+	// Current is the story as it is now, for CodeConflict and CodeStale.
 	Current *Story
 }
 

@@ -19,6 +19,7 @@ type State struct {
 	shared map[uint32]*sharedNumber
 	// greatest is the greatest number ever used.
 	greatest uint32
+	leases   Leases // nil: none are known
 }
 
 // NewState returns an empty pipeline. If any authors are given, ops of all
@@ -30,6 +31,9 @@ func NewState(trusted ...crdt.Author) *State {
 		shared:  make(map[uint32]*sharedNumber),
 	}
 }
+
+// UseLeases says where the state learns how long claims last.
+func (s *State) UseLeases(l Leases) { s.leases = l }
 
 // Grow makes room for n more ops, before a replay of so many.
 func (s *State) Grow(n int) { s.doc.Grow(n) }
@@ -79,10 +83,14 @@ func (s *State) Story(id string) (Story, error) {
 	if !crdt.ValidStoryID(id) {
 		return Story{}, invalidStoryID(id)
 	}
-	if c := s.visible(id); c != nil {
-		return s.snapshot(c), nil
+	c := s.visible(id)
+	if c == nil {
+		return Story{}, s.notFound(id)
 	}
-	return Story{}, s.notFound(id)
+	st := s.snapshot(c)
+	var err error
+	st.Claim, err = s.claim(c)
+	return st, err
 }
 
 func (s *State) notFound(id string) error {
@@ -152,6 +160,11 @@ func (s *State) ready(c *crdt.Story) bool {
 	if Stage(c.Str(fieldStage)) != Backlog || c.Bool(fieldBlocked) || c.Str(fieldAgent) != "" {
 		return false
 	}
+	return s.met(c)
+}
+
+// met reports whether all that the story depends on is done.
+func (s *State) met(c *crdt.Story) bool {
 	for _, n := range c.Dependencies() {
 		if _, met := s.dependency(n); !met {
 			return false

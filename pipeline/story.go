@@ -11,10 +11,13 @@ import (
 // Story is a snapshot of one story. Its slices are never changed after it was
 // made.
 type Story struct {
-	ID         string
-	Stage      Stage
-	Name       string
-	Agent      string // the agent that works on it
+	ID    string
+	Stage Stage
+	Name  string
+	Agent string // the agent that works on it
+	// Claim is the agent's claim; nil if it was given the story without one. Lists
+	// leave it out, since each lease is a look at the log.
+	Claim      *Claim
 	RetryCount int64
 	Blocked    bool
 	// BlockedReason is empty while the story is not blocked.
@@ -53,6 +56,7 @@ const (
 	fieldRetryCount
 	fieldBlocked
 	fieldBlockedReason
+	fieldClaim
 )
 
 // Names of the fields as ops, answers and logs have them.
@@ -63,6 +67,7 @@ const (
 	NameRetryCount    = "retry_count"
 	NameBlocked       = "blocked"
 	NameBlockedReason = "blocked_reason"
+	NameClaim         = "claim"
 	NameDependsOn     = "depends_on"
 )
 
@@ -73,6 +78,7 @@ var schema = crdt.NewSchema(
 	crdt.FieldDef{Name: NameRetryCount, Type: crdt.FieldCounter},
 	crdt.FieldDef{Name: NameBlocked, Type: crdt.FieldBool},
 	crdt.FieldDef{Name: NameBlockedReason, Type: crdt.FieldString},
+	crdt.FieldDef{Name: NameClaim, Type: crdt.FieldString, Late: true},
 )
 
 // Check returns why every pipeline refuses the op, whatever else it holds, or

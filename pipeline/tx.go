@@ -25,9 +25,10 @@ const (
 // change meanwhile. Its methods check, decide and record; when one returns an
 // error the Tx must be given up.
 type Tx struct {
-	state *State
-	story string
-	edits []crdt.Edit
+	state  *State
+	story  string
+	edits  []crdt.Edit
+	leases []LeaseChange
 }
 
 // NewTx returns a transaction on the state as it is now.
@@ -38,6 +39,9 @@ func (tx *Tx) Story() string { return tx.story }
 
 // Edits returns the edits collected; none means there is nothing to write.
 func (tx *Tx) Edits() []crdt.Edit { return tx.edits }
+
+// Leases returns what the change does to leases, which is no part of the op.
+func (tx *Tx) Leases() []LeaseChange { return tx.leases }
 
 // Expect makes sure that the story's rev still begins with rev, as an answer
 // showed it; otherwise it returns an error of [CodeConflict] with the story as
@@ -71,6 +75,11 @@ type Changes struct {
 	RetryCount *int64
 	Blocked    *bool
 	DependsOn  *[]uint32
+	// By is the agent that writes; may be empty. Informed: it has shown that it knows
+	// the story as it is (if_rev, claim). One of the two is needed to take a story from
+	// an agent whose lease lasts.
+	By       string
+	Informed bool
 	// After and Before are story IDs: the story goes directly behind or before
 	// that one; "" is the start. At most one is given.
 	After, Before *string
@@ -93,6 +102,10 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 		tx.set(&changed, NameName, crdt.String(*c.Name))
 	}
 	if c.Agent != nil && cur.Agent != *c.Agent {
+		if err := tx.mayReassign(cur, c.By, c.Informed); err != nil {
+			return false, nil, err
+		}
+		tx.endClaim(cur)
 		tx.set(&changed, NameAgent, crdt.String(*c.Agent))
 	}
 	if c.RetryCount != nil && cur.RetryCount != *c.RetryCount {
@@ -153,7 +166,7 @@ func (tx *Tx) BumpRetry(id string, by, limit int64) (blockedByLimit bool, err er
 		return false, invalid("reset it with write_item (retry_count) or set_blocked (blocked: false)",
 			"retry_count is %d and cannot grow by %d: the most is %d", cur.RetryCount, by, MaxRetryCount)
 	}
-	base := tx.state.doc.Story(id).CountBase(fieldRetryCount)
+	base := tx.state.doc.Story(id).Writer(fieldRetryCount)
 	tx.edits = append(tx.edits, crdt.Inc(NameRetryCount, uint64(by), base))
 	if limit > 0 && count >= limit && !cur.Blocked {
 		tx.block(nil, cur, true, fmt.Sprintf("retry limit reached (%d of %d)", count, limit), false)

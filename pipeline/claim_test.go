@@ -1,0 +1,358 @@
+package pipeline_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+// claimer is a writer that keeps leases as a replica does.
+type claimer struct {
+	*writer
+	now    time.Time
+	leases map[crdt.OpID]pipeline.Lease
+}
+
+func newClaimer(t *testing.T) *claimer {
+	c := &claimer{writer: newWriter(t), now: time.Unix(1_700_000_000, 0).UTC(), leases: make(map[crdt.OpID]pipeline.Lease)}
+	c.state.UseLeases(c)
+	return c
+}
+
+func (c *claimer) Now() time.Time { return c.now }
+
+func (c *claimer) Lease(claim crdt.OpID) (pipeline.Lease, bool, error) {
+	lease, ok := c.leases[claim]
+	return lease, ok, nil
+}
+
+// change runs one transaction and keeps what it does to leases.
+func (c *claimer) change(fn func(*pipeline.Tx) error) error {
+	c.t.Helper()
+	tx := c.state.NewTx()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	var op crdt.OpID
+	if len(tx.Edits()) > 0 {
+		op = c.apply(tx.Story(), tx.Edits()...).ID
+	}
+	for _, change := range tx.Leases() {
+		claim := change.Claim
+		if claim.IsZero() {
+			claim = op
+		}
+		if change.Lease == nil {
+			delete(c.leases, claim)
+		} else {
+			c.leases[claim] = *change.Lease
+		}
+	}
+	return nil
+}
+
+func (c *claimer) options(agent string, seconds int64) pipeline.ClaimOptions {
+	return pipeline.ClaimOptions{Agent: agent, Seconds: seconds, Session: "session of " + agent, Grace: time.Minute}
+}
+
+// claim claims a story, or with an empty ID the next one.
+func (c *claimer) claim(id, agent string, seconds int64) (won pipeline.Claimed, err error) {
+	c.t.Helper()
+	err = c.change(func(tx *pipeline.Tx) (err error) {
+		if id == "" {
+			won, err = tx.ClaimNext(nil, c.options(agent, seconds))
+		} else {
+			won, err = tx.Claim(id, c.options(agent, seconds))
+		}
+		return err
+	})
+	return won, err
+}
+
+func (c *claimer) mustClaim(id, agent string, seconds int64) pipeline.Claimed {
+	c.t.Helper()
+	won, err := c.claim(id, agent, seconds)
+	if err != nil {
+		c.t.Fatalf("claim %q as %s: %v", id, agent, err)
+	}
+	return won
+}
+
+func (c *claimer) refused(err error, code0 pipeline.Code, words ...string) {
+	c.t.Helper()
+	if code(err) != code0 {
+		c.t.Errorf("got %v, want an error of code %s", err, code0)
+		return
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			c.t.Errorf("got %q, want it to say %q", err, w)
+		}
+	}
+}
+
+func TestClaimTakesAndKeeps(t *testing.T) {
+	c := newClaimer(t)
+	c.write("1_s", stage(pipeline.Backlog))
+	if won := c.mustClaim("1_s", "a", 0); won != (pipeline.Claimed{StoryID: "1_s"}) {
+		t.Errorf("got %+v", won)
+	}
+	got := c.story("1_s")
+	want := &pipeline.Claim{
+		Token: c.ops[1].ID, Agent: "a", Since: c.now,
+		Lease: pipeline.Lease{Ends: c.now.Add(time.Minute), Session: "session of a"},
+	}
+	if diff := cmp.Diff(want, got.Claim); diff != "" || got.Stage != pipeline.Current || got.Agent != "a" {
+		t.Errorf("stage %s, agent %s, claim (-want +got):\n%s", got.Stage, got.Agent, diff)
+	}
+	_, err := c.claim("1_s", "b", 0)
+	c.refused(err, pipeline.CodeHeld, `agent "a" holds it and the lease ends in 60 s`)
+
+	// one's own claim is renewed, without an op
+	c.now = c.now.Add(30 * time.Second)
+	if won := c.mustClaim("1_s", "a", 600); !won.Renewed || won.OtherSession || len(c.ops) != 2 {
+		t.Errorf("got %+v and %d ops, want a renewal without an op", won, len(c.ops))
+	}
+	if left := c.story("1_s").Claim.Lease.Ends.Sub(c.now); left != 10*time.Minute {
+		t.Errorf("after a renewal for 600 s the lease has %v left", left)
+	}
+
+	// a lease that has ended is taken over, and the old claim is stale
+	c.now = c.now.Add(11 * time.Minute)
+	if won := c.mustClaim("1_s", "b", 0); won.TakenFrom != "a" || won.Renewed {
+		t.Errorf("got %+v, want it taken from a", won)
+	}
+	err = c.change(func(tx *pipeline.Tx) error { return tx.ExpectClaim("1_s", want.Token.Short()) })
+	c.refused(err, pipeline.CodeStale, `agent "b" holds it`)
+	if len(c.leases) != 1 {
+		t.Errorf("%d leases are kept of one claim", len(c.leases))
+	}
+}
+
+// TestC28_ClaimKeepsTheStage: outside of 1_backlog a claim does not move a story.
+func TestC28_ClaimKeepsTheStage(t *testing.T) {
+	c := newClaimer(t)
+	for _, st := range []pipeline.Stage{pipeline.Current, pipeline.QA, pipeline.Merge, pipeline.Done} {
+		id := "1_" + string(st)
+		c.write(id, stage(st))
+		c.mustClaim(id, "a", 0)
+		if got := c.story(id); got.Stage != st || got.Agent != "a" {
+			t.Errorf("claimed in %s: it is in %s with agent %q", st, got.Stage, got.Agent)
+		}
+	}
+}
+
+func TestClaimIsRefused(t *testing.T) {
+	c := newClaimer(t)
+	c.write("1_s", stage(pipeline.Archived))
+	c.write("2_s", pipeline.Changes{Stage: ptr(pipeline.Backlog), Agent: ptr("b")})
+	c.write("3_s", stage(pipeline.Backlog))
+	if err := c.change(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("3_s", true, ptr("no key")); return err }); err != nil {
+		t.Fatal(err)
+	}
+	c.write("4_s", pipeline.Changes{Stage: ptr(pipeline.Backlog), DependsOn: ptr([]uint32{3, 77})})
+	before := len(c.ops)
+	for id, want := range map[string]struct {
+		code pipeline.Code
+		text string
+	}{
+		"1_s": {pipeline.CodeNotNow, "in 6_archived: nothing is left to do"},
+		"2_s": {pipeline.CodeHeld, `agent "b" has it, without a claim`},
+		"3_s": {pipeline.CodeNotNow, "is blocked: no key"},
+		"4_s": {pipeline.CodeNotNow, "waits on 3, 77"},
+		"5_s": {pipeline.CodeNotFound, "no story"},
+	} {
+		_, err := c.claim(id, "a", 0)
+		c.refused(err, want.code, want.text)
+		if can, err := c.state.CanClaim(id, nil, "a"); can || (err == nil) != (want.code != pipeline.CodeNotFound) {
+			t.Errorf("can claim %s: %v (%v)", id, can, err)
+		}
+	}
+	_, err := c.claim("", "a", 0)
+	c.refused(err, pipeline.CodeNotNow, "1 blocked (3_s)", "1 waiting (4_s on 3, 77)", `1 held (2_s by "b")`)
+	_, err = c.claim("2_s", " ", 0)
+	c.refused(err, pipeline.CodeInvalid, "no agent is given")
+	_, err = c.claim("2_s", "b", 8*24*3600)
+	c.refused(err, pipeline.CodeInvalid, "lease_seconds is 691200")
+	if len(c.ops) != before || len(c.leases) > 0 {
+		t.Error("a refusal wrote something")
+	}
+	c.mustClaim("2_s", "b", 0) // it was given to b, who now claims it
+	if got := c.story("2_s"); got.Claim == nil || got.Stage != pipeline.Current {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestClaimNextFollowsTheOrder(t *testing.T) {
+	c := newClaimer(t)
+	for n := range 4 {
+		c.write(fmt.Sprintf("%d_s", n+1), stage(pipeline.Backlog))
+	}
+	c.write("4_s", pipeline.Changes{Before: ptr("1_s")})
+	c.write("5_s", stage(pipeline.Current)) // nobody has it
+	for _, want := range []string{"4_s", "1_s", "2_s", "3_s", "5_s"} {
+		if got := c.mustClaim("", "a", 0).StoryID; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	_, err := c.claim("", "a", 0)
+	c.refused(err, pipeline.CodeNotNow, "5 yours already")
+	_, err = c.claim("", "b", 0)
+	c.refused(err, pipeline.CodeNotNow, "5 held (4_s by \"a\", lease ends in 60 s")
+
+	// what a dead agent left is found
+	c.now = c.now.Add(2 * time.Minute)
+	if won := c.mustClaim("", "b", 0); won.StoryID != "4_s" || won.TakenFrom != "a" {
+		t.Errorf("got %+v", won)
+	}
+	// and of another stage only when asked
+	c.write("6_s", stage(pipeline.QA))
+	var won pipeline.Claimed
+	if err := c.change(func(tx *pipeline.Tx) (err error) {
+		won, err = tx.ClaimNext(ptr(pipeline.QA), c.options("q", 0))
+		return err
+	}); err != nil || won.StoryID != "6_s" {
+		t.Errorf("got %+v (%v)", won, err)
+	}
+}
+
+func TestAdvanceAndRelease(t *testing.T) {
+	c := newClaimer(t)
+	c.write("1_s", stage(pipeline.Backlog))
+	advance := func(agent string, to *pipeline.Stage, fenced bool) (changed []string, err error) {
+		err = c.change(func(tx *pipeline.Tx) (err error) { changed, err = tx.Advance("1_s", to, agent, fenced); return err })
+		return changed, err
+	}
+	release := func(agent string) (changed []string, err error) {
+		err = c.change(func(tx *pipeline.Tx) (err error) { changed, err = tx.Release("1_s", agent, false); return err })
+		return changed, err
+	}
+	expect := func(what string, changed []string, err error, want []string, st pipeline.Stage) {
+		t.Helper()
+		got := c.story("1_s")
+		if diff := cmp.Diff(want, changed); diff != "" || err != nil || got.Stage != st || got.Agent != "" || got.Claim != nil || len(c.leases) > 0 {
+			t.Errorf("%s: %v; changed (-want +got): %s; stage %s, agent %q, leases %v", what, err, diff, got.Stage, got.Agent, c.leases)
+		}
+	}
+
+	c.mustClaim("1_s", "a", 0)
+	_, err := advance("b", nil, false)
+	c.refused(err, pipeline.CodeHeld, "is not yours", "holds it", "nothing was written")
+	_, err = release("b")
+	c.refused(err, pipeline.CodeHeld, "is not yours")
+	_, err = advance("a", ptr(pipeline.Current), false)
+	c.refused(err, pipeline.CodeInvalid, "already")
+	changed, err := release("a")
+	expect("release", changed, err, []string{"agent", "stage"}, pipeline.Backlog)
+	changed, err = release("a")
+	expect("release again", changed, err, nil, pipeline.Backlog)
+
+	c.mustClaim("1_s", "a", 0)
+	changed, err = advance("a", nil, false)
+	expect("advance", changed, err, []string{"stage", "agent"}, pipeline.QA)
+	changed, err = advance("a", ptr(pipeline.QA), false)
+	expect("advance again", changed, err, nil, pipeline.QA)
+	c.mustClaim("1_s", "q", 0)
+	changed, err = advance("q", ptr(pipeline.Current), false)
+	expect("reject", changed, err, []string{"stage", "agent"}, pipeline.Current)
+	c.mustClaim("1_s", "a", 0)
+	changed, err = advance("", nil, true)
+	expect("with the claim", changed, err, []string{"stage", "agent"}, pipeline.QA)
+	c.mustClaim("1_s", "q", 0)
+	changed, err = release("q")
+	expect("release in 3_qa", changed, err, []string{"agent"}, pipeline.QA)
+
+	// a lease that has ended keeps nobody away
+	c.mustClaim("1_s", "q", 0)
+	c.now = c.now.Add(time.Hour)
+	changed, err = advance("b", nil, false)
+	expect("after the lease", changed, err, []string{"stage", "agent"}, pipeline.Merge)
+
+	if err := c.change(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("1_s", true, ptr("red")); return err }); err != nil {
+		t.Fatal(err)
+	}
+	_, err = advance("b", nil, false)
+	c.refused(err, pipeline.CodeNotNow, "is blocked and stays in 4_merge: red")
+	if err := c.change(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("1_s", false, nil); return err }); err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range []pipeline.Stage{pipeline.Done, pipeline.Archived} {
+		changed, err = advance("b", nil, false)
+		expect("on", changed, err, []string{"stage"}, st)
+	}
+	_, err = advance("b", nil, false)
+	c.refused(err, pipeline.CodeInvalid, "no stage after 6_archived")
+	_, err = advance("b", ptr(pipeline.Stage("7_x")), false)
+	c.refused(err, pipeline.CodeInvalid, "must be one of")
+}
+
+// TestWriteRespectsClaims: to give a claimed story to somebody else the caller
+// must know what it does.
+func TestWriteRespectsClaims(t *testing.T) {
+	c := newClaimer(t)
+	c.write("1_s", stage(pipeline.Backlog))
+	c.mustClaim("1_s", "a", 0)
+	write := func(changes pipeline.Changes) error {
+		return c.change(func(tx *pipeline.Tx) error { _, _, err := tx.Write("1_s", changes); return err })
+	}
+	err := write(pipeline.Changes{Agent: ptr("b"), By: "b"})
+	c.refused(err, pipeline.CodeHeld, "is not yours", "if_rev")
+	if err := write(pipeline.Changes{Name: ptr("n")}); err != nil || c.story("1_s").Claim == nil {
+		t.Errorf("a name: %v, claim %v", err, c.story("1_s").Claim)
+	}
+	if err := write(pipeline.Changes{Agent: ptr("b"), Informed: true}); err != nil || c.story("1_s").Claim != nil || len(c.leases) > 0 {
+		t.Errorf("informed: %v, claim %v", err, c.story("1_s").Claim)
+	}
+	c.mustClaim("1_s", "b", 0)
+	if err := write(pipeline.Changes{Agent: ptr(""), By: "b"}); err != nil || c.story("1_s").Agent != "" {
+		t.Errorf("by the holder: %v, agent %q", err, c.story("1_s").Agent)
+	}
+}
+
+// TestClaimsOfOtherReplicas: a claim without a lease here counts for as long as
+// its op says, or a day.
+func TestClaimsOfOtherReplicas(t *testing.T) {
+	c := newClaimer(t)
+	for text, lasts := range map[string]time.Duration{
+		"2023-11-14T22:13:20Z/..":                   24 * time.Hour,
+		"2023-11-14T22:13:20Z/2023-11-14T23:13:20Z": time.Hour,
+		"whatever a later build writes":             24 * time.Hour, // since the op was written
+	} {
+		c.now = time.Unix(1_700_000_000, 0).UTC()
+		id := fmt.Sprintf("%d_s", len(c.ops)+1)
+		c.apply(id, crdt.Set("stage", crdt.String("2_current")), crdt.Set("agent", crdt.String("far")), crdt.Set("claim", crdt.String(text)))
+		c.now = c.now.Add(lasts - 10*time.Second)
+		if _, err := c.claim(id, "a", 0); code(err) != pipeline.CodeHeld {
+			t.Errorf("%q: within its time: %v", text, err)
+		}
+		c.now = c.now.Add(20 * time.Second)
+		if won, err := c.claim(id, "a", 0); err != nil || won.TakenFrom != "far" {
+			t.Errorf("%q: after its time: %+v, %v", text, won, err)
+		}
+	}
+}
+
+// TestClaimNeedsOneWriter: an agent that was written by another op than the claim
+// ends it, in whatever order the two came.
+func TestClaimNeedsOneWriter(t *testing.T) {
+	c := newClaimer(t)
+	c.write("1_s", stage(pipeline.Backlog))
+	c.mustClaim("1_s", "a", 0)
+	c.apply("1_s", crdt.Set("agent", crdt.String("z")))
+	if got := c.story("1_s"); got.Agent != "z" || got.Claim != nil {
+		t.Errorf("got agent %s, claim %+v", got.Agent, got.Claim)
+	}
+	err := c.change(func(tx *pipeline.Tx) error { return tx.ExpectClaim("1_s", c.ops[1].ID.String()) })
+	c.refused(err, pipeline.CodeStale)
+	var stale *pipeline.Error
+	if !errors.As(err, &stale) || stale.Current == nil || stale.Current.Agent != "z" {
+		t.Errorf("got %v, want an error that shows the story", err)
+	}
+}
