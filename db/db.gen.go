@@ -36,6 +36,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.createIdentityStmt, err = db.PrepareContext(ctx, CreateIdentity); err != nil {
 		return nil, fmt.Errorf("error preparing query CreateIdentity: %w", err)
 	}
+	if q.dropLeaseStmt, err = db.PrepareContext(ctx, DropLease); err != nil {
+		return nil, fmt.Errorf("error preparing query DropLease: %w", err)
+	}
+	if q.dropLeasesBeforeStmt, err = db.PrepareContext(ctx, DropLeasesBefore); err != nil {
+		return nil, fmt.Errorf("error preparing query DropLeasesBefore: %w", err)
+	}
 	if q.epochStmt, err = db.PrepareContext(ctx, Epoch); err != nil {
 		return nil, fmt.Errorf("error preparing query Epoch: %w", err)
 	}
@@ -50,6 +56,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.lastArrivalStmt, err = db.PrepareContext(ctx, LastArrival); err != nil {
 		return nil, fmt.Errorf("error preparing query LastArrival: %w", err)
+	}
+	if q.leaseOfStmt, err = db.PrepareContext(ctx, LeaseOf); err != nil {
+		return nil, fmt.Errorf("error preparing query LeaseOf: %w", err)
 	}
 	if q.moveHomeStmt, err = db.PrepareContext(ctx, MoveHome); err != nil {
 		return nil, fmt.Errorf("error preparing query MoveHome: %w", err)
@@ -71,6 +80,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.opsToVerifyStmt, err = db.PrepareContext(ctx, OpsToVerify); err != nil {
 		return nil, fmt.Errorf("error preparing query OpsToVerify: %w", err)
+	}
+	if q.putLeaseStmt, err = db.PrepareContext(ctx, PutLease); err != nil {
+		return nil, fmt.Errorf("error preparing query PutLease: %w", err)
+	}
+	if q.renewLeasesStmt, err = db.PrepareContext(ctx, RenewLeases); err != nil {
+		return nil, fmt.Errorf("error preparing query RenewLeases: %w", err)
 	}
 	if q.repairOpStmt, err = db.PrepareContext(ctx, RepairOp); err != nil {
 		return nil, fmt.Errorf("error preparing query RepairOp: %w", err)
@@ -118,6 +133,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing createIdentityStmt: %w", cerr)
 		}
 	}
+	if q.dropLeaseStmt != nil {
+		if cerr := q.dropLeaseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropLeaseStmt: %w", cerr)
+		}
+	}
+	if q.dropLeasesBeforeStmt != nil {
+		if cerr := q.dropLeasesBeforeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropLeasesBeforeStmt: %w", cerr)
+		}
+	}
 	if q.epochStmt != nil {
 		if cerr := q.epochStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing epochStmt: %w", cerr)
@@ -141,6 +166,11 @@ func (q *Queries) Close() error {
 	if q.lastArrivalStmt != nil {
 		if cerr := q.lastArrivalStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lastArrivalStmt: %w", cerr)
+		}
+	}
+	if q.leaseOfStmt != nil {
+		if cerr := q.leaseOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing leaseOfStmt: %w", cerr)
 		}
 	}
 	if q.moveHomeStmt != nil {
@@ -176,6 +206,16 @@ func (q *Queries) Close() error {
 	if q.opsToVerifyStmt != nil {
 		if cerr := q.opsToVerifyStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing opsToVerifyStmt: %w", cerr)
+		}
+	}
+	if q.putLeaseStmt != nil {
+		if cerr := q.putLeaseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putLeaseStmt: %w", cerr)
+		}
+	}
+	if q.renewLeasesStmt != nil {
+		if cerr := q.renewLeasesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing renewLeasesStmt: %w", cerr)
 		}
 	}
 	if q.repairOpStmt != nil {
@@ -256,11 +296,14 @@ type Queries struct {
 	appendOpStmt          *sql.Stmt
 	appendRepairStmt      *sql.Stmt
 	createIdentityStmt    *sql.Stmt
+	dropLeaseStmt         *sql.Stmt
+	dropLeasesBeforeStmt  *sql.Stmt
 	epochStmt             *sql.Stmt
 	identitiesStmt        *sql.Stmt
 	indexedOpsStmt        *sql.Stmt
 	keyCountStmt          *sql.Stmt
 	lastArrivalStmt       *sql.Stmt
+	leaseOfStmt           *sql.Stmt
 	moveHomeStmt          *sql.Stmt
 	opAtStmt              *sql.Stmt
 	opReceiptStmt         *sql.Stmt
@@ -268,6 +311,8 @@ type Queries struct {
 	opSignatureAnySeqStmt *sql.Stmt
 	opsAfterStmt          *sql.Stmt
 	opsToVerifyStmt       *sql.Stmt
+	putLeaseStmt          *sql.Stmt
+	renewLeasesStmt       *sql.Stmt
 	repairOpStmt          *sql.Stmt
 	repairsStmt           *sql.Stmt
 	seedsStmt             *sql.Stmt
@@ -285,11 +330,14 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		appendOpStmt:          q.appendOpStmt,
 		appendRepairStmt:      q.appendRepairStmt,
 		createIdentityStmt:    q.createIdentityStmt,
+		dropLeaseStmt:         q.dropLeaseStmt,
+		dropLeasesBeforeStmt:  q.dropLeasesBeforeStmt,
 		epochStmt:             q.epochStmt,
 		identitiesStmt:        q.identitiesStmt,
 		indexedOpsStmt:        q.indexedOpsStmt,
 		keyCountStmt:          q.keyCountStmt,
 		lastArrivalStmt:       q.lastArrivalStmt,
+		leaseOfStmt:           q.leaseOfStmt,
 		moveHomeStmt:          q.moveHomeStmt,
 		opAtStmt:              q.opAtStmt,
 		opReceiptStmt:         q.opReceiptStmt,
@@ -297,6 +345,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		opSignatureAnySeqStmt: q.opSignatureAnySeqStmt,
 		opsAfterStmt:          q.opsAfterStmt,
 		opsToVerifyStmt:       q.opsToVerifyStmt,
+		putLeaseStmt:          q.putLeaseStmt,
+		renewLeasesStmt:       q.renewLeasesStmt,
 		repairOpStmt:          q.repairOpStmt,
 		repairsStmt:           q.repairsStmt,
 		seedsStmt:             q.seedsStmt,

@@ -23,6 +23,13 @@ type CrdtOp struct {
 	ReceivedAt int64
 }
 
+type Lease struct {
+	Claim     []byte
+	Session   string
+	Seconds   int64
+	ExpiresAt int64
+}
+
 type Repair struct {
 	ID         int64
 	OpID       []byte

@@ -32,7 +32,7 @@ func someOps(t *testing.T, path string) {
 // olderSchema is someOps by an older build.
 func olderSchema(t *testing.T, path string) {
 	someOps(t, path)
-	for _, s := range []string{"DROP TABLE trust_decisions", "DROP TABLE repairs", "PRAGMA user_version = 1"} {
+	for _, s := range []string{"DROP TABLE leases", "DROP TABLE trust_decisions", "DROP TABLE repairs", "PRAGMA user_version = 1"} {
 		execRaw(t, path, s)
 	}
 }

@@ -57,7 +57,7 @@ func TestSettings(t *testing.T) {
 	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
 	for pragma, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "1", "checkpoint_fullfsync": "1",
-		"busy_timeout": "10000", "user_version": "3", "application_id": fmt.Sprint(applicationID),
+		"busy_timeout": "10000", "user_version": "4", "application_id": fmt.Sprint(applicationID),
 	} {
 		var got string
 		if err := l.conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
@@ -223,10 +223,14 @@ func TestOlderSchema(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "p.db")
 		key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, ed25519.SeedSize))
 		author := crdt.AuthorOf(key)
+		home, here := "", ""
+		if version >= homesSchema {
+			home, here = ", machine, path", ", '', '"+path+"'"
+		}
 		statements := []string{
 			"PRAGMA journal_mode = WAL", strings.Join(migrations.All()[:version], "\n"),
 			fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version),
-			fmt.Sprintf("INSERT INTO crdt_node_identity VALUES (1, x'%x', x'%s', 1)", key.Seed(), author),
+			fmt.Sprintf("INSERT INTO crdt_node_identity (id, seed, author, created_at%s) VALUES (1, x'%x', x'%s', 1%s)", home, key.Seed(), author, here),
 		}
 		var want []Row
 		for i, name := range []string{"a", "b"} {

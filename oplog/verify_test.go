@@ -128,7 +128,7 @@ func TestVerifyNamesEachFault(t *testing.T) {
 		"repair of nothing":      {`UPDATE repairs SET op_id = zeroblob(32)`, "repair 0"},
 		"repair taken out":       {`UPDATE repairs SET id = 2`, "repair 0"},
 		"one table less":         {`DROP TABLE repairs`, "repair 0"},
-		"older schema":           {`DROP TABLE repairs; DROP TABLE trust_decisions; PRAGMA user_version = 1`, ""},
+		"older schema":           {`DROP TABLE leases; DROP TABLE repairs; DROP TABLE trust_decisions; PRAGMA user_version = 1`, ""},
 		"backup":                 {`PRAGMA journal_mode = DELETE`, ""},
 		"all rows taken out":     {`DELETE FROM crdt_ops; DELETE FROM repairs`, ""},
 		"op_id of no ID":         {`PRAGMA ignore_check_constraints = 1; UPDATE crdt_ops SET op_id = x'00' WHERE arrival = 12`, "column 12, sqlite 0"},

@@ -99,6 +99,10 @@ var faultOperations = []faultOperation{
 		c.view()
 		c.armed(func() { c.updates(8); c.view(); c.update("11_s") })
 	}},
+	{"claim", someStories, func(c *faultCase) {
+		c.view()
+		c.armed(func() { c.claim("2_s"); c.claim("2_s"); c.view(); c.claim("3_s") })
+	}},
 	{"import", damagedStories, func(c *faultCase) {
 		c.view()
 		c.armed(func() { c.imports(); c.imports() })

@@ -20,8 +20,9 @@ type Write struct {
 	// The rest belongs to the writer until done is closed, then to the caller.
 	story  pipeline.Story
 	err    error
-	op     *crdt.Op // nil: there is nothing to write
+	op     *crdt.Op // nil: there is no op to write
 	signed crdt.SignedOp
+	leases []pipeline.LeaseChange
 }
 
 // Submit puts a change at the end of the replica's queue and returns at once.

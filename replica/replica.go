@@ -28,6 +28,12 @@ type Config struct {
 	// LockTimeout bounds a write's wait for other writers; 0 means
 	// DefaultLockTimeout.
 	LockTimeout time.Duration
+	// Session names this process among all that ever open the database, for leases
+	// that follow its life. Empty: its claims are not renewed.
+	Session string
+	// LeaseGrace is how long such a claim outlives the process; 0 means
+	// DefaultLeaseGrace.
+	LeaseGrace time.Duration
 	// Sync makes durable what was written to a file; nil: fdatasync(2).
 	Sync   func(*os.File) error
 	Logger *slog.Logger
@@ -49,8 +55,10 @@ type Replica struct {
 	writing *oplog.Lock
 	// committing: the writer has the lock, or waits for the disk.
 	committing atomic.Bool
-	life       context.Context // of the writer
+	life       context.Context // of the writer and the keeper of leases
 	end        context.CancelFunc
+	keeper     sync.Once      // starts it, when there is a lease to keep
+	keeping    sync.WaitGroup // for its end
 
 	mu     sync.Mutex // guards all below
 	log    *oplog.Log // nil until opened
@@ -88,6 +96,9 @@ func New(cfg Config) *Replica {
 	if cfg.LockTimeout == 0 {
 		cfg.LockTimeout = DefaultLockTimeout
 	}
+	if cfg.LeaseGrace == 0 {
+		cfg.LeaseGrace = DefaultLeaseGrace
+	}
 	r := &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path), watchers: make(map[*watcher]struct{})}
 	r.life, r.end = context.WithCancel(context.Background())
 	r.queue.run = r.writeQueued
@@ -103,6 +114,7 @@ func (r *Replica) Close() error {
 	r.mu.Unlock()
 	r.watching.Wait()
 	r.queue.writer.Wait()
+	r.keeping.Wait()
 	r.writing.Close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -141,6 +153,7 @@ func (r *Replica) drop() {
 // holds mu.
 func (r *Replica) forget() {
 	r.state, r.cursor, r.pending = pipeline.NewState(r.trusted...), cursor{}, 0
+	r.state.UseLeases(leases{r})
 	r.synced = 0
 	r.odd = make(map[crdt.OpID]rowState)
 }

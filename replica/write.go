@@ -291,7 +291,7 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 			more := take(maxGroup - len(group))
 			group = append(group, more...)
 			for _, w := range more {
-				if err := r.edit(w); err != nil {
+				if err := r.edit(tx, w); err != nil {
 					return err
 				}
 				if w.op != nil {
@@ -313,13 +313,15 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 }
 
 // edit asks the change for its edits, on the state as those before it leave
-// it, and applies them. An error is not the change's own, which stands in w.err.
-func (r *Replica) edit(w *Write) error {
-	w.op, w.story, w.err = nil, pipeline.Story{}, nil
+// it, and applies them. Leases are stored at once, since those after it may ask for
+// them. An error is not the change's own, which stands in w.err.
+func (r *Replica) edit(into *oplog.Tx, w *Write) error {
+	w.op, w.story, w.err, w.leases = nil, pipeline.Story{}, nil, nil
 	tx := r.state.NewTx()
 	if w.err = ask(w.fn, tx); w.err != nil {
 		return nil
 	}
+	w.leases = tx.Leases()
 	if len(tx.Edits()) > 0 {
 		op := r.draft(w.agent, tx)
 		if w.signed, w.err = crdt.Seal(op, r.author); w.err != nil {
@@ -329,6 +331,9 @@ func (r *Replica) edit(w *Write) error {
 			return fmt.Errorf("apply an op of our own: %w", err)
 		}
 		w.op = op
+	}
+	if err := r.putLeases(into, w); err != nil {
+		return err
 	}
 	w.story, w.err = r.state.Story(tx.Story())
 	return nil

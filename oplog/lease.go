@@ -1,0 +1,77 @@
+package oplog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/db"
+)
+
+// Lease says how long a claim lasts: this replica's own knowledge, no part of any
+// op.
+type Lease struct {
+	// Session is the process that renews the lease while it lives; may be empty.
+	Session string
+	// Seconds is how long the lease lasts each time it is asked for; 0: as long as
+	// Session lives, and a grace.
+	Seconds int64
+	// Ends is when others may take the story over.
+	Ends time.Time
+}
+
+// leaseMemory is how long a lease that has ended is kept. Without its row a claim
+// counts as one from another replica, which by then has ended, too.
+const leaseMemory = 30 * 24 * time.Hour
+
+// Lease returns the lease of the claim that the op made, or false if there is
+// none. Inside a Write it sees the transaction's own.
+func (l *Log) Lease(ctx context.Context, claim crdt.OpID) (Lease, bool, error) {
+	row, err := l.queries.LeaseOf(context.WithoutCancel(ctx), claim[:])
+	if errors.Is(err, sql.ErrNoRows) {
+		return Lease{}, false, nil
+	}
+	if err != nil {
+		return Lease{}, false, l.fail("read lease", err)
+	}
+	return Lease{Session: row.Session, Seconds: row.Seconds, Ends: time.UnixMilli(row.ExpiresAt).UTC()}, true, nil
+}
+
+// PutLease stores the lease of a claim, or a new one.
+func (tx *Tx) PutLease(claim crdt.OpID, lease Lease) error {
+	err := tx.log.queries.PutLease(tx.ctx, db.PutLeaseParams{
+		Claim:     claim[:],
+		Session:   lease.Session,
+		Seconds:   lease.Seconds,
+		ExpiresAt: lease.Ends.UnixMilli(),
+	})
+	return tx.changed("store lease", err)
+}
+
+// DropLease forgets the lease of a claim that has ended, and those that ended
+// long ago.
+func (tx *Tx) DropLease(claim crdt.OpID) error {
+	err := tx.log.queries.DropLease(tx.ctx, claim[:])
+	if err == nil {
+		err = tx.log.queries.DropLeasesBefore(tx.ctx, tx.log.cfg.Now().Add(-leaseMemory).UnixMilli())
+	}
+	return tx.changed("forget lease", err)
+}
+
+// RenewLeases gives the leases that follow the session's life a new end, and
+// returns how many there are.
+func (tx *Tx) RenewLeases(session string, ends time.Time) (int64, error) {
+	n, err := tx.log.queries.RenewLeases(tx.ctx, db.RenewLeasesParams{ExpiresAt: ends.UnixMilli(), Session: session})
+	return n, tx.changed("renew leases", err)
+}
+
+// changed notes that the transaction has something to commit.
+func (tx *Tx) changed(what string, err error) error {
+	if err != nil {
+		return tx.log.fail(what, err)
+	}
+	tx.appended++
+	return nil
+}

@@ -1,0 +1,21 @@
+-- name: LeaseOf :one
+-- LeaseOf returns the lease of a claim.
+SELECT session, seconds, expires_at FROM leases WHERE claim = ?;
+
+-- name: PutLease :exec
+-- PutLease stores the lease of a claim, or a new end of it.
+INSERT INTO leases (claim, session, seconds, expires_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (claim) DO UPDATE
+SET session = excluded.session, seconds = excluded.seconds, expires_at = excluded.expires_at;
+
+-- name: DropLease :exec
+-- DropLease forgets the lease of a claim that has ended.
+DELETE FROM leases WHERE claim = ?;
+
+-- name: DropLeasesBefore :exec
+-- DropLeasesBefore forgets leases that ended long ago.
+DELETE FROM leases WHERE expires_at < ?;
+
+-- name: RenewLeases :execrows
+-- RenewLeases gives all leases that follow a session's life a new end.
+UPDATE leases SET expires_at = ? WHERE session = ? AND seconds = 0;

@@ -1,0 +1,204 @@
+package replica_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// clock is a clock that a test sets.
+type clock struct{ offset atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+
+func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
+
+func newSession(t *testing.T, path, name string, grace time.Duration, c *clock) *replica.Replica {
+	t.Helper()
+	r := replica.New(replica.Config{
+		Path: path, Now: c.now, Rand: rand.Reader, Session: name, LeaseGrace: grace,
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+func claim(r *replica.Replica, id, agent string, seconds int64) (won pipeline.Claimed, story pipeline.Story, err error) {
+	story, err = r.Update(context.Background(), agent, func(tx *pipeline.Tx) (err error) {
+		won, err = tx.Claim(id, r.ClaimOptions(agent, seconds))
+		return err
+	})
+	return won, story, err
+}
+
+// TestLeaseFollowsItsSession: the lease of a session that lives goes on however
+// long it works, also when the clock jumps as after a sleep of the machine; when
+// the session has ended others get the story after the grace, not before.
+func TestLeaseFollowsItsSession(t *testing.T) {
+	const grace = 10 * time.Second
+	path := filepath.Join(t.TempDir(), "p.db")
+	var c clock
+	a, b := newSession(t, path, "a", grace, &c), newSession(t, path, "b", grace, &c)
+	create(t, a, "1_s")
+	if _, story, err := claim(a, "1_s", "coder-a", 0); err != nil || story.Claim == nil || story.Claim.Lease.Session != "a" {
+		t.Fatalf("got %+v (%v)", story.Claim, err)
+	}
+	ops := opCount(t, b)
+	for _, jump := range []time.Duration{grace / 2, grace / 2, grace / 2, time.Hour} {
+		c.advance(jump)
+		for { // until it is renewed; never, if nobody does: then the test times out
+			story, err := read(t, b, "1_s")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if story.Claim.Live(c.now().Add(grace * 3 / 4)) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if _, _, err := claim(b, "1_s", "coder-b", 0); code(err) != pipeline.CodeHeld {
+			t.Fatalf("while the session of coder-a lives: got %v, want code held", err)
+		}
+	}
+	if n := opCount(t, b); n != ops {
+		t.Errorf("renewing wrote %d ops", n-ops)
+	}
+
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	story, err := read(t, b, "1_s")
+	if err != nil || story.Claim == nil || !story.Claim.Live(c.now().Add(grace/2)) {
+		t.Errorf("after the end of the session: claim %+v (%v), want one that lasts for the grace", story.Claim, err)
+	}
+	c.advance(grace)
+	won, _, err := claim(b, "1_s", "coder-b", 0)
+	if err != nil || won.TakenFrom != "coder-a" {
+		t.Errorf("after the grace: %+v (%v)", won, err)
+	}
+}
+
+// TestSessionComesBack: an agent whose session died finds its story, and its new
+// session keeps it from then on.
+func TestSessionComesBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	var c clock
+	a := newSession(t, path, "a", time.Minute, &c)
+	create(t, a, "1_s")
+	_, before, err := claim(a, "1_s", "coder", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := newSession(t, path, "a2", time.Minute, &c)
+	won, after, err := claim(again, "1_s", "coder", 0)
+	if err != nil || !won.Renewed || !won.OtherSession || after.Claim.Token != before.Claim.Token || after.Claim.Lease.Session != "a2" {
+		t.Errorf("got %+v, claim %+v (%v), want the same claim kept by the new session", won, after.Claim, err)
+	}
+	if won, _, err := claim(again, "1_s", "coder", 0); err != nil || !won.Renewed || won.OtherSession {
+		t.Errorf("once more: %+v (%v)", won, err)
+	}
+}
+
+// TestLeaseForSeconds: a lease for some time is renewed by nobody but who asks.
+func TestLeaseForSeconds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	var c clock
+	a, b := newSession(t, path, "a", time.Minute, &c), newSession(t, path, "b", time.Minute, &c)
+	create(t, a, "1_s")
+	for range 2 {
+		if _, _, err := claim(a, "1_s", "coder-a", 600); err != nil {
+			t.Fatal(err)
+		}
+		c.advance(590 * time.Second)
+		if _, _, err := claim(b, "1_s", "coder-b", 0); code(err) != pipeline.CodeHeld {
+			t.Errorf("after 590 s: got %v, want code held", err)
+		}
+	}
+	c.advance(11 * time.Second)
+	if won, _, err := claim(b, "1_s", "coder-b", 0); err != nil || won.TakenFrom != "coder-a" {
+		t.Errorf("after 601 s: %+v (%v)", won, err)
+	}
+}
+
+// TestOneClaimerWins: of many that claim one story at once, in one process and in
+// several, one wins, and each that claims the next story gets another one.
+func TestOneClaimerWins(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	var c clock
+	var sessions []*replica.Replica
+	for _, name := range []string{"a", "b", "c"} {
+		sessions = append(sessions, newSession(t, path, name, time.Minute, &c))
+	}
+	ids := []string{"1_s", "2_s", "3_s", "4_s", "5_s", "6_s", "7_s", "8_s", "9_s", "10_s", "11_s", "12_s"}
+	for _, id := range ids {
+		create(t, sessions[0], id)
+	}
+	var wins atomic.Int64
+	var mu sync.Mutex
+	got := make(map[string]string)
+	var claimers sync.WaitGroup
+	for i := range 12 {
+		r, agent := sessions[i%3], string(rune('a'+i))
+		claimers.Go(func() {
+			if _, _, err := claim(r, "1_s", agent, 0); err == nil {
+				wins.Add(1)
+			} else if code(err) != pipeline.CodeHeld {
+				t.Error(err)
+			}
+			story, err := r.Update(context.Background(), agent, func(tx *pipeline.Tx) error {
+				_, err := tx.ClaimNext(nil, r.ClaimOptions(agent, 0))
+				return err
+			})
+			if err != nil && code(err) != pipeline.CodeNotNow {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil && got[story.ID] != "" {
+				t.Errorf("%s was given to %s and %s", story.ID, got[story.ID], agent)
+			}
+			got[story.ID] = agent
+		})
+	}
+	claimers.Wait()
+	if wins.Load() > 1 {
+		t.Errorf("%d of 12 won 1_s, want 1 at most", wins.Load())
+	}
+	for _, id := range ids {
+		story, err := read(t, sessions[0], id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if claimed := got[id]; claimed != "" && story.Agent != claimed {
+			t.Errorf("%s was given to %s, but %q has it", id, claimed, story.Agent)
+		}
+	}
+}
+
+// opCount returns the number of ops applied.
+func opCount(t *testing.T, r *replica.Replica) (n int) {
+	t.Helper()
+	err := r.View(context.Background(), func(s *pipeline.State) error { n = s.Doc().Len(); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// code returns the code of a domain error.
+func code(err error) pipeline.Code {
+	var e *pipeline.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
