@@ -45,6 +45,29 @@ func newItem(s pipeline.Story) item {
 	return it
 }
 
+// itemClaim is who holds a story, and for how long.
+type itemClaim struct {
+	Agent            string `json:"agent"`
+	Since            string `json:"since,omitempty" jsonschema_description:"RFC 3339, UTC"`
+	ExpiresInSeconds int64  `json:"expires_in_seconds" jsonschema_description:"then others may take it over; a living session renews it"`
+}
+
+func newItemClaim(c *pipeline.Claim, now time.Time) *itemClaim {
+	if c == nil {
+		return nil
+	}
+	claim := &itemClaim{Agent: c.Agent, ExpiresInSeconds: secondsLeft(c, now)}
+	if !c.Since.IsZero() {
+		claim.Since = c.Since.Format(time.RFC3339)
+	}
+	return claim
+}
+
+// secondsLeft rounds down: who counts on it must not come too late.
+func secondsLeft(c *pipeline.Claim, now time.Time) int64 {
+	return max(0, int64(c.Lease.Ends.Sub(now)/time.Second))
+}
+
 // orEmpty keeps a nil slice out of JSON: clients want an array where the
 // schema says array.
 func orEmpty[T any](s []T) []T {

@@ -11,7 +11,8 @@ type readItemIn struct {
 }
 
 type readItemOut struct {
-	Item item `json:"item"`
+	Item  item       `json:"item"`
+	Claim *itemClaim `json:"claim,omitempty"`
 }
 
 var readItem = define(definition[readItemIn, readItemOut]{
@@ -24,6 +25,7 @@ var readItem = define(definition[readItemIn, readItemOut]{
 		err = s.view(ctx, func(p *pipeline.State) error {
 			story, err := p.Story(in.StoryID)
 			out.Item = newItem(story)
+			out.Claim = newItemClaim(story.Claim, s.now())
 			return err
 		})
 		return out, err

@@ -27,8 +27,8 @@ var update = flag.Bool("update", false, "rewrite schemas/ and the README's tool 
 func TestSchemasAreCurrent(t *testing.T) {
 	want := map[string]string{}
 	for _, tl := range all() {
-		want[tl.name+".input.json"] = generateSchema(t, tl.in)
-		want[tl.name+".output.json"] = generateSchema(t, tl.out)
+		want[tl.name+".input.json"] = generateSchema(t, tl.in, false)
+		want[tl.name+".output.json"] = generateSchema(t, tl.out, tl.name != readItem.name)
 	}
 	dir := filepath.Join("..", "schemas")
 	have, err := filepath.Glob(filepath.Join(dir, "*.json"))
@@ -67,11 +67,19 @@ func golden(t *testing.T, path, text string) {
 	}
 }
 
-func generateSchema(t *testing.T, v any) string {
+// generateSchema returns the schema of v's type. Many tools answer an item, and
+// every session pays for each word of their schemas: a terse one describes it in
+// types alone, and read_item says what they mean.
+func generateSchema(t *testing.T, v any, terse bool) string {
 	t.Helper()
 	r := jsonschema.Reflector{DoNotReference: true, Anonymous: true, Mapper: mapTypes}
 	s := r.Reflect(v)
 	s.Version = ""
+	if it, ok := s.Properties.Get("item"); ok && terse {
+		for p := range it.Properties.FromOldest() {
+			it.Properties.Value(p).Description = ""
+		}
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -96,7 +104,7 @@ func TestSchemasSuitHosts(t *testing.T) {
 	for _, tl := range all() {
 		for _, v := range []any{tl.in, tl.out} {
 			var s map[string]any
-			if err := json.Unmarshal([]byte(generateSchema(t, v)), &s); err != nil {
+			if err := json.Unmarshal([]byte(generateSchema(t, v, false)), &s); err != nil {
 				t.Fatal(err)
 			}
 			if s["type"] != "object" {
@@ -146,7 +154,7 @@ func TestStageEnumIsTheTable(t *testing.T) {
 		var s struct {
 			Properties map[string]struct{ Enum []any }
 		}
-		if err := json.Unmarshal([]byte(generateSchema(t, tl.in)), &s); err != nil {
+		if err := json.Unmarshal([]byte(generateSchema(t, tl.in, false)), &s); err != nil {
 			t.Fatal(err)
 		}
 		if stage, ok := s.Properties["stage"]; ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
@@ -42,7 +43,7 @@ type service struct {
 // update makes one change to a story, if the story still is as the caller saw
 // it, should the caller say how that was, and returns it as the change left it.
 func (s *service) update(ctx context.Context, id string, ifRev *string, edit func(*pipeline.Tx) error) (item, error) {
-	change := s.replica.Submit(s.agent, func(tx *pipeline.Tx) error {
+	story, err := s.changeAs(ctx, s.agent, func(tx *pipeline.Tx) error {
 		if ifRev != nil {
 			if err := tx.Expect(id, *ifRev); err != nil {
 				return err
@@ -50,10 +51,27 @@ func (s *service) update(ctx context.Context, id string, ifRev *string, edit fun
 		}
 		return edit(tx)
 	})
-	stdio.HandOver(ctx) // the next call may come into the same commit
-	story, err := change.Wait(ctx)
 	return newItem(story), err
 }
+
+// changeAs makes one change to a story in the name of an agent, and returns the
+// story as the change left it.
+func (s *service) changeAs(ctx context.Context, agent string, edit func(*pipeline.Tx) error) (pipeline.Story, error) {
+	change := s.replica.Submit(agent, edit)
+	stdio.HandOver(ctx) // the next call may come into the same commit
+	return change.Wait(ctx)
+}
+
+// who returns the agent that calls: the one it names, or the one that the server
+// was started for.
+func (s *service) who(agent *string) string {
+	if agent != nil && *agent != "" {
+		return *agent
+	}
+	return s.agent
+}
+
+func (s *service) now() time.Time { return s.replica.Now() }
 
 // view reads the pipeline as the calls before this one leave it.
 func (s *service) view(ctx context.Context, fn func(*pipeline.State) error) error {

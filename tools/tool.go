@@ -55,7 +55,7 @@ func define[In, Out any](d definition[In, Out]) tool {
 
 // all returns the tools in the order in which people read about them.
 func all() []tool {
-	return []tool{writeItem, readItem, listItems, setBlocked, bumpRetry}
+	return []tool{writeItem, readItem, listItems, claimItem, advanceItem, releaseItem, setBlocked, bumpRetry}
 }
 
 // mcpTool returns the tool as the protocol describes it, and the checker of

@@ -19,6 +19,7 @@ type writeItemIn struct {
 	After      *string        `json:"after,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly behind this story_id; \"\" for first. New stories go last"`
 	Before     *string        `json:"before,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly before this story_id; \"\" for first"`
 	IfRev      *string        `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
+	Claim      *string        `json:"claim,omitempty" jsonschema_description:"as claim_item gave it: refused if it has ended"`
 }
 
 // storyNumber is the number a story ID begins with.
@@ -45,7 +46,6 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 	name:        "write_item",
 	title:       "Write a story",
 	description: "Create a story (with a name alone it gets the next number, in 1_backlog) or update the given fields, all at once. Omitted fields stay; \"\" and [] clear. Take a story: agent, stage 2_current and if_rev.",
-	idempotent:  true,
 	handle: func(ctx context.Context, s *service, in writeItemIn) (out writeItemOut, err error) {
 		changes := pipeline.Changes{
 			Stage:      (*pipeline.Stage)(in.Stage),
@@ -56,6 +56,8 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 			DependsOn:  numbers(in.DependsOn),
 			After:      in.After,
 			Before:     in.Before,
+			By:         s.agent,
+			Informed:   in.IfRev != nil || in.Claim != nil,
 		}
 		if in.StoryID == nil {
 			err = s.create(ctx, in, changes, &out)
@@ -65,6 +67,11 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 			return out, &pipeline.Error{Code: pipeline.CodeInvalid, Message: "type is given with a story_id", Next: "leave out type to write this story, or story_id to create one with the next number"}
 		}
 		out.Item, err = s.update(ctx, *in.StoryID, in.IfRev, func(tx *pipeline.Tx) (err error) {
+			if in.Claim != nil {
+				if err := tx.ExpectClaim(*in.StoryID, *in.Claim); err != nil {
+					return err
+				}
+			}
 			out.Created, out.Changed, err = tx.Write(*in.StoryID, changes)
 			return err
 		})
@@ -78,8 +85,8 @@ func (s *service) create(ctx context.Context, in writeItemIn, changes pipeline.C
 	switch {
 	case in.Name == nil || strings.TrimSpace(*in.Name) == "":
 		return &pipeline.Error{Code: pipeline.CodeInvalid, Message: "there is no story_id and no name", Next: "give the story_id of a story to update it, or a name to create one with the next number"}
-	case in.IfRev != nil:
-		return &pipeline.Error{Code: pipeline.CodeInvalid, Message: "if_rev is of an item, and there is no story_id", Next: "give the story_id too, or leave if_rev out to create a story"}
+	case in.IfRev != nil || in.Claim != nil:
+		return &pipeline.Error{Code: pipeline.CodeInvalid, Message: "if_rev and claim are of an item, and there is no story_id", Next: "give the story_id too, or leave them out to create a story"}
 	}
 	if changes.Stage == nil {
 		backlog := pipeline.Backlog

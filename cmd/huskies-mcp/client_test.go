@@ -33,11 +33,14 @@ func TestToolsList(t *testing.T) {
 	}
 	type hints struct{ readOnly, destructive, idempotent, openWorld bool }
 	want := map[string]hints{
-		"write_item":  {idempotent: true},
-		"read_item":   {readOnly: true, idempotent: true},
-		"list_items":  {readOnly: true, idempotent: true},
-		"set_blocked": {idempotent: true},
-		"bump_retry":  {},
+		"write_item":   {}, // it may create
+		"read_item":    {readOnly: true, idempotent: true},
+		"list_items":   {readOnly: true, idempotent: true},
+		"set_blocked":  {idempotent: true},
+		"bump_retry":   {},
+		"claim_item":   {},
+		"advance_item": {},
+		"release_item": {},
 	}
 	got := map[string]hints{}
 	for _, tool := range tools.Tools {

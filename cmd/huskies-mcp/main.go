@@ -69,6 +69,7 @@ type options struct {
 	agent       string
 	maxRetries  string
 	lockTimeout string
+	leaseGrace  string
 	logLevel    string
 }
 
@@ -99,6 +100,7 @@ the repository.`,
 	flags.StringVar(&opts.agent, "agent", "", "name of the agent that asks, for the history (HUSKIES_AGENT)")
 	flags.StringVar(&opts.maxRetries, "max-retries", "", fmt.Sprintf("retry count at which bump_retry blocks a story, 0 for never (HUSKIES_MAX_RETRIES, default %d)", tools.DefaultMaxRetries))
 	flags.StringVar(&opts.lockTimeout, "lock-timeout", "", fmt.Sprintf("how long a write waits for other processes before it is refused (HUSKIES_LOCK_TIMEOUT, default %v)", replica.DefaultLockTimeout))
+	flags.StringVar(&opts.leaseGrace, "lease-grace", "", fmt.Sprintf("how long a claim outlives the session that made it (HUSKIES_LEASE_GRACE, default %v)", replica.DefaultLeaseGrace))
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
 	cmd.AddCommand(serveCommand(&opts), callCommand(&opts), logCommand(&opts), exportCommand(&opts), importCommand(&opts),
 		headsCommand(&opts), backupCommand(&opts), identityCommand(&opts), trustCommand(&opts), doctorCommand(&opts), verifyCommand(&opts), versionCommand())
@@ -144,7 +146,11 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	if env.maxRetries, err = maxRetries(opts.maxRetries, os.Getenv("HUSKIES_MAX_RETRIES")); err != nil {
 		return nil, err
 	}
-	timeout, err := lockTimeout(opts.lockTimeout, os.Getenv("HUSKIES_LOCK_TIMEOUT"))
+	timeout, err := duration("lock-timeout", opts.lockTimeout, "HUSKIES_LOCK_TIMEOUT", replica.DefaultLockTimeout)
+	if err != nil {
+		return nil, err
+	}
+	grace, err := duration("lease-grace", opts.leaseGrace, "HUSKIES_LEASE_GRACE", replica.DefaultLeaseGrace)
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +170,8 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 		Rand:        rand.Reader,
 		Machine:     machine(),
 		LockTimeout: timeout,
+		Session:     rand.Text(),
+		LeaseGrace:  grace,
 		Logger:      env.logger,
 	})
 	return env, nil
@@ -181,10 +189,11 @@ func maxRetries(flag, variable string) (int64, error) {
 	return n, nil
 }
 
-func lockTimeout(flag, variable string) (time.Duration, error) {
-	name, value := setting("--lock-timeout", flag, "HUSKIES_LOCK_TIMEOUT", variable)
+// duration reads a setting that is one.
+func duration(flagName, flag, variableName string, otherwise time.Duration) (time.Duration, error) {
+	name, value := setting("--"+flagName, flag, variableName, os.Getenv(variableName))
 	if value == "" {
-		return replica.DefaultLockTimeout, nil
+		return otherwise, nil
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d <= 0 {

@@ -1,0 +1,33 @@
+package tools
+
+import (
+	"context"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+type advanceItemIn struct {
+	StoryID string  `json:"story_id"`
+	To      *string `json:"to,omitempty" jsonschema:"enum=1_backlog,enum=2_current,enum=3_qa,enum=4_merge,enum=5_done,enum=6_archived" jsonschema_description:"default: the next stage; back to reject"`
+	Note    *string `json:"note,omitempty" jsonschema_description:"what the next one should know"`
+	Agent   *string `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"your name"`
+	Claim   *string `json:"claim,omitempty"`
+}
+
+type advanceItemOut struct {
+	Item    item     `json:"item"`
+	Changed []string `json:"changed"`
+}
+
+var advanceItem = define(definition[advanceItemIn, advanceItemOut]{
+	name:        "advance_item",
+	title:       "Move a story on",
+	description: "Move a story to the next stage and end your claim, so that the next role can take it.",
+	handle: func(ctx context.Context, s *service, in advanceItemIn) (out advanceItemOut, err error) {
+		move := move{in.StoryID, in.Agent, in.Claim, in.Note}
+		out.Item, out.Changed, err = s.move(ctx, move, func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error) {
+			return tx.Advance(in.StoryID, (*pipeline.Stage)(in.To), agent, fenced)
+		})
+		return out, err
+	},
+})
