@@ -82,7 +82,7 @@ func prepareDamage(t *testing.T, inFile bool) *damagedFile {
 	r := newReplica(t, path)
 	d := &damagedFile{folder: filepath.Join(folder, "damaged")}
 	for i := range 12 {
-		write(t, r, fmt.Sprintf("%d_s", 1+i%5), pipeline.Changes{Stage: ptr(pipeline.Current), Name: ptr(fmt.Sprint("name ", i)), DependsOn: &[]uint32{uint32(i)}})
+		write(t, r, fmt.Sprintf("%d_s", 1+i%5), pipeline.Changes{Stage: ptr(pipeline.Current), Name: ptr(fmt.Sprint("name ", i)), DependsOn: &[]uint32{uint32(100 + i)}})
 		d.right = text(t, r)
 		d.shown = append(d.shown, d.right)
 	}
