@@ -28,7 +28,7 @@ type listItemsIn struct {
 }
 
 type stageItems struct {
-	Stage string `json:"stage"`
+	Stage text   `json:"stage"`
 	Count int    `json:"count" jsonschema_description:"stories in this stage, on all pages"`
 	Items []item `json:"items"`
 }
@@ -76,7 +76,7 @@ func newListItemsOut(page pipeline.Page) (listItemsOut, error) {
 	out := listItemsOut{Stages: make([]stageItems, len(page.Stages)), Total: page.Total}
 	group := make(map[pipeline.Stage]*stageItems)
 	for i, c := range page.Stages {
-		out.Stages[i] = stageItems{Stage: string(c.Stage), Count: c.Count, Items: []item{}}
+		out.Stages[i] = stageItems{Stage: text(c.Stage), Count: c.Count, Items: []item{}}
 		group[c.Stage] = &out.Stages[i]
 	}
 	size := 0

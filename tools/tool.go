@@ -103,11 +103,11 @@ func (t *tool) handler(s *service, check *checker) server.ToolHandlerFunc {
 		}
 		args, err := check.arguments(raw)
 		if err != nil {
-			return mcp.NewToolResultError(err.Error()), nil
+			return errorResult(err.Error()), nil
 		}
 		answer, err := t.call(ctx, s, args)
 		if err != nil {
-			return s.errorResult(ctx, t.name, err)
+			return s.failed(ctx, t.name, err)
 		}
 		text, err := compactJSON(answer)
 		if err != nil {
@@ -120,9 +120,12 @@ func (t *tool) handler(s *service, check *checker) server.ToolHandlerFunc {
 	}
 }
 
-// errorResult says err to the model: what is wrong and what to do next.
+// errorResult is an answer that says what is wrong.
+func errorResult(what string) *mcp.CallToolResult { return mcp.NewToolResultError(clean(what)) }
+
+// failed says err to the model: what is wrong and what to do next.
 // Details that only help a person with access to the machine go to the log.
-func (s *service) errorResult(ctx context.Context, tool string, err error) (*mcp.CallToolResult, error) {
+func (s *service) failed(ctx context.Context, tool string, err error) (*mcp.CallToolResult, error) {
 	var domain *pipeline.Error
 	var storage *oplog.Error
 	switch {
@@ -135,15 +138,15 @@ func (s *service) errorResult(ctx context.Context, tool string, err error) (*mcp
 			}
 			text += "\ncurrent item: " + string(item)
 		}
-		return mcp.NewToolResultError(text), nil
+		return errorResult(text), nil
 	case errors.As(err, &storage):
 		s.logger.Info("storage failed; the agent was told", "tool", tool, "error", err)
-		return mcp.NewToolResultError(fmt.Sprintf("the pipeline's database failed: %v. What to do: %s", storage, storage.Next)), nil
+		return errorResult(fmt.Sprintf("the pipeline's database failed: %v. What to do: %s", storage, storage.Next)), nil
 	case ctx.Err() != nil: // cancelled by the client, which hears no answer
 		return nil, ctx.Err()
 	}
 	s.logger.Error("tool failed", "tool", tool, "error", err)
-	return mcp.NewToolResultError("huskies-mcp failed inside; its log has the details. Read the item to see whether the change was made, then repeat the call"), nil
+	return errorResult("huskies-mcp failed inside; its log has the details. Read the item to see whether the change was made, then repeat the call"), nil
 }
 
 // compactJSON encodes v on one line, with <, > and & as they are.
