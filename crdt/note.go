@@ -60,13 +60,17 @@ func (s *Story) NoteCount() int {
 }
 
 // Notes yields the notes, the last written last.
-func (s *Story) Notes() iter.Seq[NoteEntry] {
+func (s *Story) Notes() iter.Seq[NoteEntry] { return s.LastNotes(s.NoteCount()) }
+
+// LastNotes yields the last most notes, the last written last.
+func (s *Story) LastNotes(most int) iter.Seq[NoteEntry] {
 	return func(yield func(NoteEntry) bool) {
 		if s.notes == nil {
 			return
 		}
 		t := &s.doc.ops
-		for _, n := range s.notes.sorted(t) {
+		sorted := s.notes.sorted(t)
+		for _, n := range sorted[max(0, len(sorted)-most):] {
 			if !yield(NoteEntry{Op: t.id(n.by), Agent: n.agent, At: n.at, Text: n.text}) {
 				return
 			}

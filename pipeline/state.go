@@ -129,16 +129,17 @@ func (s *State) similar(id string) []string {
 // snapshot builds the story's view.
 func (s *State) snapshot(c *crdt.Story) Story {
 	st := Story{
-		ID:         c.ID(),
-		Stage:      Stage(c.Str(fieldStage)),
-		Name:       c.Str(fieldName),
-		Agent:      c.Str(fieldAgent),
-		RetryCount: c.Count(fieldRetryCount),
-		Blocked:    c.Bool(fieldBlocked),
-		DependsOn:  c.Dependencies(),
-		UpdatedAt:  time.UnixMilli(c.UpdatedAt()).UTC(),
-		Rev:        c.Rev(),
-		Place:      c.Anchor(),
+		ID:          c.ID(),
+		Stage:       Stage(c.Str(fieldStage)),
+		Name:        c.Str(fieldName),
+		Agent:       c.Str(fieldAgent),
+		RetryCount:  c.Count(fieldRetryCount),
+		Blocked:     c.Bool(fieldBlocked),
+		Description: c.Str(fieldDescription),
+		DependsOn:   c.Dependencies(),
+		UpdatedAt:   time.UnixMilli(c.UpdatedAt()).UTC(),
+		Rev:         c.Rev(),
+		Place:       c.Anchor(),
 	}
 	if st.Blocked {
 		st.BlockedReason = c.Str(fieldBlockedReason)

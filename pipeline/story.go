@@ -22,6 +22,7 @@ type Story struct {
 	Blocked    bool
 	// BlockedReason is empty while the story is not blocked.
 	BlockedReason string
+	Description   string // Markdown
 	// DependsOn are story numbers, ascending.
 	DependsOn []uint32
 	// Ready: an agent may take the story.
@@ -57,6 +58,7 @@ const (
 	fieldBlocked
 	fieldBlockedReason
 	fieldClaim
+	fieldDescription
 )
 
 // Names of the fields as ops, answers and logs have them.
@@ -68,6 +70,7 @@ const (
 	NameBlocked       = "blocked"
 	NameBlockedReason = "blocked_reason"
 	NameClaim         = "claim"
+	NameDescription   = "description"
 	NameDependsOn     = "depends_on"
 )
 
@@ -79,6 +82,7 @@ var schema = crdt.NewSchema(
 	crdt.FieldDef{Name: NameBlocked, Type: crdt.FieldBool},
 	crdt.FieldDef{Name: NameBlockedReason, Type: crdt.FieldString},
 	crdt.FieldDef{Name: NameClaim, Type: crdt.FieldString, Late: true},
+	crdt.FieldDef{Name: NameDescription, Type: crdt.FieldString, Late: true},
 )
 
 // Check returns why every pipeline refuses the op, whatever else it holds, or

@@ -16,6 +16,9 @@ const (
 	MaxName = 256
 	// MaxReason bounds a blocked_reason, in bytes: a paragraph.
 	MaxReason = 1024
+	// MaxDescription bounds a description, in bytes: some ten pages, which with a
+	// note and all other fields fit one op of crdt.MaxPayload.
+	MaxDescription = 32 << 10
 	// MaxRetryCount bounds retry_count: far beyond any use, and small enough
 	// that no sum overflows.
 	MaxRetryCount = 1_000_000
@@ -75,6 +78,10 @@ type Changes struct {
 	RetryCount *int64
 	Blocked    *bool
 	DependsOn  *[]uint32
+	// Description is Markdown.
+	Description *string
+	// Note is added to the story's notes.
+	Note *string
 	// By is the agent that writes; may be empty. Informed: it has shown that it knows
 	// the story as it is (if_rev, claim). One of the two is needed to take a story from
 	// an agent whose lease lasts.
@@ -117,8 +124,14 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	if c.DependsOn != nil {
 		tx.depend(&changed, cur.DependsOn, *c.DependsOn)
 	}
+	if c.Description != nil && cur.Description != *c.Description {
+		tx.set(&changed, NameDescription, crdt.String(*c.Description))
+	}
 	if err := tx.place(&changed, id, created, c.After, c.Before); err != nil {
 		return false, nil, err
+	}
+	if c.Note != nil {
+		tx.note(&changed, *c.Note)
 	}
 	return created, changed, nil
 }
@@ -306,6 +319,16 @@ func (c *Changes) check(id string) error {
 	}
 	if c.Agent != nil {
 		if err := checkText(NameAgent, *c.Agent, crdt.MaxAgent); err != nil {
+			return err
+		}
+	}
+	if c.Description != nil {
+		if err := checkText(NameDescription, *c.Description, MaxDescription); err != nil {
+			return err
+		}
+	}
+	if c.Note != nil {
+		if err := checkNote(*c.Note); err != nil {
 			return err
 		}
 	}

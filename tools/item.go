@@ -45,6 +45,14 @@ func newItem(s pipeline.Story) item {
 	return it
 }
 
+// formatTime returns the time as answers show it, "" for the zero time.
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
+}
+
 // itemClaim is who holds a story, and for how long.
 type itemClaim struct {
 	Agent            text   `json:"agent"`
@@ -56,11 +64,7 @@ func newItemClaim(c *pipeline.Claim, now time.Time) *itemClaim {
 	if c == nil {
 		return nil
 	}
-	claim := &itemClaim{Agent: text(c.Agent), ExpiresInSeconds: secondsLeft(c, now)}
-	if !c.Since.IsZero() {
-		claim.Since = c.Since.Format(time.RFC3339)
-	}
-	return claim
+	return &itemClaim{Agent: text(c.Agent), Since: formatTime(c.Since), ExpiresInSeconds: secondsLeft(c, now)}
 }
 
 // secondsLeft rounds down: who counts on it must not come too late.

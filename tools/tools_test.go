@@ -219,7 +219,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"write_item", `{"story_id":"10_story_login","depends_on":[1,"x"]}`, `depends_on[1] must be an integer, got the string "x" (depends_on: numbers of the stories`},
 		{"write_item", `{"story_id":"10_story_login","blocked_reason":"x"}`, `write_item has no argument "blocked_reason": set_blocked takes a reason`},
 		{"set_blocked", `{"story_id":"10_story_login","blocked":true,"blocked_reason":"x"}`, `did you mean "reason"?`},
-		{"write_item", `{"story_id":"10_story_login","title":"x","tags":[]}`, `write_item has no argument "tags": it takes story_id, after, agent, before, blocked, claim, depends_on, if_rev, name, retry_count, stage, type; write_item has no argument "title": did you mean "name"?`},
+		{"write_item", `{"story_id":"10_story_login","title":"x","tags":[]}`, `write_item has no argument "tags": it takes story_id, after, agent, before, blocked, claim, depends_on, description, if_rev, name, note, retry_count, stage, type; write_item has no argument "title": did you mean "name"?`},
 		{"write_item", `{"story_id":"10_story_login","if_rev":""}`, `if_rev is "", want at least 12 hex digits`},
 		{"write_item", `{"story_id":"10_story_login","depends_on":[-1]}`, "depends_on[0] must be at least 0, got the number -1"},
 		{"write_item", `{"story_id":"10_story_login","depends_on":[4294967296]}`, "depends_on[0] must be at most 4294967295"},
