@@ -203,6 +203,9 @@ func (s *Story) Dependencies() []uint32 {
 	return on
 }
 
+// DependsOn reports whether the story depends on the stories with the number.
+func (s *Story) DependsOn(n uint32) bool { return s.deps[n].on }
+
 // Rev returns the op that last changed the story, by [Stamp.Wins].
 func (s *Story) Rev() OpID { return s.doc.ops.id(s.last) }
 

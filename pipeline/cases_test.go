@@ -311,7 +311,8 @@ func TestWarnings(t *testing.T) {
 	w := newWriter(t)
 	w.write("1_a", pipeline.Changes{Stage: ptr(pipeline.Backlog), DependsOn: &[]uint32{2}})
 	w.write("2_b", pipeline.Changes{Stage: ptr(pipeline.Current), DependsOn: &[]uint32{3}})
-	w.write("3_c", pipeline.Changes{Stage: ptr(pipeline.Backlog), DependsOn: &[]uint32{1, 4}})
+	w.write("3_c", pipeline.Changes{Stage: ptr(pipeline.Backlog), DependsOn: &[]uint32{4}})
+	w.apply("3_c", crdt.Dep(1, true)) // as another replica may write it at the same time
 	w.write("4_d", pipeline.Changes{Stage: ptr(pipeline.Backlog), DependsOn: &[]uint32{5}})
 	w.write("5_e", stage(pipeline.Backlog))
 	warnings := func(id string, want ...string) {

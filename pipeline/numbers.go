@@ -41,12 +41,13 @@ func (s *State) indexNumber(id string) {
 	s.greatest = max(s.greatest, n)
 }
 
-// changed says that an op may have changed the story.
-func (s *State) changed(id string) {
+// changed says that an op may have changed its story.
+func (s *State) changed(op *crdt.Op) {
+	s.indexDependencies(op)
 	if len(s.shared) == 0 {
 		return
 	}
-	if n, ok := Number(id); ok && s.shared[n] != nil {
+	if n, ok := Number(op.Story); ok && s.shared[n] != nil {
 		s.shared[n].current = false
 	}
 }

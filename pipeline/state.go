@@ -17,6 +17,8 @@ type State struct {
 	numbers map[uint32][]string
 	// shared has the numbers of several stories.
 	shared map[uint32]*sharedNumber
+	// dependents holds, for each number, the IDs of the stories that depend on it.
+	dependents map[uint32]map[string]struct{}
 	// greatest is the greatest number ever used.
 	greatest uint32
 	leases   Leases // nil: none are known
@@ -26,9 +28,10 @@ type State struct {
 // others are held: they change no story.
 func NewState(trusted ...crdt.Author) *State {
 	return &State{
-		doc:     crdt.NewDoc(schema, trusted...),
-		numbers: make(map[uint32][]string),
-		shared:  make(map[uint32]*sharedNumber),
+		doc:        crdt.NewDoc(schema, trusted...),
+		numbers:    make(map[uint32][]string),
+		shared:     make(map[uint32]*sharedNumber),
+		dependents: make(map[uint32]map[string]struct{}),
 	}
 }
 
@@ -45,7 +48,7 @@ func (s *State) Apply(op *crdt.Op) (crdt.Result, error) {
 	if err == nil && s.doc.StoryCount() != before {
 		s.indexNumber(op.Story)
 	}
-	s.changed(op.Story)
+	s.changed(op)
 	s.indexReleased(res)
 	return res, err
 }
@@ -60,7 +63,7 @@ func (s *State) AssumeApplied(id crdt.OpID, seq uint64) crdt.Result {
 func (s *State) indexReleased(res crdt.Result) {
 	for _, op := range res.Released {
 		s.indexNumber(op.Story)
-		s.changed(op.Story)
+		s.changed(op)
 	}
 }
 

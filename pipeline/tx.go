@@ -121,8 +121,8 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	if c.Blocked != nil && cur.Blocked != *c.Blocked {
 		tx.block(&changed, cur, *c.Blocked, "", c.RetryCount == nil)
 	}
-	if c.DependsOn != nil {
-		tx.depend(&changed, cur.DependsOn, *c.DependsOn)
+	if err := tx.depend(&changed, cur, created, c.DependsOn); err != nil {
+		return false, nil, err
 	}
 	if c.Description != nil && cur.Description != *c.Description {
 		tx.set(&changed, NameDescription, crdt.String(*c.Description))
@@ -282,23 +282,34 @@ func (tx *Tx) block(changed *[]string, cur Story, blocked bool, reason string, z
 	}
 }
 
-// depend records the edits that turn the dependencies old into want: one per
-// number that comes or goes, so that what others add meanwhile stays.
-func (tx *Tx) depend(changed *[]string, old, want []uint32) {
+// depend records the edits that turn the story's dependencies into want, if that
+// is given: one per number that comes or goes, so that what others add meanwhile
+// stays. It refuses to close a circle, also by creating a story on whose number
+// others depend.
+func (tx *Tx) depend(changed *[]string, cur Story, created bool, want *[]uint32) error {
+	if want == nil {
+		want = &cur.DependsOn
+	}
 	before := len(tx.edits)
-	for _, n := range want {
-		if !slices.Contains(old, n) {
+	var added []uint32
+	for _, n := range *want {
+		old := slices.Contains(cur.DependsOn, n)
+		if !old {
 			tx.edits = append(tx.edits, crdt.Dep(n, true))
 		}
+		if !old || created {
+			added = append(added, n)
+		}
 	}
-	for _, n := range old {
-		if !slices.Contains(want, n) {
+	for _, n := range cur.DependsOn {
+		if !slices.Contains(*want, n) {
 			tx.edits = append(tx.edits, crdt.Dep(n, false))
 		}
 	}
 	if len(tx.edits) > before {
 		*changed = append(*changed, NameDependsOn)
 	}
+	return tx.state.checkCircle(tx.story, added)
 }
 
 // check refuses fields that are out of their bounds; it sorts the

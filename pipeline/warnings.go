@@ -34,8 +34,8 @@ func (s *State) warnings(st Story) []string {
 	if len(archived) > 0 {
 		all = append(all, "depends_on: archived counts as met: "+some(archived))
 	}
-	if cycle := s.cycle(st); len(cycle) > 0 {
-		all = append(all, "depends_on goes in a circle, so none of these can become ready: "+strings.Join(cycle, " -> "))
+	if way := s.circle(st.ID, st.WaitingOn, openWay); way != nil {
+		all = append(all, "depends_on goes in a circle, so none of these can become ready: "+spellCircle(way))
 	}
 	if others := s.sameNumber(st.ID); len(others) > 0 {
 		all = append(all, fmt.Sprintf("the number is also that of %s: what depends on it waits for all of them%s", some(others), s.freeNumber("; the next free number is %d")))
@@ -82,48 +82,4 @@ func (s *State) freeNumber(format string) string {
 		return ""
 	}
 	return fmt.Sprintf(format, s.greatest+1)
-}
-
-// maxCycleSteps bounds the search for a circle, which a reader pays for.
-const maxCycleSteps = 1000
-
-// cycle returns a way from the story over unmet dependencies back to itself, or
-// nil if there is none within maxCycleSteps.
-func (s *State) cycle(st Story) []string {
-	if len(st.WaitingOn) == 0 {
-		return nil
-	}
-	seen := map[string]bool{}
-	var way []string
-	var search func(id string, dependsOn []uint32) bool
-	search = func(id string, dependsOn []uint32) bool {
-		way = append(way, id)
-		for _, n := range dependsOn {
-			ids, met := s.dependency(n)
-			if met {
-				continue
-			}
-			for _, next := range ids {
-				if next == st.ID {
-					return true
-				}
-				if seen[next] || len(seen) >= maxCycleSteps || s.stage(next).met() {
-					continue
-				}
-				seen[next] = true
-				if search(next, s.doc.Story(next).Dependencies()) {
-					return true
-				}
-			}
-		}
-		way = way[:len(way)-1]
-		return false
-	}
-	if !search(st.ID, st.WaitingOn) {
-		return nil
-	}
-	if len(way) > maxNamed {
-		way = append(way[:maxNamed:maxNamed], "...")
-	}
-	return append(way, st.ID)
 }
