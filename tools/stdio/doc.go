@@ -9,7 +9,8 @@
 //
 // A message is one line. A request is a message with a method and an id and is
 // owed exactly one answer. A notification is a message with a method and no id
-// and is never answered. A call is a tools/call request. A stream is a
+// and is never answered. A call is a tools/call request, or one that reads what
+// calls write: of resources or of completions. A stream is a
 // subscriptions/listen request (2026-07-28): it is under way until one side
 // ends it.
 //
@@ -63,8 +64,8 @@
 // # Sessions
 //
 // A client that made the initialize handshake gets every notification the
-// server broadcasts. A client of the 2026-07-28 era gets only the list_changed
-// notifications that it opened a stream for, each marked with the id of that
-// stream. Updates of single resources, sampling, elicitation, roots and logging
+// server broadcasts, and updates of the resources that it subscribed to. A client
+// of the 2026-07-28 era gets only the notifications that it opened a stream for,
+// each marked with the id of that stream. Sampling, elicitation, roots and logging
 // levels are not offered.
 package stdio

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -173,13 +174,24 @@ func (c *conn) handle(l line) {
 	case m.id.IsNil():
 		c.run(c.handlers, m)
 		// What it answers to a notification of another JSON-RPC version is not sent.
-	case m.method == string(mcp.MethodToolsCall):
+	case isCall(m.method):
 		c.queue.push(c.accept(c.handlers, m))
 	case m.method == string(mcp.MethodSubscriptionsListen):
 		c.listen(m)
 	default:
 		c.write(c.run(c.handlers, m))
 	}
+}
+
+// isCall reports whether a request has its place in the order of calls: it is one,
+// or reads what calls write.
+func isCall(method string) bool {
+	switch mcp.MCPMethod(method) {
+	case mcp.MethodToolsCall, mcp.MethodResourcesRead, mcp.MethodResourcesList,
+		mcp.MethodResourcesSubscribe, mcp.MethodResourcesUnsubscribe, mcp.MethodCompletionComplete:
+		return true
+	}
+	return false
 }
 
 // accept makes m a request that can be cancelled until it is finished.
@@ -301,16 +313,42 @@ func (c *conn) run(ctx context.Context, m message) (reply []byte) {
 			reply = internalError(m.id)
 		}
 	}()
-	answer := c.srv.HandleMessage(ctx, m.raw)
+	var failure errorCode
+	answer := c.srv.HandleMessage(context.WithValue(ctx, errorCodeKey{}, &failure), m.raw)
 	if m.id.IsNil() {
 		return nil
 	}
-	reply, err := encode(withID(answer, m.id))
+	reply, err := encode(withID(failure.in(answer), m.id))
 	if err != nil {
 		c.log.Error("answer cannot be encoded", "id", m.id, "method", m.method, "err", err)
 		return internalError(m.id)
 	}
 	return reply
+}
+
+// errorCode is the code that a handler wants its error to have; 0: mcp-go's.
+type errorCode struct{ code atomic.Int64 }
+
+// errorCodeKey is the key of a request's context under which FailWith finds it.
+type errorCodeKey struct{}
+
+// FailWith says with which JSON-RPC code the error is answered that the handler of
+// ctx returns. mcp-go answers -32603 to whatever a handler of a resource or a prompt
+// returns.
+func FailWith(ctx context.Context, code int) {
+	if e, ok := ctx.Value(errorCodeKey{}).(*errorCode); ok {
+		e.code.Store(int64(code))
+	}
+}
+
+// in puts the code into an answer that is an error.
+func (e *errorCode) in(answer mcp.JSONRPCMessage) mcp.JSONRPCMessage {
+	refusal, isError := answer.(mcp.JSONRPCError)
+	if code := int(e.code.Load()); isError && code != 0 {
+		refusal.Error.Code = code
+		return refusal
+	}
+	return answer
 }
 
 // internalError says no more than that: what went wrong is in the log.

@@ -3,6 +3,7 @@ package stdio
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -103,9 +104,10 @@ func (s *session) SubscriptionFilter() (union mcp.SubscriptionFilter, active boo
 	return union, len(s.streams) > 0 || s.version == ""
 }
 
-// addressed returns what to write for n: n itself, or for a list_changed
-// notification one copy for each stream that asked for it, marked with the id
-// of the stream as 2026-07-28 requires.
+// addressed returns what to write for n: n itself, or for a notification that
+// streams ask for one copy for each that did, marked with the id of the stream as
+// 2026-07-28 requires. Who sends updates of a resource knows that the client, or a
+// stream of it, has subscribed.
 func (s *session) addressed(n mcp.JSONRPCNotification) []mcp.JSONRPCNotification {
 	var wanted func(mcp.SubscriptionFilter) bool
 	switch n.Method {
@@ -115,6 +117,9 @@ func (s *session) addressed(n mcp.JSONRPCNotification) []mcp.JSONRPCNotification
 		wanted = func(f mcp.SubscriptionFilter) bool { return f.PromptsListChanged }
 	case mcp.MethodNotificationResourcesListChanged:
 		wanted = func(f mcp.SubscriptionFilter) bool { return f.ResourcesListChanged }
+	case mcp.MethodNotificationResourceUpdated:
+		uri, _ := n.Params.AdditionalFields["uri"].(string)
+		wanted = func(f mcp.SubscriptionFilter) bool { return slices.Contains(f.ResourceSubscriptions, uri) }
 	default:
 		return []mcp.JSONRPCNotification{n}
 	}
