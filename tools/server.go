@@ -80,21 +80,6 @@ func (s *service) view(ctx context.Context, fn func(*pipeline.State) error) erro
 	return s.replica.ViewAfter(ctx, last, fn)
 }
 
-// instructions are given to the model once a session (hosts cut at 2 KB).
-const instructions = `A shared pipeline of stories for several agents on one project. A story moves through the stages 1_backlog, 2_current, 3_qa, 4_merge, 5_done, 6_archived.
-Find work: list_items with ready=true (unblocked, no agent, in 1_backlog, all dependencies done). Take a story: write_item with your agent name, stage 2_current and if_rev set to the rev you saw, so that no two agents take it; if that is refused because another agent has it, find another. After a restart, find your stories: list_items with agent set to your name.
-Add a story: write_item with a name; it gets the next number.
-Move it on: write_item with the next stage; to hand it over, clear agent ("") in the same call. After a failed attempt: bump_retry, then try again or give it back (agent "", stage 1_backlog). When you cannot go on: set_blocked with a reason; unblocking does not change stage or agent.
-Fields that are empty, zero or false are left out of items. An omitted argument leaves the field as it is; "" and [] clear it. Errors say what to do next.`
-
-// instructionsFor adds the name that the host gave this agent.
-func instructionsFor(agent string) string {
-	if agent == "" {
-		return instructions
-	}
-	return instructions + fmt.Sprintf("\nYour agent name is %q.", agent)
-}
-
 // Names returns the names of the tools.
 func Names() []string {
 	var names []string
@@ -108,11 +93,20 @@ func Names() []string {
 // before the first call of a tool.
 func NewServer(cfg Config) (*server.MCPServer, error) {
 	s := &service{replica: cfg.Replica, agent: cfg.Agent, maxRetries: cfg.MaxRetries, logger: cfg.Logger}
+	var hooks server.Hooks
 	srv := server.NewMCPServer(Name, cfg.Version,
 		server.WithTitle("Huskies pipeline"),
 		server.WithInstructions(instructionsFor(cfg.Agent)),
 		server.WithToolCapabilities(false),
+		server.WithResourceCapabilities(true, false),
+		server.WithPromptCapabilities(false),
+		server.WithCompletions(),
+		server.WithResourceCompletionProvider(s),
+		server.WithPromptCompletionProvider(s),
+		server.WithHooks(&hooks),
 	)
+	s.addResources(srv, &hooks)
+	addPrompts(srv)
 	for _, t := range all() {
 		def, check, err := t.mcpTool()
 		if err != nil {

@@ -1,0 +1,231 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/tools/stdio"
+)
+
+const (
+	pipelineURI   = "huskies://pipeline"
+	storyURI      = "huskies://story/"
+	storyTemplate = storyURI + "{story_id}"
+	markdown      = "text/markdown"
+
+	// maxListedStories bounds the stories that resources/list names beside the
+	// pipeline: hosts show them all in one menu.
+	maxListedStories = 100
+)
+
+// addResources offers the pipeline and its stories as Markdown, for people and
+// for hosts that put resources into a model's context.
+func (s *service) addResources(srv *server.MCPServer, hooks *server.Hooks) {
+	srv.AddResource(
+		mcp.NewResource(pipelineURI, "pipeline", mcp.WithResourceTitle("The pipeline"), mcp.WithResourceDescription("All stages with their stories"), mcp.WithMIMEType(markdown)),
+		s.readResource)
+	srv.AddResourceTemplate(
+		mcp.NewResourceTemplate(storyTemplate, "story", mcp.WithTemplateTitle("A story"), mcp.WithTemplateDescription("One story with its description and notes"), mcp.WithTemplateMIMEType(markdown)),
+		s.readResource)
+	hooks.AddAfterListResources(func(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
+		stories, err := s.unfinished(ctx)
+		if err != nil {
+			s.logger.Error("stories cannot be listed", "error", err)
+			return // the pipeline's own resource says why, when it is read
+		}
+		result.Resources = append(result.Resources, stories...)
+	})
+	s.addSubscriptions(hooks)
+}
+
+// unfinished returns the first stories that are not done, as resources.
+func (s *service) unfinished(ctx context.Context) (resources []mcp.Resource, err error) {
+	err = s.view(ctx, func(p *pipeline.State) error {
+		page, err := p.List(pipeline.Filter{}, nil, maxListedStories)
+		for _, story := range page.Stories {
+			if story.Stage != pipeline.Done && story.Stage != pipeline.Archived {
+				resources = append(resources, mcp.NewResource(storyURI+story.ID, story.ID,
+					mcp.WithResourceTitle(clean(story.Name)), mcp.WithResourceDescription("In "+clean(string(story.Stage))), mcp.WithMIMEType(markdown)))
+			}
+		}
+		return err
+	})
+	return resources, err
+}
+
+// readResource answers resources/read.
+func (s *service) readResource(ctx context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
+	uri := req.Params.URI
+	var text string
+	err := s.view(ctx, func(p *pipeline.State) (err error) {
+		text, err = s.resource(p, uri)
+		return err
+	})
+	var domain *pipeline.Error
+	if errors.As(err, &domain) { // there is no such story
+		code := mcp.RESOURCE_NOT_FOUND
+		if mcp.IsModernProtocol(server.RequestProtocolVersion(ctx)) {
+			code = mcp.INVALID_PARAMS
+		}
+		stdio.FailWith(ctx, code)
+		return nil, errors.New(clean(err.Error()))
+	}
+	if err != nil {
+		s.logger.Error("resource cannot be read", "uri", uri, "error", err)
+		return nil, errors.New(clean(err.Error()))
+	}
+	return []mcp.ResourceContents{mcp.TextResourceContents{URI: uri, MIMEType: markdown, Text: text}}, nil
+}
+
+// resource returns the resource at the URI as Markdown.
+func (s *service) resource(p *pipeline.State, uri string) (string, error) {
+	if uri == pipelineURI {
+		return pipelineMarkdown(p)
+	}
+	return s.storyMarkdown(p, strings.TrimPrefix(uri, storyURI))
+}
+
+// Bounds of the stories that the pipeline's page names in one stage.
+const (
+	maxInStage         = 100
+	maxInFinishedStage = 10
+)
+
+// pipelineMarkdown writes the stages with their stories in order. It is bounded;
+// what is left out is said.
+func pipelineMarkdown(p *pipeline.State) (string, error) {
+	var b strings.Builder
+	b.WriteString("# Pipeline\n")
+	for _, stage := range pipeline.Stages() {
+		most := maxInStage
+		if stage == pipeline.Done || stage == pipeline.Archived {
+			most = maxInFinishedStage
+		}
+		page, err := p.List(pipeline.Filter{Stage: &stage}, nil, most)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&b, "\n## %s (%d)\n\n", stage, page.Total)
+		for _, story := range page.Stories {
+			fmt.Fprintf(&b, "- `%s` %s%s\n", story.ID, line(story.Name), flags(story))
+		}
+		if more := page.Total - len(page.Stories); more > 0 {
+			fmt.Fprintf(&b, "- and %d more: list_items with stage %s\n", more, stage)
+		}
+		if page.Total == 0 {
+			b.WriteString("none\n")
+		}
+	}
+	return b.String(), nil
+}
+
+// flags writes what a list says of a story beside its name.
+func flags(story pipeline.Story) string {
+	var all []string
+	if story.Agent != "" {
+		all = append(all, "agent "+line(story.Agent))
+	}
+	if story.Ready {
+		all = append(all, "ready")
+	}
+	if story.Blocked {
+		all = append(all, "blocked: "+line(story.BlockedReason))
+	}
+	if len(story.WaitingOn) > 0 {
+		all = append(all, "waiting on "+numberList(story.WaitingOn))
+	}
+	if story.RetryCount > 0 {
+		all = append(all, fmt.Sprintf("%d retries", story.RetryCount))
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(all, "; ") + ")"
+}
+
+// maxResourceDependents bounds the dependents that a story's page names.
+const maxResourceDependents = 20
+
+// storyMarkdown writes all there is to know of a story.
+func (s *service) storyMarkdown(p *pipeline.State, id string) (string, error) {
+	story, err := p.Story(id)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n\n", story.ID)
+	if story.Name != "" {
+		fmt.Fprintf(&b, "%s\n\n", line(story.Name))
+	}
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "- %s: %s\n", name, value)
+		}
+	}
+	row("Stage", line(string(story.Stage)))
+	row("Agent", line(story.Agent))
+	if c := story.Claim; c != nil && !c.Since.IsZero() {
+		row("Claimed", formatTime(c.Since))
+	}
+	if story.Blocked {
+		row("Blocked", line(story.BlockedReason)+" ")
+	}
+	row("Depends on", numberList(story.DependsOn))
+	row("Waiting on", numberList(story.WaitingOn))
+	if dependents, count := p.Dependents(id, maxResourceDependents); count > 0 {
+		names := strings.Join(dependents, ", ")
+		if count > len(dependents) {
+			names += fmt.Sprintf(" and %d more", count-len(dependents))
+		}
+		row("Depended on by", names)
+	}
+	if story.RetryCount > 0 {
+		row("Retries", fmt.Sprint(story.RetryCount))
+	}
+	for _, w := range story.Warnings {
+		row("Warning", line(w))
+	}
+	if story.UpdatedAt.UnixMilli() != 0 {
+		row("Updated", formatTime(story.UpdatedAt))
+	}
+	row("Rev", story.Rev.Short())
+	if story.Description != "" {
+		fmt.Fprintf(&b, "\n## Description\n\n%s\n", clean(story.Description))
+	}
+	err = writeNotes(&b, p, id)
+	return b.String(), err
+}
+
+// writeNotes writes the story's last notes, newest last.
+func writeNotes(b *strings.Builder, p *pipeline.State, id string) error {
+	last, count := p.Notes(id, maxNotes)
+	notes, err := newItemNotes(last)
+	if err != nil || count == 0 {
+		return err
+	}
+	fmt.Fprintf(b, "\n## Notes (%d)\n", count)
+	if older := count - len(notes); older > 0 {
+		fmt.Fprintf(b, "\n%d older ones are not shown.\n", older)
+	}
+	for _, n := range notes {
+		who := line(string(n.Agent))
+		if who == "" {
+			who = "somebody"
+		}
+		fmt.Fprintf(b, "\n### %s, %s\n\n%s\n", who, n.At, clean(string(n.Text)))
+	}
+	return nil
+}
+
+// line returns text as one line of Markdown.
+func line(s string) string { return strings.Join(strings.Fields(clean(s)), " ") }
+
+func numberList(numbers []uint32) string {
+	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(numbers)), ", "), "[]")
+}
