@@ -243,7 +243,7 @@ type obstacle uint8
 
 const (
 	isFree     obstacle = iota
-	isMine              // the agent has the claim: to renew it is always possible
+	isMine              // the agent has the claim, and its lease lasts
 	isHeld              // another agent has the story
 	isBlocked           // somebody blocked it
 	isWaiting           // a dependency is not met
@@ -260,7 +260,7 @@ func (s *State) obstacle(c *crdt.Story, agent string) (obstacle, *Claim, error) 
 		if claim, err = s.claim(c); err != nil {
 			return 0, nil, err
 		}
-		if owner == agent && claim != nil {
+		if owner == agent && claim != nil && claim.Live(s.now()) {
 			return isMine, claim, nil
 		}
 	}
@@ -283,6 +283,9 @@ func (s *State) unclaimable(st Story, agent string) error {
 	o, claim, err := s.obstacle(s.doc.Story(st.ID), agent)
 	if err != nil {
 		return err
+	}
+	if claim != nil && st.Agent == agent { // to renew is always possible
+		return nil
 	}
 	switch o {
 	case isHeld:

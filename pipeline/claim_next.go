@@ -12,7 +12,9 @@ import (
 // ClaimNext claims the first story in pipeline order that the agent can claim: of
 // the given stage, or, if that is nil, a ready one of 1_backlog, and if there is
 // none, one of 2_current that nobody has (any more). A story that the agent has
-// already is passed over. If there is none the error says why ([CodeNotNow]).
+// already is passed over while its lease lasts; then it is offered again, since the
+// agent may not have heard that it won. If there is none the error says why
+// ([CodeNotNow]).
 func (tx *Tx) ClaimNext(stage *Stage, o ClaimOptions) (Claimed, error) {
 	if err := o.check(); err != nil {
 		return Claimed{}, err

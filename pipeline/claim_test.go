@@ -207,7 +207,12 @@ func TestClaimNextFollowsTheOrder(t *testing.T) {
 	_, err = c.claim("", "b", 0)
 	c.refused(err, pipeline.CodeNotNow, "5 held (4_s by \"a\", lease ends in 60 s")
 
-	// what a dead agent left is found
+	// what an agent has lost sight of is offered to it again, and what a dead agent
+	// left to others
+	c.now = c.now.Add(2 * time.Minute)
+	if won := c.mustClaim("", "a", 0); won.StoryID != "4_s" || !won.Renewed {
+		t.Errorf("got %+v, want its own story again", won)
+	}
 	c.now = c.now.Add(2 * time.Minute)
 	if won := c.mustClaim("", "b", 0); won.StoryID != "4_s" || won.TakenFrom != "a" {
 		t.Errorf("got %+v", won)
