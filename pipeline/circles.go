@@ -157,11 +157,12 @@ func (s *State) checkCircle(id string, dependsOn []uint32) error {
 	if way == nil {
 		return nil
 	}
-	own, _ := Number(id)
-	next := fmt.Sprintf("leave %d out of depends_on", own)
-	if last := way[len(way)-1]; len(way) > 1 {
-		first, _ := Number(way[1])
-		next = fmt.Sprintf("leave %d out, or take %d out of depends_on of %s first", first, own, last)
-	}
-	return invalid(next, "depends_on would go in a circle: %s", spellCircle(way))
+	first, _ := Number(way[min(1, len(way)-1)])
+	return invalid(fmt.Sprintf("leave %d out, or %s", first, openCircle(way)), "depends_on would go in a circle: %s", spellCircle(way))
+}
+
+// openCircle says how to open a circle at its last story.
+func openCircle(way []string) string {
+	own, _ := Number(way[0])
+	return fmt.Sprintf("take %d out of depends_on of %s first", own, way[len(way)-1])
 }

@@ -35,9 +35,15 @@ func (s *State) Dependents(id string, most int) (ids []string, count int) {
 	if !ok {
 		return nil, 0
 	}
-	for other := range s.dependents[n] {
-		if other != id && s.visible(other) != nil {
-			ids = append(ids, other)
+	return s.dependentsOn(n, most, func(other string) bool { return other != id })
+}
+
+// dependentsOn returns up to most of the visible stories that depend on the number
+// and that keep chooses, in the order of IDs, and how many there are in all.
+func (s *State) dependentsOn(n uint32, most int, keep func(id string) bool) (ids []string, count int) {
+	for id := range s.dependents[n] {
+		if s.visible(id) != nil && keep(id) {
+			ids = append(ids, id)
 		}
 	}
 	slices.SortFunc(ids, crdt.CompareStoryIDs)

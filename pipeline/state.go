@@ -101,7 +101,7 @@ func (s *State) notFound(id string) error {
 		return &Error{
 			Code:    CodeDeleted,
 			Message: fmt.Sprintf("story %q is deleted", id),
-			Next:    "a deleted story takes no changes; for new work write a story with a new number",
+			Next:    "delete_item with restore: true brings it back; for new work write a story with a new number",
 		}
 	}
 	next := "find the right story_id with list_items; a new story is created with write_item (give story_id and stage)"

@@ -36,6 +36,8 @@ type Story struct {
 	UpdatedAt time.Time
 	// Rev is the op that last changed the story.
 	Rev crdt.OpID
+	// Deleted: the story is deleted, which only [State.Outcome] shows.
+	Deleted bool
 	// Place is where the story stands in the pipeline's order.
 	Place crdt.Anchor
 }

@@ -249,7 +249,7 @@ func (s *State) checkNumber(id string) error {
 	}
 	for _, other := range s.numbers[n] {
 		if other != id && s.doc.Story(other).Deleted() {
-			return invalid("use a number that was never used"+s.freeNumber(", e.g. %d"), "number %d belonged to the deleted story %s and is not given out again", n, other)
+			return invalid("use a number that was never used"+s.freeNumber(", e.g. %d")+", or bring the story back with delete_item (restore: true)", "number %d belonged to the deleted story %s and is not given out again", n, other)
 		}
 	}
 	return nil

@@ -16,10 +16,12 @@ const maxNamed = 5
 // warnings says what a reader of an unfinished story should know and would not
 // see: why it will not become ready by itself, or why it counts as ready.
 func (s *State) warnings(st Story) []string {
-	var unknown, archived, all []string
+	var unknown, deleted, archived, all []string
 	for _, n := range st.DependsOn {
 		ids, met := s.dependency(n)
-		if len(ids) == 0 {
+		if gone := s.deletedWith(n); len(ids) == 0 && gone != "" {
+			deleted = append(deleted, gone)
+		} else if len(ids) == 0 {
 			unknown = append(unknown, strconv.FormatUint(uint64(n), 10))
 		}
 		for _, id := range ids {
@@ -30,6 +32,9 @@ func (s *State) warnings(st Story) []string {
 	}
 	if len(unknown) > 0 {
 		all = append(all, "depends_on "+some(unknown)+": no story has that number, so it is not met")
+	}
+	if len(deleted) > 0 {
+		all = append(all, "depends_on: deleted, so it is not met: "+some(deleted))
 	}
 	if len(archived) > 0 {
 		all = append(all, "depends_on: archived counts as met: "+some(archived))
@@ -49,6 +54,16 @@ func some(names []string) string {
 		return strings.Join(names[:maxNamed], ", ") + fmt.Sprintf(" and %d more", len(names)-maxNamed)
 	}
 	return strings.Join(names, ", ")
+}
+
+// deletedWith returns a deleted story with the number, "" if there is none.
+func (s *State) deletedWith(n uint32) string {
+	for _, id := range s.numbers[n] {
+		if s.doc.Story(id).Deleted() {
+			return id
+		}
+	}
+	return ""
 }
 
 // sameNumber returns the other visible stories with the number of id.

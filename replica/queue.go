@@ -35,7 +35,8 @@ func (r *Replica) Submit(agent string, fn func(*pipeline.Tx) error) *Write {
 	return w
 }
 
-// Wait waits for the change and returns the story as its op left it. When ctx
+// Wait waits for the change and returns the story as its op left it, see
+// [pipeline.State.Outcome]. When ctx
 // ends, or the lock could not be had in time, and the change has not been taken
 // up, it is withdrawn.
 func (w *Write) Wait(ctx context.Context) (pipeline.Story, error) {

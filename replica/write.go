@@ -335,7 +335,7 @@ func (r *Replica) edit(into *oplog.Tx, w *Write) error {
 	if err := r.putLeases(into, w); err != nil {
 		return err
 	}
-	w.story, w.err = r.state.Story(tx.Story())
+	w.story, w.err = r.state.Outcome(tx)
 	return nil
 }
 

@@ -27,8 +27,8 @@ var update = flag.Bool("update", false, "rewrite schemas/ and the README's tool 
 func TestSchemasAreCurrent(t *testing.T) {
 	want := map[string]string{}
 	for _, tl := range all() {
-		want[tl.name+".input.json"] = generateSchema(t, tl.in, false)
-		want[tl.name+".output.json"] = generateSchema(t, tl.out, tl.name != readItem.name)
+		want[tl.name+".input.json"] = generateSchema(t, tl.in, input)
+		want[tl.name+".output.json"] = generateSchema(t, tl.out, outputOf(tl))
 	}
 	dir := filepath.Join("..", "schemas")
 	have, err := filepath.Glob(filepath.Join(dir, "*.json"))
@@ -67,15 +67,32 @@ func golden(t *testing.T, path, text string) {
 	}
 }
 
-// generateSchema returns the schema of v's type. Many tools answer an item, and
-// every session pays for each word of their schemas: a terse one describes it in
-// types alone, and read_item says what they mean.
-func generateSchema(t *testing.T, v any, terse bool) string {
+// A schemaKind is what a schema is for.
+type schemaKind uint8
+
+const (
+	input schemaKind = iota // unknown arguments are refused
+	output
+	// terse is an output whose item is described in types alone: many tools answer an
+	// item, and every session pays for each word of their schemas. read_item says what
+	// the words mean.
+	terse
+)
+
+func outputOf(tl tool) schemaKind {
+	if tl.name == readItem.name {
+		return output
+	}
+	return terse
+}
+
+// generateSchema returns the schema of v's type.
+func generateSchema(t *testing.T, v any, kind schemaKind) string {
 	t.Helper()
-	r := jsonschema.Reflector{DoNotReference: true, Anonymous: true, Mapper: mapTypes}
+	r := jsonschema.Reflector{DoNotReference: true, Anonymous: true, Mapper: mapTypes, AllowAdditionalProperties: kind != input}
 	s := r.Reflect(v)
 	s.Version = ""
-	if it, ok := s.Properties.Get("item"); ok && terse {
+	if it, ok := s.Properties.Get("item"); ok && kind == terse {
 		for p := range it.Properties.FromOldest() {
 			it.Properties.Value(p).Description = ""
 		}
@@ -102,20 +119,20 @@ func mapTypes(t reflect.Type) *jsonschema.Schema {
 // schema: references, unions, nullable types, schemas that are a bare true.
 func TestSchemasSuitHosts(t *testing.T) {
 	for _, tl := range all() {
-		for _, v := range []any{tl.in, tl.out} {
+		for kind, v := range map[schemaKind]any{input: tl.in, output: tl.out} {
 			var s map[string]any
-			if err := json.Unmarshal([]byte(generateSchema(t, v, false)), &s); err != nil {
+			if err := json.Unmarshal([]byte(generateSchema(t, v, kind)), &s); err != nil {
 				t.Fatal(err)
 			}
 			if s["type"] != "object" {
 				t.Errorf("%s: the root's type is %v, want object", tl.name, s["type"])
 			}
-			checkHostRules(t, tl.name, s)
+			checkHostRules(t, tl.name, s, kind)
 		}
 	}
 }
 
-func checkHostRules(t *testing.T, where string, s map[string]any) {
+func checkHostRules(t *testing.T, where string, s map[string]any, kind schemaKind) {
 	t.Helper()
 	for _, key := range []string{"$ref", "$defs", "anyOf", "oneOf", "allOf", "not", "$schema", "$id"} {
 		if _, ok := s[key]; ok {
@@ -126,7 +143,7 @@ func checkHostRules(t *testing.T, where string, s map[string]any) {
 	if !ok || typ == "null" {
 		t.Errorf("%s: type is %v, want one type", where, s["type"])
 	}
-	if typ == "object" && s["additionalProperties"] != false {
+	if typ == "object" && kind == input && s["additionalProperties"] != false {
 		t.Errorf("%s: unknown properties are not refused", where)
 	}
 	props, _ := s["properties"].(map[string]any)
@@ -136,10 +153,10 @@ func checkHostRules(t *testing.T, where string, s map[string]any) {
 			t.Errorf("%s.%s: the schema is %v, want an object", where, name, p)
 			continue
 		}
-		checkHostRules(t, where+"."+name, sub)
+		checkHostRules(t, where+"."+name, sub, kind)
 	}
 	if items, ok := s["items"].(map[string]any); ok {
-		checkHostRules(t, where+"[]", items)
+		checkHostRules(t, where+"[]", items, kind)
 	}
 }
 
@@ -154,7 +171,7 @@ func TestStageEnumIsTheTable(t *testing.T) {
 		var s struct {
 			Properties map[string]struct{ Enum []any }
 		}
-		if err := json.Unmarshal([]byte(generateSchema(t, tl.in, false)), &s); err != nil {
+		if err := json.Unmarshal([]byte(generateSchema(t, tl.in, input)), &s); err != nil {
 			t.Fatal(err)
 		}
 		if stage, ok := s.Properties["stage"]; ok {

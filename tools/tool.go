@@ -21,6 +21,7 @@ type tool struct {
 	title       string
 	description string // for models; short, since every session pays for it
 	readOnly    bool
+	destructive bool
 	idempotent  bool
 	// in and out are zero values of the arguments and the answer, for the
 	// schemas.
@@ -32,8 +33,10 @@ type tool struct {
 // definition is what the author of a tool writes.
 type definition[In, Out any] struct {
 	name, title, description string
-	readOnly, idempotent     bool
-	handle                   func(ctx context.Context, s *service, in In) (Out, error)
+	// destructive: hosts should ask first, though a change is never lost: it is one
+	// more op in a log that keeps all.
+	readOnly, destructive, idempotent bool
+	handle                            func(ctx context.Context, s *service, in In) (Out, error)
 }
 
 func define[In, Out any](d definition[In, Out]) tool {
@@ -41,7 +44,7 @@ func define[In, Out any](d definition[In, Out]) tool {
 	var out Out
 	return tool{
 		name: d.name, title: d.title, description: d.description,
-		readOnly: d.readOnly, idempotent: d.idempotent,
+		readOnly: d.readOnly, destructive: d.destructive, idempotent: d.idempotent,
 		in: in, out: out,
 		call: func(ctx context.Context, s *service, args json.RawMessage) (any, error) {
 			var in In
@@ -55,7 +58,7 @@ func define[In, Out any](d definition[In, Out]) tool {
 
 // all returns the tools in the order in which people read about them.
 func all() []tool {
-	return []tool{writeItem, readItem, listItems, claimItem, advanceItem, releaseItem, setBlocked, bumpRetry}
+	return []tool{writeItem, readItem, listItems, claimItem, advanceItem, releaseItem, setBlocked, bumpRetry, deleteItem}
 }
 
 // mcpTool returns the tool as the protocol describes it, and the checker of
@@ -81,10 +84,9 @@ func (t *tool) mcpTool() (mcp.Tool, *checker, error) {
 		RawInputSchema:  in,
 		RawOutputSchema: out,
 		Annotations: mcp.ToolAnnotation{
-			Title:        t.title,
-			ReadOnlyHint: &t.readOnly,
-			// Every change is one more op in a log that keeps all.
-			DestructiveHint: &no,
+			Title:           t.title,
+			ReadOnlyHint:    &t.readOnly,
+			DestructiveHint: &t.destructive,
 			IdempotentHint:  &t.idempotent,
 			OpenWorldHint:   &no,
 		},

@@ -41,6 +41,7 @@ func TestToolsList(t *testing.T) {
 		"claim_item":   {},
 		"advance_item": {},
 		"release_item": {},
+		"delete_item":  {destructive: true, idempotent: true},
 	}
 	got := map[string]hints{}
 	for _, tool := range tools.Tools {

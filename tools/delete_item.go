@@ -1,0 +1,52 @@
+package tools
+
+import (
+	"context"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+type deleteItemIn struct {
+	StoryID string `json:"story_id"`
+	Restore bool   `json:"restore,omitempty"`
+}
+
+type deleteItemOut struct {
+	StoryID        string   `json:"story_id"`
+	Deleted        bool     `json:"deleted"`
+	Changed        bool     `json:"changed"`
+	Item           *item    `json:"item,omitempty"`
+	Dependents     []string `json:"dependents,omitempty" jsonschema_description:"they wait for it now"`
+	DependentCount int      `json:"dependent_count,omitempty" jsonschema_description:"if not all are shown"`
+}
+
+// maxDependents bounds the dependents that an answer names.
+const maxDependents = 20
+
+var deleteItem = define(definition[deleteItemIn, deleteItemOut]{
+	name:        "delete_item",
+	title:       "Delete or restore a story",
+	description: "Delete a story, or bring it back as it was (restore). To finish a story, use 5_done or 6_archived instead.",
+	destructive: true,
+	idempotent:  true,
+	handle: func(ctx context.Context, s *service, in deleteItemIn) (out deleteItemOut, err error) {
+		story, err := s.changeAs(ctx, s.agent, func(tx *pipeline.Tx) (err error) {
+			if in.Restore {
+				out.Changed, err = tx.Restore(in.StoryID)
+				return err
+			}
+			out.Changed, err = tx.Delete(in.StoryID)
+			out.Dependents, out.DependentCount = tx.Waiting(in.StoryID, maxDependents)
+			return err
+		})
+		out.StoryID, out.Deleted = story.ID, story.Deleted
+		if story.Stage != "" {
+			it := newItem(story)
+			out.Item = &it
+		}
+		if out.DependentCount == len(out.Dependents) {
+			out.DependentCount = 0
+		}
+		return out, err
+	},
+})
