@@ -3,6 +3,7 @@ package pipeline
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
 )
@@ -13,6 +14,8 @@ type Filter struct {
 	Agent   *string // "" chooses the stories without an agent
 	Blocked *bool
 	Ready   *bool
+	// Words must all occur in the ID, the name or the description, in whatever case.
+	Words []string
 }
 
 // Position is a place in the pipeline's order: by stage, then by the list of
@@ -45,6 +48,7 @@ type Page struct {
 // position after if that is not nil. A position that is not of this pipeline is
 // an error.
 func (s *State) List(f Filter, after *Position, limit int) (Page, error) {
+	f.Words = lower(f.Words)
 	chosen := make(map[Stage][]*crdt.Story)
 	for c := range s.doc.Placed() {
 		if s.chooses(f, c) {
@@ -89,5 +93,28 @@ func (s *State) chooses(f Filter, c *crdt.Story) bool {
 		f.Blocked != nil && c.Bool(fieldBlocked) != *f.Blocked {
 		return false
 	}
-	return f.Ready == nil || s.ready(c) == *f.Ready
+	return (f.Ready == nil || s.ready(c) == *f.Ready) && hasWords(c, f.Words)
+}
+
+func lower(words []string) []string {
+	var all []string
+	for _, w := range words {
+		all = append(all, strings.ToLower(w))
+	}
+	return all
+}
+
+// hasWords reports whether all words, which are in lower case, occur in the
+// story's ID, name or description.
+func hasWords(c *crdt.Story, words []string) bool {
+	if len(words) == 0 {
+		return true
+	}
+	headline := strings.ToLower(c.ID() + "\n" + c.Str(fieldName))
+	missing := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return strings.Contains(headline, w) })
+	if len(missing) == 0 {
+		return true
+	}
+	text := strings.ToLower(c.Str(fieldDescription))
+	return !slices.ContainsFunc(missing, func(w string) bool { return !strings.Contains(text, w) })
 }

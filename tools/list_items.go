@@ -3,7 +3,9 @@ package tools
 import (
 	"context"
 	"encoding/base64"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
@@ -19,24 +21,26 @@ const (
 )
 
 type listItemsIn struct {
-	Stage   *string `json:"stage,omitempty" jsonschema:"enum=1_backlog,enum=2_current,enum=3_qa,enum=4_merge,enum=5_done,enum=6_archived"`
-	Agent   *string `json:"agent,omitempty" jsonschema_description:"\"\" for stories without an agent"`
-	Blocked *bool   `json:"blocked,omitempty"`
-	Ready   *bool   `json:"ready,omitempty" jsonschema_description:"true: stories that an agent may take"`
-	Limit   *int    `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200,default=50"`
-	Cursor  string  `json:"cursor,omitempty" jsonschema_description:"next_cursor of the answer before"`
+	Stage   *string     `json:"stage,omitempty" jsonschema:"enum=1_backlog,enum=2_current,enum=3_qa,enum=4_merge,enum=5_done,enum=6_archived"`
+	Agent   *string     `json:"agent,omitempty" jsonschema_description:"\"\" for stories without an agent"`
+	Blocked *bool       `json:"blocked,omitempty"`
+	Ready   *bool       `json:"ready,omitempty" jsonschema_description:"true: stories that an agent may take"`
+	Query   string      `json:"query,omitempty" jsonschema:"maxLength=256" jsonschema_description:"words in ID, name or description"`
+	Fields  []listField `json:"fields,omitempty" jsonschema_description:"default: name, agent, ready, blocked, waiting_on"`
+	Limit   *int        `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200,default=50"`
+	Cursor  string      `json:"cursor,omitempty" jsonschema_description:"next_cursor of the answer before"`
 }
 
 type stageItems struct {
-	Stage text   `json:"stage"`
-	Count int    `json:"count" jsonschema_description:"stories in this stage, on all pages"`
-	Items []item `json:"items"`
+	Stage text       `json:"stage"`
+	Count int        `json:"count" jsonschema_description:"on all pages"`
+	Items []listItem `json:"items,omitempty"`
 }
 
 type listItemsOut struct {
 	Stages     []stageItems `json:"stages"`
 	Total      int          `json:"total"`
-	NextCursor string       `json:"next_cursor,omitempty" jsonschema_description:"more items follow: pass it as cursor"`
+	NextCursor string       `json:"next_cursor,omitempty" jsonschema_description:"more follow: pass it as cursor"`
 }
 
 var listItems = define(definition[listItemsIn, listItemsOut]{
@@ -54,34 +58,58 @@ var listItems = define(definition[listItemsIn, listItemsOut]{
 		if in.Limit != nil {
 			limit = *in.Limit
 		}
+		fields := defaultFields
+		if len(in.Fields) > 0 {
+			fields = in.Fields
+		}
 		filter := pipeline.Filter{
 			Stage:   (*pipeline.Stage)(in.Stage),
 			Agent:   in.Agent,
 			Blocked: in.Blocked,
 			Ready:   in.Ready,
+			Words:   strings.Fields(in.Query),
 		}
 		var page pipeline.Page
 		err = s.view(ctx, func(p *pipeline.State) (err error) {
 			page, err = p.List(filter, after, limit)
+			if err == nil && slices.Contains(fields, "claim") {
+				err = addClaims(p, page.Stories)
+			}
 			return err
 		})
 		if err != nil {
 			return listItemsOut{}, err
 		}
-		return newListItemsOut(page)
+		out, err := newListItemsOut(page, fields, s.now())
+		if after != nil { // the counts are on the first page
+			out.Stages = slices.DeleteFunc(out.Stages, func(s stageItems) bool { return len(s.Items) == 0 })
+		}
+		return out, err
 	},
 })
 
-func newListItemsOut(page pipeline.Page) (listItemsOut, error) {
+// addClaims adds the claims, which lists of the pipeline leave out.
+func addClaims(p *pipeline.State, stories []pipeline.Story) error {
+	for i := range stories {
+		story, err := p.Story(stories[i].ID)
+		if err != nil {
+			return err
+		}
+		stories[i].Claim = story.Claim
+	}
+	return nil
+}
+
+func newListItemsOut(page pipeline.Page, fields []listField, now time.Time) (listItemsOut, error) {
 	out := listItemsOut{Stages: make([]stageItems, len(page.Stages)), Total: page.Total}
 	group := make(map[pipeline.Stage]*stageItems)
 	for i, c := range page.Stages {
-		out.Stages[i] = stageItems{Stage: text(c.Stage), Count: c.Count, Items: []item{}}
+		out.Stages[i] = stageItems{Stage: text(c.Stage), Count: c.Count}
 		group[c.Stage] = &out.Stages[i]
 	}
 	size := 0
 	for i, story := range page.Stories {
-		it := newItem(story)
+		it := newListItem(story, fields, now)
 		b, err := compactJSON(it)
 		if err != nil {
 			return listItemsOut{}, err
@@ -105,7 +133,7 @@ func newListItemsOut(page pipeline.Page) (listItemsOut, error) {
 func formatCursor(last pipeline.Story) string {
 	place := "@" + last.Place.Story
 	if last.Place.Story == "" {
-		place = last.Place.Op.String()
+		place = "#" + string(last.Place.Op[:])
 	}
 	return base64.RawURLEncoding.EncodeToString([]byte(string(last.Stage) + "/" + place))
 }
@@ -120,8 +148,9 @@ func parseCursor(s string) (*pipeline.Position, error) {
 	if id, own := strings.CutPrefix(place, "@"); own {
 		at.Place.Story = id
 		ok = ok && crdt.ValidStoryID(id)
-	} else if err == nil {
-		at.Place.Op, err = crdt.ParseOpID(place)
+	} else {
+		op, is := strings.CutPrefix(place, "#")
+		ok = ok && is && copy(at.Place.Op[:], op) == len(op) && len(op) == len(at.Place.Op)
 	}
 	if err != nil || !ok || stage == "" {
 		return nil, &pipeline.Error{

@@ -73,7 +73,7 @@ type schemaKind uint8
 const (
 	input schemaKind = iota // unknown arguments are refused
 	output
-	// terse is an output whose item is described in types alone: many tools answer an
+	// terse is an output whose parts are described in types alone: many tools answer an
 	// item, and every session pays for each word of their schemas. read_item says what
 	// the words mean.
 	terse
@@ -92,9 +92,9 @@ func generateSchema(t *testing.T, v any, kind schemaKind) string {
 	r := jsonschema.Reflector{DoNotReference: true, Anonymous: true, Mapper: mapTypes, AllowAdditionalProperties: kind != input}
 	s := r.Reflect(v)
 	s.Version = ""
-	if it, ok := s.Properties.Get("item"); ok && kind == terse {
-		for p := range it.Properties.FromOldest() {
-			it.Properties.Value(p).Description = ""
+	if kind == terse {
+		for _, p := range s.Properties.FromOldest() {
+			dropDescriptions(p)
 		}
 	}
 	var b bytes.Buffer
@@ -107,10 +107,30 @@ func generateSchema(t *testing.T, v any, kind schemaKind) string {
 	return b.String()
 }
 
+// dropDescriptions takes the words out of what is inside a schema.
+func dropDescriptions(s *jsonschema.Schema) {
+	if s.Items != nil {
+		dropDescriptions(s.Items)
+	}
+	for _, p := range s.Properties.FromOldest() {
+		p.Description = ""
+		dropDescriptions(p)
+	}
+}
+
 // mapTypes gives elements of arrays the bounds that tags cannot.
 func mapTypes(t reflect.Type) *jsonschema.Schema {
 	if t == reflect.TypeFor[storyNumber]() {
 		return &jsonschema.Schema{Type: "integer", Minimum: "0", Maximum: "4294967295"}
+	}
+	if t == reflect.TypeFor[listField]() {
+		s := &jsonschema.Schema{Type: "string"}
+		for f := range reflect.TypeFor[listItem]().Fields() {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "story_id" {
+				s.Enum = append(s.Enum, name)
+			}
+		}
+		return s
 	}
 	return nil
 }

@@ -186,7 +186,7 @@ func TestAnswers(t *testing.T) {
 		},
 		{
 			"list_items", `{"stage":"2_current","limit":1}`,
-			`{"stages":[{"stage":"2_current","count":1,"items":[{"story_id":"2_s","stage":"2_current","name":"<b> & c","retry_count":3,"blocked":true,"blocked_reason":"retry limit reached (3 of 3)","updated_at":"T","rev":"R"}]}],"total":1}`,
+			`{"stages":[{"stage":"2_current","count":1,"items":[{"story_id":"2_s","name":"<b> & c","blocked":true}]}],"total":1}`,
 		},
 		{"list_items", `{"ready":true}`, `{"stages":[],"total":0}`},
 	} {
@@ -348,7 +348,7 @@ func TestListPagesFitHosts(t *testing.T) {
 	}
 	var ids []string
 	for cursor := ""; ; {
-		text := h.ok("list_items", fmt.Sprintf(`{"limit":200,"cursor":%q}`, cursor))
+		text := h.ok("list_items", fmt.Sprintf(`{"limit":200,"fields":["name","blocked_reason","rev"],"cursor":%q}`, cursor))
 		if len(text) > maxListBytes+4096 {
 			t.Errorf("an answer of %d bytes", len(text))
 		}

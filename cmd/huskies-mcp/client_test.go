@@ -199,7 +199,7 @@ func TestListPages(t *testing.T) {
 	for _, args := range []arguments{{}, {"limit": 7}, {"limit": 23}, {"limit": 200}} {
 		var got []string
 		for i, page := range s.pages(t, args) {
-			if page.Total != stories || len(page.Stages) != len(stages) || page.Stages[0].Count != stories/len(stages) {
+			if page.Total != stories || i == 0 && len(page.Stages) != len(stages) || page.Stages[0].Count < stories/len(stages) {
 				t.Errorf("limit %v, page %d: total %d, %d stages", args["limit"], i, page.Total, len(page.Stages))
 			}
 			if len(page.text) > 64<<10 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -127,7 +128,11 @@ func (x *exchange) importInto(t *testing.T, to int, bundle []byte) {
 // shows returns what a new process prints of a database.
 func (x *exchange) shows(t *testing.T, i int) (list, heads []byte) {
 	t.Helper()
-	list = output(t, nil, "call", "--db", x.dbs[i], "list_items", `{"limit":200}`)
+	args, err := json.Marshal(arguments{"limit": 200, "fields": allFields})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list = output(t, nil, "call", "--db", x.dbs[i], "list_items", string(args))
 	return list, output(t, nil, "heads", "--db", x.dbs[i])
 }
 

@@ -116,6 +116,9 @@ type answer struct {
 
 type arguments = map[string]any
 
+// allFields makes list_items show all that items have.
+var allFields = []string{"name", "agent", "retry_count", "blocked", "blocked_reason", "depends_on", "ready", "waiting_on", "warnings", "updated_at", "rev"}
+
 // call makes one tool call. Its error is a toolError when the tool answered with one.
 func (s *session) call(tool string, args arguments) (answer, error) {
 	var req mcp.CallToolRequest
@@ -177,7 +180,7 @@ func (s *session) pages(t *testing.T, args arguments) []answer {
 func (s *session) pipelineText(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	for _, page := range s.pages(t, arguments{"limit": 200}) {
+	for _, page := range s.pages(t, arguments{"limit": 200, "fields": allFields}) {
 		b.WriteString(page.text + "\n")
 	}
 	return b.String()
