@@ -58,6 +58,8 @@ type Doc struct {
 	waiting map[OpID][]waitingPlace // by the op whose element they follow
 	// ghosts are stories that an anchor names and no applied op is about.
 	ghosts map[string]*Story
+
+	observe func(*Op, *Story) // see Observe
 }
 
 // NewDoc returns an empty document whose stories have the schema's fields. If
@@ -82,6 +84,11 @@ func NewDoc(schema *Schema, trusted ...Author) *Doc {
 
 // Grow makes room for n more ops, before a replay of so many.
 func (d *Doc) Grow(n int) { d.ops.grow(n) }
+
+// Observe makes the document call fn for each op that it is about to merge, also
+// one that was pending, with the op's story as it is before; nil ends that. What
+// fn keeps of the op it clones.
+func (d *Doc) Observe(fn func(*Op, *Story)) { d.observe = fn }
 
 func (d *Doc) trusts(a Author) bool {
 	_, ok := d.trusted[a]
@@ -238,6 +245,9 @@ func (d *Doc) take(op *Op, parents *parentRefs) Status {
 		s = d.ghost(op.Story)
 		delete(d.ghosts, s.id)
 		d.stories[s.id] = s
+	}
+	if d.observe != nil {
+		d.observe(op, s)
 	}
 	s.apply(ref, op)
 	return Applied

@@ -100,6 +100,16 @@ func (s *Schema) Check(op *Op) error {
 	return nil
 }
 
+// Field returns the handle of a declared field.
+func (s *Schema) Field(name string) (f Field, ok bool) {
+	f, ok = s.index[name]
+	return f, ok
+}
+
+// Len returns the number of declared fields, [Deleted] among them: the handles
+// are the numbers below it.
+func (s *Schema) Len() int { return len(s.defs) }
+
 // Name returns the field's name in ops.
 func (s *Schema) Name(f Field) string { return s.defs[f].Name }
 

@@ -22,6 +22,7 @@ type State struct {
 	// greatest is the greatest number ever used.
 	greatest uint32
 	leases   Leases // nil: none are known
+	recorder recorder
 }
 
 // NewState returns an empty pipeline. If any authors are given, ops of all
@@ -44,6 +45,7 @@ func (s *State) Grow(n int) { s.doc.Grow(n) }
 // Apply merges an op, see [crdt.Doc.Apply].
 func (s *State) Apply(op *crdt.Op) (crdt.Result, error) {
 	before := s.doc.StoryCount()
+	s.recorder.begin()
 	res, err := s.doc.Apply(op)
 	if err == nil && s.doc.StoryCount() != before {
 		s.indexNumber(op.Story)
@@ -55,6 +57,7 @@ func (s *State) Apply(op *crdt.Op) (crdt.Result, error) {
 
 // AssumeApplied passes over a damaged op, see [crdt.Doc.AssumeApplied].
 func (s *State) AssumeApplied(id crdt.OpID, seq uint64) crdt.Result {
+	s.recorder.begin()
 	res := s.doc.AssumeApplied(id, seq)
 	s.indexReleased(res)
 	return res

@@ -17,7 +17,7 @@ import (
 )
 
 // fill writes n ops over stories many stories, in one transaction.
-func fill(b *testing.B, path string, n, stories int) {
+func fill(b testing.TB, path string, n, stories int) {
 	b.Helper()
 	create(b, newReplica(b, path), "0_s") // makes the file and the key
 	log, err := oplog.Open(context.Background(), oplog.Config{Path: path, Now: fixedNow, Logger: discard})

@@ -68,6 +68,7 @@ func (r *Replica) readOn(ctx context.Context) error {
 			return err
 		}
 		r.state.Grow(int(max(0, min(last, maxGrow)))) // a damaged file may claim any number
+		r.changes.begin(last)
 	}
 	err := r.log.Read(ctx, max(known.arrival-1, 0), func(row oplog.Row) error {
 		switch {
@@ -143,23 +144,42 @@ func (r *Replica) takeDamaged(row oplog.Row) error {
 	}
 	r.cursor = cursor{row.Arrival, row.ID}
 	r.odd[row.ID] = rowDamaged
+	r.record(r.cursor)
+	r.assume(row, receipt)
+	r.recorded(r.cursor)
+	return nil
+}
+
+// assume passes over a row whose payload is lost.
+func (r *Replica) assume(row oplog.Row, receipt oplog.Receipt) {
 	if receipt.Seq > r.state.Doc().LastSeq()+1 {
 		// The seq is damaged too, or the op waited for others. To believe it could
 		// put the clock of all later writes where no other replica follows.
 		r.cfg.Logger.Error("op in the database is damaged beyond its payload, and what builds on it waits: import a bundle that has it, or restore a backup",
 			"arrival", row.Arrival, "op", row.ID.Short())
-		return nil
+		return
 	}
 	r.cfg.Logger.Error("op in the database is damaged and is passed over: import a bundle that has it, or restore a backup",
 		"arrival", row.Arrival, "op", row.ID.Short())
 	r.state.AssumeApplied(row.ID, receipt.Seq)
-	return nil
+}
+
+// record begins to keep what the row at changes, if it is among the last rows;
+// recorded ends it.
+func (r *Replica) record(at cursor) { r.state.Record(r.changes.wants(at.arrival)) }
+
+func (r *Replica) recorded(at cursor) {
+	if r.changes.wants(at.arrival) {
+		r.changes.add(at, r.state.Changes())
+	}
 }
 
 // apply brings one op of the log into the document, in order of arrival.
 func (r *Replica) apply(op *crdt.Op, at cursor) crdt.Result {
 	r.cursor = at
+	r.record(at)
 	res, err := r.state.Apply(op)
+	r.recorded(at)
 	switch {
 	case err != nil:
 		r.odd[op.ID] = rowRefused

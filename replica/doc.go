@@ -19,6 +19,9 @@
 // wrote, first of all at the time of the write-ahead log's file; those who watch
 // are woken by it and by each commit of this process.
 //
+// A [Position] says what an answer reflects, and [Replica.ChangesLocked] what
+// changed after one.
+//
 // [Replica.Import] takes in bundles from other replicas, [Replica.Export] makes
 // them, and [Replica.Trust] says whose ops are applied.
 //

@@ -23,6 +23,11 @@ type Write struct {
 	op     *crdt.Op // nil: there is no op to write
 	signed crdt.SignedOp
 	leases []pipeline.LeaseChange
+	// changes are the op's; behind is the change of the same transaction whose op
+	// is the last before this one, if this one has none.
+	changes  []pipeline.Change
+	position Position
+	behind   *Write
 }
 
 // Submit puts a change at the end of the replica's queue and returns at once.

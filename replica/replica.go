@@ -65,7 +65,9 @@ type Replica struct {
 	state  *pipeline.State
 	author crdt.Author // zero while the log has no key
 	cursor cursor
-	synced int64 // the arrival up to which rows are known to be durable
+	// changes are the last that brought the document to the cursor.
+	changes changes
+	synced  int64 // the arrival up to which rows are known to be durable
 	// unsettled: something failed after which an op may be on disk or not; nothing
 	// is written before that is settled.
 	unsettled bool
@@ -154,7 +156,7 @@ func (r *Replica) drop() {
 func (r *Replica) forget() {
 	r.state, r.cursor, r.pending = pipeline.NewState(r.trusted...), cursor{}, 0
 	r.state.UseLeases(leases{r})
-	r.synced = 0
+	r.synced, r.changes = 0, changes{}
 	r.odd = make(map[crdt.OpID]rowState)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
@@ -134,8 +135,11 @@ func (r *Replica) commitGroup() (group []*Write, sync func() error, err error) {
 		r.answerWaiting(err)
 		return nil, func() error { return nil }, nil
 	}
-	group, err = r.tryCommit(r.queue.take)
-	return group, r.syncLater(), err
+	if group, err = r.tryCommit(r.queue.take); err != nil {
+		r.fail(err) // before anybody sees what is not on disk
+		return group, nil, err
+	}
+	return group, r.syncLater(), nil
 }
 
 // syncLater returns what makes durable all that the document shows now. The
@@ -296,6 +300,10 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 				}
 				if w.op != nil {
 					signer.add(w)
+				} else if n := len(signer.ops); n > 0 {
+					w.behind = signer.ops[n-1].write
+				} else {
+					w.position = r.PositionLocked()
 				}
 			}
 			if appended == len(signer.ops) {
@@ -317,6 +325,7 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 // them. An error is not the change's own, which stands in w.err.
 func (r *Replica) edit(into *oplog.Tx, w *Write) error {
 	w.op, w.story, w.err, w.leases = nil, pipeline.Story{}, nil, nil
+	w.behind = nil
 	tx := r.state.NewTx()
 	if w.err = ask(w.fn, tx); w.err != nil {
 		return nil
@@ -327,10 +336,11 @@ func (r *Replica) edit(into *oplog.Tx, w *Write) error {
 		if w.signed, w.err = crdt.Seal(op, r.author); w.err != nil {
 			return nil
 		}
+		r.state.Record(true)
 		if _, err := r.state.Apply(op); err != nil {
 			return fmt.Errorf("apply an op of our own: %w", err)
 		}
-		w.op = op
+		w.op, w.changes = op, slices.Clone(r.state.Changes())
 	}
 	if err := r.putLeases(into, w); err != nil {
 		return err
@@ -358,6 +368,8 @@ func (r *Replica) append(tx *oplog.Tx, signer *signer, op signing) error {
 		return err
 	}
 	r.cursor = cursor{arrival, w.op.ID}
+	r.changes.add(r.cursor, w.changes)
+	w.position = r.PositionLocked()
 	r.logOp(w.op, crdt.Applied, arrival)
 	return nil
 }
