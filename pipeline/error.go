@@ -42,6 +42,14 @@ func invalid(next, format string, args ...any) error {
 	return &Error{Code: CodeInvalid, Message: fmt.Sprintf(format, args...), Next: next}
 }
 
+// CheckStoryID returns why id cannot name a story, or nil.
+func CheckStoryID(id string) error {
+	if crdt.ValidStoryID(id) {
+		return nil
+	}
+	return invalidStoryID(id)
+}
+
 func invalidStoryID(id string) error {
 	const next = "use letters, digits, '.', '_' and '-', beginning with a letter or digit, e.g. 10_story_add_login"
 	if len(id) > crdt.MaxStoryID {

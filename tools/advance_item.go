@@ -17,13 +17,14 @@ type advanceItemIn struct {
 type advanceItemOut struct {
 	Item    item     `json:"item"`
 	Changed []string `json:"changed"`
+	position
 }
 
 var advanceItem = define(definition[advanceItemIn, advanceItemOut]{
 	name:        "advance_item",
 	title:       "Move a story on",
 	description: "Move a story to the next stage and end your claim, so that the next role can take it.",
-	handle: func(ctx context.Context, s *service, in advanceItemIn) (out advanceItemOut, err error) {
+	handle: func(ctx context.Context, s *call, in advanceItemIn) (out advanceItemOut, err error) {
 		move := move{in.StoryID, in.Agent, in.Claim, in.Note}
 		out.Item, out.Changed, err = s.move(ctx, move, func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error) {
 			return tx.Advance(in.StoryID, (*pipeline.Stage)(in.To), agent, fenced)

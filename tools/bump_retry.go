@@ -16,13 +16,14 @@ type bumpRetryOut struct {
 	Item           item  `json:"item"`
 	Limit          int64 `json:"limit" jsonschema_description:"retry_count at which a story is blocked; 0: never"`
 	BlockedByLimit bool  `json:"blocked_by_limit" jsonschema_description:"this call reached the limit and blocked the story"`
+	position
 }
 
 var bumpRetry = define(definition[bumpRetryIn, bumpRetryOut]{
 	name:        "bump_retry",
 	title:       "Count a failed attempt",
 	description: "Add to a story's retry_count after a failed attempt. At the limit the story is blocked.",
-	handle: func(ctx context.Context, s *service, in bumpRetryIn) (out bumpRetryOut, err error) {
+	handle: func(ctx context.Context, s *call, in bumpRetryIn) (out bumpRetryOut, err error) {
 		by := int64(1)
 		if in.By != nil {
 			by = *in.By

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/tools/stdio"
 )
 
 type claimItemIn struct {
@@ -26,13 +27,14 @@ type claimItemOut struct {
 	TakenOverFrom    text   `json:"taken_over_from,omitempty" jsonschema_description:"its lease had ended: look at what it left"`
 	Warning          text   `json:"warning,omitempty"`
 	Reason           text   `json:"reason,omitempty" jsonschema_description:"why nothing was claimed"`
+	position
 }
 
 var claimItem = define(definition[claimItemIn, claimItemOut]{
 	name:        "claim_item",
 	title:       "Claim a story",
 	description: "Take a story so that nobody else does: story_id, or the next one. From 1_backlog it moves to 2_current. Your own claim is renewed.",
-	handle: func(ctx context.Context, s *service, in claimItemIn) (out claimItemOut, err error) {
+	handle: func(ctx context.Context, s *call, in claimItemIn) (out claimItemOut, err error) {
 		if in.StoryID != nil && in.Stage != nil {
 			return out, &pipeline.Error{Code: pipeline.CodeInvalid, Message: "story_id and stage are both given", Next: "give one of the two, or neither for the next story"}
 		}
@@ -46,7 +48,9 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 			if wait <= 0 {
 				break
 			}
-			if err := s.waitForClaim(ctx, in, wait); err != nil {
+			if err := s.waitForClaim(ctx, in, wait); errors.Is(err, stdio.ErrEnding) {
+				deadline = s.now() // one more try
+			} else if err != nil {
 				return out, err
 			}
 		}
@@ -59,7 +63,7 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 })
 
 // tryClaim claims what the arguments name, if it can be claimed now.
-func (s *service) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, err error) {
+func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, err error) {
 	options := s.replica.ClaimOptions(s.who(in.Agent), in.LeaseSeconds)
 	var won pipeline.Claimed
 	story, err := s.changeAs(ctx, options.Agent, func(tx *pipeline.Tx) (err error) {
@@ -92,14 +96,19 @@ const leaseLook = time.Second
 var errLook = errors.New("look at the leases")
 
 // waitForClaim waits until there is something to claim, or for so long.
-func (s *service) waitForClaim(ctx context.Context, in claimItemIn, wait time.Duration) error {
+func (s *call) waitForClaim(ctx context.Context, in claimItemIn, wait time.Duration) error {
+	ctx, done, err := waiting(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	ctx, cancel := context.WithTimeoutCause(ctx, min(wait, leaseLook), errLook)
 	defer cancel()
 	id := ""
 	if in.StoryID != nil {
 		id = *in.StoryID
 	}
-	err := s.replica.Watch(ctx, func(p *pipeline.State) (bool, error) {
+	err = s.replica.Watch(ctx, func(p *pipeline.State) (bool, error) {
 		return p.CanClaim(id, (*pipeline.Stage)(in.Stage), s.who(in.Agent))
 	})
 	if errors.Is(err, errLook) {

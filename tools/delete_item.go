@@ -18,6 +18,7 @@ type deleteItemOut struct {
 	Item           *item    `json:"item,omitempty"`
 	Dependents     []string `json:"dependents,omitempty" jsonschema_description:"they wait for it now"`
 	DependentCount int      `json:"dependent_count,omitempty" jsonschema_description:"if not all are shown"`
+	position
 }
 
 // maxDependents bounds the dependents that an answer names.
@@ -29,7 +30,7 @@ var deleteItem = define(definition[deleteItemIn, deleteItemOut]{
 	description: "Delete a story, or bring it back as it was (restore). To finish a story, use 5_done or 6_archived instead.",
 	destructive: true,
 	idempotent:  true,
-	handle: func(ctx context.Context, s *service, in deleteItemIn) (out deleteItemOut, err error) {
+	handle: func(ctx context.Context, s *call, in deleteItemIn) (out deleteItemOut, err error) {
 		story, err := s.changeAs(ctx, s.agent, func(tx *pipeline.Tx) (err error) {
 			if in.Restore {
 				out.Changed, err = tx.Restore(in.StoryID)

@@ -41,6 +41,7 @@ type listItemsOut struct {
 	Stages     []stageItems `json:"stages"`
 	Total      int          `json:"total"`
 	NextCursor string       `json:"next_cursor,omitempty" jsonschema_description:"more follow: pass it as cursor"`
+	position
 }
 
 var listItems = define(definition[listItemsIn, listItemsOut]{
@@ -49,7 +50,7 @@ var listItems = define(definition[listItemsIn, listItemsOut]{
 	description: "List stories grouped by stage, each stage in the order given with after and before. Filters combine. ready=true finds work.",
 	readOnly:    true,
 	idempotent:  true,
-	handle: func(ctx context.Context, s *service, in listItemsIn) (listItemsOut, error) {
+	handle: func(ctx context.Context, s *call, in listItemsIn) (listItemsOut, error) {
 		after, err := parseCursor(in.Cursor)
 		if err != nil {
 			return listItemsOut{}, err

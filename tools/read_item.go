@@ -18,6 +18,7 @@ type readItemOut struct {
 	Notes       []itemNote `json:"notes,omitempty" jsonschema_description:"the last ones, newest last"`
 	NoteCount   int        `json:"note_count,omitempty"`
 	OlderNotes  int        `json:"older_notes,omitempty" jsonschema_description:"notes that are not shown"`
+	position
 }
 
 // itemNote is a note as agents see it.
@@ -41,7 +42,7 @@ var readItem = define(definition[readItemIn, readItemOut]{
 	description: "Read one story.",
 	readOnly:    true,
 	idempotent:  true,
-	handle: func(ctx context.Context, s *service, in readItemIn) (out readItemOut, err error) {
+	handle: func(ctx context.Context, s *call, in readItemIn) (out readItemOut, err error) {
 		var notes []pipeline.Note
 		err = s.view(ctx, func(p *pipeline.State) error {
 			story, err := p.Story(in.StoryID)

@@ -37,7 +37,7 @@ func TestDescriptionAndNotes(t *testing.T) {
 	h := newTempHost(t)
 	const markdown = "# Log in\n\n- with <b> & \"quotes\"\n\t- `code`\n"
 	got := noTime(h.ok("write_item", `{"story_id":"1_s","stage":"1_backlog","description":`+arg(t, markdown)+`,"note":"first"}`))
-	if want := `{"item":{"story_id":"1_s","stage":"1_backlog","ready":true,"updated_at":"T","rev":"R"},"created":true,"changed":["stage","description","note"]}`; got != want {
+	if want := `{"item":{"story_id":"1_s","stage":"1_backlog","ready":true,"updated_at":"T","rev":"R"},"created":true,"changed":["stage","description","note"],"cursor":"1.P"}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	for range 2 { // the same note again is another one

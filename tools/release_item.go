@@ -16,13 +16,14 @@ type releaseItemIn struct {
 type releaseItemOut struct {
 	Item    item     `json:"item"`
 	Changed []string `json:"changed"`
+	position
 }
 
 var releaseItem = define(definition[releaseItemIn, releaseItemOut]{
 	name:        "release_item",
 	title:       "Give a story back",
 	description: "Give a story back unfinished: from 2_current it returns to 1_backlog.",
-	handle: func(ctx context.Context, s *service, in releaseItemIn) (out releaseItemOut, err error) {
+	handle: func(ctx context.Context, s *call, in releaseItemIn) (out releaseItemOut, err error) {
 		move := move{in.StoryID, in.Agent, in.Claim, in.Note}
 		out.Item, out.Changed, err = s.move(ctx, move, func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error) {
 			return tx.Release(in.StoryID, agent, fenced)
@@ -38,7 +39,7 @@ type move struct {
 }
 
 // move makes a change that ends a claim, if the caller may.
-func (s *service) move(ctx context.Context, m move, edit func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error)) (it item, changed []string, err error) {
+func (s *call) move(ctx context.Context, m move, edit func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error)) (it item, changed []string, err error) {
 	agent := s.who(m.agent)
 	story, err := s.changeAs(ctx, agent, func(tx *pipeline.Tx) (err error) {
 		if m.claim != nil {

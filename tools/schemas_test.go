@@ -73,9 +73,9 @@ type schemaKind uint8
 const (
 	input schemaKind = iota // unknown arguments are refused
 	output
-	// terse is an output whose parts are described in types alone: many tools answer an
-	// item, and every session pays for each word of their schemas. read_item says what
-	// the words mean.
+	// terse is an output whose parts are described in types alone, and an item by what
+	// every item has: many tools answer one, and every session pays for each word of
+	// their schemas. read_item says what there is, and what the words mean.
 	terse
 )
 
@@ -95,6 +95,14 @@ func generateSchema(t *testing.T, v any, kind schemaKind) string {
 	if kind == terse {
 		for _, p := range s.Properties.FromOldest() {
 			dropDescriptions(p)
+		}
+		if item, ok := s.Properties.Get("item"); ok {
+			item.Description = "as read_item's"
+			for _, name := range slices.Collect(item.Properties.KeysFromOldest()) {
+				if !slices.Contains(item.Required, name) {
+					item.Properties.Delete(name)
+				}
+			}
 		}
 	}
 	var b bytes.Buffer

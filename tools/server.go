@@ -32,7 +32,7 @@ type Config struct {
 	Logger  *slog.Logger
 }
 
-// service is what handlers see.
+// service is what all calls work with.
 type service struct {
 	replica    *replica.Replica
 	agent      string
@@ -40,9 +40,23 @@ type service struct {
 	logger     *slog.Logger
 }
 
+// call is what the handler of one call sees.
+type call struct {
+	*service
+	// reflects is the position in the log that the answer reflects.
+	reflects replica.Position
+}
+
+// position is the part of every answer that says where in the log it stands.
+type position struct {
+	Cursor string `json:"cursor"`
+}
+
+func (p *position) set(at replica.Position) { p.Cursor = at.String() }
+
 // update makes one change to a story, if the story still is as the caller saw
 // it, should the caller say how that was, and returns it as the change left it.
-func (s *service) update(ctx context.Context, id string, ifRev *string, edit func(*pipeline.Tx) error) (item, error) {
+func (s *call) update(ctx context.Context, id string, ifRev *string, edit func(*pipeline.Tx) error) (item, error) {
 	story, err := s.changeAs(ctx, s.agent, func(tx *pipeline.Tx) error {
 		if ifRev != nil {
 			if err := tx.Expect(id, *ifRev); err != nil {
@@ -56,10 +70,12 @@ func (s *service) update(ctx context.Context, id string, ifRev *string, edit fun
 
 // changeAs makes one change to a story in the name of an agent, and returns the
 // story as the change left it.
-func (s *service) changeAs(ctx context.Context, agent string, edit func(*pipeline.Tx) error) (pipeline.Story, error) {
+func (s *call) changeAs(ctx context.Context, agent string, edit func(*pipeline.Tx) error) (pipeline.Story, error) {
 	change := s.replica.Submit(agent, edit)
 	stdio.HandOver(ctx) // the next call may come into the same commit
-	return change.Wait(ctx)
+	story, err := change.Wait(ctx)
+	s.reflects = change.Position()
+	return story, err
 }
 
 // who returns the agent that calls: the one it names, or the one that the server
@@ -78,6 +94,14 @@ func (s *service) view(ctx context.Context, fn func(*pipeline.State) error) erro
 	last := s.replica.LastWrite()
 	stdio.HandOver(ctx)
 	return s.replica.ViewAfter(ctx, last, fn)
+}
+
+// view is the service's, and notes the position.
+func (s *call) view(ctx context.Context, fn func(*pipeline.State) error) error {
+	return s.service.view(ctx, func(p *pipeline.State) error {
+		s.reflects = s.replica.PositionLocked()
+		return fn(p)
+	})
 }
 
 // Names returns the names of the tools.

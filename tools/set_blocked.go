@@ -16,6 +16,7 @@ type setBlockedIn struct {
 type setBlockedOut struct {
 	Item    item     `json:"item"`
 	Changed []string `json:"changed" jsonschema_description:"names of the fields that changed"`
+	position
 }
 
 var setBlocked = define(definition[setBlockedIn, setBlockedOut]{
@@ -23,7 +24,7 @@ var setBlocked = define(definition[setBlockedIn, setBlockedOut]{
 	title:       "Block or unblock a story",
 	description: "Block a story with a reason, or unblock it. Unblocking clears the reason and sets retry_count to 0.",
 	idempotent:  true,
-	handle: func(ctx context.Context, s *service, in setBlockedIn) (out setBlockedOut, err error) {
+	handle: func(ctx context.Context, s *call, in setBlockedIn) (out setBlockedOut, err error) {
 		out.Item, err = s.update(ctx, in.StoryID, in.IfRev, func(tx *pipeline.Tx) (err error) {
 			out.Changed, err = tx.SetBlocked(in.StoryID, in.Blocked, in.Reason)
 			return err

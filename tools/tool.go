@@ -12,6 +12,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/schemas"
 )
 
@@ -36,10 +37,16 @@ type definition[In, Out any] struct {
 	// destructive: hosts should ask first, though a change is never lost: it is one
 	// more op in a log that keeps all.
 	readOnly, destructive, idempotent bool
-	handle                            func(ctx context.Context, s *service, in In) (Out, error)
+	handle                            func(ctx context.Context, s *call, in In) (Out, error)
 }
 
-func define[In, Out any](d definition[In, Out]) tool {
+// answer is a pointer to an Out that embeds position.
+type answer[Out any] interface {
+	*Out
+	set(replica.Position)
+}
+
+func define[In, Out any, P answer[Out]](d definition[In, Out]) tool {
 	var in In
 	var out Out
 	return tool{
@@ -51,14 +58,17 @@ func define[In, Out any](d definition[In, Out]) tool {
 			if err := json.Unmarshal(args, &in); err != nil {
 				return nil, fmt.Errorf("decode checked arguments: %w", err)
 			}
-			return d.handle(ctx, s, in)
+			c := &call{service: s}
+			out, err := d.handle(ctx, c, in)
+			P(&out).set(c.reflects)
+			return out, err
 		},
 	}
 }
 
 // all returns the tools in the order in which people read about them.
 func all() []tool {
-	return []tool{writeItem, readItem, listItems, claimItem, advanceItem, releaseItem, setBlocked, bumpRetry, deleteItem}
+	return []tool{writeItem, readItem, listItems, claimItem, advanceItem, releaseItem, setBlocked, bumpRetry, deleteItem, waitForChange}
 }
 
 // mcpTool returns the tool as the protocol describes it, and the checker of
@@ -84,7 +94,6 @@ func (t *tool) mcpTool() (mcp.Tool, *checker, error) {
 		RawInputSchema:  in,
 		RawOutputSchema: out,
 		Annotations: mcp.ToolAnnotation{
-			Title:           t.title,
 			ReadOnlyHint:    &t.readOnly,
 			DestructiveHint: &t.destructive,
 			IdempotentHint:  &t.idempotent,

@@ -140,6 +140,8 @@ func outputSchema(t testing.TB, tool string) *jsonschema.Schema {
 // noTime takes what differs from run to run out of an answer.
 func noTime(s string) string {
 	s = regexp.MustCompile(`"updated_at":"[^"]*"`).ReplaceAllString(s, `"updated_at":"T"`)
+	s = regexp.MustCompile(`"at":"[^"]*"`).ReplaceAllString(s, `"at":"T"`)
+	s = regexp.MustCompile(`"cursor":"([0-9]+)\.[0-9a-f]{8}"`).ReplaceAllString(s, `"cursor":"$1.P"`)
 	return regexp.MustCompile(`"rev":"[0-9a-f]{12}"`).ReplaceAllString(s, `"rev":"R"`)
 }
 
@@ -147,48 +149,48 @@ func noTime(s string) string {
 func TestAnswers(t *testing.T) {
 	h := newTempHost(t)
 	for _, tt := range []struct{ tool, args, want string }{
-		{"list_items", `{}`, `{"stages":[],"total":0}`},
+		{"list_items", `{}`, `{"stages":[],"total":0,"cursor":"0"}`},
 		{
 			"write_item", `{"story_id":"1_s","stage":"1_backlog"}`,
-			`{"item":{"story_id":"1_s","stage":"1_backlog","ready":true,"updated_at":"T","rev":"R"},"created":true,"changed":["stage"]}`,
+			`{"item":{"story_id":"1_s","stage":"1_backlog","ready":true,"updated_at":"T","rev":"R"},"created":true,"changed":["stage"],"cursor":"1.P"}`,
 		},
 		{
 			"write_item", `{"story_id":"1_s","stage":"1_backlog","name":"","blocked":null}`,
-			`{"item":{"story_id":"1_s","stage":"1_backlog","ready":true,"updated_at":"T","rev":"R"},"created":false,"changed":[]}`,
+			`{"item":{"story_id":"1_s","stage":"1_backlog","ready":true,"updated_at":"T","rev":"R"},"created":false,"changed":[],"cursor":"1.P"}`,
 		},
 		{
 			"write_item", `{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","retry_count":"2","blocked":"true","depends_on":["1",7]}`,
-			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","retry_count":2,"blocked":true,"depends_on":[1,7],"waiting_on":[1,7],"warnings":["depends_on 7: no story has that number, so it is not met"],"updated_at":"T","rev":"R"},"created":true,"changed":["stage","name","agent","retry_count","blocked","depends_on"]}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","retry_count":2,"blocked":true,"depends_on":[1,7],"waiting_on":[1,7],"warnings":["depends_on 7: no story has that number, so it is not met"],"updated_at":"T","rev":"R"},"created":true,"changed":["stage","name","agent","retry_count","blocked","depends_on"],"cursor":"2.P"}`,
 		},
 		{
 			"set_blocked", `{"story_id":"2_s","blocked":false}`,
-			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","depends_on":[1,7],"waiting_on":[1,7],"warnings":["depends_on 7: no story has that number, so it is not met"],"updated_at":"T","rev":"R"},"changed":["blocked","retry_count"]}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","depends_on":[1,7],"waiting_on":[1,7],"warnings":["depends_on 7: no story has that number, so it is not met"],"updated_at":"T","rev":"R"},"changed":["blocked","retry_count"],"cursor":"3.P"}`,
 		},
 		{
 			"write_item", `{"story_id":"2_s","depends_on":[],"agent":""}`,
-			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","updated_at":"T","rev":"R"},"created":false,"changed":["agent","depends_on"]}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","updated_at":"T","rev":"R"},"created":false,"changed":["agent","depends_on"],"cursor":"4.P"}`,
 		},
 		{
 			"bump_retry", `{"story_id":"2_s"}`,
-			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","retry_count":1,"updated_at":"T","rev":"R"},"limit":3,"blocked_by_limit":false}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","retry_count":1,"updated_at":"T","rev":"R"},"limit":3,"blocked_by_limit":false,"cursor":"5.P"}`,
 		},
 		{
 			"bump_retry", `{"story_id":"2_s","by":2.0}`,
-			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","retry_count":3,"blocked":true,"blocked_reason":"retry limit reached (3 of 3)","updated_at":"T","rev":"R"},"limit":3,"blocked_by_limit":true}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","retry_count":3,"blocked":true,"blocked_reason":"retry limit reached (3 of 3)","updated_at":"T","rev":"R"},"limit":3,"blocked_by_limit":true,"cursor":"6.P"}`,
 		},
 		{
 			"set_blocked", `{"story_id":"1_s","blocked":true,"reason":"no key"}`,
-			`{"item":{"story_id":"1_s","stage":"1_backlog","blocked":true,"blocked_reason":"no key","updated_at":"T","rev":"R"},"changed":["blocked","blocked_reason"]}`,
+			`{"item":{"story_id":"1_s","stage":"1_backlog","blocked":true,"blocked_reason":"no key","updated_at":"T","rev":"R"},"changed":["blocked","blocked_reason"],"cursor":"7.P"}`,
 		},
 		{
 			"read_item", `{"story_id":"1_s"}`,
-			`{"item":{"story_id":"1_s","stage":"1_backlog","blocked":true,"blocked_reason":"no key","updated_at":"T","rev":"R"}}`,
+			`{"item":{"story_id":"1_s","stage":"1_backlog","blocked":true,"blocked_reason":"no key","updated_at":"T","rev":"R"},"cursor":"7.P"}`,
 		},
 		{
 			"list_items", `{"stage":"2_current","limit":1}`,
-			`{"stages":[{"stage":"2_current","count":1,"items":[{"story_id":"2_s","name":"<b> & c","blocked":true}]}],"total":1}`,
+			`{"stages":[{"stage":"2_current","count":1,"items":[{"story_id":"2_s","name":"<b> & c","blocked":true}]}],"total":1,"cursor":"7.P"}`,
 		},
-		{"list_items", `{"ready":true}`, `{"stages":[],"total":0}`},
+		{"list_items", `{"ready":true}`, `{"stages":[],"total":0,"cursor":"7.P"}`},
 	} {
 		if diff := cmp.Diff(tt.want, noTime(h.ok(tt.tool, tt.args))); diff != "" {
 			t.Errorf("%s %s (-want +got):\n%s", tt.tool, tt.args, diff)
@@ -239,6 +241,14 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"bump_retry", `{"story_id":"10_story_login","by":""}`, `by must be an integer, got the string ""`},
 		{"list_items", `{"limit":201}`, "limit must be at most 200"},
 		{"list_items", `{"cursor":"zzz"}`, "pass next_cursor as it was given"},
+		{"wait_for_change", `{}`, "wait_for_change needs since"},
+		{"wait_for_change", `{"since":""}`, "since is not a cursor that an answer gave; pass the cursor of any answer as it was given (the next_cursor of list_items is"},
+		{"wait_for_change", `{"since":"MV9iYWNrbG9nL0AxX3M"}`, "since is not a cursor that an answer gave"},
+		{"wait_for_change", `{"since":"1"}`, "since is not a cursor that an answer gave"},
+		{"wait_for_change", `{"since":"0","story_id":"1/s"}`, `story_id "1/s" is not a valid story ID`},
+		{"wait_for_change", `{"since":"0","stage":"qa"}`, `stage must be one of`},
+		{"wait_for_change", `{"since":"0","timeout_seconds":51}`, "timeout_seconds must be at most 50"},
+		{"list_items", `{"cursor":"1.9f3a01bc"}`, "pass next_cursor as it was given"},
 		{"list_items", `{"agent":5,"stagee":"x"}`, `agent must be a string, got the number 5; list_items has no argument "stagee": did you mean "stage"?`},
 	} {
 		if got := h.fails(tt.tool, tt.args); !strings.Contains(got, tt.want) {
@@ -291,7 +301,7 @@ func TestConflictShowsTheCurrentItem(t *testing.T) {
 			t.Errorf("%s: got %s", call[0], got)
 		}
 	}
-	if diff := cmp.Diff(`{"item":`+current+`}`, h.ok("read_item", `{"story_id":"1_s"}`)); diff != "" {
+	if diff := cmp.Diff(`{"item":`+current+`,"cursor":"2.`+it.Rev[:8]+`"}`, h.ok("read_item", `{"story_id":"1_s"}`)); diff != "" {
 		t.Error("the item shown is not the item (-shown +read):", diff)
 	}
 }
@@ -425,7 +435,7 @@ func TestDefinitionsSuitHosts(t *testing.T) {
 			t.Errorf("%s: title %q, description of %d bytes", tl.Name, tl.Title, len(tl.Description))
 		}
 		a := tl.Annotations
-		if a.Title == "" || a.ReadOnlyHint == nil || a.DestructiveHint == nil || a.IdempotentHint == nil || a.OpenWorldHint == nil {
+		if a.ReadOnlyHint == nil || a.DestructiveHint == nil || a.IdempotentHint == nil || a.OpenWorldHint == nil {
 			t.Errorf("%s: annotations %+v", tl.Name, a)
 		}
 	}

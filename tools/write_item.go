@@ -42,13 +42,14 @@ type writeItemOut struct {
 	Item    item     `json:"item"`
 	Created bool     `json:"created"`
 	Changed []string `json:"changed" jsonschema_description:"names of the fields that changed"`
+	position
 }
 
 var writeItem = define(definition[writeItemIn, writeItemOut]{
 	name:        "write_item",
 	title:       "Write a story",
 	description: "Create a story (with a name alone it gets the next number, in 1_backlog) or update the given fields, all at once. Omitted fields stay; \"\" and [] clear. Take a story: agent, stage 2_current and if_rev.",
-	handle: func(ctx context.Context, s *service, in writeItemIn) (out writeItemOut, err error) {
+	handle: func(ctx context.Context, s *call, in writeItemIn) (out writeItemOut, err error) {
 		changes := pipeline.Changes{
 			Stage:       (*pipeline.Stage)(in.Stage),
 			Name:        in.Name,
@@ -85,7 +86,7 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 })
 
 // create creates a story with the next number.
-func (s *service) create(ctx context.Context, in writeItemIn, changes pipeline.Changes, out *writeItemOut) (err error) {
+func (s *call) create(ctx context.Context, in writeItemIn, changes pipeline.Changes, out *writeItemOut) (err error) {
 	switch {
 	case in.Name == nil || strings.TrimSpace(*in.Name) == "":
 		return &pipeline.Error{Code: pipeline.CodeInvalid, Message: "there is no story_id and no name", Next: "give the story_id of a story to update it, or a name to create one with the next number"}

@@ -73,7 +73,8 @@ func holdLock() {
 //	[!] call TOOL [JSON]    huskies-mcp call. It must succeed and leave standard error empty; with ! it must exit
 //	                        with 1, leave standard output empty and print one error. With ! or a tool that
 //	                        reads, it must leave every file as it was
-//	answers TEXT            the answer was exactly TEXT, with every updated_at as "T" and every rev as "R"
+//	answers TEXT            the answer was exactly TEXT, with every updated_at as "T", every rev as "R", and without the cursor
+//	same FILE               standard output is as the file, but for the cursor
 //	says TEXT               the error was exactly TEXT
 //	ops N                   the log has N ops
 //	rev VAR STORY_ID        sets VAR to the story's rev
@@ -108,7 +109,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"call": scriptCall, "answers": scriptAnswers, "says": scriptSays, "ops": scriptOps, "rev": scriptRev, "lists": scriptLists, "cursor": scriptCursor,
+			"call": scriptCall, "answers": scriptAnswers, "same": scriptSame, "says": scriptSays, "ops": scriptOps, "rev": scriptRev, "lists": scriptLists, "cursor": scriptCursor,
 			"jsonrpc": scriptJSONRPC, "sql": scriptSQL, "mode": scriptMode, "chomp": scriptChomp,
 		},
 	})
@@ -171,20 +172,35 @@ func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	return cmd
 }
 
-var volatile = regexp.MustCompile(`"(updated_at)":"[^"]+"|"(rev)":"[0-9a-f]{12}"`)
+var volatile = regexp.MustCompile(`"(updated_at)":"[^"]+"|"(rev)":"[0-9a-f]{12}"|,"cursor":"[0-9.a-f]+"`)
 
 func scriptAnswers(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: answers TEXT")
 	}
 	got := volatile.ReplaceAllStringFunc(ts.ReadFile("stdout"), func(s string) string {
-		if strings.HasPrefix(s, `"rev"`) {
+		switch {
+		case strings.HasPrefix(s, `"rev"`):
 			return `"rev":"R"`
+		case strings.HasPrefix(s, `"updated_at"`):
+			return `"updated_at":"T"`
 		}
-		return `"updated_at":"T"`
+		return ""
 	})
 	if got != args[0]+"\n" {
 		ts.Fatalf("got  %swant %s", got, args[0])
+	}
+}
+
+var anyCursor = regexp.MustCompile(`"cursor":"[0-9.a-f]+"`)
+
+func scriptSame(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: same FILE")
+	}
+	got, want := anyCursor.ReplaceAllString(ts.ReadFile("stdout"), ""), anyCursor.ReplaceAllString(ts.ReadFile(args[0]), "")
+	if diff := cmp.Diff(want, got); diff != "" {
+		ts.Fatalf("not the same (-%s +stdout):\n%s", args[0], diff)
 	}
 }
 

@@ -110,6 +110,7 @@ type answer struct {
 	} `json:"stages"`
 	Total      int    `json:"total"`
 	NextCursor string `json:"next_cursor"`
+	Cursor     string `json:"cursor"`
 
 	text string // the same as JSON
 }
@@ -120,27 +121,31 @@ type arguments = map[string]any
 var allFields = []string{"name", "agent", "retry_count", "blocked", "blocked_reason", "depends_on", "ready", "waiting_on", "warnings", "updated_at", "rev"}
 
 // call makes one tool call. Its error is a toolError when the tool answered with one.
-func (s *session) call(tool string, args arguments) (answer, error) {
+func (s *session) call(tool string, args arguments) (a answer, err error) {
+	a.text, err = s.callFor(tool, args, &a)
+	return a, err
+}
+
+// callFor is call for any kind of answer.
+func (s *session) callFor(tool string, args arguments, to any) (text string, err error) {
 	var req mcp.CallToolRequest
 	req.Params.Name, req.Params.Arguments = tool, args
 	res, err := s.CallTool(s.ctx, req)
 	if err != nil {
-		return answer{}, err
+		return "", err
 	}
-	var text strings.Builder
 	for _, c := range res.Content {
 		if c, ok := c.(mcp.TextContent); ok {
-			text.WriteString(c.Text)
+			text += c.Text
 		}
 	}
 	if res.IsError {
-		return answer{}, toolError(text.String())
+		return "", toolError(text)
 	}
-	a := answer{text: text.String()}
-	if err := json.Unmarshal(res.RawStructuredContent, &a); err != nil {
-		return answer{}, fmt.Errorf("structured content of %s: %w", tool, err)
+	if err := json.Unmarshal(res.RawStructuredContent, to); err != nil {
+		return "", fmt.Errorf("structured content of %s: %w", tool, err)
 	}
-	return a, nil
+	return text, nil
 }
 
 // must makes a call that has to succeed.

@@ -26,6 +26,8 @@
 //     Every other request is answered before the next line is read, so a ping
 //     does not wait for calls and the answer to initialize precedes the answer
 //     to any call after it.
+//   - A call that waits for something ([Wait]) takes no other's place, and when the
+//     session ends it ends as soon as no call is left that does not wait.
 //   - A notification that a handler sends is written before that handler's
 //     answer, as progress notifications require.
 //   - A cancelled call is not answered. If it was under way its context ends; if
@@ -40,7 +42,7 @@
 // Serve ends when the input ends, when ctx is done (a signal) or when writing
 // fails. It then stops reading, finishes what it has read, ends the streams,
 // writes the notifications still queued and returns. At the end of input it
-// waits for calls as long as they take; after ctx is done it cancels their
+// waits for calls as long as they take, but for those that wait ([Wait]); after ctx is done it cancels their
 // contexts when drainTime has passed. When writing has failed it cancels what
 // runs and drops the rest, since nobody is left to answer.
 //

@@ -21,6 +21,11 @@ const (
 	// replica commits together. More would only wait elsewhere.
 	maxRunningCalls = 64
 
+	// maxWaitingCalls bounds the calls that wait for something, beside those: each
+	// takes a goroutine and its arguments. An agent waits once, an orchestrator for
+	// each of its agents.
+	maxWaitingCalls = 256
+
 	// maxStreams bounds the streams open at once, each of which holds a
 	// goroutine. A host needs one.
 	maxStreams = 16

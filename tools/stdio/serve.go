@@ -252,39 +252,17 @@ func (c *conn) listen(m message) {
 // runCalls is the worker: it starts calls in order, the next one when the last
 // has handed over or is done.
 func (c *conn) runCalls() {
-	var running sync.WaitGroup
-	defer running.Wait()
-	slots := make(chan struct{}, maxRunningCalls)
+	calls := newCalls()
+	defer calls.wait()
 	for r := range c.work {
 		if r.ctx.Err() != nil && !cancelled(r) {
 			c.finish(r)
 			c.write(mustEncode(refuse(r.id, codeShuttingDown, "the server is shutting down and did not run this call")))
 			continue
 		}
-		slots <- struct{}{}
-		handedOver := make(chan struct{})
-		handOver := sync.OnceFunc(func() { close(handedOver) })
-		ctx := context.WithValue(r.ctx, handOverKey{}, handOver)
-		running.Go(func() {
-			defer func() { <-slots }()
-			defer handOver()
-			c.answer(ctx, r)
+		calls.start(func(one *call) {
+			c.answer(context.WithValue(r.ctx, callKey{}, one), r)
 		})
-		<-handedOver
-	}
-}
-
-// handOverKey is the key of a call's context under which HandOver finds what
-// lets the next call start.
-type handOverKey struct{}
-
-// HandOver says that the call of ctx has its place in the order of calls: the
-// next one may start while it goes on. A handler that never says so keeps the
-// next call waiting until it is done. With a context of anything else it does
-// nothing.
-func HandOver(ctx context.Context) {
-	if handOver, ok := ctx.Value(handOverKey{}).(func()); ok {
-		handOver()
 	}
 }
 

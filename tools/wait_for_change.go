@@ -1,0 +1,246 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
+	"github.com/huskies/huskies-mcp/tools/stdio"
+)
+
+const (
+	// defaultTimeout is for how many seconds wait_for_change waits. Some hosts end a
+	// call after 60 s, and 50 is the most one may ask for.
+	defaultTimeout = 30
+	// maxChanged bounds the stories of one answer.
+	maxChanged = 50
+)
+
+type waitForChangeIn struct {
+	Since          string  `json:"since" jsonschema_description:"cursor of any answer"`
+	StoryID        *string `json:"story_id,omitempty"`
+	Stage          *string `json:"stage,omitempty" jsonschema:"enum=1_backlog,enum=2_current,enum=3_qa,enum=4_merge,enum=5_done,enum=6_archived" jsonschema_description:"stories that are in it, came or left"`
+	TimeoutSeconds *int    `json:"timeout_seconds,omitempty" jsonschema:"minimum=0,maximum=50,default=30"`
+}
+
+type waitForChangeOut struct {
+	Changed bool           `json:"changed"`
+	Changes []changedStory `json:"changes"`
+	More    bool           `json:"more,omitempty"`
+	Reset   bool           `json:"reset,omitempty"`
+	Message string         `json:"message,omitempty"`
+	position
+}
+
+// changedStory is a story that changed, as it is now, and all that changed.
+type changedStory struct {
+	StoryID string   `json:"story_id"`
+	Name    string   `json:"name,omitempty"`
+	Stage   string   `json:"stage,omitempty"`
+	Agent   string   `json:"agent,omitempty"`
+	Deleted bool     `json:"deleted,omitempty"`
+	Changed []string `json:"changed"`
+	By      string   `json:"by,omitempty"`
+	At      string   `json:"at,omitempty"`
+}
+
+var waitForChange = define(definition[waitForChangeIn, waitForChangeOut]{
+	name:        "wait_for_change",
+	title:       "Wait for a change",
+	description: "Wait until anything, or the given story or stage, changed after a cursor, by anybody. Changed stories come as they are now. Go on with the cursor of the answer.",
+	readOnly:    true,
+	idempotent:  true,
+	handle: func(ctx context.Context, s *call, in waitForChangeIn) (out waitForChangeOut, err error) {
+		since, err := replica.ParsePosition(in.Since)
+		if err != nil {
+			return out, &pipeline.Error{
+				Code:    pipeline.CodeInvalid,
+				Message: "since is not a cursor that an answer gave",
+				Next:    "pass the cursor of any answer as it was given (the next_cursor of list_items is for list_items alone)",
+			}
+		}
+		if in.StoryID != nil {
+			if err := pipeline.CheckStoryID(*in.StoryID); err != nil {
+				return out, err
+			}
+		}
+		timeout := defaultTimeout
+		if in.TimeoutSeconds != nil {
+			timeout = *in.TimeoutSeconds
+		}
+		w := &changeWait{call: s, in: in, since: since, seen: since, out: &out}
+		return out, w.wait(ctx, time.Duration(timeout)*time.Second)
+	},
+})
+
+// changeWait is one wait for a change.
+type changeWait struct {
+	call  *call
+	in    waitForChangeIn
+	since replica.Position
+	seen  replica.Position // up to here nothing matched
+	out   *waitForChangeOut
+}
+
+// errTimeUp ends a wait whose time is up.
+var errTimeUp = errors.New("the time is up")
+
+func (w *changeWait) wait(ctx context.Context, timeout time.Duration) error {
+	w.out.Changes = []changedStory{}
+	if timeout > 0 {
+		err := w.watch(ctx, timeout)
+		if !errors.Is(err, errTimeUp) && !errors.Is(err, stdio.ErrEnding) {
+			return err
+		}
+	}
+	// The last look is a read of its own: what was written before is seen.
+	return w.call.view(ctx, func(p *pipeline.State) error {
+		done, err := w.look(p)
+		if !done {
+			w.call.reflects = w.since
+			w.out.Message = "nothing yet"
+		}
+		return err
+	})
+}
+
+// watch looks at each change until there is something to tell.
+func (w *changeWait) watch(ctx context.Context, timeout time.Duration) error {
+	ctx, done, err := waiting(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeUp)
+	defer cancel()
+	return w.call.replica.Watch(ctx, w.look)
+}
+
+// waiting is stdio.Wait for calls of tools.
+func waiting(ctx context.Context) (context.Context, func(), error) {
+	ctx, done, err := stdio.Wait(ctx)
+	if err != nil {
+		err = &pipeline.Error{
+			Code:    pipeline.CodeLimit,
+			Message: err.Error(),
+			Next:    "end one of them first; one call without story_id and stage waits for all stories",
+		}
+	}
+	return ctx, done, err
+}
+
+// look reports whether there is something to tell, which stands in w.out then.
+func (w *changeWait) look(p *pipeline.State) (done bool, err error) {
+	after, ok := w.call.replica.ChangesLocked(w.seen)
+	if !ok {
+		w.reset("what changed since this cursor is not known any more")
+		return true, nil
+	}
+	for c := range after {
+		if w.matches(&c) {
+			w.tell(p)
+			return true, nil
+		}
+		w.seen = c.Position
+	}
+	return false, nil
+}
+
+// reset says that the caller has to look for itself what changed.
+func (w *changeWait) reset(why string) {
+	*w.out = waitForChangeOut{Changed: true, Changes: []changedStory{}, Reset: true, Message: why + ": read what you need anew, then go on with the cursor of this answer"}
+	w.call.reflects = w.call.replica.PositionLocked()
+}
+
+// matches reports whether the change is one to tell: of a story that could be seen
+// before or after it.
+func (w *changeWait) matches(c *replica.Change) bool {
+	if c.Before == "" && c.After == "" || w.in.StoryID != nil && c.Story != *w.in.StoryID {
+		return false
+	}
+	if w.in.Stage == nil {
+		return true
+	}
+	stage := pipeline.Stage(*w.in.Stage)
+	return c.Before == stage || c.After == stage
+}
+
+// upTo returns the position up to which so few stories match that one answer
+// holds them, and whether more follow. What one row brought is not divided.
+func (w *changeWait) upTo(after iter.Seq[replica.Change]) (end replica.Position, more bool) {
+	matching := make(map[string]bool)
+	end = w.since
+	last := end
+	for c := range after {
+		if c.Position != last {
+			end, last = last, c.Position
+		}
+		if w.matches(&c) {
+			matching[c.Story] = true
+		}
+		if len(matching) > maxChanged {
+			return end, true
+		}
+	}
+	return last, false
+}
+
+// told is what happened to a story.
+type told struct {
+	matches bool
+	fields  pipeline.Fields
+	last    pipeline.Change
+}
+
+// tell tells the stories that match, in the order of their first changes.
+func (w *changeWait) tell(p *pipeline.State) {
+	after, ok := w.call.replica.ChangesLocked(w.since)
+	if !ok {
+		w.reset("what changed since this cursor is not known any more")
+		return
+	}
+	end, more := w.upTo(after)
+	if more && end == w.since {
+		w.reset("too much changed at once")
+		return
+	}
+	stories := make(map[string]*told)
+	var order []string
+	for c := range after {
+		if c.Position.Arrival > end.Arrival {
+			break
+		}
+		st := stories[c.Story]
+		if st == nil {
+			st = &told{}
+			stories[c.Story], order = st, append(order, c.Story)
+		}
+		st.matches = st.matches || w.matches(&c)
+		st.fields |= c.Fields
+		st.last = c.Change
+	}
+	for _, id := range order {
+		if st := stories[id]; st.matches {
+			w.out.Changes = append(w.out.Changes, newChangedStory(p, id, st))
+		}
+	}
+	w.out.Changed, w.out.More = true, more
+	w.call.reflects = end
+}
+
+func newChangedStory(p *pipeline.State, id string, st *told) changedStory {
+	c := changedStory{StoryID: id, Changed: orEmpty(st.fields.Names()), By: st.last.Agent}
+	if st.last.At != 0 {
+		c.At = time.UnixMilli(st.last.At).UTC().Format(time.RFC3339)
+	}
+	story, err := p.Story(id)
+	if err != nil { // it was seen, and is not any more
+		c.Deleted = true
+		return c
+	}
+	c.Name, c.Stage, c.Agent = story.Name, string(story.Stage), story.Agent
+	return c
+}
