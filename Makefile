@@ -2,14 +2,18 @@
 
 TOOL = go tool -modfile=internal/devtools/go.mod
 # Folders with Go of our own: gofumpt would also look into what is not ours.
-DIRS = cmd crdt db internal/floors internal/vfstest migrations oplog pipeline replica schemas tools
+DIRS = cmd crdt db internal/conformance internal/floors internal/vfstest migrations oplog pipeline replica schemas tools
 
 FUZZTIME  ?= 60s
 BENCH     ?= .
 BENCHTIME ?= 1s
 STRESS    ?= 60s
 
-.PHONY: check format vet staticcheck generated test race generate fuzz stress bench
+# For conformance: a script that runs public checkers against a command, and where it puts them and their results.
+CHECKER ?= ../shared/conformance/run.sh
+DIR     ?= /tmp/huskies-conformance
+
+.PHONY: check format vet staticcheck generated test race generate fuzz stress bench conformance
 
 check: format vet staticcheck generated test
 
@@ -52,3 +56,13 @@ stress:
 
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+# Public checkers, from npm: on the server itself, and with the fixtures that most scenarios call. Needs network.
+conformance:
+	mkdir -p $(DIR)
+	go build -o $(DIR)/huskies-mcp ./cmd/huskies-mcp
+	go build -o $(DIR)/fixtures ./internal/conformance
+	$(CHECKER) $(DIR) $(DIR)/huskies-mcp --db $(DIR)/plain.db
+	rm -rf $(DIR)/plain && mkdir $(DIR)/plain && mv $(DIR)/results* $(DIR)/inspector.json $(DIR)/plain
+	$(CHECKER) $(DIR) $(DIR)/fixtures $(DIR)/fixture.db
+	@for f in $(DIR)/results-*.txt; do echo "$$f"; sed -n '/SUMMARY/,$$p' $$f; done
