@@ -9,11 +9,11 @@ BENCH     ?= .
 BENCHTIME ?= 1s
 STRESS    ?= 60s
 
-# For conformance: a script that runs public checkers against a command, and where it puts them and their results.
+# For conformance: a script that runs public checkers against a command, and where it puts them and their results. tsclient builds there, too.
 CHECKER ?= ../shared/conformance/run.sh
 DIR     ?= /tmp/huskies-conformance
 
-.PHONY: check format vet staticcheck generated test race generate fuzz stress bench conformance
+.PHONY: check format vet staticcheck generated test race generate fuzz stress bench conformance tsclient
 
 check: format vet staticcheck generated test
 
@@ -66,3 +66,11 @@ conformance:
 	rm -rf $(DIR)/plain && mkdir $(DIR)/plain && mv $(DIR)/results* $(DIR)/inspector.json $(DIR)/plain
 	$(CHECKER) $(DIR) $(DIR)/fixtures $(DIR)/fixture.db
 	@for f in $(DIR)/results-*.txt; do echo "$$f"; sed -n '/SUMMARY/,$$p' $$f; done
+
+# The official TypeScript SDK calls every tool and validates every answer. Needs node, and network the first time; with ARGS=--all what is not
+# offered is an error.
+tsclient:
+	cd internal/tsclient && npm ci --no-fund --no-audit
+	go build -o $(DIR)/huskies-mcp ./cmd/huskies-mcp
+	rm -f $(DIR)/tsclient.db*
+	node internal/tsclient/client.mjs $(ARGS) $(DIR)/huskies-mcp --log-level warn --db $(DIR)/tsclient.db
