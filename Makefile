@@ -50,9 +50,10 @@ fuzz:
 			echo "$$pkg $$target"; go test $$pkg -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; \
 		done; done
 
-# The stress tests, for as long as STRESS says each; the storm of kills ends when it has had its kills.
+# The stress tests, for as long as STRESS says each; the storm of kills ends when it has had its kills, and
+# the drain when all stories are archived.
 stress:
-	HUSKIES_STRESS=$(STRESS) go test -count 1 -timeout 0 -run 'TestExchange|TestLinearizable|TestC6_KillStorm' -v ./cmd/huskies-mcp
+	HUSKIES_STRESS=$(STRESS) go test -count 1 -timeout 0 -run 'TestExchange|TestLinearizable|TestC6_KillStorm|TestDrain' -v ./cmd/huskies-mcp
 
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
@@ -71,6 +72,7 @@ conformance:
 # offered is an error.
 tsclient:
 	cd internal/tsclient && npm ci --no-fund --no-audit
+	mkdir -p $(DIR)
 	go build -o $(DIR)/huskies-mcp ./cmd/huskies-mcp
 	rm -f $(DIR)/tsclient.db*
 	node internal/tsclient/client.mjs $(ARGS) $(DIR)/huskies-mcp --log-level warn --db $(DIR)/tsclient.db

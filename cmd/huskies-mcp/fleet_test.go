@@ -23,10 +23,11 @@ type fleet struct {
 // server is one process of a fleet. Any number of goroutines may call it at once: they share its pipes.
 type server struct {
 	*session
-	calls  sync.RWMutex  // held for reading by every call under way
-	doomed atomic.Bool   // it is being killed
-	gone   chan struct{} // closed when the dead process has been waited for
-	reaped time.Time     // when that was; to be read after gone
+	calls    sync.RWMutex  // held for reading by every call under way
+	doomed   atomic.Bool   // it is being killed
+	killedAt time.Time     // to be read after gone
+	gone     chan struct{} // closed when the dead process has been waited for
+	reaped   time.Time     // when that was; to be read after gone
 }
 
 // times of a call: if it took effect, then between them.
@@ -59,6 +60,7 @@ func (f *fleet) killOne(t *testing.T, rng *rand.Rand) {
 	i := rng.IntN(len(f.servers))
 	s := f.servers[i].Load()
 	s.killed = true
+	s.killedAt = time.Now()
 	s.doomed.Store(true)
 	if err := s.cmd.Process.Kill(); err != nil {
 		t.Errorf("kill: %v", err)
