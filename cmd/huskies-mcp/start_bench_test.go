@@ -24,8 +24,8 @@ import (
 func BenchmarkStart(b *testing.B) {
 	dir := b.TempDir()
 	empty, full := filepath.Join(dir, "empty.db"), filepath.Join(dir, "full.db")
-	fillPipeline(b, empty, 1, 1)
-	fillPipeline(b, full, 10_000, 100_000)
+	fillPipeline(b, empty, 1, 1, 0)
+	fillPipeline(b, full, 10_000, 100_000, 0)
 	var hello, cpu [2]time.Duration
 	for b.Loop() {
 		for i, db := range []string{empty, full} {
@@ -77,14 +77,17 @@ func startOnce(b *testing.B, db string) (hello, cpu time.Duration) {
 	return hello, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
 
-// fillPipeline makes a database of so many stories and ops.
-func fillPipeline(b *testing.B, db string, stories, ops int) {
+// fillPipeline makes a database of so many stories and ops. The first stories are done, the others in the backlog.
+func fillPipeline(b *testing.B, db string, stories, ops, done int) {
 	b.Helper()
 	r := replica.New(replica.Config{Path: db, Now: time.Now, Rand: rand.Reader, Machine: machine(), LockTimeout: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	defer r.Close()
 	var last *replica.Write
 	for i := range ops {
 		id, stage, name := fmt.Sprintf("%d_story", 1+i%stories), pipeline.Backlog, fmt.Sprint("A story for the benchmark, take ", i)
+		if i%stories < done {
+			stage = pipeline.Done
+		}
 		last = r.Submit("coder-1", func(tx *pipeline.Tx) error {
 			_, _, err := tx.Write(id, pipeline.Changes{Stage: &stage, Name: &name})
 			return err
