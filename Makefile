@@ -42,6 +42,7 @@ race:
 generate:
 	$(TOOL) sqlc generate
 	go test ./tools -run 'Schemas|Readme' -update
+	go test ./cmd/huskies-mcp -run AgentsDoc -update
 
 # One fuzz target after the other, FUZZTIME each.
 fuzz:
