@@ -25,15 +25,15 @@ const tools = [
 
 // Validator is the SDK's own. It counts, and holds each answer also against a schema that forbids all that the schema
 // allows: a validator that takes the answer then does not look at it.
-let validated = 0;
 class Validator {
+  validated = 0;
   #ajv = new AjvJsonSchemaValidator();
   getValidator(schema) {
     const nothing = Object.fromEntries(Object.keys(schema.properties).map((name) => [name, { not: {} }]));
     const good = this.#ajv.getValidator(schema);
     const broken = [{ ...schema, properties: nothing }, { ...schema, required: ['no_such_field'] }].map((s) => this.#ajv.getValidator(s));
     return (answer) => {
-      validated++;
+      this.validated++;
       for (const validate of broken) {
         assert.equal(validate(answer).valid, false, `a broken schema takes ${JSON.stringify(answer)}`);
       }
@@ -43,7 +43,9 @@ class Validator {
 }
 
 async function connect() {
-  const client = new Client({ name: 'tsclient', version: '1' }, { jsonSchemaValidator: new Validator() });
+  const validator = new Validator();
+  const client = new Client({ name: 'tsclient', version: '1' }, { jsonSchemaValidator: validator });
+  client.validator = validator;
   await client.connect(new StdioClientTransport({ command, args, stderr: 'inherit' }));
   client.offered = new Map((await client.listTools()).tools.map((tool) => [tool.name, tool]));
   return client;
@@ -66,7 +68,7 @@ async function call(client, name, given, fails) {
     if (key in tool.inputSchema.properties || (fails && key.startsWith('no_such'))) args[key] = value;
     else missing.add(`${name}.${key}`);
   }
-  const before = validated;
+  const before = client.validator.validated;
   const answer = await client.callTool({ name, arguments: args });
   called.set(name, (called.get(name) ?? 0) + 1);
   const text = answer.content.map((c) => c.text).join('');
@@ -77,7 +79,7 @@ async function call(client, name, given, fails) {
     return undefined;
   }
   assert.ok(!answer.isError, at);
-  assert.equal(validated, before + 1, `${at}\nwas not validated`);
+  assert.equal(client.validator.validated, before + 1, `${at}\nwas not validated`);
   assert.deepEqual(JSON.parse(text), answer.structuredContent, `${at}\nsays something else as text`);
   return answer.structuredContent;
 }
@@ -191,5 +193,5 @@ try {
 }
 for (const name of missing) console.log(`not offered: ${name}`);
 for (const [name, n] of called) console.log(`${name}: ${n} calls`);
-console.log(`${validated} answers fit their schemas`);
+console.log(`${one.validator.validated + two.validator.validated} answers fit their schemas`);
 if (all && missing.size > 0) process.exitCode = 1;
