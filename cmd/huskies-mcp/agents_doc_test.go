@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mark3labs/mcp-go/mcp"
 )
 
 var update = flag.Bool("update", false, "write docs/agents.md anew")
@@ -104,22 +104,24 @@ func (d *agentsDoc) call(t *testing.T, agent, tool, shown string) string {
 	if err := json.Unmarshal([]byte(shown), &args); err != nil {
 		t.Fatalf("%s: %v", shown, err)
 	}
-	a, err := s.call(tool, args)
-	var said toolError
-	switch {
-	case errors.As(err, &said):
-		return d.show("error: " + strings.ReplaceAll(string(said), "\n", "\n  "))
-	case err != nil:
-		t.Fatalf("%s %s: %v", tool, shown, err)
+	var req mcp.CallToolRequest
+	req.Params.Name, req.Params.Arguments = tool, args
+	res, err := s.CallTool(s.ctx, req)
+	if err != nil || len(res.Content) != 1 {
+		t.Fatalf("%s %s: %+v, %v", tool, shown, res, err)
+	}
+	text := res.Content[0].(mcp.TextContent).Text
+	if res.IsError {
+		return d.show("error: " + strings.ReplaceAll(text, "\n", "\n  "))
 	}
 	var at struct {
 		Cursor string `json:"cursor"`
 	}
-	if err := json.Unmarshal([]byte(a.text), &at); err != nil {
+	if err := json.Unmarshal([]byte(text), &at); err != nil {
 		t.Fatal(err)
 	}
 	d.cursor = at.Cursor
-	return d.show(a.text)
+	return d.show(text)
 }
 
 // show replaces what is different each time: op IDs by numbers in the order in which they come up, times by one, what is left of a
