@@ -301,6 +301,12 @@ func (d *Doc) Heads() []OpID { return d.ops.headIDs() }
 // Has reports whether the op is applied, held or assumed to be applied.
 func (d *Doc) Has(id OpID) bool { return d.ops.byID[id] != 0 }
 
+// Applied reports whether the op's edits are merged.
+func (d *Doc) Applied(id OpID) bool {
+	ref := d.ops.byID[id]
+	return ref != 0 && d.ops.infos[ref].kind == opApplied
+}
+
 // Assumed reports whether the op is taken for applied although its payload is
 // missing.
 func (d *Doc) Assumed(id OpID) bool {

@@ -99,6 +99,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.setHomesStmt, err = db.PrepareContext(ctx, SetHomes); err != nil {
 		return nil, fmt.Errorf("error preparing query SetHomes: %w", err)
 	}
+	if q.signedOpAtStmt, err = db.PrepareContext(ctx, SignedOpAt); err != nil {
+		return nil, fmt.Errorf("error preparing query SignedOpAt: %w", err)
+	}
 	if q.signedOpsAfterStmt, err = db.PrepareContext(ctx, SignedOpsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query SignedOpsAfter: %w", err)
 	}
@@ -238,6 +241,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing setHomesStmt: %w", cerr)
 		}
 	}
+	if q.signedOpAtStmt != nil {
+		if cerr := q.signedOpAtStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signedOpAtStmt: %w", cerr)
+		}
+	}
 	if q.signedOpsAfterStmt != nil {
 		if cerr := q.signedOpsAfterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing signedOpsAfterStmt: %w", cerr)
@@ -317,6 +325,7 @@ type Queries struct {
 	repairsStmt           *sql.Stmt
 	seedsStmt             *sql.Stmt
 	setHomesStmt          *sql.Stmt
+	signedOpAtStmt        *sql.Stmt
 	signedOpsAfterStmt    *sql.Stmt
 	trustDecisionsStmt    *sql.Stmt
 	trustedAuthorsStmt    *sql.Stmt
@@ -351,6 +360,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		repairsStmt:           q.repairsStmt,
 		seedsStmt:             q.seedsStmt,
 		setHomesStmt:          q.setHomesStmt,
+		signedOpAtStmt:        q.signedOpAtStmt,
 		signedOpsAfterStmt:    q.signedOpsAfterStmt,
 		trustDecisionsStmt:    q.trustDecisionsStmt,
 		trustedAuthorsStmt:    q.trustedAuthorsStmt,

@@ -354,6 +354,36 @@ func (q *Queries) Repairs(ctx context.Context) ([]RepairsRow, error) {
 	return items, nil
 }
 
+const SignedOpAt = `-- name: SignedOpAt :one
+SELECT arrival, op_id, seq, payload, signature, received_at
+FROM crdt_ops
+WHERE arrival = ?
+`
+
+type SignedOpAtRow struct {
+	Arrival    int64
+	OpID       []byte
+	Seq        int64
+	Payload    []byte
+	Signature  []byte
+	ReceivedAt int64
+}
+
+// SignedOpAt is SignedOpsAfter for the op with the given arrival number.
+func (q *Queries) SignedOpAt(ctx context.Context, arrival int64) (SignedOpAtRow, error) {
+	row := q.queryRow(ctx, q.signedOpAtStmt, SignedOpAt, arrival)
+	var i SignedOpAtRow
+	err := row.Scan(
+		&i.Arrival,
+		&i.OpID,
+		&i.Seq,
+		&i.Payload,
+		&i.Signature,
+		&i.ReceivedAt,
+	)
+	return i, err
+}
+
 const SignedOpsAfter = `-- name: SignedOpsAfter :many
 SELECT arrival, op_id, seq, payload, signature, received_at
 FROM crdt_ops

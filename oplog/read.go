@@ -118,6 +118,16 @@ func (l *Log) ReadSigned(ctx context.Context, after int64, fn func(SignedRow) er
 	}
 }
 
+// SignedAt returns the row with the given arrival number, which must be there.
+func (l *Log) SignedAt(ctx context.Context, arrival int64) (SignedRow, error) {
+	row, err := l.queries.SignedOpAt(context.WithoutCancel(ctx), arrival)
+	if err != nil {
+		return SignedRow{}, l.fail("read op", err)
+	}
+	from := db.SignedOpsAfterRow(row)
+	return signedRow(&from), nil
+}
+
 func signedRow(from *db.SignedOpsAfterRow) SignedRow {
 	row := SignedRow{
 		Row:     Row{Arrival: from.Arrival, Payload: from.Payload},

@@ -34,6 +34,12 @@ WHERE arrival > ?
 ORDER BY arrival
 LIMIT ?;
 
+-- name: SignedOpAt :one
+-- SignedOpAt is SignedOpsAfter for the op with the given arrival number.
+SELECT arrival, op_id, seq, payload, signature, received_at
+FROM crdt_ops
+WHERE arrival = ?;
+
 -- name: OpReceipt :one
 -- OpReceipt returns the other columns of the op with the given arrival number.
 SELECT seq, signature, received_at

@@ -161,7 +161,9 @@ func (r *Replica) assume(row oplog.Row, receipt oplog.Receipt) {
 	}
 	r.cfg.Logger.Error("op in the database is damaged and is passed over: import a bundle that has it, or restore a backup",
 		"arrival", row.Arrival, "op", row.ID.Short())
-	r.state.AssumeApplied(row.ID, receipt.Seq)
+	if res := r.state.AssumeApplied(row.ID, receipt.Seq); r.past != nil {
+		r.past.release(r.state.Doc(), res.Released)
+	}
 }
 
 // record begins to keep what the row at changes, if it is among the last rows;
@@ -180,6 +182,7 @@ func (r *Replica) apply(op *crdt.Op, at cursor) crdt.Result {
 	r.record(at)
 	res, err := r.state.Apply(op)
 	r.recorded(at)
+	r.remember(op, res, at.arrival)
 	switch {
 	case err != nil:
 		r.odd[op.ID] = rowRefused

@@ -10,7 +10,9 @@ import (
 
 // Entry is one op of the history.
 type Entry struct {
-	Op         *crdt.Op
+	Op *crdt.Op
+	// Arrival is the number of the op's row, from 1.
+	Arrival    int64
 	ReceivedAt time.Time
 }
 
@@ -27,7 +29,7 @@ func (r *Replica) History(ctx context.Context, fn func(Entry) error) error {
 			if op == nil || err != nil {
 				return err
 			}
-			return fn(Entry{op, time.UnixMilli(row.ReceivedAt).UTC()})
+			return fn(Entry{op, row.Arrival, time.UnixMilli(row.ReceivedAt).UTC()})
 		})
 	})
 }

@@ -81,7 +81,8 @@ type Replica struct {
 	epoch   int64 // of the log, at which the document was built
 	decoder crdt.Decoder
 	// odd are the rows whose ops the document does not know.
-	odd map[crdt.OpID]rowState
+	odd  map[crdt.OpID]rowState
+	past *past // nil until somebody asked for the history of a story
 	// pending is how many ops were waiting for parents when it was last logged.
 	pending int
 	// removals counts how often the file was found to be gone; calls have heard of
@@ -156,7 +157,7 @@ func (r *Replica) drop() {
 func (r *Replica) forget() {
 	r.state, r.cursor, r.pending = pipeline.NewState(r.trusted...), cursor{}, 0
 	r.state.UseLeases(leases{r})
-	r.synced, r.changes = 0, changes{}
+	r.synced, r.changes, r.past = 0, changes{}, nil
 	r.odd = make(map[crdt.OpID]rowState)
 }
 

@@ -370,6 +370,7 @@ func (r *Replica) append(tx *oplog.Tx, signer *signer, op signing) error {
 	r.cursor = cursor{arrival, w.op.ID}
 	r.changes.add(r.cursor, w.changes)
 	w.position = r.PositionLocked()
+	r.remember(w.op, crdt.Result{Status: crdt.Applied}, arrival)
 	r.logOp(w.op, crdt.Applied, arrival)
 	return nil
 }

@@ -9,17 +9,60 @@ import (
 
 type readItemIn struct {
 	StoryID string `json:"story_id"`
+	History int    `json:"history,omitempty" jsonschema:"minimum=0,maximum=100,default=0" jsonschema_description:"number of changes to show"`
+	Cursor  string `json:"cursor,omitempty" jsonschema_description:"next_cursor of the answer before: older changes, without description and notes"`
 }
 
 type readItemOut struct {
-	Item        item       `json:"item"`
-	Claim       *itemClaim `json:"claim,omitempty"`
-	Description text       `json:"description,omitempty"`
-	Notes       []itemNote `json:"notes,omitempty" jsonschema_description:"the last ones, newest last"`
-	NoteCount   int        `json:"note_count,omitempty"`
-	OlderNotes  int        `json:"older_notes,omitempty" jsonschema_description:"notes that are not shown"`
+	Item           item         `json:"item"`
+	Claim          *itemClaim   `json:"claim,omitempty"`
+	Description    text         `json:"description,omitempty"`
+	Notes          []itemNote   `json:"notes,omitempty" jsonschema_description:"newest last"`
+	NoteCount      int          `json:"note_count,omitempty"`
+	OlderNotes     int          `json:"older_notes,omitempty" jsonschema_description:"how many are not shown"`
+	Dependents     []string     `json:"dependents,omitempty" jsonschema_description:"they depend on it"`
+	DependentCount int          `json:"dependent_count,omitempty" jsonschema_description:"if not all are shown"`
+	History        []itemChange `json:"history,omitempty" jsonschema_description:"newest first"`
+	NextCursor     string       `json:"next_cursor,omitempty" jsonschema_description:"for older changes"`
 	position
 }
+
+var readItem = define(definition[readItemIn, readItemOut]{
+	name:        "read_item",
+	title:       "Read a story",
+	description: "Read one story, with description, notes, dependents and, if asked for, its history.",
+	readOnly:    true,
+	idempotent:  true,
+	handle: func(ctx context.Context, s *call, in readItemIn) (out readItemOut, err error) {
+		before, err := parseHistoryCursor(in.Cursor)
+		if err != nil {
+			return out, err
+		}
+		err = s.view(ctx, func(p *pipeline.State) error {
+			story, err := p.Story(in.StoryID)
+			if err != nil {
+				return err
+			}
+			out.Item = newItem(story)
+			out.Claim = newItemClaim(story.Claim, s.now())
+			out.Dependents, out.DependentCount = p.Dependents(in.StoryID, maxDependents)
+			if out.DependentCount == len(out.Dependents) {
+				out.DependentCount = 0
+			}
+			if before > 0 {
+				return s.showHistory(ctx, in, before, &out)
+			}
+			out.Description = text(story.Description)
+			notes, count := p.Notes(in.StoryID, maxNotes)
+			if out.Notes, err = newItemNotes(notes); err != nil {
+				return err
+			}
+			out.NoteCount, out.OlderNotes = count, count-len(out.Notes)
+			return s.showHistory(ctx, in, before, &out)
+		})
+		return out, err
+	},
+})
 
 // itemNote is a note as agents see it.
 type itemNote struct {
@@ -35,31 +78,6 @@ const (
 	// tokens; JSON has at least 2.5 bytes a token, and a description has 32 KiB.
 	maxNoteBytes = 24 << 10
 )
-
-var readItem = define(definition[readItemIn, readItemOut]{
-	name:        "read_item",
-	title:       "Read a story",
-	description: "Read one story.",
-	readOnly:    true,
-	idempotent:  true,
-	handle: func(ctx context.Context, s *call, in readItemIn) (out readItemOut, err error) {
-		var notes []pipeline.Note
-		err = s.view(ctx, func(p *pipeline.State) error {
-			story, err := p.Story(in.StoryID)
-			out.Item = newItem(story)
-			out.Claim = newItemClaim(story.Claim, s.now())
-			out.Description = text(story.Description)
-			notes, out.NoteCount = p.Notes(in.StoryID, maxNotes)
-			return err
-		})
-		if err != nil {
-			return out, err
-		}
-		out.Notes, err = newItemNotes(notes)
-		out.OlderNotes = out.NoteCount - len(out.Notes)
-		return out, err
-	},
-})
 
 // newItemNotes returns so many of the notes, the newest ones, as an answer holds:
 // one at least.

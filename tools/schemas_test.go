@@ -73,9 +73,9 @@ type schemaKind uint8
 const (
 	input schemaKind = iota // unknown arguments are refused
 	output
-	// terse is an output whose parts are described in types alone, and an item by what
-	// every item has: many tools answer one, and every session pays for each word of
-	// their schemas. read_item says what there is, and what the words mean.
+	// terse is an output whose parts are described in types alone, and the item by
+	// what it always has: many tools answer an item, and every session pays for each
+	// word of their schemas. read_item says what there is and what it means.
 	terse
 )
 
@@ -93,8 +93,11 @@ func generateSchema(t *testing.T, v any, kind schemaKind) string {
 	s := r.Reflect(v)
 	s.Version = ""
 	if kind == terse {
-		for _, p := range s.Properties.FromOldest() {
+		for name, p := range s.Properties.FromOldest() {
 			dropDescriptions(p)
+			if name == "item" {
+				requiredOnly(p)
+			}
 		}
 		if item, ok := s.Properties.Get("item"); ok {
 			item.Description = "as read_item's"
@@ -123,6 +126,16 @@ func dropDescriptions(s *jsonschema.Schema) {
 	for _, p := range s.Properties.FromOldest() {
 		p.Description = ""
 		dropDescriptions(p)
+	}
+}
+
+// requiredOnly leaves of an object what it always has.
+func requiredOnly(s *jsonschema.Schema) {
+	for f := range reflect.TypeFor[item]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !slices.Contains(s.Required, name) {
+			s.Properties.Delete(name)
+		}
 	}
 }
 

@@ -96,38 +96,16 @@ func printOp(w io.Writer, op *crdt.Op) error {
 // describe says what an edit changes: stage=2_current, retry_count+1,
 // depends_on+10, depends_on-10.
 func describe(e *crdt.Edit) string {
-	switch e.Kind {
-	case crdt.KindSet:
-		value := e.Value.String()
-		if e.Value.Type() == crdt.TypeString {
-			value = word(e.Value.Str())
-		}
-		return word(e.Field) + "=" + value
-	case crdt.KindInc:
-		return fmt.Sprintf("%s+%d", word(e.Field), e.By)
-	case crdt.KindDep:
-		if e.Value.Bool() {
-			return fmt.Sprintf("%s+%d", pipeline.NameDependsOn, e.Number)
-		}
-		return fmt.Sprintf("%s-%d", pipeline.NameDependsOn, e.Number)
-	case crdt.KindNote:
-		return fmt.Sprintf("note=%q", e.Value.Str())
-	case crdt.KindPlace:
-		return describePlace(e)
-	}
-	return fmt.Sprintf("(an edit of kind %d, which this build does not know)", e.Kind)
-}
-
-// describePlace says where a place edit puts the story: first, or behind the
-// place that an op gave to a story or that is a story's own.
-func describePlace(e *crdt.Edit) string {
+	d := pipeline.Describe(e)
 	switch {
-	case e.Anchor != "":
-		return pipeline.NamePlace + "=after:" + e.Anchor
-	case e.Base.IsZero():
-		return pipeline.NamePlace + "=first"
+	case d.Sign == 0:
+		return d.Name
+	case e.Kind == crdt.KindNote:
+		d.Value = fmt.Sprintf("%q", d.Value)
+	case d.Text:
+		d.Value = word(d.Value)
 	}
-	return pipeline.NamePlace + "=after:" + e.Base.Short()
+	return fmt.Sprintf("%s%c%s", word(d.Name), d.Sign, d.Value)
 }
 
 // word returns s as it is if it is one plain word, else quoted.

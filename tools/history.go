@@ -1,0 +1,100 @@
+package tools
+
+import (
+	"context"
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// itemChange is a change of a story as agents see it.
+type itemChange struct {
+	At      string `json:"at,omitempty"`
+	Agent   text   `json:"agent,omitempty"`
+	Rev     string `json:"rev"`
+	Changed []text `json:"changed"`
+}
+
+const (
+	// olderChanges is how many changes a cursor shows when the number is left out.
+	olderChanges = 20
+	// maxHistoryBytes bounds the changes of one answer in bytes of JSON, beside a
+	// description and notes; minHistoryBytes is left for them when those are long.
+	maxHistoryBytes = 16 << 10
+	minHistoryBytes = 2 << 10
+	// maxReadBytes is what all of the texts of one answer should not pass.
+	maxReadBytes = 56 << 10
+)
+
+// showHistory adds the changes that were asked for. It is called inside a view.
+func (s *service) showHistory(ctx context.Context, in readItemIn, before int64, out *readItemOut) (err error) {
+	most := in.History
+	if before > 0 && most == 0 {
+		most = olderChanges
+	}
+	if most == 0 {
+		return nil
+	}
+	room := maxReadBytes - len(out.Description)
+	for _, n := range out.Notes {
+		room -= len(n.Text)
+	}
+	room = min(max(room, minHistoryBytes), maxHistoryBytes)
+	failed := s.replica.HistoryLocked(ctx, in.StoryID, before, func(e replica.Entry) bool {
+		var b []byte
+		change := newItemChange(e)
+		if b, err = compactJSON(change); err != nil {
+			return false
+		}
+		if room -= len(b); len(out.History) == most || room < 0 && len(out.History) > 0 {
+			out.NextCursor = formatHistoryCursor(before)
+			return false
+		}
+		out.History = append(out.History, change)
+		before = e.Arrival
+		return true
+	})
+	if err == nil {
+		err = failed
+	}
+	return err
+}
+
+func newItemChange(e replica.Entry) itemChange {
+	change := itemChange{Agent: text(e.Op.Agent), Rev: e.Op.ID.Short(), Changed: orEmpty(texts(pipeline.Summary(e.Op)))}
+	if e.Op.At != 0 {
+		change.At = formatTime(time.UnixMilli(e.Op.At).UTC())
+	}
+	return change
+}
+
+// A history cursor is the arrival number of the last change shown, so it holds
+// whatever is written meanwhile.
+const historyCursor = "history/"
+
+func formatHistoryCursor(before int64) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(historyCursor + strconv.FormatInt(before, 10)))
+}
+
+func parseHistoryCursor(s string) (before int64, err error) {
+	if s == "" {
+		return 0, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	number, ok := strings.CutPrefix(string(b), historyCursor)
+	if err == nil && ok {
+		before, err = strconv.ParseInt(number, 10, 64)
+	}
+	if err != nil || !ok || before < 1 {
+		return 0, &pipeline.Error{
+			Code:    pipeline.CodeInvalid,
+			Message: "cursor is not one that read_item gave",
+			Next:    "pass next_cursor as it was given, or leave cursor out to begin with the newest change",
+		}
+	}
+	return before, nil
+}
