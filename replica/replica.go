@@ -202,6 +202,9 @@ func (r *Replica) refresh(ctx context.Context) error {
 	return err
 }
 
+// errReadOnly: a replica that only looks was asked to write.
+var errReadOnly = errors.New("the replica is read-only: nothing was written")
+
 // errUnsettled: what is on disk must be settled, under the lock.
 var errUnsettled = errors.New("what is on disk must be settled")
 
@@ -248,6 +251,9 @@ func (r *Replica) Update(ctx context.Context, agent string, fn func(*pipeline.Tx
 
 // locked calls fn with the lock and mu held and the log open, made if need be.
 func (r *Replica) locked(ctx context.Context, fn func() error) error {
+	if r.cfg.ReadOnly {
+		return errReadOnly
+	}
 	wait, cancel := context.WithTimeoutCause(ctx, r.cfg.LockTimeout, oplog.ErrLockTimeout)
 	defer cancel()
 	release, err := r.writing.Acquire(wait)

@@ -35,6 +35,9 @@ func (r *Replica) Distrust(ctx context.Context, author crdt.Author) error {
 // decide makes a decision durable. Every other process reads the log anew when
 // it sees the new epoch.
 func (r *Replica) decide(ctx context.Context, decision func(*oplog.Tx) error) error {
+	if r.cfg.ReadOnly {
+		return errReadOnly
+	}
 	if err := oplog.CreateFolder(r.cfg.Path); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
@@ -272,4 +273,30 @@ func TestManyWatch(t *testing.T) {
 		t.Error(diff)
 	}
 	nothingPolls(t)
+}
+
+// TestReadOnly: a replica that only looks makes no database, sees and is woken by
+// what others write, and refuses to write itself.
+func TestReadOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sub", "p.db")
+	r := replica.New(replica.Config{Path: path, Now: time.Now, Rand: rand.Reader, Logger: discard, ReadOnly: true})
+	defer r.Close()
+	names, _ := watch(t.Context(), r)
+	watched(t, names, "")
+	for _, when := range []string{"without a database", "with one"} {
+		if _, err := r.Update(t.Context(), "", renaming("1_s", "x")); err == nil || !strings.Contains(err.Error(), "read-only") {
+			t.Errorf("%s: a write: got %v", when, err)
+		}
+		if err := r.Trust(t.Context(), crdt.Author{1, 31: 1}, ""); err == nil {
+			t.Errorf("%s: a decision was made", when)
+		}
+		if when == "with one" {
+			break
+		}
+		other := newReplica(t, path)
+		create(t, other, "1_s")
+		watched(t, names, "1_s")
+		create(t, other, "2_s")
+		watched(t, names, "1_s 2_s")
+	}
 }

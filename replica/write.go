@@ -87,6 +87,10 @@ func (r *Replica) prepare() (ready bool) {
 		r.answerWaiting(err)
 		return false
 	}
+	if r.cfg.ReadOnly {
+		r.answerWaiting(errReadOnly)
+		return false
+	}
 	if r.log != nil {
 		return true // whether it still is the one at the path is seen under the lock
 	}

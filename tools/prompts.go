@@ -15,6 +15,7 @@ import (
 // prompt is a text that people choose from their host's menu.
 type prompt struct {
 	name, title, description string
+	needs                    string // names of the tools without which it is not offered
 	arguments                []mcp.PromptArgument
 	// text is given the arguments, all that are required among them.
 	text func(args map[string]string) (string, error)
@@ -25,6 +26,7 @@ var prompts = []prompt{
 	{
 		name: "work_next_story", title: "Work the next story",
 		description: "Claim the next ready story, work it and move it on",
+		needs:       "claim_item read_item advance_item bump_retry set_blocked release_item",
 		arguments:   []mcp.PromptArgument{{Name: "agent", Description: "the name to work under"}},
 		text: func(args map[string]string) (string, error) {
 			return fmt.Sprintf(`Work one story of the pipeline from claim to hand-over.
@@ -38,6 +40,7 @@ If an attempt fails, call bump_retry and try again while that makes sense. If yo
 	{
 		name: "triage", title: "Triage the backlog",
 		description: "Put the backlog in order and say what is stuck",
+		needs:       "list_items read_item set_blocked write_item",
 		text: func(map[string]string) (string, error) {
 			return `Triage the pipeline. Change nothing that an agent works on.
 1. Call list_items with stage 1_backlog, then with blocked: true; follow next_cursor.
@@ -51,6 +54,7 @@ Then tell me in a few lines: what is ready, what is stuck and why, and what you 
 	{
 		name: "hand_off", title: "Hand a story off",
 		description: "Leave a story so that another agent can go on",
+		needs:       "read_item write_item release_item advance_item",
 		arguments: []mcp.PromptArgument{
 			{Name: "story_id", Description: "the story", Required: true},
 			{Name: "to", Description: "the stage it should go to; default: give it back"},
@@ -80,8 +84,11 @@ func withAgent(agent string) string {
 	return fmt.Sprintf(" with agent %q", clean(agent))
 }
 
-func addPrompts(srv *server.MCPServer) {
+func addPrompts(srv *server.MCPServer, offered []string) {
 	for _, p := range prompts {
+		if !allIn(p.needs, offered) {
+			continue
+		}
 		srv.AddPrompt(mcp.Prompt{Name: p.name, Title: p.title, Description: p.description, Arguments: p.arguments},
 			func(ctx context.Context, req mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 				text, err := p.fill(req.Params.Arguments)

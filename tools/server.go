@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
@@ -27,6 +30,10 @@ type Config struct {
 	// MaxRetries is the retry count at which bump_retry blocks a story; 0 means
 	// never.
 	MaxRetries int64
+	// ReadOnly offers no tool that writes; the replica should be read-only, too.
+	ReadOnly bool
+	// Tools are the names of those to offer; none: all.
+	Tools []string
 	// Version of the build.
 	Version string
 	Logger  *slog.Logger
@@ -96,7 +103,7 @@ func (s *service) view(ctx context.Context, fn func(*pipeline.State) error) erro
 	return s.replica.ViewAfter(ctx, last, fn)
 }
 
-// view is the service's, and notes the position.
+// view is the service's, for an answer that says where it stands.
 func (s *call) view(ctx context.Context, fn func(*pipeline.State) error) error {
 	return s.service.view(ctx, func(p *pipeline.State) error {
 		s.reflects = s.replica.PositionLocked()
@@ -104,23 +111,57 @@ func (s *call) view(ctx context.Context, fn func(*pipeline.State) error) error {
 	})
 }
 
-// Names returns the names of the tools.
-func Names() []string {
+// Names returns the names of all tools.
+func Names() []string { return namesOf(all()) }
+
+func namesOf(tools []tool) []string {
 	var names []string
-	for _, t := range all() {
+	for _, t := range tools {
 		names = append(names, t.name)
 	}
 	return names
 }
 
+// Offered returns the names of the tools that a server with the configuration
+// offers, or an error if it picks one that does not exist, or none.
+func (cfg Config) Offered() ([]string, error) {
+	tools, err := cfg.offered()
+	return namesOf(tools), err
+}
+
+func (cfg Config) offered() ([]tool, error) {
+	var unknown []string
+	for _, name := range cfg.Tools {
+		if !slices.Contains(Names(), name) {
+			unknown = append(unknown, strconv.Quote(name))
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, fmt.Errorf("there is no tool %s: the tools are %s", strings.Join(unknown, ", "), strings.Join(Names(), ", "))
+	}
+	offered := slices.DeleteFunc(all(), func(t tool) bool {
+		return cfg.ReadOnly && !t.readOnly || len(cfg.Tools) > 0 && !slices.Contains(cfg.Tools, t.name)
+	})
+	if len(offered) == 0 {
+		readOnly := Config{ReadOnly: true}
+		names, _ := readOnly.Offered()
+		return nil, fmt.Errorf("no tool is left: those picked write, and this server only reads; those that read are %s", strings.Join(names, ", "))
+	}
+	return offered, nil
+}
+
 // NewServer returns an MCP server with the pipeline's tools. Nothing is opened
 // before the first call of a tool.
 func NewServer(cfg Config) (*server.MCPServer, error) {
+	offered, err := cfg.offered()
+	if err != nil {
+		return nil, err
+	}
 	s := &service{replica: cfg.Replica, agent: cfg.Agent, maxRetries: cfg.MaxRetries, logger: cfg.Logger}
 	var hooks server.Hooks
 	srv := server.NewMCPServer(Name, cfg.Version,
 		server.WithTitle("Huskies pipeline"),
-		server.WithInstructions(instructionsFor(cfg.Agent)),
+		server.WithInstructions(instructions(namesOf(offered), cfg.Agent)),
 		server.WithToolCapabilities(false),
 		server.WithResourceCapabilities(true, false),
 		server.WithPromptCapabilities(false),
@@ -130,8 +171,8 @@ func NewServer(cfg Config) (*server.MCPServer, error) {
 		server.WithHooks(&hooks),
 	)
 	s.addResources(srv, &hooks)
-	addPrompts(srv)
-	for _, t := range all() {
+	addPrompts(srv, namesOf(offered))
+	for _, t := range offered {
 		def, check, err := t.mcpTool()
 		if err != nil {
 			return nil, fmt.Errorf("tool %s: %w", t.name, err)

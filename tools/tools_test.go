@@ -439,7 +439,7 @@ func TestDefinitionsSuitHosts(t *testing.T) {
 			t.Errorf("%s: annotations %+v", tl.Name, a)
 		}
 	}
-	if n := len(instructionsFor(strings.Repeat("a", crdt.MaxAgent))); n > 2<<10 {
+	if n := len(instructions(Names(), strings.Repeat("a", crdt.MaxAgent))); n > 2<<10 {
 		t.Errorf("instructions have %d bytes, hosts cut at 2048", n)
 	}
 }

@@ -38,19 +38,19 @@ type waitForChangeOut struct {
 // changedStory is a story that changed, as it is now, and all that changed.
 type changedStory struct {
 	StoryID string   `json:"story_id"`
-	Name    string   `json:"name,omitempty"`
+	Name    text     `json:"name,omitempty"`
 	Stage   string   `json:"stage,omitempty"`
-	Agent   string   `json:"agent,omitempty"`
+	Agent   text     `json:"agent,omitempty"`
 	Deleted bool     `json:"deleted,omitempty"`
 	Changed []string `json:"changed"`
-	By      string   `json:"by,omitempty"`
+	By      text     `json:"by,omitempty"`
 	At      string   `json:"at,omitempty"`
 }
 
 var waitForChange = define(definition[waitForChangeIn, waitForChangeOut]{
 	name:        "wait_for_change",
 	title:       "Wait for a change",
-	description: "Wait until anything, or the given story or stage, changed after a cursor, by anybody. Changed stories come as they are now. Go on with the cursor of the answer.",
+	description: "Wait until anything, or the given story or stage, has changed since a cursor. Go on with the cursor of the answer.",
 	readOnly:    true,
 	idempotent:  true,
 	handle: func(ctx context.Context, s *call, in waitForChangeIn) (out waitForChangeOut, err error) {
@@ -232,7 +232,7 @@ func (w *changeWait) tell(p *pipeline.State) {
 }
 
 func newChangedStory(p *pipeline.State, id string, st *told) changedStory {
-	c := changedStory{StoryID: id, Changed: orEmpty(st.fields.Names()), By: st.last.Agent}
+	c := changedStory{StoryID: id, Changed: orEmpty(st.fields.Names()), By: text(st.last.Agent)}
 	if st.last.At != 0 {
 		c.At = time.UnixMilli(st.last.At).UTC().Format(time.RFC3339)
 	}
@@ -241,6 +241,6 @@ func newChangedStory(p *pipeline.State, id string, st *told) changedStory {
 		c.Deleted = true
 		return c
 	}
-	c.Name, c.Stage, c.Agent = story.Name, string(story.Stage), story.Agent
+	c.Name, c.Stage, c.Agent = text(story.Name), string(story.Stage), text(story.Agent)
 	return c
 }

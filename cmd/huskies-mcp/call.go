@@ -19,7 +19,7 @@ import (
 )
 
 func callCommand(opts *options) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "call TOOL [JSON | -]",
 		Short: "Make one tool call and print the structured answer",
 		Long: `Make one tool call through the same server that hosts talk to, and print the
@@ -35,6 +35,8 @@ error and the exit code is 1.`,
 			return call(cmd, *opts, args)
 		},
 	}
+	addOfferFlags(cmd, opts)
+	return cmd
 }
 
 func callArgs(_ *cobra.Command, args []string) error {
@@ -71,6 +73,13 @@ func call(cmd *cobra.Command, opts options, args []string) error {
 
 func callTool(cmd *cobra.Command, env *environment, tool string, arguments json.RawMessage) error {
 	env.logger.Debug("pipeline in use", "path", env.where.Path, "why", env.where.Why)
+	offered, err := env.toolsConfig().Offered()
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(offered, tool) {
+		return fmt.Errorf("%s is not offered here, by --tools or --read-only: the tools are %s", tool, strings.Join(offered, ", "))
+	}
 	srv, err := tools.NewServer(env.toolsConfig())
 	if err != nil {
 		return err

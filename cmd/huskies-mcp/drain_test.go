@@ -186,7 +186,6 @@ type claimAnswer struct {
 	Claimed bool      `json:"claimed"`
 	Item    shownItem `json:"item"`
 	Claim   string    `json:"claim"`
-	Renewed bool      `json:"renewed"`
 }
 
 // claim claims a story of the role, or the one that the arguments name, and returns nil if the agent has none then.
@@ -224,7 +223,7 @@ func (a *drainAgent) claim(args arguments) (*hold, error) {
 	if !c.Claimed {
 		return nil, nil
 	}
-	if c.Item.Agent != a.name || c.Item.Stage != role.works && !again || len(c.Claim) != 12 || c.Renewed && !again {
+	if c.Item.Agent != a.name || c.Item.Stage != role.works && !again || len(c.Claim) != 12 {
 		return nil, fmt.Errorf("%s claims %v: %s", a.name, args, answer.text)
 	}
 	h.story, h.token, h.won = c.Item.StoryID, c.Claim, at

@@ -71,6 +71,8 @@ type options struct {
 	lockTimeout string
 	leaseGrace  string
 	logLevel    string
+	readOnly    bool
+	tools       string
 }
 
 func rootCommand() *cobra.Command {
@@ -102,6 +104,7 @@ the repository.`,
 	flags.StringVar(&opts.lockTimeout, "lock-timeout", "", fmt.Sprintf("how long a write waits for other processes before it is refused (HUSKIES_LOCK_TIMEOUT, default %v)", replica.DefaultLockTimeout))
 	flags.StringVar(&opts.leaseGrace, "lease-grace", "", fmt.Sprintf("how long a claim outlives the session that made it (HUSKIES_LEASE_GRACE, default %v)", replica.DefaultLeaseGrace))
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
+	addOfferFlags(cmd, &opts)
 	cmd.AddCommand(serveCommand(&opts), callCommand(&opts), logCommand(&opts), exportCommand(&opts), importCommand(&opts),
 		headsCommand(&opts), backupCommand(&opts), identityCommand(&opts), trustCommand(&opts), doctorCommand(&opts), verifyCommand(&opts), versionCommand())
 	return cmd
@@ -125,6 +128,7 @@ type environment struct {
 	replica    *replica.Replica
 	agent      string
 	maxRetries int64
+	offer      offer
 	logger     *slog.Logger
 }
 
@@ -154,6 +158,9 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	if err != nil {
 		return nil, err
 	}
+	if env.offer, err = newOffer(cmd, opts); err != nil {
+		return nil, err
+	}
 	if cmd.Flags().Changed("db") && opts.db == "" {
 		return nil, errors.New("--db is empty: give the path of a database file, or leave --db out")
 	}
@@ -173,6 +180,7 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 		Session:     rand.Text(),
 		LeaseGrace:  grace,
 		Logger:      env.logger,
+		ReadOnly:    env.offer.readOnly,
 	})
 	return env, nil
 }
@@ -216,6 +224,8 @@ func (env *environment) toolsConfig() tools.Config {
 		Replica:    env.replica,
 		Agent:      env.agent,
 		MaxRetries: env.maxRetries,
+		ReadOnly:   env.offer.readOnly,
+		Tools:      env.offer.tools,
 		Version:    version,
 		Logger:     env.logger,
 	}

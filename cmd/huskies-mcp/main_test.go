@@ -40,7 +40,7 @@ type suite struct{ m *testing.M }
 func (s suite) Run() int {
 	// A process with the race detector sleeps for a second before it exits, unless it is told not to.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	for _, name := range []string{"HUSKIES_DB", "HUSKIES_AGENT", "HUSKIES_MAX_RETRIES", "HUSKIES_LOCK_TIMEOUT", "CLAUDE_PROJECT_DIR"} {
+	for _, name := range []string{"HUSKIES_DB", "HUSKIES_AGENT", "HUSKIES_MAX_RETRIES", "HUSKIES_LOCK_TIMEOUT", "HUSKIES_READ_ONLY", "HUSKIES_TOOLS", "CLAUDE_PROJECT_DIR"} {
 		os.Unsetenv(name) // whoever runs the tests may work with the tool too
 	}
 	return s.m.Run()

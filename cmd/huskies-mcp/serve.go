@@ -13,7 +13,7 @@ import (
 )
 
 func serveCommand(opts *options) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve MCP on standard input and output (what huskies-mcp alone does)",
 		Args:  cobra.NoArgs,
@@ -21,6 +21,8 @@ func serveCommand(opts *options) *cobra.Command {
 			return serve(cmd, *opts)
 		},
 	}
+	addOfferFlags(cmd, opts)
+	return cmd
 }
 
 // serve speaks MCP on standard input and output until the input ends or a

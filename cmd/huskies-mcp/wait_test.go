@@ -14,10 +14,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mark3labs/mcp-go/mcp"
 )
 
 // TestWaitersAreNotInTheWay: a hundred calls that wait in one process are each answered by the change that it waits for,
-// made by another process; meanwhile its other calls and pings go on.
+// made by another process; meanwhile its other calls and requests go on.
 func TestWaitersAreNotInTheWay(t *testing.T) {
 	const waiters = 100
 	db := filepath.Join(t.TempDir(), "x.db")
@@ -39,7 +40,7 @@ func TestWaitersAreNotInTheWay(t *testing.T) {
 	var want []string
 	for n := range waiters {
 		s.must(t, "bump_retry", arguments{"story_id": "900_story"})
-		if err := s.Ping(s.ctx); err != nil {
+		if _, err := s.ListTools(s.ctx, mcp.ListToolsRequest{}); err != nil {
 			t.Error(err)
 		}
 		other.must(t, "write_item", arguments{"story_id": fmt.Sprintf("%d_story", n), "stage": "1_backlog"})

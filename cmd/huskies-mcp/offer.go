@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// offer is what a server offers of the tools.
+type offer struct {
+	readOnly bool
+	tools    []string // none: all
+}
+
+// addOfferFlags gives the flags of an offer to a command that makes one. Others do
+// not heed the variables either.
+func addOfferFlags(cmd *cobra.Command, opts *options) {
+	cmd.Flags().BoolVar(&opts.readOnly, "read-only", false, "offer no tool that writes, and never write (HUSKIES_READ_ONLY=1)")
+	cmd.Flags().StringVar(&opts.tools, "tools", "", "names of the tools to offer, with commas between (HUSKIES_TOOLS)")
+}
+
+// newOffer reads the options, if the command takes them.
+func newOffer(cmd *cobra.Command, opts options) (o offer, err error) {
+	if cmd.Flags().Lookup("read-only") == nil {
+		return o, nil
+	}
+	o.readOnly = opts.readOnly
+	if value := os.Getenv("HUSKIES_READ_ONLY"); value != "" && !cmd.Flags().Changed("read-only") {
+		if o.readOnly, err = strconv.ParseBool(value); err != nil {
+			return o, fmt.Errorf("HUSKIES_READ_ONLY must be 1 or 0; got %q", value)
+		}
+	}
+	_, names := setting("--tools", opts.tools, "HUSKIES_TOOLS", os.Getenv("HUSKIES_TOOLS"))
+	for name := range strings.SplitSeq(names, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			o.tools = append(o.tools, name)
+		}
+	}
+	return o, nil
+}
