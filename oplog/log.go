@@ -58,6 +58,9 @@ type Log struct {
 	key           ed25519.PrivateKey
 	page          page // for Read
 	wal           wal
+	index         walIndex
+	checked       Stamp // the schema's version was right then
+	committed     Stamp // see Committed
 }
 
 var (
@@ -227,6 +230,7 @@ func (l *Log) connect(ctx context.Context, settings string) (err error) {
 	if l.db, err = openDatabase(l.path, settings); err != nil {
 		return err
 	}
+	l.index.enter(l.file)
 	l.conn, err = l.db.Conn(ctx)
 	return err
 }
@@ -262,6 +266,9 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 			*s.stmt, err = l.conn.PrepareContext(ctx, s.query)
 		}
 	}
+	if err == nil && !l.cfg.ReadOnly {
+		l.index.open(l.path + "-shm")
+	}
 	return l.fail("prepare queries", err)
 }
 
@@ -283,6 +290,7 @@ func (l *Log) Close() error {
 	if l.db != nil {
 		errs = append(errs, l.db.Close())
 	}
+	l.index.leave()
 	return errors.Join(errs...)
 }
 
@@ -335,14 +343,11 @@ func (l *Log) Commit(ctx context.Context, fn func(*Tx) error) error {
 	if _, err := l.begin.ExecContext(ctx); err != nil {
 		return l.fail("begin transaction", err)
 	}
-	// A newer build may have changed the schema since this process opened it.
-	var version int
-	if err := l.userVersion.QueryRowContext(ctx).Scan(&version); err != nil {
-		return errors.Join(l.fail("begin transaction", err), l.rollback(ctx))
+	before := l.Stamp() // nobody else commits from now on
+	if err := l.checkVersion(ctx, before); err != nil {
+		return errors.Join(err, l.rollback(ctx))
 	}
-	if version != l.version {
-		return errors.Join(l.newerSchema(version), l.rollback(ctx))
-	}
+	l.committed = Stamp{}
 	if err := l.wal.open(); err != nil { // before there is anything to sync
 		return errors.Join(l.fail("open write-ahead log", err), l.rollback(ctx))
 	}
@@ -356,8 +361,32 @@ func (l *Log) Commit(ctx context.Context, fn func(*Tx) error) error {
 		_ = l.rollback(ctx)
 		return l.fail(opCommit, err)
 	}
+	if after := l.Stamp(); after.follows(before) {
+		l.checked, l.committed = after, after
+	}
 	return nil
 }
+
+// checkVersion looks whether a newer build has changed the schema since this
+// process opened the file. The caller is in a transaction that began at the stamp.
+func (l *Log) checkVersion(ctx context.Context, at Stamp) error {
+	if at.Exact() && at == l.checked {
+		return nil
+	}
+	var version int
+	if err := l.userVersion.QueryRowContext(ctx).Scan(&version); err != nil {
+		return l.fail("begin transaction", err)
+	}
+	if version != l.version {
+		return l.newerSchema(version)
+	}
+	l.checked = at
+	return nil
+}
+
+// Committed returns the stamp just after the last Commit, or the zero Stamp if it
+// committed nothing, or somebody else has committed since it began.
+func (l *Log) Committed() Stamp { return l.committed }
 
 // Settle makes definite what is on disk after a commit or a sync failed: what this
 // log shows then is durable, and what it does not show will not appear. Such a

@@ -153,11 +153,6 @@ func (l *Log) Signature(ctx context.Context, id crdt.OpID, seq uint64) (sig crdt
 	return sig, err == nil, l.fail("read signature", err)
 }
 
-// Stamp is another one when anybody has committed rows since, unless that was so
-// soon that the file system's clock did not tick. It costs a tenth of a Read that
-// finds nothing. The zero Stamp says nothing.
-func (l *Log) Stamp() Stamp { return l.wal.stamp() }
-
 // Epoch returns the epoch that rows bear, also of a log without any.
 func (l *Log) Epoch(ctx context.Context) (int64, error) {
 	n, err := l.queries.Epoch(context.WithoutCancel(ctx))

@@ -5,9 +5,6 @@ import (
 	"sync"
 )
 
-// Stamp tells whether the write-ahead log was written to, see [Log.Stamp].
-type Stamp struct{ size, modified int64 }
-
 // wal is the write-ahead log's file, for making it durable. SQLite could do that
 // inside each commit (synchronous=FULL), but then everybody who waits for the
 // lock waits for the disk as well; outside the lock one fdatasync(2) serves the

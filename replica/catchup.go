@@ -38,6 +38,10 @@ var (
 // rewound, or is of another epoch now, it reads it from the start. The caller
 // holds mu.
 func (r *Replica) catchUp(ctx context.Context) error {
+	now := r.log.Stamp()
+	if now.Exact() && now == r.seen {
+		return nil
+	}
 	err := r.readOn(ctx)
 	for errors.Is(err, errRewound) || errors.Is(err, errEpoch) {
 		if errors.Is(err, errRewound) {
@@ -51,6 +55,9 @@ func (r *Replica) catchUp(ctx context.Context) error {
 		if r.pending = n; n > 0 {
 			r.cfg.Logger.Warn("ops wait for others that are not in the database: import those, or restore a backup if rows were lost", "ops", n)
 		}
+	}
+	if err == nil {
+		r.seen = now
 	}
 	return err
 }

@@ -68,6 +68,8 @@ type Replica struct {
 	// changes are the last that brought the document to the cursor.
 	changes changes
 	synced  int64 // the arrival up to which rows are known to be durable
+	// seen is the log\'s stamp at which the document had all that was committed.
+	seen oplog.Stamp
 	// unsettled: something failed after which an op may be on disk or not; nothing
 	// is written before that is settled.
 	unsettled bool
@@ -157,7 +159,7 @@ func (r *Replica) drop() {
 func (r *Replica) forget() {
 	r.state, r.cursor, r.pending = pipeline.NewState(r.trusted...), cursor{}, 0
 	r.state.UseLeases(leases{r})
-	r.synced, r.changes, r.past = 0, changes{}, nil
+	r.synced, r.seen, r.changes, r.past = 0, oplog.Stamp{}, changes{}, nil
 	r.odd = make(map[crdt.OpID]rowState)
 }
 

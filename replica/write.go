@@ -318,6 +318,9 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 			}
 		}
 	})
+	if own := r.log.Committed(); err == nil && own.Exact() {
+		r.seen = own
+	}
 	if err != nil && len(group) == 0 { // it did not come to them: the error is theirs
 		group = take(maxGroup)
 	}
