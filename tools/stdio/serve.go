@@ -255,6 +255,7 @@ func (c *conn) runCalls() {
 	calls := newCalls()
 	defer calls.wait()
 	for r := range c.work {
+		calls.turn()
 		if r.ctx.Err() != nil && !cancelled(r) {
 			c.finish(r)
 			c.write(mustEncode(refuse(r.id, codeShuttingDown, "the server is shutting down and did not run this call")))

@@ -21,12 +21,14 @@ type calls struct {
 	waiting chan struct{}  // and for each that does
 	busy    sync.WaitGroup // of those in running
 	all     sync.WaitGroup
+	last    chan struct{}   // closed when the call that was started last has handed over
 	ending  context.Context // ends with ErrEnding when no call is left that does not wait
 	end     context.CancelCauseFunc
 }
 
 func newCalls() *calls {
-	c := &calls{running: make(chan struct{}, maxRunningCalls), waiting: make(chan struct{}, maxWaitingCalls)}
+	c := &calls{running: make(chan struct{}, maxRunningCalls), waiting: make(chan struct{}, maxWaitingCalls), last: make(chan struct{})}
+	close(c.last)
 	c.ending, c.end = context.WithCancelCause(context.Background())
 	return c
 }
@@ -40,12 +42,16 @@ type call struct {
 	waiting  bool
 }
 
-// start runs fn on a goroutine of its own and returns when the next call may
-// start.
+// turn waits until the next call may start. That is asked when there is one: to wake
+// who waits here costs a call that is alone more than all else of handing over.
+func (c *calls) turn() { <-c.last }
+
+// start runs fn on a goroutine of its own.
 func (c *calls) start(fn func(*call)) {
 	c.running <- struct{}{}
 	c.busy.Add(1)
 	handedOver := make(chan struct{})
+	c.last = handedOver
 	one := &call{calls: c, handOver: sync.OnceFunc(func() { close(handedOver) })}
 	one.release = sync.OnceFunc(func() { <-c.running; c.busy.Done() })
 	one.waits = sync.OnceValue(func() error {
@@ -68,7 +74,6 @@ func (c *calls) start(fn func(*call)) {
 		}()
 		fn(one)
 	})
-	<-handedOver
 }
 
 // wait waits for all calls, and ends those that wait when no other is left: until
