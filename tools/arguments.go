@@ -49,11 +49,14 @@ func (c *checker) arguments(raw json.RawMessage) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+	asSent := true
 	for name, v := range args {
 		if v == nil {
 			delete(args, name)
-		} else if s, ok := c.schema.Properties[name]; ok {
+			asSent = false
+		} else if s, ok := c.schema.Properties[name]; ok && !plain(v, s) {
 			args[name] = lenient(v, s)
+			asSent = false
 		}
 	}
 	if err := c.schema.Validate(map[string]any(args)); err != nil {
@@ -65,7 +68,25 @@ func (c *checker) arguments(raw json.RawMessage) (json.RawMessage, error) {
 			return nil, errors.New(strings.Join(problems, "; "))
 		}
 	}
+	if asSent && len(raw) > 0 {
+		return raw, nil
+	}
 	return json.Marshal(args)
+}
+
+// plain reports whether the value is of the type that the schema wants, as nearly
+// always, so that there is nothing to be lenient about.
+func plain(v any, s *jsonschema.Schema) bool {
+	switch v := v.(type) {
+	case string:
+		return wants(s, "string")
+	case bool:
+		return wants(s, "boolean")
+	case json.Number:
+		_, err := strconv.ParseInt(v.String(), 10, 64)
+		return err == nil && wants(s, "integer")
+	}
+	return false
 }
 
 // object reads raw as one JSON object. A name given twice is an error: one of the

@@ -173,11 +173,11 @@ func NewServer(cfg Config) (*server.MCPServer, error) {
 	s.addResources(srv, &hooks)
 	addPrompts(srv, namesOf(offered))
 	for _, t := range offered {
-		def, check, err := t.mcpTool()
+		def, err := t.mcpTool()
 		if err != nil {
 			return nil, fmt.Errorf("tool %s: %w", t.name, err)
 		}
-		srv.AddTool(def, t.handler(s, check))
+		srv.AddTool(def, t.handler(s, def.RawInputSchema))
 	}
 	return srv, nil
 }

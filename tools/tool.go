@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -71,20 +72,15 @@ func all() []tool {
 	return []tool{writeItem, readItem, listItems, claimItem, advanceItem, releaseItem, setBlocked, bumpRetry, deleteItem, waitForChange}
 }
 
-// mcpTool returns the tool as the protocol describes it, and the checker of
-// its arguments.
-func (t *tool) mcpTool() (mcp.Tool, *checker, error) {
+// mcpTool returns the tool as the protocol describes it.
+func (t *tool) mcpTool() (mcp.Tool, error) {
 	in, err := schemas.Input(t.name)
 	if err != nil {
-		return mcp.Tool{}, nil, err
+		return mcp.Tool{}, err
 	}
 	out, err := schemas.Output(t.name)
 	if err != nil {
-		return mcp.Tool{}, nil, err
-	}
-	check, err := newChecker(t.name, in)
-	if err != nil {
-		return mcp.Tool{}, nil, fmt.Errorf("input schema of %s: %w", t.name, err)
+		return mcp.Tool{}, err
 	}
 	no := false
 	return mcp.Tool{
@@ -99,11 +95,14 @@ func (t *tool) mcpTool() (mcp.Tool, *checker, error) {
 			IdempotentHint:  &t.idempotent,
 			OpenWorldHint:   &no,
 		},
-	}, check, nil
+	}, nil
 }
 
-// handler wraps the tool for the server.
-func (t *tool) handler(s *service, check *checker) server.ToolHandlerFunc {
+// handler wraps the tool for the server. The schema that arguments are checked
+// against is compiled at the first call: to compile all takes a third of the time
+// that a server needs to start.
+func (t *tool) handler(s *service, schema json.RawMessage) server.ToolHandlerFunc {
+	compiled := sync.OnceValues(func() (*checker, error) { return newChecker(t.name, schema) })
 	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		raw := req.Params.RawArguments
 		if raw == nil && req.Params.Arguments != nil { // a caller inside the process
@@ -111,6 +110,10 @@ func (t *tool) handler(s *service, check *checker) server.ToolHandlerFunc {
 			if raw, err = json.Marshal(req.Params.Arguments); err != nil {
 				return nil, err
 			}
+		}
+		check, err := compiled()
+		if err != nil {
+			return nil, fmt.Errorf("input schema of %s: %w", t.name, err)
 		}
 		args, err := check.arguments(raw)
 		if err != nil {
