@@ -27,10 +27,11 @@ import (
 // that a test spawns.
 func TestMain(m *testing.M) {
 	testscript.Main(suite{m}, map[string]func(){
-		"huskies-mcp": main,
-		"hold-lock":   holdLock,
-		"write-loop":  writeLoop,
-		"chatterbox":  chatterbox,
+		"huskies-mcp":    main,
+		"hold-lock":      holdLock,
+		"write-loop":     writeLoop,
+		"chatterbox":     chatterbox,
+		"bare-committer": bareCommitter,
 	})
 }
 
