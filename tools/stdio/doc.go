@@ -37,6 +37,12 @@
 //     of the context is still noticed.
 //   - A handler that panics costs its own answer, not the server.
 //
+// TestGuaranteesOverPipes, TestLongLineOverPipes and TestClientGoesAway try each
+// over real pipes; signals, protocol versions, stray output and subscriptions are
+// tried on the built command (TestSignalsDrain, TestProtocolVersions,
+// stray_output.txtar, TestSubscribeToResources, TestListenToResources). The other
+// tests here run in simulated time, where a goroutine left behind fails the test.
+//
 // # Life
 //
 // Serve ends when the input ends, when ctx is done (a signal) or when writing

@@ -419,7 +419,7 @@ func TestFailedReadEndsServe(t *testing.T) {
 		broken := errors.New("broken pipe")
 		c.send(call("1", "note", "a"))
 		io.WriteString(c.in, `{"half`)
-		c.in.CloseWithError(broken)
+		c.in.(*io.PipeWriter).CloseWithError(broken)
 		if diff := cmp.Diff([]string{"1: a"}, c.rest(broken)); diff != "" {
 			t.Errorf("answers (-want +got):\n%s", diff)
 		}

@@ -102,7 +102,7 @@ func (ts *tools) add(name string, do func(ctx context.Context, name string) (*mc
 // come back, so that the server never waits for it.
 type client struct {
 	t     *testing.T
-	in    *io.PipeWriter
+	in    io.WriteCloser
 	stop  context.CancelFunc
 	lines chan string
 	done  chan error // what Serve returned
