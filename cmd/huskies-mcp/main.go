@@ -36,7 +36,7 @@ func main() {
 // this process, a library of ours or a line left from debugging, goes to standard
 // error from now on, and so cannot get between the messages of the protocol.
 func takeStdout() *os.File {
-	stdout := os.Stdout
+	stdout := moveStdout(os.Stdout)
 	os.Stdout = os.Stderr
 	return stdout
 }

@@ -51,6 +51,12 @@ func (s suite) Run() int {
 func chatterbox() {
 	stdout := takeStdout()
 	fmt.Println("stray output")
+	_, _ = syscall.Write(1, []byte("raw output\n"))
+	child := exec.Command("echo", "output of a child")
+	child.Stdout = os.NewFile(1, "descriptor 1")
+	if err := child.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
 	os.Exit(run(os.Args[1:], os.Stdin, stdout, os.Stderr))
 }
 
