@@ -47,6 +47,10 @@ func startLines(t *testing.T, db string, args ...string) *lineClient {
 		}
 		cancel()
 	})
+	return newLines(t, in, out)
+}
+
+func newLines(t *testing.T, in io.WriteCloser, out io.Reader) *lineClient {
 	c := &lineClient{t: t, in: in, lines: bufio.NewScanner(out)}
 	c.lines.Buffer(nil, 1<<20)
 	return c
