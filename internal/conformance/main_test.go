@@ -45,15 +45,20 @@ func TestServesBoth(t *testing.T) {
 			t.Errorf("no tool %s among %q", name, slices.Sorted(maps.Keys(got)))
 		}
 	}
-	for name, args := range map[string]map[string]any{
-		"test_simple_text": nil, "test_multiple_content_types": nil,
-		"write_item": {"story_id": "1_story", "stage": "1_backlog"}, "read_item": {"story_id": "1_story"},
+	for _, call := range []struct {
+		tool string
+		args map[string]any
+	}{
+		{"test_simple_text", nil},
+		{"test_multiple_content_types", nil},
+		{"write_item", map[string]any{"story_id": "1_story", "stage": "1_backlog"}},
+		{"read_item", map[string]any{"story_id": "1_story"}},
 	} {
 		var req mcp.CallToolRequest
-		req.Params.Name, req.Params.Arguments = name, args
+		req.Params.Name, req.Params.Arguments = call.tool, call.args
 		res, err := c.CallTool(ctx, req)
 		if err != nil || res.IsError || len(res.Content) == 0 {
-			t.Errorf("%s: %+v, %v", name, res, err)
+			t.Errorf("%s: %+v, %v", call.tool, res, err)
 		}
 	}
 	toServer.Close()
