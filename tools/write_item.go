@@ -48,7 +48,7 @@ type writeItemOut struct {
 var writeItem = define(definition[writeItemIn, writeItemOut]{
 	name:        "write_item",
 	title:       "Write a story",
-	description: "Create a story (with a name alone it gets the next number, in 1_backlog) or update the given fields, all at once. Omitted fields stay; \"\" and [] clear. Take a story: agent, stage 2_current and if_rev.",
+	description: "Create a story (with a name alone it gets the next number, in 1_backlog) or update the given fields, all at once. Omitted fields stay; \"\" and [] clear. A note is added, never overwritten. To take a story use claim_item.",
 	handle: func(ctx context.Context, s *call, in writeItemIn) (out writeItemOut, err error) {
 		changes := pipeline.Changes{
 			Stage:       (*pipeline.Stage)(in.Stage),

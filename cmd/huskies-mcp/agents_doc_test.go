@@ -59,6 +59,7 @@ type agentsDoc struct {
 	sessions map[string]*session // by agent
 	ops      map[string]string   // op IDs as answered, to what is shown, and back
 	cursor   string              // the last one answered
+	before   string              // the one before
 }
 
 // play makes the calls of a block and returns it with the answers.
@@ -100,6 +101,7 @@ func (d *agentsDoc) call(t *testing.T, agent, tool, shown string) string {
 		return d.ops[op]
 	})
 	shown = strings.ReplaceAll(shown, `"CURSOR"`, fmt.Sprintf("%q", d.cursor))
+	shown = strings.ReplaceAll(shown, `"CURSOR BEFORE"`, fmt.Sprintf("%q", d.before))
 	var args arguments
 	if err := json.Unmarshal([]byte(shown), &args); err != nil {
 		t.Fatalf("%s: %v", shown, err)
@@ -120,7 +122,7 @@ func (d *agentsDoc) call(t *testing.T, agent, tool, shown string) string {
 	if err := json.Unmarshal([]byte(text), &at); err != nil {
 		t.Fatal(err)
 	}
-	d.cursor = at.Cursor
+	d.before, d.cursor = d.cursor, at.Cursor
 	return d.show(text)
 }
 
