@@ -19,10 +19,10 @@ const (
 	idlePollInterval = 40 * time.Millisecond
 	idleLooks        = 200
 	// settling is for how many looks after the write-ahead log changed the next
-	// change may bear the same time: file systems' clocks tick every 10 ms or more
-	// often.
+	// change may bear the same stamp, if that is not exact: file systems' clocks tick
+	// every 10 ms or more often.
 	settling = 4
-	// seldom is after how many looks at the write-ahead log's time alone, about a
+	// seldom is after how many looks at the write-ahead log's stamp alone, about a
 	// second, all is looked at: the file may be gone, or another.
 	seldom = 25
 )
@@ -165,7 +165,8 @@ func (last *lookout) settled(stamp oplog.Stamp) bool {
 	if stamp != last.stamp {
 		*last = lookout{stamp: stamp}
 	}
-	return stamp != (oplog.Stamp{}) && last.same > settling && last.same%seldom != 0
+	sure := stamp.Exact() && last.same > 0 || stamp != (oplog.Stamp{}) && last.same > settling
+	return sure && last.same%seldom != 0
 }
 
 // pause returns how long to wait before the next look.
