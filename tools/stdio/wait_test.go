@@ -67,7 +67,8 @@ func TestWaitingTakesNoPlace(t *testing.T) {
 		synctest.Wait()
 		wake <- struct{}{}
 		woken, _, _ := strings.Cut(c.next(), ":")
-		synctest.Wait() // its place is free just after its answer
+		// A call's place is free just after its answer.
+		synctest.Wait()
 		c.send(call("301", "sleep", "s"), call("302", "sleep", "s")) // in both their places
 		rest := c.finish()
 		if len(rest) != 256 {
