@@ -13,11 +13,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -47,13 +49,19 @@ func (s suite) Run() int {
 	return s.m.Run()
 }
 
+var descriptor1 = os.NewFile(1, "descriptor 1") // never collected, which would close it
+
 // chatterbox is huskies-mcp with something in it that prints.
 func chatterbox() {
 	stdout := takeStdout()
+	for range 2 {
+		runtime.GC() // closes the files that nobody has any more
+		time.Sleep(10 * time.Millisecond)
+	}
 	fmt.Println("stray output")
 	_, _ = syscall.Write(1, []byte("raw output\n"))
 	child := exec.Command("echo", "output of a child")
-	child.Stdout = os.NewFile(1, "descriptor 1")
+	child.Stdout = descriptor1
 	if err := child.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}

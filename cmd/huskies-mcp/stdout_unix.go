@@ -8,6 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// moved keeps descriptor 1 open: a file that nobody has any more is closed, and the
+// next one to be opened would take its number.
+var moved []*os.File
+
 // moveStdout returns standard output under another descriptor and puts standard
 // error in its place: so whatever writes to descriptor 1, be it C, a raw system call
 // or a child process, cannot get between the messages of the protocol either.
@@ -20,5 +24,6 @@ func moveStdout(stdout *os.File) *os.File {
 		_ = unix.Close(fd)
 		return stdout
 	}
+	moved = append(moved, stdout)
 	return os.NewFile(uintptr(fd), stdout.Name())
 }
