@@ -27,11 +27,11 @@ var ErrLockTimeout = errors.New("another process holds the lock")
 // than one such goroutine.
 type Lock struct {
 	database string
-	turn     chan struct{} // holds one token; who has it may use pid
-	pid      pidFile
+	turn     chan struct{} // holds one token; who has it may lock the file
 
 	mu      sync.Mutex   // guards all below
 	found   string       // the path of the lock's file; empty: not looked for yet
+	file    *lockFile    // nil: not open
 	waiting *lockAttempt // the goroutine in flock(2), if any
 }
 
@@ -42,7 +42,7 @@ type lockAttempt struct {
 }
 
 type lockResult struct {
-	file *flock.Flock
+	file *lockFile
 	err  error
 }
 
@@ -88,12 +88,13 @@ func (l *Lock) TryAcquire() (release func(), ok bool) {
 		l.turn <- struct{}{}
 		return nil, false // for Acquire to join
 	}
-	f := newFlock(path)
-	if ok, err := f.TryLock(); ok && err == nil {
-		if info, ok := stillAt(path, f); ok {
-			return l.held(f, path, info), true
+	if f, err := l.open(path); err == nil {
+		if ok, err := f.tryLock(); ok && err == nil {
+			if f.isAt(path) {
+				return l.held(f), true
+			}
+			l.discard(f)
 		}
-		_ = f.Unlock()
 	}
 	l.turn <- struct{}{}
 	return nil, false
@@ -106,14 +107,37 @@ func (l *Lock) isWaiting() bool {
 	return l.waiting != nil
 }
 
-func newFlock(path string) *flock.Flock { return flock.New(path, flock.SetPermissions(0o600)) }
+// open returns the lock's file at path, opened.
+func (l *Lock) open(path string) (*lockFile, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.openLocked(path)
+}
+
+func (l *Lock) openLocked(path string) (f *lockFile, err error) {
+	if l.file == nil {
+		l.file, err = openLockFile(path)
+	}
+	return l.file, err
+}
+
+// discard closes the file, which is locked but not the one at the path any more:
+// after somebody removed it, others lock a new one there.
+func (l *Lock) discard(f *lockFile) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f.close()
+	if l.file == f {
+		l.file = nil
+	}
+}
 
 // held signs the lock's file and returns what releases the lock.
-func (l *Lock) held(f *flock.Flock, path string, info fs.FileInfo) (release func()) {
-	l.pid.sign(path, info)
+func (l *Lock) held(f *lockFile) (release func()) {
+	f.sign(os.Getpid())
 	return func() {
-		l.pid.unsign()
-		_ = f.Unlock() // closing the descriptor lets go in any case
+		f.sign(0)
+		f.unlock()
 		l.turn <- struct{}{}
 	}
 }
@@ -175,40 +199,15 @@ func (l *Lock) TimedOut() error {
 // filled up with blanks, so that it covers what stood there.
 const pidBytes = 20
 
-// pidFile is the lock's file, open for writing the holder's process ID. That is
+// sign writes a process ID into the file, or with 0 takes it out again. That is
 // there for people: that it cannot be written, on a full disk, is no reason not
 // to go on.
-type pidFile struct {
-	file *os.File
-	info fs.FileInfo
-}
-
-// sign writes our process ID into the lock's file at path, which is the one that
-// lock describes. The caller holds the lock.
-func (p *pidFile) sign(path string, lock fs.FileInfo) {
-	if p.file == nil || !os.SameFile(p.info, lock) {
-		p.close()
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return
-		}
-		p.file, p.info = f, lock
+func (l *lockFile) sign(pid int) {
+	text := ""
+	if pid != 0 {
+		text = strconv.Itoa(pid)
 	}
-	_, _ = p.file.WriteAt(fmt.Appendf(nil, "%-*d\n", pidBytes-1, os.Getpid()), 0)
-}
-
-// unsign takes the process ID out again.
-func (p *pidFile) unsign() {
-	if p.file != nil {
-		_, _ = p.file.WriteAt(fmt.Appendf(nil, "%-*s\n", pidBytes-1, ""), 0)
-	}
-}
-
-func (p *pidFile) close() {
-	if p.file != nil {
-		_ = p.file.Close()
-		*p = pidFile{}
-	}
+	_ = l.write(fmt.Appendf(nil, "%-*s\n", pidBytes-1, text))
 }
 
 // readPID returns the process ID in the lock's file, 0 if there is none.
@@ -260,10 +259,10 @@ func (l *Lock) acquireFile(ctx context.Context, path string) (release func(), er
 		if res.err != nil {
 			return nil, res.err
 		}
-		if info, ok := stillAt(path, res.file); ok {
-			return l.held(res.file, path, info), nil
+		if res.file.isAt(path) {
+			return l.held(res.file), nil
 		}
-		_ = res.file.Unlock() // the file was replaced meanwhile: lock the new one
+		l.discard(res.file) // it was replaced meanwhile: lock the new one
 	}
 }
 
@@ -276,19 +275,23 @@ func (l *Lock) attempt(path string) *lockAttempt {
 		return l.waiting
 	}
 	a := &lockAttempt{wanted: true, done: make(chan lockResult, 1)}
-	f := newFlock(path)
-	if ok, err := f.TryLock(); ok || err != nil {
+	f, err := l.openLocked(path)
+	if err != nil {
+		a.done <- lockResult{err: err}
+		return a
+	}
+	if ok, err := f.tryLock(); ok || err != nil {
 		a.done <- lockResult{f, err}
 		return a
 	}
 	l.waiting = a
 	go func() {
-		err := f.Lock()
+		err := f.lock()
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.waiting = nil
 		if !a.wanted {
-			_ = f.Unlock()
+			f.unlock()
 			return
 		}
 		a.done <- lockResult{f, err}
@@ -309,17 +312,13 @@ func (l *Lock) abandon(a *lockAttempt, why error) lockResult {
 	}
 }
 
-// stillAt reports whether the locked file is still the one at path, and describes
-// it: after somebody removed the file, others lock a new one there.
-func stillAt(path string, f *flock.Flock) (there fs.FileInfo, ok bool) {
-	held, err := f.Stat()
-	if err != nil {
-		return nil, false
-	}
-	there, err = os.Stat(path)
-	return there, err == nil && os.SameFile(held, there)
-}
-
 // Close closes what the lock has open. The caller does not hold the lock, and
 // nobody acquires it any more.
-func (l *Lock) Close() { l.pid.close() }
+func (l *Lock) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		l.file.close()
+		l.file = nil
+	}
+}

@@ -1,0 +1,86 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package oplog
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// lockFile is the lock's file, kept open between locks: to open and close it
+// costs a write more than the lock itself, and gofrs/flock does so each time.
+// The flock(2) is of the open file description.
+type lockFile struct {
+	file *os.File
+	info fs.FileInfo
+}
+
+// openLockFile opens the file at path, which it makes if need be.
+func openLockFile(path string) (*lockFile, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		f, err = os.Open(path) // enough to lock it
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return &lockFile{f, info}, nil
+}
+
+// lock waits for the lock. Nothing interrupts it; when the file is closed
+// meanwhile the lock is let go as soon as it comes.
+func (l *lockFile) lock() error { return l.flock(syscall.LOCK_EX) }
+
+// tryLock takes the lock if it is free.
+func (l *lockFile) tryLock() (ok bool, err error) {
+	err = l.flock(syscall.LOCK_EX | syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// unlock lets the lock go.
+func (l *lockFile) unlock() {
+	if err := l.flock(syscall.LOCK_UN); err != nil {
+		l.close() // which does so too
+	}
+}
+
+func (l *lockFile) flock(how int) error {
+	raw, err := l.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var flockErr error
+	err = raw.Control(func(fd uintptr) {
+		for flockErr = syscall.EINTR; flockErr == syscall.EINTR; {
+			flockErr = syscall.Flock(int(fd), how)
+		}
+	})
+	if err == nil && flockErr != nil {
+		err = os.NewSyscallError("flock", flockErr)
+	}
+	return err
+}
+
+// isAt reports whether the file is still the one at path.
+func (l *lockFile) isAt(path string) bool {
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(l.info, there)
+}
+
+// write writes to the file's beginning.
+func (l *lockFile) write(b []byte) error {
+	_, err := l.file.WriteAt(b, 0)
+	return err
+}
+
+func (l *lockFile) close() { _ = l.file.Close() }
