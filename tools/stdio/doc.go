@@ -58,14 +58,14 @@
 //
 // # Concurrency
 //
-// Five parties, joined by unbuffered channels:
+// Four parties, joined by unbuffered channels:
 //
-//	in → reader → loop → worker → writer → out
-//	                └──── streams ──┘
+//	in → reader → loop → calls → writer → out
+//	                └─── streams ──┘
 //
-// The reader cuts lines. The loop, in Serve's own goroutine, owns the queue and
-// decides what each line is. The worker starts calls,
-// each on a goroutine of its own. The writer owns out. Serve
+// The reader cuts lines. The loop, in Serve's own goroutine, owns the queue,
+// decides what each line is and starts the calls, each on a goroutine of its own;
+// one whose call is done takes the next. The writer owns out. Serve
 // waits for all of them except the reader, which nothing can interrupt while it
 // is blocked in Read. Several Serves may share one server; each is a session.
 //

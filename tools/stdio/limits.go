@@ -8,7 +8,7 @@ import "time"
 const MaxMessageBytes = 16 << 20
 
 const (
-	// maxQueuedCalls bounds the calls that wait for the worker. Hosts have a
+	// maxQueuedCalls bounds the calls that wait to be started. Hosts have a
 	// handful of calls under way and batch scripts a few hundred.
 	maxQueuedCalls = 1024
 

@@ -6,7 +6,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// queue holds the calls that wait for the worker, oldest first. Only the loop
+// queue holds the calls that wait to be started, oldest first. Only the loop
 // touches it, so it has no lock.
 type queue struct {
 	calls []*request
@@ -22,9 +22,12 @@ func (q *queue) push(r *request) {
 	q.bytes += len(r.raw)
 }
 
-func (q *queue) pop() {
-	q.bytes -= len(q.calls[0].raw)
+// pop takes out the first call.
+func (q *queue) pop() *request {
+	first := q.calls[0]
+	q.bytes -= len(first.raw)
 	q.calls = slices.Delete(q.calls, 0, 1)
+	return first
 }
 
 // remove takes out the calls with that id and returns them.

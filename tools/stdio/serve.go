@@ -37,12 +37,12 @@ type conn struct {
 	handlers  context.Context // of calls and of what the loop answers itself
 	listening context.Context // of streams; ends when all calls are answered
 	out       io.Writer       // the writer's
-	work      chan *request   // from the loop to the worker
 	replies   chan []byte     // whole lines, from everybody to the writer, see write
 	written   chan struct{}   // from the writer, after each reply
 	failed    chan struct{}   // closed by the writer when writing fails
 
 	queue    queue // the loop's
+	calls    *calls
 	writeErr error // the writer's; the first error, for Serve to read when the writer is done
 
 	streams     sync.WaitGroup
@@ -70,7 +70,7 @@ func Serve(ctx context.Context, srv *server.MCPServer, in io.Reader, out io.Writ
 		streamSlots: make(chan struct{}, maxStreams),
 		handlers:    handlers,
 		listening:   listening,
-		work:        make(chan *request),
+		calls:       newCalls(),
 		replies:     make(chan []byte),
 		written:     make(chan struct{}),
 		out:         out,
@@ -82,8 +82,7 @@ func Serve(ctx context.Context, srv *server.MCPServer, in io.Reader, out io.Writ
 	}
 	log.Info("session started", "session", s.id)
 
-	var worker, writer, drain sync.WaitGroup
-	worker.Go(c.runCalls)
+	var writer, drain sync.WaitGroup
 	writer.Go(func() { c.runWriter(cancelHandlers) })
 	drained := make(chan struct{})
 	drain.Go(func() { limitDrain(ctx, drained, cancelHandlers) })
@@ -94,8 +93,7 @@ func Serve(ctx context.Context, srv *server.MCPServer, in io.Reader, out io.Writ
 	close(stopReading)
 
 	// Each step ends what the next one relies on.
-	close(c.work)
-	worker.Wait()
+	c.calls.wait()
 	endStreams()
 	c.streams.Wait()
 	srv.UnregisterSession(handlers, s.id)
@@ -111,21 +109,26 @@ func Serve(ctx context.Context, srv *server.MCPServer, in io.Reader, out io.Writ
 	return readErr
 }
 
-// loop reads lines and feeds the worker until there is nothing left to do of
-// either. It returns the error of reading.
+// loop reads lines and starts calls, in order, the next one when the last has
+// handed over or is done, until there is nothing left to do of either. It returns
+// the error of reading.
 func (c *conn) loop(ctx context.Context, lines <-chan line) (readErr error) {
 	stop := ctx.Done()
-	for lines != nil || len(c.queue.calls) > 0 {
+	for mayStart := false; lines != nil || len(c.queue.calls) > 0; {
 		// A nil channel is never ready: no reading while the queue is full, no
-		// feeding while it is empty.
+		// starting while it is empty.
 		input := lines
 		if c.queue.full() {
 			input = nil
 		}
-		var work chan<- *request
-		var next *request
-		if len(c.queue.calls) > 0 {
-			work, next = c.work, c.queue.calls[0]
+		var turn <-chan struct{}
+		var place chan<- struct{}
+		switch {
+		case len(c.queue.calls) == 0:
+		case mayStart:
+			place = c.calls.running
+		default:
+			turn = c.calls.last
 		}
 
 		select {
@@ -138,8 +141,11 @@ func (c *conn) loop(ctx context.Context, lines <-chan line) (readErr error) {
 			default:
 				c.handle(l)
 			}
-		case work <- next:
-			c.queue.pop()
+		case <-turn:
+			mayStart = true
+		case place <- struct{}{}:
+			mayStart = false
+			c.start(c.queue.pop())
 		case <-stop:
 			lines, stop = nil, nil
 		case <-c.failed:
@@ -147,6 +153,18 @@ func (c *conn) loop(ctx context.Context, lines <-chan line) (readErr error) {
 		}
 	}
 	return readErr
+}
+
+// start runs a call, which has its place in calls.
+func (c *conn) start(r *request) {
+	c.calls.start(func(one *call) {
+		if r.ctx.Err() != nil && !cancelled(r) {
+			c.finish(r)
+			c.write(mustEncode(refuse(r.id, codeShuttingDown, "the server is shutting down and did not run this call")))
+			return
+		}
+		c.answer(context.WithValue(r.ctx, callKey{}, one), r)
+	})
 }
 
 // handle decides what one line is and sees to it.
@@ -247,24 +265,6 @@ func (c *conn) listen(m message) {
 		c.answer(r.ctx, r)
 		<-c.streamSlots
 	})
-}
-
-// runCalls is the worker: it starts calls in order, the next one when the last
-// has handed over or is done.
-func (c *conn) runCalls() {
-	calls := newCalls()
-	defer calls.wait()
-	for r := range c.work {
-		calls.turn()
-		if r.ctx.Err() != nil && !cancelled(r) {
-			c.finish(r)
-			c.write(mustEncode(refuse(r.id, codeShuttingDown, "the server is shutting down and did not run this call")))
-			continue
-		}
-		calls.start(func(one *call) {
-			c.answer(context.WithValue(r.ctx, callKey{}, one), r)
-		})
-	}
 }
 
 // answer runs r under ctx, which is its own or made of it, and writes its answer,

@@ -250,7 +250,7 @@ func TestEndOfInputThenEndOfContext(t *testing.T) {
 }
 
 func TestFullQueueStopsReading(t *testing.T) {
-	const queued = 1024 + 1 // maxQueuedCalls, and the one whose turn is next
+	const queued = 1024 // maxQueuedCalls
 	fill := func(t *testing.T) (*tools, *client) {
 		ts := newTools()
 		c := serve(t, ts.srv)

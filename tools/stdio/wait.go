@@ -21,13 +21,19 @@ type calls struct {
 	waiting chan struct{}  // and for each that does
 	busy    sync.WaitGroup // of those in running
 	all     sync.WaitGroup
+	idle    chan func()     // to the goroutines of calls that are done
 	last    chan struct{}   // closed when the call that was started last has handed over
 	ending  context.Context // ends with ErrEnding when no call is left that does not wait
 	end     context.CancelCauseFunc
 }
 
 func newCalls() *calls {
-	c := &calls{running: make(chan struct{}, maxRunningCalls), waiting: make(chan struct{}, maxWaitingCalls), last: make(chan struct{})}
+	c := &calls{
+		running: make(chan struct{}, maxRunningCalls),
+		waiting: make(chan struct{}, maxWaitingCalls),
+		idle:    make(chan func()),
+		last:    make(chan struct{}),
+	}
 	close(c.last)
 	c.ending, c.end = context.WithCancelCause(context.Background())
 	return c
@@ -42,13 +48,11 @@ type call struct {
 	waiting  bool
 }
 
-// turn waits until the next call may start. That is asked when there is one: to wake
-// who waits here costs a call that is alone more than all else of handing over.
-func (c *calls) turn() { <-c.last }
-
-// start runs fn on a goroutine of its own.
+// start runs fn on a goroutine of its own. The caller has waited for last and put
+// an element into running. That a call hands over is asked when there is a next
+// one: to wake who waits for it costs a call that is alone more than all else of
+// handing over.
 func (c *calls) start(fn func(*call)) {
-	c.running <- struct{}{}
 	c.busy.Add(1)
 	handedOver := make(chan struct{})
 	c.last = handedOver
@@ -64,7 +68,7 @@ func (c *calls) start(fn func(*call)) {
 			return ErrTooManyWaiting
 		}
 	})
-	c.all.Go(func() {
+	c.run(func() {
 		defer func() {
 			one.handOver()
 			one.release()
@@ -76,9 +80,24 @@ func (c *calls) start(fn func(*call)) {
 	})
 }
 
+// run runs fn on the goroutine of a call that is done, if there is one: its stack
+// has grown to what a call takes, and to grow one anew is a twentieth of a call.
+func (c *calls) run(fn func()) {
+	select {
+	case c.idle <- fn:
+	default:
+		c.all.Go(func() {
+			for ok := true; ok; fn, ok = <-c.idle {
+				fn()
+			}
+		})
+	}
+}
+
 // wait waits for all calls, and ends those that wait when no other is left: until
 // then they may see what those do.
 func (c *calls) wait() {
+	close(c.idle)
 	c.busy.Wait()
 	c.end(ErrEnding)
 	c.all.Wait()
