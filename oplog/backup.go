@@ -75,16 +75,13 @@ func (l *Log) copyTo(ctx context.Context, to string, withKey bool) (ops int64, e
 	if err != nil {
 		return 0, err
 	}
-	if _, err := l.conn.ExecContext(ctx, "ATTACH ? AS backup", to); err != nil {
-		return 0, err
-	}
-	if _, err := l.conn.ExecContext(ctx, "PRAGMA backup.journal_mode = OFF; PRAGMA backup.synchronous = OFF; BEGIN"); err != nil {
+	if err := l.attach(ctx, to); err != nil {
 		return 0, err
 	}
 	for _, table := range tables {
 		columns := "*"
-		if table == "crdt_node_identity" && !withKey {
-			columns = "id, NULL, author, created_at, machine, path"
+		if table == tableIdentities && !withKey {
+			columns = keylessColumns
 		}
 		if _, err := l.conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO backup.%s SELECT %s FROM main.%s", table, columns, table)); err != nil {
 			return 0, err
@@ -95,6 +92,18 @@ func (l *Log) copyTo(ctx context.Context, to string, withKey bool) (ops int64, e
 	}
 	_, err = l.conn.ExecContext(ctx, "COMMIT; DETACH backup")
 	return ops, err
+}
+
+// keylessColumns are those of the identities, without the keys.
+const keylessColumns = "id, NULL, author, created_at, machine, path"
+
+// attach begins the transaction that fills the file of a backup.
+func (l *Log) attach(ctx context.Context, to string) error {
+	if _, err := l.conn.ExecContext(ctx, "ATTACH ? AS backup", to); err != nil {
+		return err
+	}
+	_, err := l.conn.ExecContext(ctx, "PRAGMA backup.journal_mode = OFF; PRAGMA backup.synchronous = OFF; BEGIN")
+	return err
 }
 
 // tables returns the names of the log's tables.

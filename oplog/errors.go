@@ -32,6 +32,12 @@ func (e *Error) Uncertain() bool { return e.Op == opCommit || e.Op == opSync }
 // Unsynced reports whether what a log shows may not be durable.
 func (e *Error) Unsynced() bool { return e.Op == opSync }
 
+// Damaged reports whether the file's structure is.
+func (e *Error) Damaged() bool {
+	var se *sqlite.Error
+	return errors.As(e.Err, &se) && se.Code()&0xff == sqlite3.SQLITE_CORRUPT
+}
+
 // Undone returns e for a change that was found not to be on disk.
 func (e *Error) Undone() *Error {
 	sure := *e
@@ -81,7 +87,9 @@ func remedy(path string, err error) string {
 		case sqlite3.SQLITE_CORRUPT:
 			return remedyDamaged
 		case sqlite3.SQLITE_NOTADB:
-			return "the file is not an SQLite database: give another --db, or move the file away"
+			return "the file is not an SQLite database: give another --db, or move the file away; if it was the pipeline, restore a backup as the README says"
+		case sqlite3.SQLITE_ERROR:
+			return "another program changed the tables, or the file is damaged: keep a copy of it with its -wal file and restore a backup as the README says"
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 			return "another program holds the database, not by way of huskies-mcp: end its transaction, then repeat the call"
 		case sqlite3.SQLITE_IOERR:

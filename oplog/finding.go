@@ -39,6 +39,8 @@ const (
 	FoundTrust FindingKind = "trust"
 	// FoundRepair: something is wrong with the list of repaired rows.
 	FoundRepair FindingKind = "repair"
+	// FoundLeases: the table of leases is missing.
+	FoundLeases FindingKind = "leases"
 	// FoundWaiting: an op builds on others that are not here. It is no fault: a
 	// bundle may have brought a part before the rest.
 	FoundWaiting FindingKind = "waiting"
@@ -47,6 +49,7 @@ const (
 const (
 	nextImport  = "import a bundle that has the op (export it without --since on a replica that does), or restore a backup"
 	nextRestore = "restore a backup"
+	nextMend    = "end all servers of the project; huskies-mcp backup --mend --with-key mended.db writes a copy that is right; restore it, as the README says under Backup and restore, and remove mended.db"
 )
 
 // next says for each kind what a person can do.
@@ -55,19 +58,21 @@ var next = map[FindingKind]string{
 	FoundShape:     "the database was written by another program: restore a backup from before",
 	FoundVersion:   "install a newer huskies-mcp and verify again: this one cannot tell whether the op is sound",
 	FoundSignature: nextImport,
-	FoundColumn:    nextRestore + "; the pipeline is read from the payload, so it is right as far as the payload is",
+	FoundColumn:    nextMend + ". The pipeline is read from the payload, so what it shows is right",
 	FoundSeq:       "nothing: every replica refuses the op and what builds on it; ask the author's owner how it came about",
 	FoundRule:      "nothing: every replica refuses the op and what builds on it; ask the author's owner how it came about",
-	FoundTwice:     nextRestore,
+	FoundTwice:     nextMend,
 	FoundEquivocation: "find out where the author's key is in use: two copies of one database wrote, or one went on after a backup was put back or while a row " +
 		"was damaged, or somebody has the key. Nothing is to be mended: all replicas agree what both ops give. huskies-mcp trust says whose ops are applied",
-	FoundArrival:    "rows were taken out or put in by another program: import a bundle of all ops from another replica, or restore a backup; the numbers stay as they are",
+	FoundArrival: "rows were taken out or put in by another program: import a bundle of all ops from another replica. When all is here that " +
+		"can be had, the numbers still show the gap: " + nextMend,
 	FoundUnreadable: "keep a copy of the database with its -wal file, check the disk, and restore a backup",
 	FoundLost:       "rows were taken out, or an older backup was put back: import a bundle of all ops from another replica, or restore a newer backup",
 	FoundSQLite:     "keep a copy of the database with its -wal file, check the disk, and restore a backup",
 	FoundIdentity:   nextRestore + "; a new key is never made in place of a damaged one",
-	FoundTrust:      "look whether huskies-mcp trust list says what you decided, and decide anew or restore a backup",
-	FoundRepair:     nextRestore,
+	FoundTrust:      "look whether huskies-mcp trust list says what you decided, and decide anew or restore a backup; then, if decisions or their table are missing: " + nextMend,
+	FoundRepair:     nextMend,
+	FoundLeases:     nextMend + ". The claims' leases are lost: agents claim their stories again",
 	FoundWaiting:    "import a bundle that has what they build on; if rows of the database were lost, restore a backup",
 }
 

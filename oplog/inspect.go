@@ -101,6 +101,9 @@ func (in *Inspection) read(ctx context.Context, path, machine string) {
 		return
 	}
 	state, err := l.inspect(ctx)
+	if err == nil {
+		err = l.complete(state)
+	}
 	in.Schema, in.JournalMode, in.Err = state.version, state.journal, l.fail("open database", err)
 	if err == nil && state.version > 0 {
 		in.Identities, in.Identity = l.inspectKeys(ctx, state)
@@ -149,19 +152,5 @@ func (in *Inspection) check(ctx context.Context, l *Log) error {
 		return nil
 	}
 	in.Checked = true
-	rows, err := l.conn.QueryContext(ctx, "PRAGMA quick_check(5)")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var problem string
-		if err := rows.Scan(&problem); err != nil {
-			return err
-		}
-		if problem != "ok" {
-			in.Problems = append(in.Problems, problem)
-		}
-	}
-	return rows.Err()
+	return l.complaints(ctx, l.conn, "quick_check(5)", func(line string) { in.Problems = append(in.Problems, line) })
 }

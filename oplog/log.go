@@ -245,6 +245,9 @@ func openDatabase(path, settings string) (*sql.DB, error) {
 // start makes the connection ready to read and write a file whose schema is
 // current. The key is nil if its home is not here.
 func (l *Log) start(ctx context.Context, state fileState) (err error) {
+	if err := l.complete(state); err != nil {
+		return err
+	}
 	if err := l.findKey(state.identities); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -97,6 +98,7 @@ func syncFolder(dir string) error {
 type fileState struct {
 	application, version, tables int
 	journal                      string             // the journal mode
+	missing                      []string           // tables, if the schema is current
 	identities                   []db.IdentitiesRow // read if the schema is current
 }
 
@@ -135,9 +137,45 @@ func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
 	case s.version > newestSchema:
 		return s, l.newerSchema(s.version)
 	case s.version == newestSchema:
-		s.identities, err = db.New(l.conn).Identities(ctx)
+		if s.missing, err = l.missingTables(ctx); err == nil && !slices.Contains(s.missing, tableIdentities) {
+			s.identities, err = db.New(l.conn).Identities(ctx)
+		}
 	}
 	return s, err
+}
+
+// TrustTable has the decisions whom to trust.
+const TrustTable = "trust_decisions"
+
+// The names of the other tables.
+const (
+	tableOps        = "crdt_ops"
+	tableIdentities = "crdt_node_identity"
+	tableRepairs    = "repairs"
+	tableLeases     = "leases"
+)
+
+// missingTables returns the tables of the newest schema that another program took
+// out of the file.
+func (l *Log) missingTables(ctx context.Context) (missing []string, err error) {
+	there, err := l.tables(ctx)
+	for _, table := range []string{tableOps, tableIdentities, TrustTable, tableRepairs, tableLeases} {
+		if !slices.Contains(there, table) {
+			missing = append(missing, table)
+		}
+	}
+	return missing, err
+}
+
+// complete returns an error if tables are missing.
+func (l *Log) complete(s fileState) error {
+	if len(s.missing) == 0 {
+		return nil
+	}
+	return &Error{
+		Op: "open database", Path: l.cfg.Path, Err: fmt.Errorf("another program took out: table %s", strings.Join(s.missing, ", table ")),
+		Next: "huskies-mcp verify says what to do; nothing in the file was changed",
+	}
 }
 
 func (l *Log) newerSchema(version int) error {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -108,6 +109,7 @@ type verifier struct {
 	queries *db.Queries
 	own     map[crdt.Author]bool
 	beside  beside
+	lost    []string // tables
 	report  VerifyReport
 
 	ops     []verifiedOp
@@ -143,8 +145,8 @@ func (v *verifier) open(ctx context.Context) error {
 	if state.version == 0 {
 		return ErrNoLog
 	}
-	l.version, v.queries = state.version, db.New(l.conn)
-	if err == nil {
+	l.version, v.queries, v.lost = state.version, db.New(l.conn), state.missing
+	if err == nil && v.has(tableIdentities) {
 		err = v.readKeys(ctx)
 	}
 	if err != nil {
@@ -152,6 +154,9 @@ func (v *verifier) open(ctx context.Context) error {
 	}
 	return nil
 }
+
+// has reports whether the file has the table. What it lacks readBeside says.
+func (v *verifier) has(table string) bool { return !slices.Contains(v.lost, table) }
 
 // readKeys reads which authors are the replica's own. An error says what is
 // damaged.
@@ -174,6 +179,9 @@ func (v *verifier) found(f Finding) {
 // run verifies the file that is open.
 func (v *verifier) run(ctx context.Context) error {
 	v.readBeside(ctx)
+	if !v.has(tableOps) {
+		return nil
+	}
 	src := &rowSource{log: v.log, queries: v.queries}
 	last, err := src.open(ctx)
 	if err != nil {
@@ -266,7 +274,7 @@ func (l *Log) integrity(ctx context.Context) (found []Finding) {
 	conn, err := l.db.Conn(ctx)
 	if err == nil {
 		defer conn.Close()
-		err = l.integrityOf(ctx, conn, func(line string) { fault("%s", line) })
+		err = l.complaints(ctx, conn, "integrity_check", func(line string) { fault("%s", line) })
 	}
 	if err != nil && ctx.Err() == nil {
 		fault("the check of the file ended early: %v", err)

@@ -21,15 +21,50 @@ type beside struct {
 	repairs []db.RepairsRow
 }
 
-// readBeside reads and checks the decisions whom to trust, and reads the repairs.
+// readBeside says which tables are missing, reads and checks the decisions whom to
+// trust, and reads the repairs.
 func (v *verifier) readBeside(ctx context.Context) {
 	if v.log.version < besideSchema {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
+	for _, table := range v.lost {
+		v.found(Finding{Kind: lostTables[table], Problem: "the table " + table + " is missing: another program took it out"})
+	}
+	if v.has(TrustTable) {
+		v.readTrust(ctx)
+	}
+	var err error
+	if !v.has(tableRepairs) {
+		return
+	}
+	if v.beside.repairs, err = v.queries.Repairs(ctx); err != nil {
+		v.found(Finding{Kind: kindOf(err, FoundRepair), Problem: fmt.Sprintf("the list of repaired rows cannot be read: %v", err)})
+	}
+}
+
+// kindOf tells pages that cannot be read from what is wrong in a table.
+func kindOf(err error, other FindingKind) FindingKind {
+	if unreadable(err) {
+		return FoundUnreadable
+	}
+	return other
+}
+
+// lostTables says what a missing table is a finding of.
+var lostTables = map[string]FindingKind{
+	tableOps:        FoundUnreadable,
+	tableIdentities: FoundIdentity,
+	TrustTable:      FoundTrust,
+	tableRepairs:    FoundRepair,
+	tableLeases:     FoundLeases,
+}
+
+// readTrust reads and checks the decisions whom to trust.
+func (v *verifier) readTrust(ctx context.Context) {
 	decisions, err := v.queries.TrustDecisions(ctx)
 	if err != nil {
-		v.found(Finding{Kind: FoundTrust, Problem: fmt.Sprintf("the decisions whom to trust cannot be read: %v", err)})
+		v.found(Finding{Kind: kindOf(err, FoundTrust), Problem: fmt.Sprintf("the decisions whom to trust cannot be read: %v", err)})
 	}
 	for i, d := range decisions {
 		fault := func(problem string) {
@@ -47,9 +82,6 @@ func (v *verifier) readBeside(ctx context.Context) {
 			fault("the name is no text of a name's length")
 		}
 	}
-	if v.beside.repairs, err = v.queries.Repairs(ctx); err != nil {
-		v.found(Finding{Kind: FoundRepair, Problem: fmt.Sprintf("the list of repaired rows cannot be read: %v", err)})
-	}
 }
 
 // checkBeside checks the repairs: each is of an op that is here.
@@ -66,9 +98,9 @@ func (v *verifier) checkBeside() {
 	}
 }
 
-// integrityOf calls fault with each line that SQLite's check has to say.
-func (l *Log) integrityOf(ctx context.Context, conn *sql.Conn, fault func(line string)) error {
-	rows, err := conn.QueryContext(ctx, "PRAGMA integrity_check")
+// complaints calls fault with each line that one of SQLite's checks has to say.
+func (l *Log) complaints(ctx context.Context, conn *sql.Conn, check string, fault func(line string)) error {
+	rows, err := conn.QueryContext(ctx, "PRAGMA "+check)
 	if err != nil {
 		return err
 	}

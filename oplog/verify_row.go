@@ -77,7 +77,7 @@ func (r *storedRow) verify(check func(*crdt.Op) error) {
 	case hashed:
 	case r.signed && !named: // all but the ID is sound
 	case r.signed:
-		r.fault(FoundHash, "the payload does not have the hash that names it: it is op %s, with a valid signature", op.ID.Short())
+		r.fault(FoundColumn, "the column op_id is not the hash of the payload, which is op %s with a valid signature", op.ID.Short())
 	default:
 		r.fault(FoundHash, "the payload does not have the hash that names it")
 		return

@@ -3,9 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +16,7 @@ import (
 )
 
 func backupCommand(opts *options) *cobra.Command {
-	var withKey, force bool
+	var withKey, force, mend bool
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Copy the pipeline's database, also while others write",
@@ -22,7 +25,12 @@ is a database again: it can be read with --db, and put in the place of one that 
 lost. The private key is left out, so FILE may be kept where others can read it; a
 pipeline restored from it signs with a fresh key, which other replicas with a list of
 trusted authors must be told of. With --with-key a pipeline restored to the same path
-goes on with its key: keep such a FILE as secret as the database.`,
+goes on with its key: keep such a FILE as secret as the database.
+
+With --mend FILE is the database without the faults that the ops themselves can put
+right: what stands beside an op and says something else, gaps between the rows, ops
+that stand there twice, missing tables, pages that cannot be read. Import first what
+others have of the ops: the copy shows no gap any more.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("give one FILE to write the backup to")
@@ -30,15 +38,16 @@ goes on with its key: keep such a FILE as secret as the database.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withReplica(cmd, *opts, func(env *environment) error { return backup(cmd, env, args[0], withKey, force) })
+			return withReplica(cmd, *opts, func(env *environment) error { return backup(cmd, env, args[0], withKey, force, mend) })
 		},
 	}
 	cmd.Flags().BoolVar(&withKey, "with-key", false, "copy the private key too")
+	cmd.Flags().BoolVar(&mend, "mend", false, "put right what verify names, as far as the ops themselves allow")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite FILE")
 	return cmd
 }
 
-func backup(cmd *cobra.Command, env *environment, path string, withKey, force bool) error {
+func backup(cmd *cobra.Command, env *environment, path string, withKey, force, mend bool) error {
 	if !env.exists() {
 		return env.errNoPipeline()
 	}
@@ -54,8 +63,15 @@ func backup(cmd *cobra.Command, env *environment, path string, withKey, force bo
 		}
 	}
 	var ops, size int64
+	var mended oplog.MendReport
 	err := env.writeFile(path, force, func(f *os.File) (err error) {
-		if ops, err = env.replica.Backup(cmd.Context(), f.Name(), withKey); err != nil {
+		if mend {
+			mended, err = oplog.Mend(cmd.Context(), oplog.Config{Path: env.where.Path, Logger: env.logger}, f.Name(), withKey)
+			ops = mended.Ops
+		} else {
+			ops, err = env.replica.Backup(cmd.Context(), f.Name(), withKey)
+		}
+		if err != nil {
 			return err
 		}
 		info, err := f.Stat()
@@ -69,6 +85,8 @@ func backup(cmd *cobra.Command, env *environment, path string, withKey, force bo
 		return errors.New("interrupted: no backup was written")
 	case errors.Is(err, oplog.ErrNoLog):
 		return env.errNoPipeline()
+	case errors.Is(err, oplog.ErrOutdated):
+		return errors.New("the database is of an older build: any call of huskies-mcp brings it up to date, such as huskies-mcp heads; then repeat the command")
 	case err != nil:
 		return err
 	}
@@ -77,5 +95,33 @@ func backup(cmd *cobra.Command, env *environment, path string, withKey, force bo
 		key = "with the private key: keep it secret"
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s and %s in %s, %s\n", count(int(ops), "op", "ops"), count(int(size), "byte", "bytes"), path, key)
+	if mend {
+		printMended(cmd.OutOrStdout(), mended)
+	}
 	return nil
+}
+
+// printMended says what is other in a copy than in the database.
+func printMended(w io.Writer, r oplog.MendReport) {
+	var parts []string
+	add := func(n int64, one, many, rest string) {
+		if n > 0 {
+			parts = append(parts, count(int(n), one, many)+rest)
+		}
+	}
+	add(r.PutRight, "row", "rows", " put right")
+	if r.Renumbered {
+		parts = append(parts, "rows numbered anew")
+	}
+	add(int64(len(r.Missing)), "missing table", "missing tables", " made anew")
+	add(r.Twice, "row", "rows", " left out that another row holds")
+	add(r.Unreadable, "unreadable row", "unreadable rows", " left out: import a bundle that has the ops")
+	add(r.Damaged, "damaged row", "damaged rows", " left as found: import a bundle that has the ops")
+	if len(parts) == 0 {
+		parts = []string{"nothing was to be mended"}
+	}
+	fmt.Fprintf(w, "mended: %s\n", strings.Join(parts, ", "))
+	if slices.Contains(r.Missing, oplog.TrustTable) {
+		fmt.Fprintln(w, "note: with its table the list of trusted authors is lost, so ops of any author are applied: see huskies-mcp trust")
+	}
 }

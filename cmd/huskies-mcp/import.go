@@ -78,6 +78,10 @@ func importBundle(cmd *cobra.Command, env *environment, path string) error {
 	if errors.Is(err, replica.ErrNoBundle) {
 		return err
 	}
+	var storage *oplog.Error
+	if errors.As(err, &storage) && report.New+report.Known+report.Mended+report.Refused == 0 {
+		return err // there is nothing to go on with
+	}
 	if err != nil {
 		return fmt.Errorf("%w. Taken in until then: %s. To go on, import the bundle again", err, importSummary(report))
 	}
