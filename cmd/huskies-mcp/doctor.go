@@ -117,6 +117,12 @@ func (e *examination) broken(subject string, err error) {
 	e.bad(subject, remedy, "%v", err)
 }
 
+// damaged reports whether err says that the structure of the file is damaged.
+func damaged(err error) bool {
+	var storage *oplog.Error
+	return errors.As(err, &storage) && storage.Damaged()
+}
+
 // run makes all checks, those first that explain the others.
 func (e *examination) run(cmd *cobra.Command, opts options) {
 	e.locate(cmd, opts)
@@ -165,9 +171,14 @@ func (e *examination) checkStorage() {
 	switch {
 	case f.Database.Info == nil:
 		return // said already
+	case !f.Database.Info.Mode().IsRegular():
+		e.bad("database", "give another --db, or move it away: mv "+quoted(f.Path)+" "+quoted(f.Path+".old"), "%s is not a plain file", f.Path)
+		return
 	case f.Database.Size() == 0:
 		e.note("database", "if there was a pipeline in it, restore a backup before anything is written", "the file is empty; the first write makes a pipeline of it")
 		return
+	case damaged(f.Err) && len(f.Problems) > 0:
+		// The pages say which part of it.
 	case f.Err != nil:
 		e.broken("database", f.Err)
 	case f.Schema == 0 && f.Database.Size() < minDatabase:

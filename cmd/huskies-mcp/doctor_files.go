@@ -24,12 +24,12 @@ func (e *examination) checkPaths() {
 	default:
 		e.ok("database", "%s (%s)", e.where.Path, e.where.Why)
 	}
-	if n := names(f.Database.Info); n > 1 {
+	if n := names(f.Database.Info); n > 1 && f.Database.Info.Mode().IsRegular() {
 		e.bad("database", "find the other names with 'find FOLDER -samefile "+quoted(f.Path)+"' and remove them: use symbolic links instead",
 			"the file has %d names (hard links); who comes by another name has another -wal file and another lock, and ruins it", n)
 	}
 	if link, err := os.Lstat(f.Lock.Path); err == nil && !link.Mode().IsRegular() {
-		e.bad("lock", "end all servers of the project, then: rm "+quoted(f.Lock.Path)+" (the next write makes it again)",
+		e.bad("lock", "end all servers of the project, then: mv "+quoted(f.Lock.Path)+" "+quoted(f.Lock.Path+".old")+" (the next write makes it again)",
 			"%s is not a plain file: processes may not meet at it", f.Lock.Path)
 	}
 }
@@ -43,7 +43,7 @@ func (e *examination) checkModes() {
 		case file.Err != nil:
 			e.bad("modes", "check the permissions of "+quoted(filepath.Dir(file.Path)), "%v", file.Err)
 			continue
-		case file.Info == nil:
+		case file.Info == nil || !file.Info.Mode().IsRegular(): // said elsewhere
 			continue
 		}
 		if file.Info.Mode().Perm()&0o077 != 0 {

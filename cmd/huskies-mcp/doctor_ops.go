@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ func (e *examination) checkOps(ctx context.Context) {
 	switch {
 	case errors.Is(err, oplog.ErrOutdated):
 		e.note("ops", "after the next call of huskies-mcp, run doctor again", "they were not looked at: the schema is of an older build")
+		return
+	case damaged(err) && (f.CheckErr != nil || len(f.Problems) > 0):
+		e.note("ops", "mend the pages first", "they were not looked at: the database is damaged")
 		return
 	case err != nil:
 		e.broken("ops", err)
@@ -125,7 +129,11 @@ func (e *examination) checkTrust(in *replica.Inspection) {
 // checkDamage says which ops of the log are not in the document for good.
 func (e *examination) checkDamage(in *replica.Inspection) {
 	if n := len(in.Damaged); n > 0 {
-		e.bad("damage", "import a bundle from a replica that has the ops, or restore a backup; huskies-mcp verify names each fault", "%s of the database cannot be read: %s", count(n, "row", "rows"), some(ids(in.Damaged)))
+		waiting := ""
+		if in.Pending > 0 && !slices.ContainsFunc(in.Missing, func(m replica.MissingOp) bool { return !m.Damaged }) {
+			waiting = ", for which " + count(in.Pending, "op waits", "ops wait")
+		}
+		e.bad("damage", "import a bundle from a replica that has the ops, or restore a backup; huskies-mcp verify names each fault", "%s of the database cannot be read: %s%s", count(n, "row", "rows"), some(ids(in.Damaged)), waiting)
 	}
 	if n := len(in.Refused); n > 0 {
 		e.note("refused", "nothing: every replica leaves them out; who wrote them has a build that breaks the rules", "%s a rule: %s", count(n, "op breaks", "ops break"), some(ids(in.Refused)))
@@ -146,15 +154,15 @@ func (e *examination) checkPending(in *replica.Inspection) {
 		return
 	}
 	var missing, from []string
-	refused, damaged := 0, 0
+	refused := 0
 	had := make(map[crdt.Author]bool)
 	for _, m := range in.Missing {
 		switch {
 		case m.Refused:
 			refused++
 			continue
-		case m.Damaged:
-			damaged++
+		case m.Damaged: // checkDamage has said it
+			continue
 		}
 		missing = append(missing, m.ID.String())
 		for _, a := range m.Authors {
@@ -176,9 +184,6 @@ func (e *examination) checkPending(in *replica.Inspection) {
 	default:
 		e.note("pending", "on a machine that has them (the authors of what waits had: "+some(from)+"): huskies-mcp export all.bundle; then here: huskies-mcp import all.bundle",
 			"%s for %s: %s", waiting, count(len(missing), "other that is not here", "others that are not here"), some(missing))
-	}
-	if damaged > 0 {
-		e.note("pending", "the same bundle mends them", "%s among these is here, damaged", count(damaged, "op", "ops"))
 	}
 }
 
