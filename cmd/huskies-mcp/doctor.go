@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -80,6 +81,8 @@ type examination struct {
 	wd    string   // working directory
 	where location // of the database; its Path is "" if it could not be located
 	file  oplog.Inspection
+	// foreign: the database belongs to another user and we may not write it.
+	foreign bool
 }
 
 func (e *examination) ok(subject, format string, args ...any) {
@@ -161,6 +164,15 @@ func (e *examination) locate(cmd *cobra.Command, opts options) {
 	}
 }
 
+// readable reports whether we may read the file.
+func readable(path string) bool {
+	file, err := os.Open(path)
+	if err == nil {
+		_ = file.Close()
+	}
+	return !errors.Is(err, fs.ErrPermission)
+}
+
 // minDatabase is the least that SQLite writes into a database: one page, in
 // bytes (sqlite.org/fileformat2.html, 1.2).
 const minDatabase = 512
@@ -177,6 +189,8 @@ func (e *examination) checkStorage() {
 	case f.Database.Size() == 0:
 		e.note("database", "if there was a pipeline in it, restore a backup before anything is written", "the file is empty; the first write makes a pipeline of it")
 		return
+	case errors.Is(f.Database.Err, fs.ErrPermission), f.Err != nil && !readable(f.Path):
+		return // said already: we may not read it
 	case damaged(f.Err) && len(f.Problems) > 0:
 		// The pages say which part of it.
 	case f.Err != nil:

@@ -37,6 +37,9 @@ func (e *examination) checkPaths() {
 // checkModes looks at who may read and write the files.
 func (e *examination) checkModes() {
 	f := &e.file
+	if f.Database.Err != nil {
+		return // said already, and what is beside it cannot be looked at either
+	}
 	var open, locked []string
 	for _, file := range []oplog.File{f.Database, f.WAL, f.SHM, f.Journal, f.Lock} {
 		switch {
@@ -57,7 +60,7 @@ func (e *examination) checkModes() {
 	if len(open) > 0 {
 		e.bad("modes", "chmod 600 "+strings.Join(open, " "), "others can read or write %s; the replica's private key is in the database, and who can open the lock can keep it", list(open))
 	}
-	if len(locked) > 0 {
+	if len(locked) > 0 && !e.foreign {
 		e.bad("modes", "chmod u+rw "+strings.Join(locked, " ")+" (if they are yours; else see owner); on a disk that is read-only give another --db", "%s cannot be written by us, so no story can", list(locked))
 	}
 	e.checkFolder()
@@ -73,6 +76,7 @@ func (e *examination) checkFolder() {
 		return // it is made with the database, or the error was said
 	case !folder.Info.IsDir():
 		e.bad("modes", "give another --db", "%s is not a folder", folder.Path)
+	case !writable(folder.Path) && e.foreign && e.others(folder): // said with the owner
 	case !writable(folder.Path):
 		e.bad("modes", "chmod u+rwx "+quoted(folder.Path)+" (if it is yours)", "we cannot make files in %s, but SQLite needs to, also to read", folder.Path)
 	case folder.Info.Mode().Perm()&0o002 != 0 && folder.Info.Mode()&os.ModeSticky == 0:
@@ -93,10 +97,25 @@ func (e *examination) checkOwner(file oplog.File) {
 	case me == 0:
 		e.note("owner", "run huskies-mcp as "+userName(owner)+", not as root: files that root makes beside the database keep others out", "the database belongs to %s, and we are root", userName(owner))
 	case !writable(file.Path):
-		e.bad("owner", "sudo chown "+userName(me)+" "+quoted(file.Path)+" if it is yours; each user has a pipeline of their own and exchanges by export and import", "the database belongs to %s, and we are %s", userName(owner), userName(me))
+		e.foreign = true
+		var all []string
+		for _, file := range []oplog.File{e.file.Folder, e.file.Database, e.file.WAL, e.file.SHM, e.file.Journal, e.file.Lock} {
+			if e.others(file) {
+				all = append(all, quoted(file.Path))
+			}
+		}
+		e.bad("owner", "sudo chown "+userName(me)+" "+strings.Join(all, " ")+" if it is yours; each user has a pipeline of their own and exchanges by export and import", "the database belongs to %s, and we are %s", userName(owner), userName(me))
 	default:
 		e.note("owner", "let one user run all servers of the project", "the database belongs to %s, and we are %s", userName(owner), userName(me))
 	}
+}
+
+// others reports whether the file is one of the pipeline that the owner of the
+// database has and we may not write. A folder is one if it is made for pipelines.
+func (e *examination) others(file oplog.File) bool {
+	owner, known := ownerOf(file.Info)
+	first, _ := ownerOf(e.file.Database.Info)
+	return known && owner == first && !writable(file.Path) && (!file.Info.IsDir() || filepath.Base(file.Path) == ".huskies")
 }
 
 // list joins a few words.

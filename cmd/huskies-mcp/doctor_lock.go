@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -32,6 +33,8 @@ func (e *examination) checkLock(ctx context.Context) {
 	for i := range lockLooks {
 		pid, held, err := lock.Holder()
 		switch {
+		case errors.Is(err, fs.ErrPermission) && e.foreign:
+			return // said with the owner
 		case err != nil:
 			e.broken("lock", err)
 			return
