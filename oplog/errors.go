@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"modernc.org/sqlite"
@@ -89,6 +90,9 @@ func remedy(path string, err error) string {
 		case sqlite3.SQLITE_NOTADB:
 			return "the file is not an SQLite database: give another --db, or move the file away; if it was the pipeline, restore a backup as the README says"
 		case sqlite3.SQLITE_ERROR:
+			if strings.Contains(se.Error(), "no such table") { // it was there when the log was opened
+				return "another program took out a table: huskies-mcp verify says what to do"
+			}
 			return "another program changed the tables, or the file is damaged: keep a copy of it with its -wal file and restore a backup as the README says"
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 			return "another program holds the database, not by way of huskies-mcp: end its transaction, then repeat the call"

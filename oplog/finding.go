@@ -66,9 +66,9 @@ var next = map[FindingKind]string{
 		"was damaged, or somebody has the key. Nothing is to be mended: all replicas agree what both ops give. huskies-mcp trust says whose ops are applied",
 	FoundArrival: "rows were taken out or put in by another program: import a bundle of all ops from another replica. When all is here that " +
 		"can be had, the numbers still show the gap: " + nextMend,
-	FoundUnreadable: "keep a copy of the database with its -wal file, check the disk, and restore a backup",
+	FoundUnreadable: "keep a copy of the database with its -wal file, check the disk, and restore a backup; if there is none, huskies-mcp backup --mend FILE may save what can still be read",
 	FoundLost:       "rows were taken out, or an older backup was put back: import a bundle of all ops from another replica, or restore a newer backup",
-	FoundSQLite:     "keep a copy of the database with its -wal file, check the disk, and restore a backup",
+	FoundSQLite:     "keep a copy of the database with its -wal file, check the disk, and restore a backup; if there is none, huskies-mcp backup --mend FILE may save what can still be read",
 	FoundIdentity:   nextRestore + "; a new key is never made in place of a damaged one",
 	FoundTrust:      "look whether huskies-mcp trust list says what you decided, and decide anew or restore a backup; then, if decisions or their table are missing: " + nextMend,
 	FoundRepair:     nextMend,

@@ -2,6 +2,8 @@ package oplog
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -44,7 +46,7 @@ func Mend(ctx context.Context, cfg Config, to string, withKey bool) (report Mend
 	}
 	l := newLog(cfg, path)
 	defer l.Close()
-	if err := l.connect(ctx, mendSettings); err != nil {
+	if err := l.connect(ctx, verifySettings); err != nil {
 		return report, l.fail("open database", err)
 	}
 	state, err := l.inspect(ctx)
@@ -73,9 +75,6 @@ func Mend(ctx context.Context, cfg Config, to string, withKey bool) (report Mend
 	return m.report, storageError("write backup", to, err)
 }
 
-// mendSettings are those of a Verify, but that what is attached can be written.
-const mendSettings = "_pragma=busy_timeout(10000)&_pragma=writable_schema(1)&_pragma=fullfsync(1)&_pragma=checkpoint_fullfsync(1)&_dqs=0"
-
 // mender is one run of Mend.
 type mender struct {
 	log     *Log
@@ -85,12 +84,35 @@ type mender struct {
 	last    int64 // arrival number of the row before
 }
 
-// run copies all, in one read transaction.
-func (m *mender) run(ctx context.Context, to string) error {
-	if err := m.log.attach(ctx, to); err != nil {
+// run copies the ops on two connections, since where a read fails on one SQLite writes
+// nothing more on it, and then what stands beside them, on a third.
+func (m *mender) run(ctx context.Context, to string) (err error) {
+	out, err := openDatabase(to, backupSettings)
+	if err != nil {
 		return err
 	}
-	if err := m.copyOps(ctx); err != nil {
+	defer func() { err = errors.Join(err, out.Close()) }()
+	tx, err := out.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := m.copyOps(ctx, tx); err != nil {
+		return err // the caller removes the file
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	return m.copyBeside(ctx, to)
+}
+
+// copyBeside copies what stands beside the ops, with numbers that have no gaps.
+func (m *mender) copyBeside(ctx context.Context, to string) error {
+	l := newLog(m.log.cfg, m.log.path)
+	defer l.Close()
+	if err := l.connect(ctx, connectionSettings); err != nil {
+		return err
+	}
+	if err := l.attach(ctx, to); err != nil {
 		return err
 	}
 	identities := "*"
@@ -107,16 +129,16 @@ func (m *mender) run(ctx context.Context, to string) error {
 		if slices.Contains(m.missing, table.name) {
 			continue
 		}
-		if _, err := m.log.conn.ExecContext(ctx, table.statement); err != nil {
+		if _, err := l.conn.ExecContext(ctx, table.statement); err != nil {
 			return fmt.Errorf("copy %s: %w", table.name, err)
 		}
 	}
-	_, err := m.log.conn.ExecContext(ctx, "COMMIT; DETACH backup")
+	_, err := l.conn.ExecContext(ctx, "COMMIT; DETACH backup")
 	return err
 }
 
 // copyOps copies the ops in order of arrival.
-func (m *mender) copyOps(ctx context.Context) error {
+func (m *mender) copyOps(ctx context.Context, tx *sql.Tx) error {
 	src := &rowSource{log: m.log, queries: db.New(m.log.conn)}
 	if _, err := src.open(ctx); err != nil {
 		return err
@@ -127,13 +149,16 @@ func (m *mender) copyOps(ctx context.Context) error {
 			return err
 		}
 		b, err := src.next(ctx, first)
-		if b == nil || err != nil {
+		if err != nil {
 			return err
+		}
+		if b == nil {
+			return src.unchanged(ctx)
 		}
 		first = b.end
 		b.verify(func(*crdt.Op) error { return nil })
 		for i := range b.rows {
-			if err := m.copyOp(ctx, &b.rows[i]); err != nil {
+			if err := m.copyOp(ctx, src, tx, &b.rows[i]); err != nil {
 				return err
 			}
 		}
@@ -142,20 +167,23 @@ func (m *mender) copyOps(ctx context.Context) error {
 
 // copyOp copies one row. What is twice, or breaks a constraint of the table, is
 // left out.
-func (m *mender) copyOp(ctx context.Context, r *storedRow) error {
+func (m *mender) copyOp(ctx context.Context, src *rowSource, tx *sql.Tx, r *storedRow) error {
 	if r.err != nil {
 		m.report.Unreadable += max(int64(len(r.ops)), 1)
 		m.report.Renumbered = true
 		return nil
 	}
-	statement := "INSERT OR IGNORE INTO backup.crdt_ops (op_id, author, seq, payload, signature, received_at) " +
-		"SELECT %s, payload, signature, received_at FROM main.crdt_ops WHERE arrival = ?"
-	columns, args := "op_id, author, seq", []any{r.arrival}
+	receipt, err := src.queries.OpReceipt(context.WithoutCancel(ctx), r.arrival)
+	if err != nil {
+		return err
+	}
+	id, author, seq := r.id, r.author, r.seq
 	sound := r.op != nil && r.signed
 	if sound {
-		columns, args = "?, ?, ?", []any{r.op.ID[:], r.op.Author[:], int64(r.op.Seq), r.arrival}
+		id, author, seq = r.op.ID[:], r.op.Author[:], int64(r.op.Seq)
 	}
-	res, err := m.log.conn.ExecContext(ctx, fmt.Sprintf(statement, columns), args...)
+	res, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO crdt_ops (op_id, author, seq, payload, signature, received_at) VALUES (?, ?, ?, ?, ?, ?)",
+		id, author, seq, r.payload, r.signature, receipt.ReceivedAt)
 	if err != nil {
 		return err
 	}

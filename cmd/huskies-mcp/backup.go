@@ -118,7 +118,7 @@ func printMended(w io.Writer, r oplog.MendReport) {
 	add(r.Unreadable, "unreadable row", "unreadable rows", " left out: import a bundle that has the ops")
 	add(r.Damaged, "damaged row", "damaged rows", " left as found: import a bundle that has the ops")
 	if len(parts) == 0 {
-		parts = []string{"nothing was to be mended"}
+		parts = []string{"the ops are as they were"}
 	}
 	fmt.Fprintf(w, "mended: %s\n", strings.Join(parts, ", "))
 	if slices.Contains(r.Missing, oplog.TrustTable) {
