@@ -29,7 +29,7 @@ and ops, and at the configuration of the hosts, and print a finding a line: "ok"
 what to do. The exit code is 1 if anything is wrong. Nothing is changed and no
 server is started. With --json, an array of objects with level, subject, message
 and remedy.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e := &examination{out: cmd.OutOrStdout()}
 			if asJSON {

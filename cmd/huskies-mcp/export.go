@@ -115,7 +115,7 @@ func headsCommand(opts *options) *cobra.Command {
 		Long: `Print the IDs of the newest ops, one a line: those that no other op builds on.
 With all they build on they are everything this replica has applied, so replicas
 with equal heads show the same pipeline.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error {
 				heads, err := env.replica.Heads(cmd.Context())

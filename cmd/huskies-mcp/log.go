@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -24,8 +25,11 @@ func logCommand(opts *options) *cobra.Command {
 		Long: `Print every op in the order in which it arrived: when it was written, its ID (the
 item's rev), the story, who wrote it (agent, and author: the replica's key) and
 what it changed. With --json, one object a line with all there is in the op.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if story == "" && cmd.Flags().Changed("story") { // as of a variable that is not set
+				return errors.New("--story is empty: give the ID of a story, or leave --story out")
+			}
 			return withReplica(cmd, *opts, func(env *environment) error {
 				return printLog(cmd, env, story, asJSON)
 			})

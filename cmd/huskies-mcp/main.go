@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -51,6 +52,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
+	askForShell(cmd)
 	if err := cmd.ExecuteContext(ctx); err != nil {
 		text := err.Error()
 		var storage *oplog.Error
@@ -96,6 +98,9 @@ the repository.`,
 			return serve(cmd, opts)
 		},
 	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
+	})
 	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&opts.db, "db", "", "database file (HUSKIES_DB)")
@@ -108,6 +113,34 @@ the repository.`,
 	cmd.AddCommand(serveCommand(&opts), callCommand(&opts), logCommand(&opts), exportCommand(&opts), importCommand(&opts),
 		headsCommand(&opts), backupCommand(&opts), identityCommand(&opts), trustCommand(&opts), doctorCommand(&opts), verifyCommand(&opts), versionCommand())
 	return cmd
+}
+
+// askForShell makes completion without a shell that it knows an error: its standard
+// output is for a shell to run. Cobra makes the command with the output that root
+// has by then.
+func askForShell(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+			var shells []string
+			for _, shell := range cmd.Commands() {
+				shells = append(shells, shell.Name())
+			}
+			return fmt.Errorf("which shell? They are %s", strings.Join(shells, ", "))
+		}
+	}
+}
+
+// noArguments refuses arguments to a command that takes none.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s takes no arguments, got %q: see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
 }
 
 // noSubcommand refuses arguments to the command itself: they were meant as a

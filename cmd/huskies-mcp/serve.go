@@ -16,7 +16,7 @@ func serveCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve MCP on standard input and output (what huskies-mcp alone does)",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd, *opts)
 		},

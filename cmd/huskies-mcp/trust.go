@@ -49,7 +49,7 @@ trusted later. With its own key alone on the list a replica applies nobody else'
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "Print whose ops are applied",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error { return trustList(cmd, env) })
 		},
@@ -151,7 +151,7 @@ func identityCommand(opts *options) *cobra.Command {
 		Long: `Print this replica's public key, for trust add on other machines. A database that
 was copied here gets a key of its own first; the keys that it signed with in other
 places are named on standard error. Their ops stay this replica's own.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error { return identity(cmd, env) })
 		},

@@ -31,7 +31,7 @@ exit code is 1 if there is any fault.
 Nothing is changed, and others may write meanwhile: what they add is not looked at.
 That the last rows were taken off does not show: compare huskies-mcp heads with another
 replica's.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error {
 				return verify(cmd, env, asJSON)
