@@ -1,6 +1,7 @@
 package oplog
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -43,5 +44,28 @@ func TestTableTakenOut(t *testing.T) {
 	var broken *Error
 	if !errors.As(err, &broken) || broken.Next != "another program took out a table: huskies-mcp verify says what to do" {
 		t.Errorf("got %v, %+v", err, broken)
+	}
+}
+
+// TestMendWithoutKey: no byte of a key reaches the copy unless that was asked for.
+func TestMendWithoutKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	appendOps(t, l, "a", "b")
+	for _, withKey := range []bool{false, true} {
+		to := filepath.Join(t.TempDir(), "mended.db")
+		if err := os.WriteFile(to, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if report, err := Mend(t.Context(), testConfig(t, path), to, withKey); err != nil || report.Ops != 2 {
+			t.Fatalf("got %+v, %v, want 2 ops", report, err)
+		}
+		file, err := os.ReadFile(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bytes.Contains(file, l.Key().Seed()); got != withKey {
+			t.Errorf("the key is in the copy: %v, want %v", got, withKey)
+		}
 	}
 }
