@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -101,19 +102,32 @@ func (r *Replica) renew(ctx context.Context) bool {
 		defer release()
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.log == nil || r.unsettled || r.log.Presence() != oplog.Present {
-			return false // the next call opens it
+		if err = r.reopen(ctx); errors.Is(err, oplog.ErrNoLog) {
+			return true // there is no lease to renew
 		}
-		err = r.log.Commit(ctx, func(tx *oplog.Tx) error {
-			_, err := tx.RenewLeases(r.cfg.Session, r.cfg.Now().Add(r.cfg.LeaseGrace))
-			return err
-		})
-		if err != nil {
-			r.fail(err)
+		if err == nil {
+			err = r.log.Commit(ctx, func(tx *oplog.Tx) error {
+				_, err := tx.RenewLeases(r.cfg.Session, r.cfg.Now().Add(r.cfg.LeaseGrace))
+				return err
+			})
+			if err != nil {
+				r.fail(err)
+			}
 		}
 	}
 	if err != nil {
 		r.cfg.Logger.Warn("leases could not be renewed; trying again", "error", err)
 	}
 	return err == nil
+}
+
+// reopen makes the log ready to write after a failure, since an agent at work may
+// not call for long. It makes no file: that one is gone is for the next call to
+// tell. The caller holds the lock and mu.
+func (r *Replica) reopen(ctx context.Context) error {
+	r.look()
+	if err := r.openLog(ctx); err != nil {
+		return err
+	}
+	return r.settle(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -84,6 +85,48 @@ func TestLeaseFollowsItsSession(t *testing.T) {
 	won, _, err := claim(b, "1_s", "coder-b", 0)
 	if err != nil || won.TakenFrom != "coder-a" {
 		t.Errorf("after the grace: %+v (%v)", won, err)
+	}
+}
+
+// TestLeaseOutlivesAFailure: a session keeps its lease also when storing failed
+// and no call of its agent comes after that.
+func TestLeaseOutlivesAFailure(t *testing.T) {
+	const grace = 10 * time.Second
+	path := filepath.Join(t.TempDir(), "p.db")
+	var c clock
+	var fail atomic.Bool
+	a := replica.New(replica.Config{
+		Path: path, Now: c.now, Rand: rand.Reader, Session: "a", LeaseGrace: grace,
+		Logger: slog.New(slog.DiscardHandler),
+		Sync: func(f *os.File) error {
+			if fail.Load() {
+				return errors.New("the disk fails")
+			}
+			return f.Sync()
+		},
+	})
+	defer a.Close()
+	b := newSession(t, path, "b", grace, &c)
+	create(t, a, "1_s")
+	if _, _, err := claim(a, "1_s", "coder-a", 0); err != nil {
+		t.Fatal(err)
+	}
+	create(t, b, "2_s")
+	fail.Store(true)
+	if _, err := read(t, a, "2_s"); err == nil {
+		t.Fatal("a read whose sync fails: got no error")
+	}
+	fail.Store(false)
+	c.advance(grace / 2)
+	for { // until it is renewed; never, if nobody does: then the test times out
+		story, err := read(t, b, "1_s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if story.Claim.Live(c.now().Add(grace * 3 / 4)) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

@@ -325,14 +325,24 @@ func (r *Replica) create(ctx context.Context) error {
 			r.fail(err)
 		}
 	}
-	if err == nil && r.unsettled {
-		if err = r.log.Settle(ctx); err != nil {
-			r.drop()
-		} else {
-			r.unsettled, r.unsynced = false, false
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	return r.settle(ctx)
+}
+
+// settle makes definite what is on disk after a failure. The caller holds the lock
+// and mu, and has the log open.
+func (r *Replica) settle(ctx context.Context) error {
+	if !r.unsettled {
+		return nil
+	}
+	if err := r.log.Settle(ctx); err != nil {
+		r.drop()
+		return err
+	}
+	r.unsettled, r.unsynced = false, false
+	return nil
 }
 
 // removed says that the pipeline is gone: an agent must not take an empty one
