@@ -225,7 +225,7 @@ func (tx *Tx) take(cur Story, o ClaimOptions) Claimed {
 			crdt.Set(NameClaim, crdt.String(interval(tx.state.now(), o.Seconds))))
 		tx.leases = append(tx.leases, LeaseChange{Lease: lease})
 	}
-	if cur.Stage == Backlog && !cur.Blocked {
+	if cur.Stage == Backlog && !cur.Blocked && len(cur.WaitingOn) == 0 { // one that is renewed may have to wait
 		tx.set(nil, NameStage, crdt.String(string(Current)))
 	}
 	return won

@@ -136,6 +136,25 @@ func TestClaimTakesAndKeeps(t *testing.T) {
 	}
 }
 
+// TestRenewalStartsNoWaitingStory: to renew a claim on a story that went back to
+// wait for another keeps it in 1_backlog.
+func TestRenewalStartsNoWaitingStory(t *testing.T) {
+	c := newClaimer(t)
+	c.write("1_s", stage(pipeline.Backlog))
+	c.write("2_s", stage(pipeline.Backlog))
+	c.mustClaim("2_s", "a", 0)
+	back := stage(pipeline.Backlog)
+	back.DependsOn = &[]uint32{1}
+	c.write("2_s", back)
+	if won := c.mustClaim("2_s", "a", 0); !won.Renewed || c.story("2_s").Stage != pipeline.Backlog {
+		t.Errorf("waiting: got %+v in %s, want a renewal in 1_backlog", won, c.story("2_s").Stage)
+	}
+	c.write("1_s", stage(pipeline.Done))
+	if won := c.mustClaim("2_s", "a", 0); !won.Renewed || c.story("2_s").Stage != pipeline.Current {
+		t.Errorf("ready: got %+v in %s, want a renewal in 2_current", won, c.story("2_s").Stage)
+	}
+}
+
 // TestC28_ClaimKeepsTheStage: outside of 1_backlog a claim does not move a story.
 func TestC28_ClaimKeepsTheStage(t *testing.T) {
 	c := newClaimer(t)
