@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -43,11 +44,26 @@ func serve(cmd *cobra.Command, opts options) error {
 	}
 	var warm sync.WaitGroup
 	defer warm.Wait()
-	warm.Go(func() { // replay while the client shakes hands
+	replay := func() {
 		err := env.replica.View(cmd.Context(), func(*pipeline.State) error { return nil })
 		if err != nil {
 			env.logger.Error("the pipeline cannot be read; every call will say so until it is mended", "error", err)
 		}
-	})
-	return stdio.Serve(cmd.Context(), srv, cmd.InOrStdin(), cmd.OutOrStdout(), env.logger)
+	}
+	out := &afterFirst{Writer: cmd.OutOrStdout(), then: sync.OnceFunc(func() { warm.Go(replay) })}
+	return stdio.Serve(cmd.Context(), srv, cmd.InOrStdin(), out, env.logger)
+}
+
+// afterFirst is a writer that calls then after the first write, which is the
+// answer to initialize: it does not share the processors with the replay, which
+// may take longer than the rest of a start.
+type afterFirst struct {
+	io.Writer
+	then func() // does something once
+}
+
+func (w *afterFirst) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	w.then()
+	return n, err
 }
