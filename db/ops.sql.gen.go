@@ -61,7 +61,8 @@ SELECT CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0)
      + COALESCE((SELECT max(id) FROM crdt_node_identity), 1) - 1 AS INTEGER) AS epoch
 `
 
-// Epoch returns the epoch, see OpsAfter.
+// Epoch returns the number of decisions whom to trust, of repairs, and of keys
+// after the first. Each table numbers its rows from 1.
 func (q *Queries) Epoch(ctx context.Context) (int64, error) {
 	row := q.queryRow(ctx, q.epochStmt, Epoch)
 	var epoch int64
@@ -179,10 +180,7 @@ func (q *Queries) OpSignatureAnySeq(ctx context.Context, opID []byte) ([]byte, e
 }
 
 const OpsAfter = `-- name: OpsAfter :many
-SELECT arrival, op_id, payload,
-       CAST(COALESCE((SELECT max(id) FROM trust_decisions), 0)
-         + COALESCE((SELECT max(id) FROM repairs), 0)
-         + COALESCE((SELECT max(id) FROM crdt_node_identity), 1) - 1 AS INTEGER) AS epoch
+SELECT arrival, op_id, payload
 FROM crdt_ops
 WHERE arrival > ?
 ORDER BY arrival
@@ -198,15 +196,11 @@ type OpsAfterRow struct {
 	Arrival int64
 	OpID    []byte
 	Payload []byte
-	Epoch   int64
 }
 
 // OpsAfter returns up to limit ops that arrived after the given arrival
 // number, in order of arrival: only the columns that replay needs, since it
-// reads every row at every start. Each row also bears the epoch, the number of
-// decisions whom to trust, of repairs, and of keys after the first: so a process
-// that catches up hears of another's without a query more. SQLite looks for it
-// once a query.
+// reads every row at every start.
 func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterRow, error) {
 	rows, err := q.query(ctx, q.opsAfterStmt, OpsAfter, arg.Arrival, arg.Limit)
 	if err != nil {
@@ -216,12 +210,7 @@ func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterR
 	items := []OpsAfterRow{}
 	for rows.Next() {
 		var i OpsAfterRow
-		if err := rows.Scan(
-			&i.Arrival,
-			&i.OpID,
-			&i.Payload,
-			&i.Epoch,
-		); err != nil {
+		if err := rows.Scan(&i.Arrival, &i.OpID, &i.Payload); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

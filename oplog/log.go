@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -44,23 +45,21 @@ type Config struct {
 
 // Log is one process's access to the op log.
 type Log struct {
-	cfg     Config
-	path    string      // of the file that cfg.Path leads to
-	file    fs.FileInfo // that file as it was opened
-	version int         // of its schema: this build's
-	db      *sql.DB
-	conn    *sql.Conn
-	queries *db.Queries
-	// Statements of every write and read, prepared once.
-	opsAfter      *sql.Stmt // the query of that name, scanned by hand
-	begin, commit *sql.Stmt
-	userVersion   *sql.Stmt
-	key           ed25519.PrivateKey
-	page          page // for Read
-	wal           wal
-	index         walIndex
-	checked       Stamp // the schema's version was right then
-	committed     Stamp // see Committed
+	cfg       Config
+	path      string      // of the file that cfg.Path leads to
+	file      fs.FileInfo // that file as it was opened
+	version   int         // of its schema: this build's
+	db        *sql.DB
+	conn      *sql.Conn
+	direct    *direct // the same connection
+	queries   *db.Queries
+	appending *db.Queries // by direct
+	key       ed25519.PrivateKey
+	page      page // for Read
+	wal       wal
+	index     walIndex
+	checked   Stamp // the schema's version was right then
+	committed Stamp // see Committed
 }
 
 var (
@@ -255,20 +254,9 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 		l.cfg.Logger.Warn("database file holds a private key but others may read it: chmod 600", "path", l.path)
 	}
 	l.version = state.version
+	l.direct = newDirect(l.conn)
+	l.appending = db.New(l.direct)
 	l.queries, err = db.Prepare(ctx, l.conn)
-	for _, s := range []struct {
-		stmt  **sql.Stmt
-		query string
-	}{
-		{&l.opsAfter, db.OpsAfter},
-		{&l.begin, "BEGIN IMMEDIATE"},
-		{&l.userVersion, "PRAGMA user_version"},
-		{&l.commit, "COMMIT"},
-	} {
-		if err == nil {
-			*s.stmt, err = l.conn.PrepareContext(ctx, s.query)
-		}
-	}
 	if err == nil && !l.cfg.ReadOnly {
 		l.index.open(l.path + "-shm")
 	}
@@ -278,10 +266,8 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 // Close closes the file. It does not wait for a lock.
 func (l *Log) Close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{l.opsAfter, l.begin, l.userVersion, l.commit} {
-		if stmt != nil {
-			errs = append(errs, stmt.Close())
-		}
+	if l.direct != nil {
+		errs = append(errs, l.direct.close())
 	}
 	if l.queries != nil {
 		errs = append(errs, l.queries.Close())
@@ -343,7 +329,7 @@ func (l *Log) Sync() error { return l.fail(opSync, l.wal.sync()) }
 // returns nil, of any process. Until then others see the ops.
 func (l *Log) Commit(ctx context.Context, fn func(*Tx) error) error {
 	ctx = context.WithoutCancel(ctx)
-	if _, err := l.begin.ExecContext(ctx); err != nil {
+	if _, err := l.direct.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return l.fail("begin transaction", err)
 	}
 	before := l.Stamp() // nobody else commits from now on
@@ -358,7 +344,7 @@ func (l *Log) Commit(ctx context.Context, fn func(*Tx) error) error {
 	if err := fn(tx); err != nil || tx.appended == 0 {
 		return errors.Join(err, l.rollback(ctx)) // nothing is on disk
 	}
-	if _, err := l.commit.ExecContext(ctx); err != nil {
+	if _, err := l.direct.ExecContext(ctx, "COMMIT"); err != nil {
 		// The connection may still be in the transaction, or SQLite may have
 		// ended it; a rollback of no transaction is harmless.
 		_ = l.rollback(ctx)
@@ -376,8 +362,13 @@ func (l *Log) checkVersion(ctx context.Context, at Stamp) error {
 	if at.Exact() && at == l.checked {
 		return nil
 	}
-	var version int
-	if err := l.userVersion.QueryRowContext(ctx).Scan(&version); err != nil {
+	version := -1
+	err := l.direct.each(ctx, "PRAGMA user_version", func(row []driver.Value) {
+		if v, ok := row[0].(int64); ok {
+			version = int(v)
+		}
+	})
+	if err != nil {
 		return l.fail("begin transaction", err)
 	}
 	if version != l.version {
@@ -441,7 +432,7 @@ type Tx struct {
 // Append adds an op that Sign made or Verify admitted and that is not in the
 // log yet, and returns its arrival number.
 func (tx *Tx) Append(op *crdt.Op, signed crdt.SignedOp) (arrival int64, err error) {
-	arrival, err = tx.log.queries.AppendOp(tx.ctx, db.AppendOpParams{
+	arrival, err = tx.log.appending.AppendOp(tx.ctx, db.AppendOpParams{
 		OpID:       signed.ID[:],
 		Author:     op.Author[:],
 		Seq:        int64(op.Seq),

@@ -179,7 +179,6 @@ func TestReadSigned(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			row.Epoch = 0
 			want = append(want, SignedRow{row, receipt})
 		}
 		if err := l.ReadSigned(t.Context(), after, func(row SignedRow) error { got = append(got, row); return nil }); err != nil {

@@ -3,6 +3,7 @@ package oplog
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -16,10 +17,6 @@ type Row struct {
 	// Payload is valid until the function that was called with the row returns:
 	// who keeps it copies it.
 	Payload []byte
-	// Epoch is how many decisions whom to trust and repairs of damaged rows there
-	// were when the row was read. When it is not the one that a document was
-	// built at, build it anew: it may also be lower, after a backup was restored.
-	Epoch int64
 }
 
 // Receipt is what is stored beside an op. Replay does without it.
@@ -29,7 +26,7 @@ type Receipt struct {
 	ReceivedAt int64 // ms since 1970 UTC, this replica's clock
 }
 
-// SignedRow is a row with all that is stored of it, without the epoch.
+// SignedRow is a row with all that is stored of it.
 type SignedRow struct {
 	Row
 	Receipt
@@ -52,49 +49,44 @@ func (l *Log) Read(ctx context.Context, after int64, fn func(Row) error) error {
 		if err := l.readPage(ctx, after, p); err != nil {
 			return err
 		}
-		for i := range p.rows {
-			if err := fn(p.rows[i]); err != nil {
+		for _, row := range *p {
+			if err := fn(row); err != nil {
 				return err
 			}
 		}
-		if len(p.rows) < pageSize {
+		if len(*p) < pageSize {
 			return nil
 		}
-		after = p.rows[pageSize-1].Arrival
+		after = (*p)[pageSize-1].Arrival
 	}
 }
 
-// page is rows as Read reads them. One page is filled again and again, since
-// memory taken anew for each row is a quarter of what reading costs.
-type page struct {
-	rows     []Row
-	payloads []byte // one behind the other
-}
+// page is rows as Read reads them. One page is filled again and again.
+type page []Row
 
 // readPage fills the page with the rows after the given arrival number. It is
-// the query's generated method written by hand: that one makes two copies of
-// each blob.
+// the query's generated method written by hand, since replay reads all rows.
 func (l *Log) readPage(ctx context.Context, after int64, p *page) error {
-	p.rows, p.payloads = p.rows[:0], p.payloads[:0]
-	rows, err := l.opsAfter.QueryContext(ctx, after, pageSize)
-	if err != nil {
-		return l.fail("read ops", err)
+	*p = (*p)[:0]
+	err := l.direct.each(ctx, db.OpsAfter, func(row []driver.Value) {
+		r := Row{Payload: bytesOf(row[2])}
+		r.Arrival, _ = row[0].(int64)
+		copy(r.ID[:], bytesOf(row[1]))
+		*p = append(*p, r)
+	}, after, int64(pageSize))
+	return l.fail("read ops", err)
+}
+
+// bytesOf returns what stands in a column of bytes, where a damaged file may hold
+// anything.
+func bytesOf(v driver.Value) []byte {
+	switch v := v.(type) {
+	case []byte:
+		return v
+	case string:
+		return []byte(v)
 	}
-	defer rows.Close()
-	var arrival, epoch int64
-	var id, payload sql.RawBytes
-	columns := []any{&arrival, &id, &payload, &epoch}
-	for rows.Next() {
-		if err := rows.Scan(columns...); err != nil {
-			return l.fail("read ops", err)
-		}
-		start := len(p.payloads)
-		p.payloads = append(p.payloads, payload...)
-		row := Row{Arrival: arrival, Payload: p.payloads[start:len(p.payloads):len(p.payloads)], Epoch: epoch}
-		copy(row.ID[:], id)
-		p.rows = append(p.rows, row)
-	}
-	return l.fail("read ops", rows.Err())
+	return nil
 }
 
 // ReadSigned is Read for all but replay: rows come with their receipts, and a
@@ -153,10 +145,15 @@ func (l *Log) Signature(ctx context.Context, id crdt.OpID, seq uint64) (sig crdt
 	return sig, err == nil, l.fail("read signature", err)
 }
 
-// Epoch returns the epoch that rows bear, also of a log without any.
-func (l *Log) Epoch(ctx context.Context) (int64, error) {
-	n, err := l.queries.Epoch(context.WithoutCancel(ctx))
-	return n, l.fail("read epoch", err)
+// Epoch returns how many decisions whom to trust and repairs of damaged rows there
+// are, and keys after the first. When it is not the one that a document was built
+// at, build it anew: it may also be lower, after a backup was restored. Who asks
+// after a Read hears of all that preceded any of its rows.
+func (l *Log) Epoch(ctx context.Context) (epoch int64, err error) {
+	err = l.direct.each(context.WithoutCancel(ctx), db.Epoch, func(row []driver.Value) {
+		epoch, _ = row[0].(int64)
+	})
+	return epoch, l.fail("read epoch", err)
 }
 
 // Last returns the arrival number of the last row, 0 if there is none.

@@ -78,10 +78,7 @@ func (r *Replica) readOn(ctx context.Context) error {
 		r.changes.begin(last)
 	}
 	err := r.log.Read(ctx, max(known.arrival-1, 0), func(row oplog.Row) error {
-		switch {
-		case row.Epoch != r.epoch:
-			return errEpoch
-		case seen:
+		if seen {
 			return r.take(row)
 		}
 		if seen = row.Arrival == known.arrival && row.ID == known.id; !seen {
@@ -89,16 +86,13 @@ func (r *Replica) readOn(ctx context.Context) error {
 		}
 		return nil
 	})
-	switch {
-	case err != nil:
-		return err
-	case !seen:
-		return errRewound
-	case r.cursor.arrival > 0:
-		return nil
+	if err == nil && !seen {
+		err = errRewound
 	}
-	// Without a row to bear the epoch, it is asked for.
-	epoch, err := r.log.Epoch(ctx)
+	if err != nil {
+		return err
+	}
+	epoch, err := r.log.Epoch(ctx) // of no row before what it counts
 	if err == nil && epoch != r.epoch {
 		err = errEpoch
 	}

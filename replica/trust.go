@@ -53,7 +53,7 @@ func (r *Replica) decide(ctx context.Context, decision func(*oplog.Tx) error) er
 // readTrust reads whom to trust and forgets the document, which was made for
 // others. The caller holds mu.
 func (r *Replica) readTrust(ctx context.Context) error {
-	// The number first: what changes meanwhile is then seen at the next row.
+	// The number first: what changes meanwhile is then seen after the next rows.
 	epoch, err := r.log.Epoch(ctx)
 	if err != nil {
 		return err
