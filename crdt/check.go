@@ -23,13 +23,18 @@ func (d *Doc) Check() error {
 // check proves that the table's parts agree.
 func (t *table) check() error {
 	var errs []error
-	for id, ref := range t.byID {
-		if t.id(ref) != id {
-			errs = append(errs, fmt.Errorf("op %s is filed under %s", t.id(ref).Short(), id.Short()))
+	filed := 0
+	for _, ref := range t.byID.slots {
+		if ref == 0 {
+			continue
+		}
+		filed++
+		if found := *t.byID.slot(t.infos, &t.infos[ref].id); found != ref {
+			errs = append(errs, fmt.Errorf("op %s is filed as %d, and found as %d", t.id(ref).Short(), ref, found))
 		}
 	}
-	if len(t.byID) != len(t.infos)-1 {
-		errs = append(errs, fmt.Errorf("%d ops are filed, %d are there", len(t.byID), len(t.infos)-1))
+	if ops := len(t.infos) - 1; filed != ops || filed != t.byID.used || 2*filed > len(t.byID.slots) {
+		errs = append(errs, fmt.Errorf("%d ops are filed, %d counted, %d are there, with room for %d", filed, t.byID.used, ops, len(t.byID.slots)))
 	}
 	heads := 0
 	for ref := range t.infos {
@@ -76,7 +81,7 @@ func (d *Doc) checkPlaces() error {
 		}
 	}
 	for id := range d.waiting {
-		if ref := d.ops.byID[id]; d.ops.infos[ref].elem != 0 {
+		if ref := d.ops.find(&id); d.ops.infos[ref].elem != 0 {
 			errs = append(errs, fmt.Errorf("places wait for the element of op %s, which is in the list", id.Short()))
 		}
 	}

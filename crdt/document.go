@@ -177,7 +177,8 @@ func (d *Doc) AssumeApplied(id OpID, seq uint64) Result {
 // Knows reports whether the op need not come again: it is applied, held or
 // pending.
 func (d *Doc) Knows(id OpID) bool {
-	return d.Has(id) && !d.Assumed(id) || d.pending.has(id)
+	ref := d.ops.find(&id)
+	return ref != 0 && d.ops.infos[ref].kind != opAssumed || d.pending.has(id)
 }
 
 // release takes in the pending ops that waited for id, then those that waited
@@ -255,8 +256,8 @@ func (d *Doc) take(op *Op, parents *parentRefs) Status {
 
 // enter puts an op into the table; one that was assumed is there already.
 func (d *Doc) enter(op *Op, kind opKind) opRef {
-	ref, ok := d.ops.byID[op.ID]
-	if !ok {
+	ref := d.ops.find(&op.ID)
+	if ref == 0 {
 		return d.ops.add(op.ID, op.Seq, op.Author, kind)
 	}
 	info := &d.ops.infos[ref]
@@ -299,18 +300,18 @@ func (d *Doc) LastSeq() (seq uint64) {
 func (d *Doc) Heads() []OpID { return d.ops.headIDs() }
 
 // Has reports whether the op is applied, held or assumed to be applied.
-func (d *Doc) Has(id OpID) bool { return d.ops.byID[id] != 0 }
+func (d *Doc) Has(id OpID) bool { return d.ops.find(&id) != 0 }
 
 // Applied reports whether the op's edits are merged.
 func (d *Doc) Applied(id OpID) bool {
-	ref := d.ops.byID[id]
+	ref := d.ops.find(&id)
 	return ref != 0 && d.ops.infos[ref].kind == opApplied
 }
 
 // Assumed reports whether the op is taken for applied although its payload is
 // missing.
 func (d *Doc) Assumed(id OpID) bool {
-	return d.ops.infos[d.ops.byID[id]].kind == opAssumed
+	return d.ops.infos[d.ops.find(&id)].kind == opAssumed
 }
 
 // Len returns the number of ops applied, those included that are assumed so.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"unsafe"
 )
 
 // The keys of the payload's map. They are never reused; doc.go specifies them.
@@ -122,7 +123,7 @@ func (v Value) appendTo(b []byte) []byte {
 // strings share one copy of it.
 func Decode(payload []byte) (*Op, error) {
 	op := &Op{}
-	if err := op.decode(payload); err != nil {
+	if err := op.decode(payload, false); err != nil {
 		return nil, err
 	}
 	return op, nil
@@ -133,22 +134,29 @@ func Decode(payload []byte) (*Op, error) {
 type Decoder struct{ op Op }
 
 // Decode is the function [Decode], but the op is valid only until the next
-// call. [Doc.Apply] keeps nothing of it.
+// call, and its texts are those in the payload, which must not be changed.
+// [Doc.Apply] keeps nothing of it.
 func (d *Decoder) Decode(payload []byte) (*Op, error) {
 	d.op = Op{Parents: d.op.Parents[:0], Edits: d.op.Edits[:0]}
-	if err := d.op.decode(payload); err != nil {
+	if err := d.op.decode(payload, true); err != nil {
 		return nil, err
 	}
 	return &d.op, nil
 }
 
 // decode reads a payload into op, which is empty but may have room in its
-// slices.
-func (op *Op) decode(payload []byte) error {
+// slices. If the op shares the payload, its texts are the payload's own bytes,
+// otherwise those of a copy.
+func (op *Op) decode(payload []byte, share bool) error {
 	if len(payload) > MaxPayload {
 		return fmt.Errorf("%w: payload of %d bytes, want at most %d", ErrMalformed, len(payload), MaxPayload)
 	}
-	r := cborReader{s: string(payload)}
+	var r cborReader
+	if share {
+		r.s = unsafe.String(unsafe.SliceData(payload), len(payload))
+	} else {
+		r.s = string(payload)
+	}
 	var version uint64
 	var hasAuthor bool
 	for p := r.pairs(); p.next(); {

@@ -81,7 +81,7 @@ func (d *Doc) find(a Anchor) (Elem, bool) {
 	case a.Op.IsZero():
 		return 0, true // the start
 	}
-	e := d.ops.infos[d.ops.byID[a.Op]].elem
+	e := d.ops.infos[d.ops.find(&a.Op)].elem
 	return e, e != 0
 }
 

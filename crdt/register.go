@@ -10,11 +10,15 @@ type register struct {
 	value Value
 }
 
-// set merges one write. The text is cloned: an op's strings share its payload,
+// set merges one write. A new text is cloned: an op's strings share its payload,
 // which a register would keep alive.
 func (r *register) set(t *table, by opRef, v Value) {
 	if t.wins(by, r.by) {
-		v.str = strings.Clone(v.str)
+		if v.str == r.value.str {
+			v.str = r.value.str
+		} else {
+			v.str = strings.Clone(v.str)
+		}
 		*r = register{by: by, value: v}
 	}
 }

@@ -2,7 +2,6 @@ package crdt
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 )
 
@@ -15,7 +14,7 @@ type opRef int32
 // an op does so by opRef, in four bytes.
 type table struct {
 	infos   []opInfo // by opRef; the first is no op
-	byID    map[OpID]opRef
+	byID    index
 	authors []Author
 	refs    map[Author]int32 // into authors
 	heads   []opRef
@@ -47,22 +46,20 @@ const (
 )
 
 func newTable() table {
-	return table{infos: make([]opInfo, 1), byID: make(map[OpID]opRef), refs: make(map[Author]int32)}
+	return table{infos: make([]opInfo, 1), byID: newIndex(), refs: make(map[Author]int32)}
 }
 
 // grow makes room for n more ops.
 func (t *table) grow(n int) {
 	t.infos = slices.Grow(t.infos, n)
-	byID := make(map[OpID]opRef, len(t.byID)+n)
-	maps.Copy(byID, t.byID)
-	t.byID = byID
+	t.byID.grow(t.infos, n)
 }
 
 // add enters an op and makes it a head unless it is held.
 func (t *table) add(id OpID, seq uint64, author Author, kind opKind) opRef {
 	ref := opRef(len(t.infos))
 	t.infos = append(t.infos, opInfo{id: id, seq: seq, author: t.authorRef(author), kind: kind})
-	t.byID[id] = ref
+	t.byID.add(t.infos, ref)
 	t.settleHead(ref)
 	return ref
 }
@@ -82,7 +79,7 @@ func (t *table) find(id *OpID) opRef {
 	if last := opRef(len(t.infos) - 1); t.infos[last].id == *id {
 		return last
 	}
-	return t.byID[*id]
+	return *t.byID.slot(t.infos, id)
 }
 
 // name records that an applied op has ref among its parents.
