@@ -20,6 +20,7 @@ import (
 // checker checks the arguments of one tool against its schema.
 type checker struct {
 	tool   string
+	plain  *plain
 	schema *jsonschema.Schema
 }
 
@@ -37,7 +38,11 @@ func newChecker(tool string, schema []byte) (*checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &checker{tool: tool, schema: compiled}, nil
+	plain, err := newPlain(schema)
+	if err != nil {
+		return nil, err
+	}
+	return &checker{tool: tool, plain: plain, schema: compiled}, nil
 }
 
 // arguments returns raw as a JSON object that fits the schema, or an error
@@ -45,6 +50,14 @@ func newChecker(tool string, schema []byte) (*checker, error) {
 // count as omitted; numbers and booleans sent as text are taken for what they
 // say.
 func (c *checker) arguments(raw json.RawMessage) (json.RawMessage, error) {
+	if c.plain.fits(raw) {
+		return raw, nil
+	}
+	return c.bySchema(raw)
+}
+
+// bySchema is arguments for those that are not plain.
+func (c *checker) bySchema(raw json.RawMessage) (json.RawMessage, error) {
 	args, err := c.object(raw)
 	if err != nil {
 		return nil, err
@@ -54,7 +67,7 @@ func (c *checker) arguments(raw json.RawMessage) (json.RawMessage, error) {
 		if v == nil {
 			delete(args, name)
 			asSent = false
-		} else if s, ok := c.schema.Properties[name]; ok && !plain(v, s) {
+		} else if s, ok := c.schema.Properties[name]; ok && !asWanted(v, s) {
 			args[name] = lenient(v, s)
 			asSent = false
 		}
@@ -74,9 +87,9 @@ func (c *checker) arguments(raw json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(args)
 }
 
-// plain reports whether the value is of the type that the schema wants, as nearly
+// asWanted reports whether the value is of the type that the schema wants, as nearly
 // always, so that there is nothing to be lenient about.
-func plain(v any, s *jsonschema.Schema) bool {
+func asWanted(v any, s *jsonschema.Schema) bool {
 	switch v := v.(type) {
 	case string:
 		return wants(s, "string")
