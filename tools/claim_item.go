@@ -24,9 +24,9 @@ type claimItemOut struct {
 	Claim            string `json:"claim,omitempty" jsonschema_description:"for advance_item, release_item, write_item"`
 	ExpiresInSeconds *int64 `json:"expires_in_seconds,omitempty"`
 	Renewed          bool   `json:"renewed,omitempty"`
-	TakenOverFrom    text   `json:"taken_over_from,omitempty" jsonschema_description:"its lease had ended: look at what it left"`
-	Warning          text   `json:"warning,omitempty"`
-	Reason           text   `json:"reason,omitempty" jsonschema_description:"why nothing was claimed"`
+	TakenOverFrom    string `json:"taken_over_from,omitempty" jsonschema_description:"its lease had ended: look at what it left"`
+	Warning          string `json:"warning,omitempty"`
+	Reason           string `json:"reason,omitempty" jsonschema_description:"why nothing was claimed"`
 	position
 }
 
@@ -56,7 +56,7 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 		}
 		var why *pipeline.Error
 		if in.StoryID == nil && errors.As(err, &why) {
-			return claimItemOut{Reason: text(why.Message)}, nil
+			return claimItemOut{Reason: why.Message}, nil
 		}
 		return out, err
 	},
@@ -80,10 +80,10 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 	it, left := newItem(story), secondsLeft(story.Claim, s.now())
 	out = claimItemOut{
 		Claimed: true, Item: &it, Claim: story.Claim.Token.Short(), ExpiresInSeconds: &left,
-		Renewed: won.Renewed, TakenOverFrom: text(won.TakenFrom),
+		Renewed: won.Renewed, TakenOverFrom: won.TakenFrom,
 	}
 	if won.OtherSession {
-		out.Warning = text(fmt.Sprintf("another session claimed it as %q and may still work on it: if that was not you before a restart, take a name of your own and another story", options.Agent))
+		out.Warning = fmt.Sprintf("another session claimed it as %q and may still work on it: if that was not you before a restart, take a name of your own and another story", options.Agent)
 	}
 	return out, nil
 }

@@ -13,10 +13,10 @@ import (
 
 // itemChange is a change of a story as agents see it.
 type itemChange struct {
-	At      string `json:"at,omitempty"`
-	Agent   text   `json:"agent,omitempty"`
-	Rev     string `json:"rev"`
-	Changed []text `json:"changed"`
+	At      string   `json:"at,omitempty"`
+	Agent   string   `json:"agent,omitempty"`
+	Rev     string   `json:"rev"`
+	Changed []string `json:"changed"`
 }
 
 const (
@@ -65,7 +65,7 @@ func (s *service) showHistory(ctx context.Context, in readItemIn, before int64, 
 }
 
 func newItemChange(e replica.Entry) itemChange {
-	change := itemChange{Agent: text(e.Op.Agent), Rev: e.Op.ID.Short(), Changed: orEmpty(texts(pipeline.Summary(e.Op)))}
+	change := itemChange{Agent: e.Op.Agent, Rev: e.Op.ID.Short(), Changed: orEmpty(pipeline.Summary(e.Op))}
 	if e.Op.At != 0 {
 		change.At = formatTime(time.UnixMilli(e.Op.At).UTC())
 	}

@@ -10,16 +10,16 @@ import (
 // except story_id, stage and rev.
 type item struct {
 	StoryID       string   `json:"story_id"`
-	Stage         text     `json:"stage"`
-	Name          text     `json:"name,omitempty"`
-	Agent         text     `json:"agent,omitempty" jsonschema_description:"who works on it"`
+	Stage         string   `json:"stage"`
+	Name          string   `json:"name,omitempty"`
+	Agent         string   `json:"agent,omitempty" jsonschema_description:"who works on it"`
 	RetryCount    int64    `json:"retry_count,omitempty"`
 	Blocked       bool     `json:"blocked,omitempty"`
-	BlockedReason text     `json:"blocked_reason,omitempty"`
+	BlockedReason string   `json:"blocked_reason,omitempty"`
 	DependsOn     []uint32 `json:"depends_on,omitempty" jsonschema_description:"numbers of the stories this one depends on"`
 	Ready         bool     `json:"ready,omitempty" jsonschema_description:"an agent may take it"`
 	WaitingOn     []uint32 `json:"waiting_on,omitempty" jsonschema_description:"the numbers in depends_on that are not done"`
-	Warnings      []text   `json:"warnings,omitempty"`
+	Warnings      []string `json:"warnings,omitempty"`
 	UpdatedAt     string   `json:"updated_at,omitempty" jsonschema_description:"RFC 3339, UTC"`
 	Rev           string   `json:"rev" jsonschema_description:"changes with every change of the story; for if_rev"`
 }
@@ -27,16 +27,16 @@ type item struct {
 func newItem(s pipeline.Story) item {
 	it := item{
 		StoryID:       s.ID,
-		Stage:         text(s.Stage),
-		Name:          text(s.Name),
-		Agent:         text(s.Agent),
+		Stage:         string(s.Stage),
+		Name:          s.Name,
+		Agent:         s.Agent,
 		RetryCount:    s.RetryCount,
 		Blocked:       s.Blocked,
-		BlockedReason: text(s.BlockedReason),
+		BlockedReason: s.BlockedReason,
 		DependsOn:     s.DependsOn,
 		Ready:         s.Ready,
 		WaitingOn:     s.WaitingOn,
-		Warnings:      texts(s.Warnings),
+		Warnings:      s.Warnings,
 		Rev:           s.Rev.Short(),
 	}
 	if s.UpdatedAt.UnixMilli() != 0 {
@@ -55,7 +55,7 @@ func formatTime(t time.Time) string {
 
 // itemClaim is who holds a story, and for how long.
 type itemClaim struct {
-	Agent            text   `json:"agent"`
+	Agent            string `json:"agent"`
 	Since            string `json:"since,omitempty" jsonschema_description:"RFC 3339, UTC"`
 	ExpiresInSeconds int64  `json:"expires_in_seconds" jsonschema_description:"then others may take it over; a living session renews it"`
 }
@@ -64,7 +64,7 @@ func newItemClaim(c *pipeline.Claim, now time.Time) *itemClaim {
 	if c == nil {
 		return nil
 	}
-	return &itemClaim{Agent: text(c.Agent), Since: formatTime(c.Since), ExpiresInSeconds: secondsLeft(c, now)}
+	return &itemClaim{Agent: c.Agent, Since: formatTime(c.Since), ExpiresInSeconds: secondsLeft(c, now)}
 }
 
 // secondsLeft rounds down: who counts on it must not come too late.

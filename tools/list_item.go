@@ -10,15 +10,15 @@ import (
 // and the fields that were chosen. What is empty, zero or false is left out.
 type listItem struct {
 	StoryID       string     `json:"story_id"`
-	Name          text       `json:"name,omitempty"`
-	Agent         text       `json:"agent,omitempty"`
+	Name          string     `json:"name,omitempty"`
+	Agent         string     `json:"agent,omitempty"`
 	RetryCount    int64      `json:"retry_count,omitempty"`
 	Blocked       bool       `json:"blocked,omitempty"`
-	BlockedReason text       `json:"blocked_reason,omitempty"`
+	BlockedReason string     `json:"blocked_reason,omitempty"`
 	DependsOn     []uint32   `json:"depends_on,omitempty"`
 	Ready         bool       `json:"ready,omitempty"`
 	WaitingOn     []uint32   `json:"waiting_on,omitempty"`
-	Warnings      []text     `json:"warnings,omitempty"`
+	Warnings      []string   `json:"warnings,omitempty"`
 	UpdatedAt     string     `json:"updated_at,omitempty"`
 	Rev           string     `json:"rev,omitempty"`
 	Claim         *itemClaim `json:"claim,omitempty"`

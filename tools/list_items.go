@@ -32,7 +32,7 @@ type listItemsIn struct {
 }
 
 type stageItems struct {
-	Stage text       `json:"stage"`
+	Stage string     `json:"stage"`
 	Count int        `json:"count" jsonschema_description:"on all pages"`
 	Items []listItem `json:"items,omitempty"`
 }
@@ -105,7 +105,7 @@ func newListItemsOut(page pipeline.Page, fields []listField, now time.Time) (lis
 	out := listItemsOut{Stages: make([]stageItems, len(page.Stages)), Total: page.Total}
 	group := make(map[pipeline.Stage]*stageItems)
 	for i, c := range page.Stages {
-		out.Stages[i] = stageItems{Stage: text(c.Stage), Count: c.Count}
+		out.Stages[i] = stageItems{Stage: string(c.Stage), Count: c.Count}
 		group[c.Stage] = &out.Stages[i]
 	}
 	size := 0

@@ -16,7 +16,7 @@ type readItemIn struct {
 type readItemOut struct {
 	Item           item         `json:"item"`
 	Claim          *itemClaim   `json:"claim,omitempty"`
-	Description    text         `json:"description,omitempty"`
+	Description    string       `json:"description,omitempty"`
 	Notes          []itemNote   `json:"notes,omitempty" jsonschema_description:"newest last"`
 	NoteCount      int          `json:"note_count,omitempty"`
 	OlderNotes     int          `json:"older_notes,omitempty" jsonschema_description:"how many are not shown"`
@@ -52,7 +52,7 @@ var readItem = define(definition[readItemIn, readItemOut]{
 			if before > 0 {
 				return s.showHistory(ctx, in, before, &out)
 			}
-			out.Description = text(story.Description)
+			out.Description = story.Description
 			notes, count := p.Notes(in.StoryID, maxNotes)
 			if out.Notes, err = newItemNotes(notes); err != nil {
 				return err
@@ -66,8 +66,8 @@ var readItem = define(definition[readItemIn, readItemOut]{
 
 // itemNote is a note as agents see it.
 type itemNote struct {
-	Text  text   `json:"text"`
-	Agent text   `json:"agent,omitempty"`
+	Text  string `json:"text"`
+	Agent string `json:"agent,omitempty"`
 	At    string `json:"at,omitempty"`
 }
 
@@ -85,7 +85,7 @@ func newItemNotes(notes []pipeline.Note) ([]itemNote, error) {
 	var shown []itemNote
 	size := 0
 	for _, n := range slices.Backward(notes) {
-		note := itemNote{Text: text(n.Text), Agent: text(n.Agent), At: formatTime(n.At)}
+		note := itemNote{Text: n.Text, Agent: n.Agent, At: formatTime(n.At)}
 		b, err := compactJSON(note)
 		if err != nil {
 			return nil, err

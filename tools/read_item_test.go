@@ -46,7 +46,7 @@ func TestDescriptionAndNotes(t *testing.T) {
 		}
 	}
 	out := h.read("1_s", "")
-	if diff := cmp.Diff(text(markdown), out.Description); diff != "" {
+	if diff := cmp.Diff(markdown, out.Description); diff != "" {
 		t.Error("description (-want +got):", diff)
 	}
 	var notes []string
@@ -97,7 +97,7 @@ func TestLongTexts(t *testing.T) {
 		}
 	}
 	h.ok("write_item", args(description, note))
-	if out := h.read("1_s", ""); out.Description != text(description) || len(out.Notes) != 1 || out.Notes[0].Text != text(note) {
+	if out := h.read("1_s", ""); out.Description != description || len(out.Notes) != 1 || out.Notes[0].Text != note {
 		t.Error("the texts did not come back")
 	}
 }

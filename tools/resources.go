@@ -218,7 +218,7 @@ func writeNotes(b *strings.Builder, p *pipeline.State, id string) error {
 		if who == "" {
 			who = "somebody"
 		}
-		fmt.Fprintf(b, "\n### %s, %s\n\n%s\n", who, n.At, clean(string(n.Text)))
+		fmt.Fprintf(b, "\n### %s, %s\n\n%s\n", who, n.At, clean(n.Text))
 	}
 	return nil
 }

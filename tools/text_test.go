@@ -66,3 +66,24 @@ func TestClean(t *testing.T) {
 		}
 	}
 }
+
+// FuzzCleanJSON: JSON cleaned is JSON of the text cleaned, whatever is escaped in it.
+func FuzzCleanJSON(f *testing.F) {
+	for _, chars := range hidden {
+		f.Add("a" + chars + `\b"c\`)
+	}
+	f.Add("\u2028\\u0007\t\n\\\\r\xff<&>")
+	f.Fuzz(func(t *testing.T, s string) {
+		b, err := compactJSON([]string{s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		if err := json.Unmarshal(cleanJSON(b), &got); err != nil || len(got) != 1 {
+			t.Fatalf("%q became %q (%v)", b, cleanJSON(b), err)
+		}
+		if want := clean(strings.ToValidUTF8(s, "\uFFFD")); got[0] != want && strings.ToValidUTF8(s, "") == s {
+			t.Errorf("%q shows %q, want %q", s, got[0], want)
+		}
+	})
+}

@@ -62,7 +62,7 @@ func define[In, Out any, P answer[Out]](d definition[In, Out]) tool {
 			c := &call{service: s}
 			out, err := d.handle(ctx, c, in)
 			P(&out).set(c.reflects)
-			return out, err
+			return &out, err
 		},
 	}
 }
@@ -123,7 +123,7 @@ func (t *tool) handler(s *service, schema json.RawMessage) server.ToolHandlerFun
 		if err != nil {
 			return s.failed(ctx, t.name, err)
 		}
-		text, err := compactJSON(answer)
+		text, err := answerJSON(answer)
 		if err != nil {
 			return nil, fmt.Errorf("encode answer of %s: %w", t.name, err)
 		}
@@ -146,7 +146,7 @@ func (s *service) failed(ctx context.Context, tool string, err error) (*mcp.Call
 	case errors.As(err, &domain):
 		text := domain.Error()
 		if domain.Current != nil {
-			item, err := compactJSON(newItem(*domain.Current))
+			item, err := answerJSON(newItem(*domain.Current))
 			if err != nil {
 				return nil, err
 			}
@@ -165,9 +165,16 @@ func (s *service) failed(ctx context.Context, tool string, err error) (*mcp.Call
 	return errorResult("huskies-mcp failed inside; its log has the details. Read the item to see whether the change was made, then repeat the call"), nil
 }
 
+// answerJSON encodes what agents are shown: on one line, without hidden characters.
+func answerJSON(v any) ([]byte, error) {
+	b, err := compactJSON(v)
+	return cleanJSON(b), err
+}
+
 // compactJSON encodes v on one line, with <, > and & as they are.
 func compactJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
+	b.Grow(1 << 10) // most answers are shorter
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {

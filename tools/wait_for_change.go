@@ -38,12 +38,12 @@ type waitForChangeOut struct {
 // changedStory is a story that changed, as it is now, and all that changed.
 type changedStory struct {
 	StoryID string   `json:"story_id"`
-	Name    text     `json:"name,omitempty"`
+	Name    string   `json:"name,omitempty"`
 	Stage   string   `json:"stage,omitempty"`
-	Agent   text     `json:"agent,omitempty"`
+	Agent   string   `json:"agent,omitempty"`
 	Deleted bool     `json:"deleted,omitempty"`
 	Changed []string `json:"changed"`
-	By      text     `json:"by,omitempty"`
+	By      string   `json:"by,omitempty"`
 	At      string   `json:"at,omitempty"`
 }
 
@@ -232,7 +232,7 @@ func (w *changeWait) tell(p *pipeline.State) {
 }
 
 func newChangedStory(p *pipeline.State, id string, st *told) changedStory {
-	c := changedStory{StoryID: id, Changed: orEmpty(st.fields.Names()), By: text(st.last.Agent)}
+	c := changedStory{StoryID: id, Changed: orEmpty(st.fields.Names()), By: st.last.Agent}
 	if st.last.At != 0 {
 		c.At = time.UnixMilli(st.last.At).UTC().Format(time.RFC3339)
 	}
@@ -241,6 +241,6 @@ func newChangedStory(p *pipeline.State, id string, st *told) changedStory {
 		c.Deleted = true
 		return c
 	}
-	c.Name, c.Stage, c.Agent = text(story.Name), string(story.Stage), text(story.Agent)
+	c.Name, c.Stage, c.Agent = story.Name, string(story.Stage), story.Agent
 	return c
 }
