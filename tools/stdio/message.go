@@ -1,7 +1,6 @@
 package stdio
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 	"unicode/utf8"
@@ -126,26 +125,4 @@ func refuse(id mcp.RequestId, code int, text string) *mcp.JSONRPCError {
 		ID:      id,
 		Error:   mcp.NewJSONRPCErrorDetails(code, text, nil),
 	}
-}
-
-// encode returns v as one line, its newline included. JSON holds no raw newline
-// once it is compact, and the encoder compacts. Tool results still come with "<"
-// escaped: their MarshalJSON in mcp-go does that itself.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
-}
-
-// mustEncode encodes an error of this package: an id and words, which always do.
-func mustEncode(e *mcp.JSONRPCError) []byte {
-	b, err := encode(e)
-	if err != nil {
-		panic(err)
-	}
-	return b
 }
