@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/gofrs/flock"
@@ -18,8 +16,8 @@ var ErrLockTimeout = errors.New("another process holds the lock")
 
 // Lock is the right to write to the database at a path: an exclusive flock(2)
 // on <database>.lock, by which processes queue, and a queue for the goroutines
-// of this process. One process uses one Lock a path. While a process holds the
-// lock its ID stands in the file, for those who wait in vain.
+// of this process. One process uses one Lock a path. Who waits in vain hears which
+// process holds it, where the system or the holder says so (see holderOf).
 //
 // A blocked flock cannot be interrupted. When a wait runs out of time the
 // goroutine in flock stays, lets the lock go again should it get it with nobody
@@ -132,7 +130,7 @@ func (l *Lock) discard(f *lockFile) {
 	}
 }
 
-// held signs the lock's file and returns what releases the lock.
+// held returns what releases the lock.
 func (l *Lock) held(f *lockFile) (release func()) {
 	f.sign(os.Getpid())
 	return func() {
@@ -185,7 +183,7 @@ func (l *Lock) TimedOut() error {
 	}
 	err = ErrLockTimeout
 	who, find := "a process", fmt.Sprintf(": a person can find it with 'fuser %s'", path)
-	if pid := readPID(path); pid != 0 {
+	if pid := holderOf(path); pid != 0 {
 		who, find = fmt.Sprintf("process %d", pid), ""
 		err = fmt.Errorf("%w: it is %s", err, who)
 	}
@@ -193,34 +191,6 @@ func (l *Lock) TimedOut() error {
 		Op: "lock", Path: path, Err: err,
 		Next: fmt.Sprintf("nothing was written; repeat the call later. If it goes on, %s holds the lock and hangs or is stopped%s; 'huskies-mcp doctor' says more", who, find),
 	}
-}
-
-// pidBytes is the length of what a holder writes: its process ID and a newline,
-// filled up with blanks, so that it covers what stood there.
-const pidBytes = 20
-
-// sign writes a process ID into the file, or with 0 takes it out again. That is
-// there for people: that it cannot be written, on a full disk, is no reason not
-// to go on.
-func (l *lockFile) sign(pid int) {
-	text := ""
-	if pid != 0 {
-		text = strconv.Itoa(pid)
-	}
-	_ = l.write(fmt.Appendf(nil, "%-*s\n", pidBytes-1, text))
-}
-
-// readPID returns the process ID in the lock's file, 0 if there is none.
-func readPID(path string) int {
-	b, err := os.ReadFile(path)
-	if err != nil || len(b) > pidBytes {
-		return 0
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil || pid < 0 {
-		return 0
-	}
-	return pid
 }
 
 // Holder says whether a process holds the lock now and which one, as far as it
@@ -242,7 +212,7 @@ func (l *Lock) Holder() (pid int, held bool, err error) {
 	if free {
 		return 0, false, f.Unlock()
 	}
-	return readPID(path), true, nil
+	return holderOf(path), true, nil
 }
 
 // acquireFile takes the flock. The caller has the turn, which what it returns

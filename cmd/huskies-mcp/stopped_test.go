@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/gofrs/flock"
+
+	"github.com/huskies/huskies-mcp/oplog"
 )
 
 // TestStoppedServerHoldsLock: a server is stopped while it holds the lock. Others still read what it acknowledged, their
@@ -97,7 +99,7 @@ func bumpInLoops(s *session, clients int, acked *atomic.Int64, enough <-chan str
 	}
 }
 
-// stopWithLock stops a process that writes in a loop at a moment at which it holds the lock and has said so.
+// stopWithLock stops a process that writes in a loop at a moment at which it holds the lock, and it can be told that it does.
 func stopWithLock(t *testing.T, p *os.Process, path string) {
 	t.Helper()
 	for range 1000 {
@@ -114,11 +116,11 @@ func stopWithLock(t *testing.T, p *os.Process, path string) {
 			t.Fatal(err)
 		}
 		_ = probe.Close()
-		text, err := os.ReadFile(path)
+		pid, held, err := oplog.NewLock(strings.TrimSuffix(path, ".lock")).Holder()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !free && strings.TrimSpace(string(text)) == fmt.Sprint(p.Pid) { // it might be about to write it
+		if !free && held && pid == p.Pid {
 			return
 		}
 		if err := p.Signal(syscall.SIGCONT); err != nil {

@@ -1,0 +1,38 @@
+//go:build !linux
+
+package oplog
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// pidBytes is the length of what a holder writes: its process ID and a newline,
+// filled up with blanks, so that it covers what stood there.
+const pidBytes = 20
+
+// sign writes a process ID into the file, or with 0 takes it out again, for
+// holderOf. That is there for people: that it cannot be written, on a full disk, is
+// no reason not to go on.
+func (l *lockFile) sign(pid int) {
+	text := ""
+	if pid != 0 {
+		text = strconv.Itoa(pid)
+	}
+	_ = l.write(fmt.Appendf(nil, "%-*s\n", pidBytes-1, text))
+}
+
+// holderOf returns the process ID in the lock's file, 0 if there is none.
+func holderOf(path string) int {
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) > pidBytes {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || pid < 0 {
+		return 0
+	}
+	return pid
+}
