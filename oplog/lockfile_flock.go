@@ -13,8 +13,9 @@ import (
 // costs a write more than the lock itself, and gofrs/flock does so each time.
 // The flock(2) is of the open file description.
 type lockFile struct {
-	file *os.File
-	info fs.FileInfo
+	file  *os.File
+	info  fs.FileInfo
+	watch fileWatch
 }
 
 // openLockFile opens the file at path, which it makes if need be.
@@ -31,7 +32,9 @@ func openLockFile(path string) (*lockFile, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	return &lockFile{f, info}, nil
+	l := &lockFile{file: f, info: info}
+	l.watch.open(path, info)
+	return l, nil
 }
 
 // lock waits for the lock. Nothing interrupts it; when the file is closed
@@ -73,8 +76,10 @@ func (l *lockFile) flock(how int) error {
 
 // isAt reports whether the file is still the one at path.
 func (l *lockFile) isAt(path string) bool {
-	there, err := os.Stat(path)
-	return err == nil && os.SameFile(l.info, there)
+	return l.watch.look(func() bool {
+		there, err := os.Stat(path)
+		return err == nil && os.SameFile(l.info, there)
+	})
 }
 
 // write writes to the file's beginning.
@@ -83,4 +88,7 @@ func (l *lockFile) write(b []byte) error {
 	return err
 }
 
-func (l *lockFile) close() { _ = l.file.Close() }
+func (l *lockFile) close() {
+	l.watch.close()
+	_ = l.file.Close()
+}

@@ -58,6 +58,7 @@ type Log struct {
 	page      page // for Read
 	wal       wal
 	index     walIndex
+	watch     fileWatch
 	checked   Stamp // the schema's version was right then
 	committed Stamp // see Committed
 }
@@ -230,6 +231,9 @@ func (l *Log) connect(ctx context.Context, settings string) (err error) {
 		return err
 	}
 	l.index.enter(l.file)
+	if l.path == l.cfg.Path { // a link may be made to lead elsewhere
+		l.watch.open(l.path, l.file)
+	}
 	l.conn, err = l.db.Conn(ctx)
 	return err
 }
@@ -280,6 +284,7 @@ func (l *Log) Close() error {
 		errs = append(errs, l.db.Close())
 	}
 	l.index.leave()
+	l.watch.close()
 	return errors.Join(errs...)
 }
 
@@ -298,15 +303,18 @@ const (
 
 // Presence looks at the path. What is written to a file that is not there any
 // more is lost to everybody else.
-func (l *Log) Presence() Presence {
-	there, err := os.Stat(l.cfg.Path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return Removed
-	case err == nil && !os.SameFile(l.file, there):
-		return Replaced
-	}
-	return Present
+func (l *Log) Presence() (p Presence) {
+	l.watch.look(func() bool {
+		there, err := os.Stat(l.cfg.Path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			p = Removed
+		case err == nil && !os.SameFile(l.file, there):
+			p = Replaced
+		}
+		return err == nil && p == Present
+	})
+	return p
 }
 
 // Write runs fn in one transaction, commits what it appended and makes it

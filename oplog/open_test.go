@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -384,22 +385,50 @@ func TestSymbolicLinksMeetAtOneLock(t *testing.T) {
 	}
 }
 
+// TestPresence: what becomes of the file is seen at once, also when it was there
+// just before, and soon when it is a folder that was moved.
 func TestPresence(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "p.db")
-	l := mustCreate(t, path)
-	if got := l.Presence(); got != Present {
-		t.Errorf("just opened: got %v", got)
+	folder := filepath.Join(t.TempDir(), "folder")
+	path := filepath.Join(folder, "p.db")
+	var l *Log
+	becomes := func(want Presence, what string, errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.Presence(); got != want {
+			t.Errorf("%s: got %v, want %v", what, got, want)
+		}
 	}
-	if err := os.Rename(path, path+".old"); err != nil {
-		t.Fatal(err)
-	}
-	if got := l.Presence(); got != Removed {
-		t.Errorf("moved away: got %v", got)
-	}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got := l.Presence(); got != Replaced {
-		t.Errorf("another file: got %v", got)
+	for _, settled := range []bool{false, true} { // the file's times are old enough to go by
+		open := func() {
+			t.Helper()
+			if err := errors.Join(os.RemoveAll(folder), os.Mkdir(folder, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+			l = mustCreate(t, path)
+			if settled {
+				time.Sleep(30 * time.Millisecond)
+			}
+			becomes(Present, "just opened")
+			becomes(Present, "asked again")
+		}
+		open()
+		becomes(Removed, "moved away", os.Rename(path, path+".old"))
+		becomes(Replaced, "another file", os.WriteFile(path, nil, 0o600))
+		becomes(Present, "moved back", os.Rename(path+".old", path))
+		other := filepath.Join(folder, "other")
+		becomes(Replaced, "replaced", os.WriteFile(other, nil, 0o600), os.Rename(other, path))
+		open()
+		becomes(Removed, "removed", os.Remove(path))
+		becomes(Removed, "still")
+		open()
+		if err := os.Rename(folder, folder+".old"); err != nil {
+			t.Fatal(err)
+		}
+		for l.Presence() == Present {
+			time.Sleep(time.Millisecond)
+		}
+		becomes(Present, "folder moved back", os.Rename(folder+".old", folder))
 	}
 }
