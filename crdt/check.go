@@ -23,18 +23,13 @@ func (d *Doc) Check() error {
 // check proves that the table's parts agree.
 func (t *table) check() error {
 	var errs []error
-	filed := 0
-	for _, ref := range t.byID.slots {
-		if ref == 0 {
-			continue
-		}
-		filed++
-		if found := *t.byID.slot(t.infos, &t.infos[ref].id); found != ref {
-			errs = append(errs, fmt.Errorf("op %s is filed as %d, and found as %d", t.id(ref).Short(), ref, found))
+	for i := range t.infos[1:] {
+		if ref, found := opRef(i+1), t.byID.find(t.infos, &t.infos[i+1].id); found != ref {
+			errs = append(errs, fmt.Errorf("op %s is at %d, and found at %d", t.id(ref).Short(), ref, found))
 		}
 	}
-	if ops := len(t.infos) - 1; filed != ops || filed != t.byID.used || 2*filed > len(t.byID.slots) {
-		errs = append(errs, fmt.Errorf("%d ops are filed, %d counted, %d are there, with room for %d", filed, t.byID.used, ops, len(t.byID.slots)))
+	if filed := t.byID.len(); filed != len(t.infos)-1 {
+		errs = append(errs, fmt.Errorf("%d ops are filed, %d are there", filed, len(t.infos)-1))
 	}
 	heads := 0
 	for ref := range t.infos {

@@ -1,54 +1,48 @@
 package crdt
 
-import "hash/maphash"
+import "encoding/binary"
 
-// index finds ops in a table by their IDs. It is a hash table with open addressing and
-// linear probing (Knuth, The Art of Computer Programming, volume 3, section 6.4,
-// algorithm L) that takes 8 to 16 bytes an op, since the IDs stand in the table
-// already; a map holds each once more, and a replay of 100,000 ops waits for memory
-// twice as long. Ops never leave it.
+// index finds ops in a table by their IDs, which stand there: a map of the IDs would
+// hold each once more, and a replay of 100,000 ops waits for memory twice as long.
+// The zero index is not ready.
 type index struct {
-	slots []opRef // a power of two of them, at most half in use; 0: free
-	used  int
-	// seed is no part of what the document is: it keeps those who make ops from
-	// making IDs that all belong in one place.
-	seed maphash.Seed
+	// first holds, by their first bytes, the ops of which these are taken by no other.
+	first map[uint64]opRef
+	// others holds the rest. Who makes ops can make such, at 2^32 tries each.
+	others map[OpID]opRef
 }
 
-func newIndex() index { return index{slots: make([]opRef, 8), seed: maphash.MakeSeed()} }
+func newIndex() index { return index{first: make(map[uint64]opRef)} }
 
-// slot returns where the op with the ID is or, if it is not here, belongs.
-func (x *index) slot(infos []opInfo, id *OpID) *opRef {
-	mask := uint64(len(x.slots) - 1)
-	for i := maphash.Bytes(x.seed, id[:]); ; i++ {
-		slot := &x.slots[i&mask]
-		if *slot == 0 || infos[*slot].id == *id {
-			return slot
-		}
+func (id *OpID) first() uint64 { return binary.NativeEndian.Uint64(id[:]) }
+
+// find returns the op with the ID, 0 if it is not here.
+func (x *index) find(infos []opInfo, id *OpID) opRef {
+	if ref := x.first[id.first()]; ref == 0 || infos[ref].id == *id {
+		return ref
 	}
+	return x.others[*id]
 }
 
-// add enters an op that is in infos and not yet here.
-func (x *index) add(infos []opInfo, ref opRef) {
-	x.grow(infos, 1)
-	*x.slot(infos, &infos[ref].id) = ref
-	x.used++
+// add enters an op that is not here yet.
+func (x *index) add(id *OpID, ref opRef) {
+	if _, taken := x.first[id.first()]; !taken {
+		x.first[id.first()] = ref
+		return
+	}
+	if x.others == nil {
+		x.others = make(map[OpID]opRef)
+	}
+	x.others[*id] = ref
 }
 
 // grow makes room for n more ops.
-func (x *index) grow(infos []opInfo, n int) {
-	size := len(x.slots)
-	for size < 2*(x.used+n) {
-		size *= 2
+func (x *index) grow(n int) {
+	first := make(map[uint64]opRef, len(x.first)+n)
+	for key, ref := range x.first {
+		first[key] = ref
 	}
-	if size == len(x.slots) {
-		return
-	}
-	old := x.slots
-	x.slots = make([]opRef, size)
-	for _, ref := range old {
-		if ref != 0 {
-			*x.slot(infos, &infos[ref].id) = ref
-		}
-	}
+	x.first = first
 }
+
+func (x *index) len() int { return len(x.first) + len(x.others) }

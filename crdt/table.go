@@ -52,14 +52,14 @@ func newTable() table {
 // grow makes room for n more ops.
 func (t *table) grow(n int) {
 	t.infos = slices.Grow(t.infos, n)
-	t.byID.grow(t.infos, n)
+	t.byID.grow(n)
 }
 
 // add enters an op and makes it a head unless it is held.
 func (t *table) add(id OpID, seq uint64, author Author, kind opKind) opRef {
 	ref := opRef(len(t.infos))
 	t.infos = append(t.infos, opInfo{id: id, seq: seq, author: t.authorRef(author), kind: kind})
-	t.byID.add(t.infos, ref)
+	t.byID.add(&id, ref)
 	t.settleHead(ref)
 	return ref
 }
@@ -79,7 +79,7 @@ func (t *table) find(id *OpID) opRef {
 	if last := opRef(len(t.infos) - 1); t.infos[last].id == *id {
 		return last
 	}
-	return *t.byID.slot(t.infos, id)
+	return t.byID.find(t.infos, id)
 }
 
 // name records that an applied op has ref among its parents.

@@ -14,7 +14,8 @@ import (
 // It holds the file by a descriptor that stands for its place alone (O_PATH, open(2)):
 // SQLite's locks outlast the closing of such a one.
 type fileWatch struct {
-	fd     int // 0: the file cannot be watched
+	fd     int // 0: the file is not watched
+	now    func() time.Time
 	seen   fileTrace
 	looked time.Time // zero: nothing was seen
 }
@@ -34,18 +35,19 @@ const (
 	clockTick = 20 * time.Millisecond
 )
 
-// open watches the file at the path, which info describes.
-func (w *fileWatch) open(path string, info fs.FileInfo) {
+// open watches the file at the path, which info describes. Without a clock it does
+// not.
+func (w *fileWatch) open(path string, info fs.FileInfo, now func() time.Time) {
 	const oPath = 0x200000 // O_PATH, which package syscall does not name
 	want, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
+	if !ok || now == nil {
 		return
 	}
 	fd, err := syscall.Open(path, oPath|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return
 	}
-	w.fd = fd
+	w.fd, w.now = fd, now
 	if is, ok := w.stat(); !ok || is.Dev != want.Dev || is.Ino != want.Ino {
 		w.close()
 	}
@@ -54,15 +56,17 @@ func (w *fileWatch) open(path string, info fs.FileInfo) {
 // look calls there, which looks at the path, unless the file surely is where it
 // was when there last found it.
 func (w *fileWatch) look(there func() bool) bool {
-	now, ok := w.stat()
-	trace := fileTrace{uint64(now.Nlink), now.Ctim}
-	if ok && trace == w.seen && time.Since(w.looked) < lookAgain {
+	st, ok := w.stat()
+	if !ok {
+		return there()
+	}
+	trace, at := fileTrace{uint64(st.Nlink), st.Ctim}, w.now()
+	if since := at.Sub(w.looked); trace == w.seen && since >= 0 && since < lookAgain {
 		return true
 	}
 	w.looked = time.Time{}
-	at := time.Now()
 	found := there()
-	if ok && found && at.Sub(time.Unix(trace.changed.Unix())) > clockTick {
+	if found && at.Sub(time.Unix(trace.changed.Unix())) > clockTick {
 		w.seen, w.looked = trace, at
 	}
 	return found

@@ -2,11 +2,14 @@
 
 package oplog
 
-import "io/fs"
+import (
+	"io/fs"
+	"time"
+)
 
 // fileWatch always looks at the path: what else would tell was tried on Linux alone.
 type fileWatch struct{}
 
-func (*fileWatch) open(string, fs.FileInfo)    {}
-func (*fileWatch) look(there func() bool) bool { return there() }
-func (*fileWatch) close()                      {}
+func (*fileWatch) open(string, fs.FileInfo, func() time.Time) {}
+func (*fileWatch) look(there func() bool) bool                { return there() }
+func (*fileWatch) close()                                     {}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -25,6 +26,7 @@ var ErrLockTimeout = errors.New("another process holds the lock")
 // than one such goroutine.
 type Lock struct {
 	database string
+	now      func() time.Time
 	turn     chan struct{} // holds one token; who has it may lock the file
 
 	mu      sync.Mutex   // guards all below
@@ -44,9 +46,10 @@ type lockResult struct {
 	err  error
 }
 
-// NewLock returns the lock of the database at path.
-func NewLock(path string) *Lock {
-	l := &Lock{database: path, turn: make(chan struct{}, 1)}
+// NewLock returns the lock of the database at path. The clock tells when to look
+// again whether its file is still there.
+func NewLock(path string, now func() time.Time) *Lock {
+	l := &Lock{database: path, now: now, turn: make(chan struct{}, 1)}
 	l.turn <- struct{}{}
 	return l
 }
@@ -114,7 +117,7 @@ func (l *Lock) open(path string) (*lockFile, error) {
 
 func (l *Lock) openLocked(path string) (f *lockFile, err error) {
 	if l.file == nil {
-		l.file, err = openLockFile(path)
+		l.file, err = openLockFile(path, l.now)
 	}
 	return l.file, err
 }

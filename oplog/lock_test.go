@@ -44,7 +44,7 @@ func holdLock(t *testing.T, path string) (release func()) {
 
 func TestLockTimeoutIsAClearError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	log, l := mustCreate(t, path), NewLock(path)
+	log, l := mustCreate(t, path), NewLock(path, time.Now)
 	held := holdLock(t, path+".lock")
 	for range 3 { // one waiting goroutine serves them all
 		_, err := l.Acquire(within(t, short))
@@ -68,7 +68,7 @@ func TestLockTimeoutIsAClearError(t *testing.T) {
 // whatever stands in its file; who asks hears it without waiting.
 func TestLockNamesItsHolder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	if pid, held, err := NewLock(path).Holder(); pid != 0 || held || err != nil {
+	if pid, held, err := NewLock(path, time.Now).Holder(); pid != 0 || held || err != nil {
 		t.Errorf("no file yet: %d, %v, %v", pid, held, err)
 	}
 	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) != 0 {
@@ -77,7 +77,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 	if err := os.WriteFile(path+".lock", []byte("4294967295         \n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	holder, other := NewLock(path), NewLock(path)
+	holder, other := NewLock(path, time.Now), NewLock(path, time.Now)
 	release, err := holder.Acquire(within(t, time.Minute))
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 // for others at once.
 func TestAbandonedLockIsLetGo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	l := NewLock(path)
+	l := NewLock(path, time.Now)
 	held := holdLock(t, path+".lock")
 	if _, err := l.Acquire(within(t, time.Millisecond)); !errors.Is(err, ErrLockTimeout) {
 		t.Fatalf("got %v", err)
@@ -119,7 +119,7 @@ func TestAbandonedLockIsLetGo(t *testing.T) {
 
 func TestLockHonoursContext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	l := NewLock(path)
+	l := NewLock(path, time.Now)
 	held := holdLock(t, path+".lock")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -136,7 +136,7 @@ func TestLockHonoursContext(t *testing.T) {
 // TestLockOfARemovedFile: after somebody removed the lock file, all meet at the
 // new one.
 func TestLockOfARemovedFile(t *testing.T) {
-	l := NewLock(filepath.Join(t.TempDir(), "p.db"))
+	l := NewLock(filepath.Join(t.TempDir(), "p.db"), time.Now)
 	path := l.database + ".lock"
 	held := holdLock(t, path)
 	got := make(chan func())
@@ -168,7 +168,7 @@ func TestLockOfARemovedFile(t *testing.T) {
 // and all get their turn.
 func TestLockExcludes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	locks := []*Lock{NewLock(path), NewLock(path)}
+	locks := []*Lock{NewLock(path, time.Now), NewLock(path, time.Now)}
 	var wg sync.WaitGroup
 	var inside, total atomic.Int32
 	for i := range 8 {

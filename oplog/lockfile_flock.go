@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // lockFile is the lock's file, kept open between locks: to open and close it
@@ -19,7 +20,7 @@ type lockFile struct {
 }
 
 // openLockFile opens the file at path, which it makes if need be.
-func openLockFile(path string) (*lockFile, error) {
+func openLockFile(path string, now func() time.Time) (*lockFile, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		f, err = os.Open(path) // enough to lock it
@@ -33,7 +34,7 @@ func openLockFile(path string) (*lockFile, error) {
 		return nil, err
 	}
 	l := &lockFile{file: f, info: info}
-	l.watch.open(path, info)
+	l.watch.open(path, info, now)
 	return l, nil
 }
 
@@ -80,12 +81,6 @@ func (l *lockFile) isAt(path string) bool {
 		there, err := os.Stat(path)
 		return err == nil && os.SameFile(l.info, there)
 	})
-}
-
-// write writes to the file's beginning.
-func (l *lockFile) write(b []byte) error {
-	_, err := l.file.WriteAt(b, 0)
-	return err
 }
 
 func (l *lockFile) close() {

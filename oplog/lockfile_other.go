@@ -4,6 +4,7 @@ package oplog
 
 import (
 	"os"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -15,7 +16,7 @@ type lockFile struct {
 }
 
 // openLockFile returns the file at path; it is opened and made when it is locked.
-func openLockFile(path string) (*lockFile, error) {
+func openLockFile(path string, _ func() time.Time) (*lockFile, error) {
 	return &lockFile{path, flock.New(path, flock.SetPermissions(0o600))}, nil
 }
 

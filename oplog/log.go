@@ -232,7 +232,7 @@ func (l *Log) connect(ctx context.Context, settings string) (err error) {
 	}
 	l.index.enter(l.file)
 	if l.path == l.cfg.Path { // a link may be made to lead elsewhere
-		l.watch.open(l.path, l.file)
+		l.watch.open(l.path, l.file, l.cfg.Now)
 	}
 	l.conn, err = l.db.Conn(ctx)
 	return err

@@ -361,7 +361,7 @@ func TestSymbolicLinksMeetAtOneLock(t *testing.T) {
 	}
 	l := mustCreate(t, link)
 	release := holdLock(t, path+".lock")
-	if _, err := NewLock(link).Acquire(within(t, short)); err == nil {
+	if _, err := NewLock(link, time.Now).Acquire(within(t, short)); err == nil {
 		t.Error("the lock was got twice")
 	}
 	release()

@@ -53,7 +53,7 @@ func create(cfg Config) (*Log, error) {
 	if err := CreateFolder(cfg.Path); err != nil {
 		return nil, err
 	}
-	release, err := NewLock(cfg.Path).Acquire(context.Background())
+	release, err := NewLock(cfg.Path, time.Now).Acquire(context.Background())
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func appendOps(t *testing.T, l *Log, names ...string) {
 
 // write takes the lock and writes.
 func write(l *Log, fn func(*Tx) error) error {
-	release, err := NewLock(l.cfg.Path).Acquire(context.Background())
+	release, err := NewLock(l.cfg.Path, time.Now).Acquire(context.Background())
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -307,7 +308,7 @@ func TestVerifyEndsWhenCancelled(t *testing.T) {
 func TestVerifyWhileOthersWrite(t *testing.T) {
 	path := longLog(t, 3*verifyRows)
 	c := &chronicle{t: t, path: path, log: mustCreate(t, path), ops: make(map[string]crdt.SignedOp), seqs: make(map[string]uint64)}
-	release, err := NewLock(path).Acquire(t.Context()) // held for other reasons
+	release, err := NewLock(path, time.Now).Acquire(t.Context()) // held for other reasons
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func fill(b testing.TB, path string, n, stories int) {
 		b.Fatal(err)
 	}
 	defer log.Close()
-	release, err := oplog.NewLock(path).Acquire(context.Background())
+	release, err := oplog.NewLock(path, time.Now).Acquire(context.Background())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func New(cfg Config) *Replica {
 	if cfg.LeaseGrace == 0 {
 		cfg.LeaseGrace = DefaultLeaseGrace
 	}
-	r := &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path), watchers: make(map[*watcher]struct{})}
+	r := &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path, cfg.Now), watchers: make(map[*watcher]struct{})}
 	r.life, r.end = context.WithCancel(context.Background())
 	r.queue.run = r.writeQueued
 	r.forget()

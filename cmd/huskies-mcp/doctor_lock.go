@@ -27,7 +27,7 @@ func (e *examination) checkLock(ctx context.Context) {
 	if e.file.Lock.Info == nil {
 		return // nobody can hold it
 	}
-	lock := oplog.NewLock(e.where.Path)
+	lock := oplog.NewLock(e.where.Path, time.Now)
 	var holder int
 	var before string
 	for i := range lockLooks {
