@@ -110,10 +110,12 @@ func TestDoctorNamesTheHolder(t *testing.T) {
 			}
 		}
 	}
-	expect("a process holds it", "fuser "+path+".lock")
 	pid := holder.Process.Pid
-	if err := os.WriteFile(path+".lock", fmt.Appendf(nil, "%-19d\n", pid), 0o600); err != nil {
-		t.Fatal(err)
+	if runtime.GOOS != "linux" { // the kernel does not tell, and this holder is none of ours
+		expect("a process holds it", "fuser "+path+".lock")
+		if err := os.WriteFile(path+".lock", fmt.Appendf(nil, "%-19d\n", pid), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	expect(fmt.Sprintf("process %d", pid), fmt.Sprintf("kill %d", pid))
 	if runtime.GOOS == "linux" {
