@@ -55,6 +55,10 @@ func (l *Log) Identities(ctx context.Context) ([]Identity, error) {
 // none whose home is here; [Create] makes out which one it is, or makes one.
 func (l *Log) Key() ed25519.PrivateKey { return l.key }
 
+// Ready reports whether the log can be written to: it has a Key, and is set to
+// write-ahead logging, which a backup is not. Otherwise [Create] sees to it.
+func (l *Log) Ready() bool { return l.key != nil && !l.wal.optional }
+
 // Author returns the author that Key gives, the zero one if there is no key.
 func (l *Log) Author() crdt.Author {
 	if l.key == nil {

@@ -66,8 +66,7 @@ type Log struct {
 var (
 	// ErrNoLog: there is no log at the path, or an empty file.
 	ErrNoLog = errors.New("there is no op log yet")
-	// ErrOutdated: the log is there, but made by an older build, or it is a
-	// backup that is not set to write-ahead logging.
+	// ErrOutdated: the log is there, but made by an older build.
 	ErrOutdated = errors.New("the op log must be brought up to date")
 )
 
@@ -82,8 +81,8 @@ var settleDriver = sync.OnceFunc(func() {
 // the error is ErrNoLog or ErrOutdated, for [Create] to mend. It needs no lock,
 // so a process that holds the lock, or hangs with it, keeps nobody from
 // reading. It changes nothing and leaves no file that was not there but
-// SQLite's own. A file that was moved or copied here can be read, but has no
-// [Log.Key] before Create was called on it.
+// SQLite's own. A backup, or a file that was moved or copied here, can be read but
+// is not [Log.Ready] before Create was called on it.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	path, err := resolve(cfg.Path)
 	if err != nil {
@@ -153,7 +152,7 @@ func (l *Log) open(ctx context.Context) error {
 	switch {
 	case state.version == 0:
 		return ErrNoLog
-	case state.version < newestSchema || state.journal != walMode && !l.cfg.ReadOnly:
+	case state.version < newestSchema:
 		return ErrOutdated
 	}
 	return l.start(ctx, state)
@@ -172,7 +171,7 @@ func (l *Log) create(ctx context.Context) error {
 		return l.fail("open database", err)
 	}
 	if state.journal != walMode { // a new file, or a backup
-		if err := l.turnToWAL(ctx); err != nil {
+		if state.journal, err = l.turnToWAL(ctx); err != nil {
 			return l.fail("prepare database", err)
 		}
 	}
@@ -258,6 +257,7 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 		l.cfg.Logger.Warn("database file holds a private key but others may read it: chmod 600", "path", l.path)
 	}
 	l.version = state.version
+	l.wal.optional = state.journal != walMode
 	l.direct = newDirect(l.conn)
 	l.appending = db.New(l.direct)
 	l.queries, err = db.Prepare(ctx, l.conn)

@@ -190,13 +190,12 @@ const walMode = "wal"
 
 // turnToWAL sets the file to write-ahead logging, which it then keeps. Under
 // the lock, since SQLite does not wait for others here.
-func (l *Log) turnToWAL(ctx context.Context) error {
-	var mode string
-	err := l.conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
+func (l *Log) turnToWAL(ctx context.Context) (mode string, err error) {
+	err = l.conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
 	if err == nil && mode != walMode {
 		err = fmt.Errorf("the file system does not allow write-ahead logging: journal mode is %s", mode)
 	}
-	return err
+	return mode, err
 }
 
 // migrate brings the schema from the given version up to date, and makes the

@@ -1,6 +1,8 @@
 package oplog
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"sync"
 )
@@ -14,6 +16,9 @@ import (
 type wal struct {
 	path      string
 	fdatasync func(*os.File) error
+	// optional: the database was opened in another journal mode. As long as there is no
+	// such file all that is committed is in the database's own, which SQLite syncs.
+	optional bool
 
 	mu     sync.Mutex // guards all below
 	file   *os.File   // nil until it is needed: SQLite makes it at the first read
@@ -44,7 +49,10 @@ func (w *wal) openLocked() (err error) {
 func (w *wal) sync() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.openLocked(); err != nil {
+	switch err := w.openLocked(); {
+	case w.optional && errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
 		return err
 	}
 	w.failed = w.fdatasync(w.file)

@@ -316,7 +316,7 @@ func (r *Replica) openLog(ctx context.Context) error {
 // create is open, and makes what is missing. The caller holds the lock and mu.
 func (r *Replica) create(ctx context.Context) error {
 	err := r.open(ctx)
-	if err == nil && r.log.Key() == nil { // reading did without one
+	if err == nil && !r.log.Ready() { // reading did without
 		r.drop()
 		err = oplog.ErrOutdated
 	}
