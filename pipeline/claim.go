@@ -314,7 +314,8 @@ func notNow(next, format string, args ...any) error {
 
 // ExpectClaim makes sure that the story's claim is the one that the token names,
 // as an answer showed it; otherwise it returns an error of [CodeStale], so that
-// who slept through its lease does not overwrite its successor.
+// who slept through its lease does not overwrite its successor. Who knows the claim
+// writes in the name of its agent.
 func (tx *Tx) ExpectClaim(id, token string) error {
 	if len(token) < 12 {
 		return invalid("give the claim as claim_item answered it, or leave it out", "claim is %.64q, want at least 12 hex digits", token)
@@ -324,6 +325,7 @@ func (tx *Tx) ExpectClaim(id, token string) error {
 		return err
 	}
 	if cur.Claim != nil && strings.HasPrefix(cur.Claim.Token.String(), strings.ToLower(token)) {
+		tx.WriteAs(cur.Agent)
 		return nil
 	}
 	e := &Error{Code: CodeStale, Current: &cur, Next: "stop working on it; read_item shows what happened, claim_item finds other work"}

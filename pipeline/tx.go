@@ -30,8 +30,11 @@ const (
 type Tx struct {
 	state  *State
 	story  string
+	agent  string // see Agent
 	edits  []crdt.Edit
 	leases []LeaseChange
+
+	warnings []string
 }
 
 // NewTx returns a transaction on the state as it is now.
@@ -40,11 +43,21 @@ func (s *State) NewTx() *Tx { return &Tx{state: s} }
 // Story returns the ID of the story that the transaction is about.
 func (tx *Tx) Story() string { return tx.story }
 
+// Agent returns the agent in whose name the op is to be written, "" for the one that the
+// change was submitted for.
+func (tx *Tx) Agent() string { return tx.agent }
+
+// WriteAs makes it the agent's name.
+func (tx *Tx) WriteAs(agent string) { tx.agent = agent }
+
 // Edits returns the edits collected; none means there is nothing to write.
 func (tx *Tx) Edits() []crdt.Edit { return tx.edits }
 
 // Leases returns what the change does to leases, which is no part of the op.
 func (tx *Tx) Leases() []LeaseChange { return tx.leases }
+
+// Warnings say in plain words what the caller may not have meant.
+func (tx *Tx) Warnings() []string { return tx.warnings }
 
 // Expect makes sure that the story's rev still begins with rev, as an answer
 // showed it; otherwise it returns an error of [CodeConflict] with the story as
@@ -104,6 +117,9 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	}
 	if c.Stage != nil && (created || cur.Stage != *c.Stage) {
 		tx.set(&changed, NameStage, crdt.String(string(*c.Stage)))
+		if c.Agent == nil && cur.Claim.Live(tx.state.now()) {
+			tx.warnings = append(tx.warnings, fmt.Sprintf("agent %q still holds it, so that nobody can claim it in %s: advance_item moves a story and ends the claim, release_item gives it back", cur.Agent, *c.Stage))
+		}
 	}
 	if c.Name != nil && cur.Name != *c.Name {
 		tx.set(&changed, NameName, crdt.String(*c.Name))
@@ -228,6 +244,9 @@ func (tx *Tx) mayCreate(id string, stage *Stage) error {
 		e := tx.state.notFound(id).(*Error)
 		e.Message += ", and to create it a stage is needed"
 		e.Next = "give stage, e.g. " + string(Backlog) + ", to create it, or find the right story_id with list_items"
+		if similar := tx.state.similar(id); len(similar) > 0 {
+			e.Next = fmt.Sprintf("did you mean %s? Otherwise %s", strings.Join(similar, " or "), e.Next)
+		}
 		return e
 	}
 	if tx.state.doc.StoryCount() >= crdt.MaxStories {

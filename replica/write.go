@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -339,7 +340,7 @@ func (r *Replica) edit(into *oplog.Tx, w *Write) error {
 	}
 	w.leases = tx.Leases()
 	if len(tx.Edits()) > 0 {
-		op := r.draft(w.agent, tx)
+		op := r.draft(cmp.Or(tx.Agent(), w.agent), tx)
 		if w.signed, w.err = crdt.Seal(op, r.author); w.err != nil {
 			return nil
 		}

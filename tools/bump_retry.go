@@ -10,6 +10,7 @@ type bumpRetryIn struct {
 	StoryID string  `json:"story_id"`
 	By      *int64  `json:"by,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1"`
 	IfRev   *string `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
+	Claim   *string `json:"claim,omitempty"`
 }
 
 type bumpRetryOut struct {
@@ -29,7 +30,7 @@ var bumpRetry = define(definition[bumpRetryIn, bumpRetryOut]{
 			by = *in.By
 		}
 		out.Limit = s.maxRetries
-		out.Item, err = s.update(ctx, in.StoryID, in.IfRev, func(tx *pipeline.Tx) (err error) {
+		out.Item, err = s.update(ctx, in.StoryID, expected{in.IfRev, in.Claim}, func(tx *pipeline.Tx) (err error) {
 			out.BlockedByLimit, err = tx.BumpRetry(in.StoryID, by, s.maxRetries)
 			return err
 		})

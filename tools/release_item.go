@@ -47,6 +47,9 @@ func (s *call) move(ctx context.Context, m move, edit func(tx *pipeline.Tx, agen
 				return err
 			}
 		}
+		if m.agent != nil && *m.agent != "" {
+			tx.WriteAs(*m.agent)
+		}
 		if changed, err = edit(tx, agent, m.claim != nil); err != nil || m.note == nil {
 			return err
 		}

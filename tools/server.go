@@ -61,12 +61,20 @@ type position struct {
 
 func (p *position) set(at replica.Position) { p.Cursor = at.String() }
 
-// update makes one change to a story, if the story still is as the caller saw
-// it, should the caller say how that was, and returns it as the change left it.
-func (s *call) update(ctx context.Context, id string, ifRev *string, edit func(*pipeline.Tx) error) (item, error) {
+// expected is how the caller saw a story, as far as it says so.
+type expected struct{ rev, claim *string }
+
+// update makes one change to a story, if the story still is as the caller expects,
+// and returns it as the change left it.
+func (s *call) update(ctx context.Context, id string, want expected, edit func(*pipeline.Tx) error) (item, error) {
 	story, err := s.changeAs(ctx, s.agent, func(tx *pipeline.Tx) error {
-		if ifRev != nil {
-			if err := tx.Expect(id, *ifRev); err != nil {
+		if want.rev != nil {
+			if err := tx.Expect(id, *want.rev); err != nil {
+				return err
+			}
+		}
+		if want.claim != nil {
+			if err := tx.ExpectClaim(id, *want.claim); err != nil {
 				return err
 			}
 		}

@@ -11,6 +11,7 @@ type setBlockedIn struct {
 	Blocked bool    `json:"blocked"`
 	Reason  *string `json:"reason,omitempty" jsonschema:"maxLength=1024" jsonschema_description:"why, and what would help"`
 	IfRev   *string `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
+	Claim   *string `json:"claim,omitempty"`
 }
 
 type setBlockedOut struct {
@@ -25,7 +26,7 @@ var setBlocked = define(definition[setBlockedIn, setBlockedOut]{
 	description: "Block a story with a reason, or unblock it. Unblocking clears the reason and sets retry_count to 0.",
 	idempotent:  true,
 	handle: func(ctx context.Context, s *call, in setBlockedIn) (out setBlockedOut, err error) {
-		out.Item, err = s.update(ctx, in.StoryID, in.IfRev, func(tx *pipeline.Tx) (err error) {
+		out.Item, err = s.update(ctx, in.StoryID, expected{in.IfRev, in.Claim}, func(tx *pipeline.Tx) (err error) {
 			out.Changed, err = tx.SetBlocked(in.StoryID, in.Blocked, in.Reason)
 			return err
 		})

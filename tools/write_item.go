@@ -71,15 +71,13 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 		if in.Type != nil {
 			return out, &pipeline.Error{Code: pipeline.CodeInvalid, Message: "type is given with a story_id", Next: "leave out type to write this story, or story_id to create one with the next number"}
 		}
-		out.Item, err = s.update(ctx, *in.StoryID, in.IfRev, func(tx *pipeline.Tx) (err error) {
-			if in.Claim != nil {
-				if err := tx.ExpectClaim(*in.StoryID, *in.Claim); err != nil {
-					return err
-				}
-			}
+		var warnings []string
+		out.Item, err = s.update(ctx, *in.StoryID, expected{in.IfRev, in.Claim}, func(tx *pipeline.Tx) (err error) {
 			out.Created, out.Changed, err = tx.Write(*in.StoryID, changes)
+			warnings = tx.Warnings()
 			return err
 		})
+		out.Item.Warnings = append(out.Item.Warnings, warnings...)
 		out.Changed = orEmpty(out.Changed)
 		return out, err
 	},
@@ -101,7 +99,7 @@ func (s *call) create(ctx context.Context, in writeItemIn, changes pipeline.Chan
 	if in.Type != nil {
 		typ = *in.Type
 	}
-	out.Item, err = s.update(ctx, "", nil, func(tx *pipeline.Tx) error {
+	out.Item, err = s.update(ctx, "", expected{}, func(tx *pipeline.Tx) error {
 		id, err := tx.NewID(typ, slug(*in.Name))
 		if err != nil {
 			return err

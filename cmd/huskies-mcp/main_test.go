@@ -93,6 +93,7 @@ func holdLock() {
 //	says TEXT               the error was exactly TEXT
 //	ops N                   the log has N ops
 //	rev VAR STORY_ID        sets VAR to the story's rev
+//	token VAR               sets VAR to the claim in the answer of claim_item
 //	lists ID...             the answer of list_items has these stories in this order
 //	cursor VAR              sets VAR to the answer's next_cursor
 //	jsonrpc ID...           standard output was one JSON-RPC answer a line, to the requests with these IDs
@@ -124,7 +125,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"call": scriptCall, "answers": scriptAnswers, "same": scriptSame, "says": scriptSays, "ops": scriptOps, "rev": scriptRev, "lists": scriptLists, "cursor": scriptCursor,
+			"call": scriptCall, "answers": scriptAnswers, "same": scriptSame, "says": scriptSays, "ops": scriptOps, "rev": scriptRev, "token": scriptToken, "lists": scriptLists, "cursor": scriptCursor,
 			"jsonrpc": scriptJSONRPC, "sql": scriptSQL, "mode": scriptMode, "chomp": scriptChomp,
 		},
 	})
@@ -248,6 +249,15 @@ func scriptRev(ts *testscript.TestScript, neg bool, args []string) {
 	var answer struct{ Item struct{ Rev string } }
 	ts.Check(json.Unmarshal(out, &answer))
 	ts.Setenv(args[0], answer.Item.Rev)
+}
+
+func scriptToken(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: token VAR")
+	}
+	var answer struct{ Claim string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &answer))
+	ts.Setenv(args[0], answer.Claim)
 }
 
 func scriptLists(ts *testscript.TestScript, neg bool, args []string) {
