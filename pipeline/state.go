@@ -21,6 +21,7 @@ type State struct {
 	dependents map[uint32]map[string]struct{}
 	// greatest is the greatest number ever used.
 	greatest uint32
+	lost     int    // see Lose
 	leases   Leases // nil: none are known
 	recorder recorder
 }
@@ -62,6 +63,10 @@ func (s *State) AssumeApplied(id crdt.OpID, seq uint64) crdt.Result {
 	s.indexReleased(res)
 	return res
 }
+
+// Lose says that the log has one more op that cannot be read, and of which not enough
+// is known to pass over it by AssumeApplied.
+func (s *State) Lose() { s.lost++ }
 
 func (s *State) indexReleased(res crdt.Result) {
 	for _, op := range res.Released {
@@ -111,7 +116,11 @@ func (s *State) notFound(id string) error {
 	if similar := s.similar(id); len(similar) > 0 {
 		next = fmt.Sprintf("did you mean %s? Otherwise %s", strings.Join(similar, " or "), next)
 	}
-	return &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no story %q", id), Next: next}
+	e := &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no story %q", id), Next: next}
+	if missing := s.Missing(); missing != "" {
+		e.Message += " that can be seen; " + missing
+	}
+	return e
 }
 
 // similar returns up to three visible stories that id may mean: those with its

@@ -115,6 +115,9 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	if err != nil {
 		return false, nil, err
 	}
+	if missing := tx.state.Missing(); created && missing != "" {
+		tx.warnings = append(tx.warnings, missing)
+	}
 	if c.Stage != nil && (created || cur.Stage != *c.Stage) {
 		tx.set(&changed, NameStage, crdt.String(string(*c.Stage)))
 		if c.Agent == nil && cur.Claim.Live(tx.state.now()) {

@@ -48,6 +48,29 @@ func (s *State) warnings(st Story) []string {
 	return all
 }
 
+// Missing says in plain words that ops are missing without which stories may not be
+// as they should, and who can mend that; "" if none is known to be.
+func (s *State) Missing() string {
+	var all []string
+	if n := s.doc.AssumedLen() + s.lost; n > 0 {
+		all = append(all, count(n, "change")+" of the pipeline can not be read any more, since the database is damaged: tell the user to run huskies-mcp verify")
+	}
+	if n := s.doc.PendingLen(); n > 0 {
+		all = append(all, count(n, "change")+" can not be shown, since others that they build on are not in the database: tell the user to import those (huskies-mcp import)")
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "stories may be missing or out of date: " + strings.Join(all, "; ")
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
+}
+
 // some joins up to maxNamed names.
 func some(names []string) string {
 	if len(names) > maxNamed {

@@ -158,6 +158,7 @@ func (r *Replica) assume(row oplog.Row, receipt oplog.Receipt) {
 		// put the clock of all later writes where no other replica follows.
 		r.cfg.Logger.Error("op in the database is damaged beyond its payload, and what builds on it waits: import a bundle that has it, or restore a backup",
 			"arrival", row.Arrival, "op", row.ID.Short())
+		r.state.Lose()
 		return
 	}
 	r.cfg.Logger.Error("op in the database is damaged and is passed over: import a bundle that has it, or restore a backup",

@@ -286,6 +286,12 @@ const maxNamed = 5
 // the items' own fields.
 var synonyms = map[string][]string{
 	"blocked_reason": {"reason"},
+	"reason":         {"note"},
+	"message":        {"note"},
+	"stage":          {"to"},
+	"cursor":         {"since"},
+	"timeout":        {"timeout_seconds"},
+	"wait":           {"wait_seconds", "timeout_seconds"},
 	"title":          {"name"},
 	"summary":        {"name"},
 	"body":           {"description"},
@@ -315,13 +321,13 @@ var synonyms = map[string][]string{
 
 // meant says which argument was meant, or "" if that is not known.
 func (c *checker) meant(name string, known []string) string {
+	if c.tool == "write_item" && strings.HasSuffix(strings.ToLower(name), "reason") {
+		return "set_blocked takes a reason"
+	}
 	for _, s := range synonyms[strings.ToLower(name)] {
 		if slices.Contains(known, s) {
 			return fmt.Sprintf("did you mean %q?", s)
 		}
-	}
-	if strings.HasSuffix(strings.ToLower(name), "reason") && slices.Contains(known, "blocked") {
-		return "set_blocked takes a reason"
 	}
 	if near, ok := nearest(name, known); ok {
 		return fmt.Sprintf("did you mean %q?", near)
@@ -360,7 +366,7 @@ func nearest(s string, names []string) (string, bool) {
 	}
 	best, least := "", len(s)
 	for _, name := range names {
-		if len(s) >= 3 && (strings.Contains(name, s) || strings.Contains(s, name)) {
+		if len(s) >= 2 && (strings.Contains(name, s) || strings.Contains(s, name)) {
 			return name, true
 		}
 		most := 1
@@ -404,20 +410,25 @@ func withArticle(typ string) string {
 // show says what was given: its type and, if it is short, the value.
 func show(v any) string {
 	b, err := compactJSON(v)
-	if err != nil || len(b) > 60 {
-		b = nil
+	if err != nil {
+		return "what cannot be shown"
 	}
+	typ := ""
 	switch v.(type) {
 	case string:
-		return strings.TrimSpace("the string " + string(b))
+		typ = "string"
 	case json.Number:
-		return strings.TrimSpace("the number " + string(b))
-	case bool:
-		return string(b)
+		typ = "number"
 	case []any:
-		return strings.TrimSpace("the array " + string(b))
+		typ = "array"
 	case map[string]any:
-		return strings.TrimSpace("the object " + string(b))
+		typ = "object"
 	}
-	return string(b)
+	switch {
+	case typ == "":
+		return string(b)
+	case len(b) > 60:
+		return withArticle(typ)
+	}
+	return "the " + typ + " " + string(b)
 }

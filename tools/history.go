@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -17,6 +18,7 @@ type itemChange struct {
 	Agent   string   `json:"agent,omitempty"`
 	Rev     string   `json:"rev"`
 	Changed []string `json:"changed"`
+	Note    string   `json:"note,omitempty"`
 }
 
 const (
@@ -65,11 +67,22 @@ func (s *service) showHistory(ctx context.Context, in readItemIn, before int64, 
 }
 
 func newItemChange(e replica.Entry) itemChange {
-	change := itemChange{Agent: e.Op.Agent, Rev: e.Op.ID.Short(), Changed: orEmpty(pipeline.Summary(e.Op))}
+	change := itemChange{Agent: e.Op.Agent, Rev: e.Op.ID.Short(), Changed: orEmpty(pipeline.Summary(e.Op)), Note: noteOf(e.Op)}
 	if e.Op.At != 0 {
 		change.At = formatTime(time.UnixMilli(e.Op.At).UTC())
 	}
 	return change
+}
+
+// noteOf returns the text of the op's note, "" if it has none.
+func noteOf(op *crdt.Op) string {
+	var notes []string
+	for i := range op.Edits {
+		if op.Edits[i].Kind == crdt.KindNote {
+			notes = append(notes, op.Edits[i].Value.Str())
+		}
+	}
+	return strings.Join(notes, "\n\n")
 }
 
 // A history cursor is the arrival number of the last change shown, so it holds

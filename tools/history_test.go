@@ -65,6 +65,9 @@ func TestHistory(t *testing.T) {
 	if first := out.History[0]; first.Rev != out.Item.Rev || first.Agent != "tester" || first.At == "" || out.History[3].Agent != "coder-1" {
 		t.Errorf("got %+v", out.History)
 	}
+	if last := out.History[len(out.History)-1]; last.Note != "n" || out.History[0].Note != "" {
+		t.Errorf("the note: %+v", last)
+	}
 	for cursor, want := range map[string]string{"zzz": "cursor is not one that read_item gave", "aGlzdG9yeS8w": "cursor is not one", "aGlzdG9yeS94": "pass next_cursor as it was given"} {
 		if got := h.fails("read_item", `{"story_id":"1_s","cursor":"`+cursor+`"}`); !strings.Contains(got, want) {
 			t.Errorf("got %s", got)

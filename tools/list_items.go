@@ -40,6 +40,7 @@ type stageItems struct {
 type listItemsOut struct {
 	Stages     []stageItems `json:"stages"`
 	Total      int          `json:"total"`
+	Warning    string       `json:"warning,omitempty"`
 	NextCursor string       `json:"next_cursor,omitempty" jsonschema_description:"more follow: pass it as cursor"`
 	position
 }
@@ -71,8 +72,12 @@ var listItems = define(definition[listItemsIn, listItemsOut]{
 			Words:   strings.Fields(in.Query),
 		}
 		var page pipeline.Page
+		missing := ""
 		err = s.view(ctx, func(p *pipeline.State) (err error) {
 			page, err = p.List(filter, after, limit)
+			if after == nil {
+				missing = p.Missing()
+			}
 			if err == nil && slices.Contains(fields, "claim") {
 				err = addClaims(p, page.Stories)
 			}
@@ -82,6 +87,7 @@ var listItems = define(definition[listItemsIn, listItemsOut]{
 			return listItemsOut{}, err
 		}
 		out, err := newListItemsOut(page, fields, s.now())
+		out.Warning = missing
 		if after != nil { // the counts are on the first page
 			out.Stages = slices.DeleteFunc(out.Stages, func(s stageItems) bool { return len(s.Items) == 0 })
 		}

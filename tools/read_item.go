@@ -19,7 +19,7 @@ type readItemOut struct {
 	Description    string       `json:"description,omitempty"`
 	Notes          []itemNote   `json:"notes,omitempty" jsonschema_description:"newest last"`
 	NoteCount      int          `json:"note_count,omitempty"`
-	OlderNotes     int          `json:"older_notes,omitempty" jsonschema_description:"how many are not shown"`
+	OlderNotes     int          `json:"older_notes,omitempty" jsonschema_description:"how many are not shown: history has them"`
 	Dependents     []string     `json:"dependents,omitempty" jsonschema_description:"they depend on it"`
 	DependentCount int          `json:"dependent_count,omitempty" jsonschema_description:"if not all are shown"`
 	History        []itemChange `json:"history,omitempty" jsonschema_description:"newest first"`

@@ -102,6 +102,9 @@ const (
 func pipelineMarkdown(p *pipeline.State) (string, error) {
 	var b strings.Builder
 	b.WriteString("# Pipeline\n")
+	if missing := p.Missing(); missing != "" {
+		fmt.Fprintf(&b, "\nWarning: %s\n", missing)
+	}
 	for _, stage := range pipeline.Stages() {
 		most := maxInStage
 		if stage == pipeline.Done || stage == pipeline.Archived {
@@ -196,7 +199,7 @@ func (s *service) storyMarkdown(p *pipeline.State, id string) (string, error) {
 	}
 	row("Rev", story.Rev.Short())
 	if story.Description != "" {
-		fmt.Fprintf(&b, "\n## Description\n\n%s\n", clean(story.Description))
+		fmt.Fprintf(&b, "\n## Description\n\n%s\n", quoted(story.Description))
 	}
 	err = writeNotes(&b, p, id)
 	return b.String(), err
@@ -211,16 +214,23 @@ func writeNotes(b *strings.Builder, p *pipeline.State, id string) error {
 	}
 	fmt.Fprintf(b, "\n## Notes (%d)\n", count)
 	if older := count - len(notes); older > 0 {
-		fmt.Fprintf(b, "\n%d older ones are not shown.\n", older)
+		fmt.Fprintf(b, "\n%d older ones are not shown: read_item with history has them.\n", older)
 	}
 	for _, n := range notes {
 		who := line(string(n.Agent))
 		if who == "" {
 			who = "somebody"
 		}
-		fmt.Fprintf(b, "\n### %s, %s\n\n%s\n", who, n.At, clean(n.Text))
+		fmt.Fprintf(b, "\n### %s, %s\n\n%s\n", who, n.At, quoted(n.Text))
 	}
 	return nil
+}
+
+// quoted returns text as a block quote of Markdown, which ends with it: no heading or
+// fence in it can pass for a part of the page.
+func quoted(s string) string {
+	lines := strings.Split(strings.ReplaceAll(clean(s), "\r", ""), "\n")
+	return strings.TrimRight("> "+strings.Join(lines, "\n> "), " ")
 }
 
 // line returns text as one line of Markdown.

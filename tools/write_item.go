@@ -99,13 +99,16 @@ func (s *call) create(ctx context.Context, in writeItemIn, changes pipeline.Chan
 	if in.Type != nil {
 		typ = *in.Type
 	}
+	var warnings []string
 	out.Item, err = s.update(ctx, "", expected{}, func(tx *pipeline.Tx) error {
 		id, err := tx.NewID(typ, slug(*in.Name))
 		if err != nil {
 			return err
 		}
 		out.Created, out.Changed, err = tx.Write(id, changes)
+		warnings = tx.Warnings()
 		return err
 	})
+	out.Item.Warnings = append(out.Item.Warnings, warnings...)
 	return err
 }
