@@ -1,7 +1,10 @@
 package tools
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -9,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/huskies/huskies-mcp/pipeline"
@@ -178,6 +182,7 @@ func NewServer(cfg Config) (*server.MCPServer, error) {
 		server.WithPromptCompletionProvider(s),
 		server.WithHooks(&hooks),
 	)
+	hooks.AddOnError(explain(namesOf(offered)))
 	s.addResources(srv, &hooks)
 	addPrompts(srv, namesOf(offered))
 	for _, t := range offered {
@@ -188,4 +193,36 @@ func NewServer(cfg Config) (*server.MCPServer, error) {
 		srv.AddTool(def, t.handler(s, def.RawInputSchema))
 	}
 	return srv, nil
+}
+
+// explain says of requests that reach no tool, prompt or resource what is wrong and
+// what can be done.
+func explain(offered []string) server.OnErrorHookFunc {
+	return func(ctx context.Context, _ any, method mcp.MCPMethod, message any, err error) {
+		var typ *json.UnmarshalTypeError
+		req, isCall := message.(*mcp.CallToolRequest)
+		switch {
+		case isCall && errors.Is(err, server.ErrToolNotFound):
+			name := req.Params.Name
+			what := "there is no tool " + quote(name)
+			if slices.Contains(Names(), name) {
+				what = name + " is not offered by this server, which was started so"
+			}
+			text := fmt.Sprintf("%s: the tools are %s", what, strings.Join(offered, ", "))
+			if near, ok := nearest(name, offered); ok {
+				text += fmt.Sprintf("; did you mean %s?", near)
+			}
+			stdio.FailSaying(ctx, text)
+		case errors.Is(err, server.ErrPromptNotFound):
+			if req, ok := message.(*mcp.GetPromptRequest); ok {
+				stdio.FailSaying(ctx, fmt.Sprintf("there is no prompt %s: prompts/list names them", quote(req.Params.Name)))
+			}
+		case errors.Is(err, server.ErrResourceNotFound):
+			if req, ok := message.(*mcp.ReadResourceRequest); ok {
+				stdio.FailSaying(ctx, fmt.Sprintf("there is no resource %s: the resources are %s and %s", quote(req.Params.URI), pipelineURI, storyTemplate))
+			}
+		case errors.As(err, &typ):
+			stdio.FailSaying(ctx, fmt.Sprintf("%s: %s cannot be %s", method, cmp.Or(typ.Field, "params"), withArticle(typ.Value)))
+		}
+	}
 }

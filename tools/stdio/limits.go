@@ -30,6 +30,10 @@ const (
 	// goroutine. A host needs one.
 	maxStreams = 16
 
+	// maxErrorText bounds the text of an error, which may have in it what the client
+	// sent: a model reads it.
+	maxErrorText = 2 << 10
+
 	// maxNotifications bounds the notifications that wait for the writer. mcp-go
 	// drops what does not fit and tells the sender so.
 	maxNotifications = 256

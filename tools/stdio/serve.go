@@ -7,9 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -292,12 +293,12 @@ func (c *conn) run(ctx context.Context, m message) (reply []byte) {
 			reply = internalError(m.id)
 		}
 	}()
-	var failure errorCode
-	answer := c.srv.HandleMessage(context.WithValue(ctx, errorCodeKey{}, &failure), m.raw)
+	var failed failure
+	answer := c.srv.HandleMessage(context.WithValue(ctx, failureKey{}, &failed), m.raw)
 	if m.id.IsNil() {
 		return nil
 	}
-	reply, err := encode(withID(failure.in(answer), m.id))
+	reply, err := encode(withID(failed.in(answer), m.id))
 	if err != nil {
 		c.log.Error("answer cannot be encoded", "id", m.id, "method", m.method, "err", err)
 		return internalError(m.id)
@@ -305,29 +306,73 @@ func (c *conn) run(ctx context.Context, m message) (reply []byte) {
 	return reply
 }
 
-// errorCode is the code that a handler wants its error to have; 0: mcp-go's.
-type errorCode struct{ code atomic.Int64 }
+// failure is what a handler wants its error to be.
+type failure struct {
+	mu   sync.Mutex
+	code int    // 0: mcp-go's
+	text string // "": mcp-go's
+}
 
-// errorCodeKey is the key of a request's context under which FailWith finds it.
-type errorCodeKey struct{}
+// failureKey is the key of a request's context under which its failure is found.
+type failureKey struct{}
 
 // FailWith says with which JSON-RPC code the error is answered that the handler of
 // ctx returns. mcp-go answers -32603 to whatever a handler of a resource or a prompt
 // returns.
 func FailWith(ctx context.Context, code int) {
-	if e, ok := ctx.Value(errorCodeKey{}).(*errorCode); ok {
-		e.code.Store(int64(code))
+	if f, ok := ctx.Value(failureKey{}).(*failure); ok {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.code = code
 	}
 }
 
-// in puts the code into an answer that is an error.
-func (e *errorCode) in(answer mcp.JSONRPCMessage) mcp.JSONRPCMessage {
-	refusal, isError := answer.(mcp.JSONRPCError)
-	if code := int(e.code.Load()); isError && code != 0 {
-		refusal.Error.Code = code
-		return refusal
+// FailSaying says with which text an error is answered: mcp-go's own say what its
+// code found, not what the client can do.
+func FailSaying(ctx context.Context, text string) {
+	if f, ok := ctx.Value(failureKey{}).(*failure); ok {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.text = text
 	}
-	return answer
+}
+
+// in puts the code and the text into an answer that is an error. An error that has
+// what the client sent in it stays short, and shows what it hides.
+func (f *failure) in(answer mcp.JSONRPCMessage) mcp.JSONRPCMessage {
+	refusal, isError := answer.(mcp.JSONRPCError)
+	if !isError {
+		return answer
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.code != 0 {
+		refusal.Error.Code = f.code
+	}
+	if f.text != "" {
+		refusal.Error.Message = f.text
+	}
+	refusal.Error.Message = printable(refusal.Error.Message)
+	return refusal
+}
+
+// printable returns text without what cannot be seen, and its middle if it is longer
+// than maxErrorText.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsPrint(r):
+			return r
+		case unicode.IsSpace(r):
+			return ' '
+		}
+		return -1
+	}, text)
+	if len(text) > maxErrorText {
+		const half = maxErrorText / 2
+		text = strings.ToValidUTF8(text[:half], "") + " ... " + strings.ToValidUTF8(text[len(text)-half:], "")
+	}
+	return text
 }
 
 // internalError says no more than that: what went wrong is in the log.

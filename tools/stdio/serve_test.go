@@ -328,6 +328,22 @@ func TestPanicCostsOneAnswer(t *testing.T) {
 	})
 }
 
+// TestErrorsArePrintable: what a client sent comes back cut, and without what cannot
+// be seen.
+func TestErrorsArePrintable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serve(t, newTools().srv)
+		c.send(call("1", `no\u202e\u0007\nsuch`, ""), call("2", strings.Repeat("é", 1<<20), ""))
+		answers := c.finish()
+		if want := "1: -32602 tool 'no such' not found: tool not found"; answers[0] != want {
+			t.Errorf("got %q, want %q", answers[0], want)
+		}
+		if n := len(answers[1]); n > 3<<10 || !strings.HasPrefix(answers[1], "2: -32602 tool 'éé") || !strings.HasSuffix(answers[1], "not found") {
+			t.Errorf("got %d bytes: %.50s", n, answers[1])
+		}
+	})
+}
+
 func TestAnswerThatCannotBeEncoded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := serve(t, newTools().srv)
