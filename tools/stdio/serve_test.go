@@ -333,7 +333,7 @@ func TestPanicCostsOneAnswer(t *testing.T) {
 func TestErrorsArePrintable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := serve(t, newTools().srv)
-		c.send(call("1", `no\u202e\u0007\nsuch`, ""), call("2", strings.Repeat("é", 1<<20), ""))
+		c.send(call("1", "no\u202e\b\nsuch", ""), call("2", strings.Repeat("é", 1<<20), ""))
 		answers := c.finish()
 		if want := "1: -32602 tool 'no such' not found: tool not found"; answers[0] != want {
 			t.Errorf("got %q, want %q", answers[0], want)
