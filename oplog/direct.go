@@ -49,7 +49,11 @@ func (d *direct) each(ctx context.Context, query string, fn func(row []driver.Va
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, rows.Close()) }()
+		defer func() {
+			if failed := rows.Close(); err == nil { // else it says the same again
+				err = failed
+			}
+		}()
 		row := make([]driver.Value, len(rows.Columns()))
 		for {
 			switch err := rows.Next(row); {
