@@ -68,10 +68,10 @@ func (r *Replica) putLeases(tx *oplog.Tx, w *Write) error {
 // time is seen by the wall clock, since leases end by it: it goes on while the
 // machine sleeps, when timers do not.
 func (r *Replica) keepLeases() {
-	interval := r.cfg.LeaseGrace / 4
+	interval := (r.cfg.LeaseGrace / 4).Milliseconds()
 	ticker := time.NewTicker(min(time.Second, max(r.cfg.LeaseGrace/16, time.Millisecond)))
 	defer ticker.Stop()
-	renewed := r.cfg.Now()
+	renewed := r.cfg.Now().UnixMilli() // the difference of two Times goes by another clock
 	for {
 		select {
 		case <-ticker.C:
@@ -79,11 +79,11 @@ func (r *Replica) keepLeases() {
 			r.renew(context.WithoutCancel(r.life)) // leases outlive the session by the grace
 			return
 		}
-		if since := r.cfg.Now().Sub(renewed); since >= 0 && since < interval {
+		if since := r.cfg.Now().UnixMilli() - renewed; since >= 0 && since < interval {
 			continue
 		}
 		if r.renew(r.life) {
-			renewed = r.cfg.Now()
+			renewed = r.cfg.Now().UnixMilli()
 		}
 	}
 }
@@ -92,8 +92,8 @@ func (r *Replica) keepLeases() {
 // and one that lives tries again.
 const renewPatience = time.Second
 
-// renew renews the leases, and reports whether it could. It need not be durable:
-// after a power cut no session lives.
+// renew renews the leases that follow this session, and reports whether it could. It
+// need not be durable: after a power cut no session lives.
 func (r *Replica) renew(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, renewPatience)
 	defer cancel()

@@ -41,6 +41,28 @@ func claim(r *replica.Replica, id, agent string, seconds int64) (won pipeline.Cl
 	return won, story, err
 }
 
+// TestRenewedLeaseIsDurable: what an agent was told outlives a power cut, also without
+// an op.
+func TestRenewedLeaseIsDurable(t *testing.T) {
+	var syncs atomic.Int64
+	r := replica.New(replica.Config{
+		Path: filepath.Join(t.TempDir(), "p.db"), Now: time.Now, Rand: rand.Reader, Session: "s",
+		Sync:   func(f *os.File) error { syncs.Add(1); return f.Sync() },
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	t.Cleanup(func() { _ = r.Close() })
+	create(t, r, "1_s")
+	for i, seconds := range []int64{60, 7 * 24 * 60 * 60} {
+		before := syncs.Load()
+		if won, _, err := claim(r, "1_s", "a", seconds); err != nil || won.Renewed != (i == 1) {
+			t.Fatalf("got %+v (%v)", won, err)
+		}
+		if syncs.Load() == before {
+			t.Errorf("a lease of %d s was answered and nothing was synced", seconds)
+		}
+	}
+}
+
 // TestLeaseFollowsItsSession: the lease of a session that lives goes on however
 // long it works, also when the clock jumps as after a sleep of the machine; when
 // the session has ended others get the story after the grace, not before.

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -144,14 +145,16 @@ func (r *Replica) commitGroup() (group []*Write, sync func() error, err error) {
 		r.fail(err) // before anybody sees what is not on disk
 		return group, nil, err
 	}
-	return group, r.syncLater(), nil
+	renewed := slices.ContainsFunc(group, func(w *Write) bool { return len(w.leases) > 0 })
+	return group, r.syncLater(renewed), nil
 }
 
-// syncLater returns what makes durable all that the document shows now. The
-// caller holds mu, but not when it calls that.
-func (r *Replica) syncLater() func() error {
+// syncLater returns what makes durable all that the document shows now, and the
+// leases that were renewed without an op, if there are any. The caller holds mu, but
+// not when it calls that.
+func (r *Replica) syncLater(renewed bool) func() error {
 	log, shown := r.log, r.cursor.arrival
-	if shown <= r.synced {
+	if shown <= r.synced && !renewed {
 		return func() error { return nil }
 	}
 	return func() error {
@@ -175,8 +178,10 @@ func (r *Replica) recoverGroup(group []*Write, err error) {
 	r.mu.Lock()
 	r.fail(err)
 	r.mu.Unlock()
-	release, lockErr := r.writing.Acquire(r.life)
-	if lockErr != nil { // the replica is being closed
+	wait, cancel := context.WithTimeout(r.life, r.cfg.LockTimeout)
+	defer cancel()
+	release, lockErr := r.writing.Acquire(wait)
+	if lockErr != nil { // another process hangs with it, or the replica is being closed
 		for _, w := range group {
 			w.finish(pipeline.Story{}, err)
 		}
@@ -331,7 +336,7 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 // edit asks the change for its edits, on the state as those before it leave
 // it, and applies them. Leases are stored at once, since those after it may ask for
 // them. An error is not the change's own, which stands in w.err.
-func (r *Replica) edit(into *oplog.Tx, w *Write) error {
+func (r *Replica) edit(into *oplog.Tx, w *Write) (err error) {
 	w.op, w.story, w.err, w.leases = nil, pipeline.Story{}, nil, nil
 	w.behind = nil
 	tx := r.state.NewTx()
@@ -353,8 +358,11 @@ func (r *Replica) edit(into *oplog.Tx, w *Write) error {
 	if err := r.putLeases(into, w); err != nil {
 		return err
 	}
-	w.story, w.err = r.state.Outcome(tx)
-	return nil
+	var refusal *pipeline.Error
+	if w.story, err = r.state.Outcome(tx); errors.As(err, &refusal) {
+		w.err, err = err, nil
+	}
+	return err // of the storage: the op is not to be committed
 }
 
 // ask calls fn, whose panic is its own error: others write, too.
