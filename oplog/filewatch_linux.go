@@ -72,6 +72,9 @@ func (w *fileWatch) look(there func() bool) bool {
 	return found
 }
 
+// forget makes the next look one at the path.
+func (w *fileWatch) forget() { w.looked = time.Time{} }
+
 func (w *fileWatch) stat() (st syscall.Stat_t, ok bool) {
 	ok = w.fd > 0 && syscall.Fstat(w.fd, &st) == nil
 	return st, ok

@@ -12,4 +12,5 @@ type fileWatch struct{}
 
 func (*fileWatch) open(string, fs.FileInfo, func() time.Time) {}
 func (*fileWatch) look(there func() bool) bool                { return there() }
+func (*fileWatch) forget()                                    {}
 func (*fileWatch) close()                                     {}

@@ -91,7 +91,7 @@ func (l *Lock) TryAcquire() (release func(), ok bool) {
 	}
 	if f, err := l.open(path); err == nil {
 		if ok, err := f.tryLock(); ok && err == nil {
-			if f.isAt(path) {
+			if f.isAtPath() {
 				return l.held(f), true
 			}
 			l.discard(f)
@@ -116,9 +116,13 @@ func (l *Lock) open(path string) (*lockFile, error) {
 }
 
 func (l *Lock) openLocked(path string) (f *lockFile, err error) {
-	if l.file == nil {
-		l.file, err = openLockFile(path, l.now)
+	if l.file != nil && l.file.path == path {
+		return l.file, nil
 	}
+	if l.file != nil { // of where the database's path led before
+		l.file.close()
+	}
+	l.file, err = openLockFile(path, l.now)
 	return l.file, err
 }
 
@@ -127,6 +131,10 @@ func (l *Lock) openLocked(path string) (f *lockFile, err error) {
 func (l *Lock) discard(f *lockFile) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.discardLocked(f)
+}
+
+func (l *Lock) discardLocked(f *lockFile) {
 	f.close()
 	if l.file == f {
 		l.file = nil
@@ -138,8 +146,15 @@ func (l *Lock) held(f *lockFile) (release func()) {
 	f.sign(os.Getpid())
 	return func() {
 		f.sign(0)
-		f.unlock()
+		l.unlock(f)
 		l.turn <- struct{}{}
+	}
+}
+
+// unlock lets the file's lock go; closing it does so, too.
+func (l *Lock) unlock(f *lockFile) {
+	if f.unlock() != nil {
+		l.discard(f)
 	}
 }
 
@@ -232,7 +247,7 @@ func (l *Lock) acquireFile(ctx context.Context, path string) (release func(), er
 		if res.err != nil {
 			return nil, res.err
 		}
-		if res.file.isAt(path) {
+		if res.file.path == path && res.file.isAtPath() {
 			return l.held(res.file), nil
 		}
 		l.discard(res.file) // it was replaced meanwhile: lock the new one
@@ -264,7 +279,9 @@ func (l *Lock) attempt(path string) *lockAttempt {
 		defer l.mu.Unlock()
 		l.waiting = nil
 		if !a.wanted {
-			f.unlock()
+			if f.unlock() != nil {
+				l.discardLocked(f)
+			}
 			return
 		}
 		a.done <- lockResult{f, err}

@@ -117,6 +117,37 @@ func TestAbandonedLockIsLetGo(t *testing.T) {
 	release()
 }
 
+// TestLockFollowsLink: after Forget the lock is that of the database to which the path
+// leads now, also when the one before was looked at just now.
+func TestLockFollowsLink(t *testing.T) {
+	dir := t.TempDir()
+	a, b, link := filepath.Join(dir, "a.db"), filepath.Join(dir, "b.db"), filepath.Join(dir, "p.db")
+	for _, path := range []string{a, b} {
+		check(t, os.WriteFile(path, nil, 0o600))
+	}
+	check(t, os.Symlink(a, link))
+	stands := time.Now().Add(time.Hour) // so that the files are old, and each look is the last one's
+	l := NewLock(link, func() time.Time { return stands })
+	defer l.Close()
+	for range 2 {
+		release, err := l.Acquire(t.Context())
+		check(t, err)
+		release()
+	}
+	check(t, os.Remove(link))
+	check(t, os.Symlink(b, link))
+	l.Forget()
+	release, err := l.Acquire(t.Context())
+	check(t, err)
+	defer release()
+	if _, held, err := NewLock(b, time.Now).Holder(); !held || err != nil {
+		t.Errorf("the lock of b.db is free (%v)", err)
+	}
+	if _, held, err := NewLock(a, time.Now).Holder(); held || err != nil {
+		t.Errorf("the lock of a.db is held (%v)", err)
+	}
+}
+
 func TestLockHonoursContext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	l := NewLock(path, time.Now)

@@ -14,6 +14,7 @@ import (
 // costs a write more than the lock itself, and gofrs/flock does so each time.
 // The flock(2) is of the open file description.
 type lockFile struct {
+	path  string
 	file  *os.File
 	info  fs.FileInfo
 	watch fileWatch
@@ -33,7 +34,7 @@ func openLockFile(path string, now func() time.Time) (*lockFile, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	l := &lockFile{file: f, info: info}
+	l := &lockFile{path: path, file: f, info: info}
 	l.watch.open(path, info, now)
 	return l, nil
 }
@@ -52,11 +53,7 @@ func (l *lockFile) tryLock() (ok bool, err error) {
 }
 
 // unlock lets the lock go.
-func (l *lockFile) unlock() {
-	if err := l.flock(syscall.LOCK_UN); err != nil {
-		l.close() // which does so too
-	}
-}
+func (l *lockFile) unlock() error { return l.flock(syscall.LOCK_UN) }
 
 func (l *lockFile) flock(how int) error {
 	raw, err := l.file.SyscallConn()
@@ -75,10 +72,10 @@ func (l *lockFile) flock(how int) error {
 	return err
 }
 
-// isAt reports whether the file is still the one at path.
-func (l *lockFile) isAt(path string) bool {
+// isAtPath reports whether the file is still the one at its path.
+func (l *lockFile) isAtPath() bool {
 	return l.watch.look(func() bool {
-		there, err := os.Stat(path)
+		there, err := os.Stat(l.path)
 		return err == nil && os.SameFile(l.info, there)
 	})
 }

@@ -27,15 +27,15 @@ func (l *lockFile) lock() error { return l.file.Lock() }
 func (l *lockFile) tryLock() (ok bool, err error) { return l.file.TryLock() }
 
 // unlock lets the lock go.
-func (l *lockFile) unlock() { _ = l.file.Unlock() }
+func (l *lockFile) unlock() error { return l.file.Unlock() }
 
-// isAt reports whether the locked file is still the one at path.
-func (l *lockFile) isAt(path string) bool {
+// isAtPath reports whether the locked file is still the one at its path.
+func (l *lockFile) isAtPath() bool {
 	held, err := l.file.Stat()
 	if err != nil {
 		return false
 	}
-	there, err := os.Stat(path)
+	there, err := os.Stat(l.path)
 	return err == nil && os.SameFile(held, there)
 }
 

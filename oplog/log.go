@@ -302,7 +302,8 @@ const (
 )
 
 // Presence looks at the path. What is written to a file that is not there any
-// more is lost to everybody else.
+// more is lost to everybody else. That a folder above was moved may be noticed only
+// lookAgain later, unless LookAgain was called before.
 func (l *Log) Presence() (p Presence) {
 	l.watch.look(func() bool {
 		there, err := os.Stat(l.cfg.Path)
@@ -316,6 +317,9 @@ func (l *Log) Presence() (p Presence) {
 	})
 	return p
 }
+
+// LookAgain makes the next Presence look at the path in any case.
+func (l *Log) LookAgain() { l.watch.forget() }
 
 // Write runs fn in one transaction, commits what it appended and makes it
 // durable. The caller holds the path's [Lock]. When it returns an error nothing

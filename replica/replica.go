@@ -315,6 +315,9 @@ func (r *Replica) openLog(ctx context.Context) error {
 
 // create is open, and makes what is missing. The caller holds the lock and mu.
 func (r *Replica) create(ctx context.Context) error {
+	if r.log != nil {
+		r.log.LookAgain() // a write must not go into a file that is not there any more
+	}
 	err := r.open(ctx)
 	if err == nil && !r.log.Ready() { // reading did without
 		r.drop()
