@@ -199,6 +199,27 @@ func TestRestoredBackup(t *testing.T) {
 	}
 }
 
+// TestRestoredTrust: of a file that went back and was decided upon anew a process takes the
+// decision that is in it, not the one that was, though there are as many.
+func TestRestoredTrust(t *testing.T) {
+	dir := t.TempDir()
+	path, backup := filepath.Join(dir, "p.db"), filepath.Join(dir, "p.backup")
+	a, b := newReplica(t, path), newReplica(t, path)
+	create(t, a, "1_s")
+	exec(t, path, fmt.Sprintf("VACUUM INTO '%s'", backup))
+	before, after := chain(t, filepath.Join(dir, "before.db"), 1), chain(t, filepath.Join(dir, "after.db"), 1)
+	if err := a.Trust(t.Context(), author(t, before), ""); err != nil {
+		t.Fatal(err)
+	}
+	text(t, a)
+	restoreInto(t, path, backup)
+	if err := b.Trust(t.Context(), author(t, after), ""); err != nil {
+		t.Fatal(err)
+	}
+	imports(t, a, replica.ImportReport{New: 1, Held: 1}, exported(t, before)...)
+	imports(t, a, replica.ImportReport{New: 1}, exported(t, after)...)
+}
+
 // restoreInto copies the backup into the database by SQLite's backup API, as
 // the sqlite3 shell's .restore does.
 func restoreInto(t *testing.T, path, backup string) {

@@ -71,7 +71,7 @@ func fill(t *testing.T, folder string, free int) {
 	if err := syscall.Statfs(folder, &fs); err != nil {
 		t.Fatal(err)
 	}
-	size := int64(fs.Bavail)*fs.Bsize - int64(free)<<10
+	size := int64(fs.Bavail)*int64(fs.Bsize) - int64(free)<<10
 	if size < 0 {
 		t.Fatalf("%d KiB cannot be left free", free)
 	}
