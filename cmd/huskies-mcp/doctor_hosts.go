@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,44 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/pelletier/go-toml/v2"
-	"github.com/tidwall/jsonc"
 )
 
 // programName is what the command is called in hosts' configurations.
 const programName = "huskies-mcp"
-
-// hostFile is a file in which a host may be told to start servers.
-type hostFile struct {
-	host    string
-	path    string
-	project string // the folder in which the host starts the server, unless told otherwise
-	shared  bool   // it may come with the project, from others
-}
-
-// hostEntry is how hosts describe a stdio server.
-type hostEntry struct {
-	Command  string            `json:"command" toml:"command"`
-	Args     []string          `json:"args" toml:"args"`
-	Env      map[string]string `json:"env" toml:"env"`
-	Cwd      string            `json:"cwd" toml:"cwd"`
-	Disabled bool              `json:"disabled" toml:"-"`
-	Enabled  *bool             `json:"-" toml:"enabled"`
-}
-
-// hostServers is what we read of a host's file: each host uses one of the keys.
-type hostServers struct {
-	MCPServers map[string]json.RawMessage `json:"mcpServers"` // Claude Code, Cursor
-	Servers    map[string]json.RawMessage `json:"servers"`    // VS Code
-	Projects   map[string]struct {        // Claude Code, by folder
-		MCPServers map[string]json.RawMessage `json:"mcpServers"`
-	} `json:"projects"`
-}
 
 // checkHosts looks at what hosts are told to start here.
 func (e *examination) checkHosts(ctx context.Context) {
@@ -60,13 +28,22 @@ func (e *examination) checkHosts(ctx context.Context) {
 		case err != nil:
 			e.note("hosts", "check its permissions", "the configuration of %s cannot be read: %v", file.host, err)
 			continue
-		case !strings.Contains(string(text), programName):
-			continue // also when it is not well formed: it is not about us
+		}
+		names := strings.Contains(string(text), programName)
+		if err := file.malformed(text); err != nil {
+			if names {
+				found++
+			}
+			e.malformed(file, names, err)
+			continue
+		}
+		if !names {
+			continue // also when its shape is unknown: it is not about us
 		}
 		entries, err := file.entries(text)
 		if err != nil {
 			found++
-			e.bad("hosts", "mend the file; the README has an example for "+file.host, "%s, of %s, names %s but cannot be parsed: %v", file.path, file.host, programName, err)
+			e.bad("hosts", "mend the file; the README has an example for "+file.host, "%s, of %s, names %s but has not the shape that is read: %v", file.path, file.host, programName, err)
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(entries)) {
@@ -138,43 +115,15 @@ func (e *examination) projectFolders() []string {
 	return slices.Compact(folders)
 }
 
-// entries reads the servers of a host's file, those apart that are no programs to
-// start.
-func (f hostFile) entries(text []byte) (map[string]hostEntry, error) {
-	if f.host == "Codex" {
-		var file struct {
-			MCPServers map[string]hostEntry `toml:"mcp_servers"`
-		}
-		err := toml.Unmarshal(text, &file)
-		return file.MCPServers, err
+// malformed reports a file in which its host cannot read anything. One of the
+// user's that does not name us is not for us to judge.
+func (e *examination) malformed(file hostFile, names bool, err error) {
+	report := e.bad
+	if !file.shared && !names {
+		report = e.note
 	}
-	if f.host == "VS Code" { // which allows comments and trailing commas
-		text = jsonc.ToJSON(text)
-	}
-	var file hostServers
-	if err := json.Unmarshal(text, &file); err != nil {
-		return nil, err
-	}
-	raw := make(map[string]json.RawMessage)
-	maps.Copy(raw, file.MCPServers)
-	maps.Copy(raw, file.Servers)
-	for folder, project := range file.Projects {
-		if sameFile(folder, f.project) {
-			maps.Copy(raw, project.MCPServers) // what is nearer counts
-		}
-	}
-	entries := make(map[string]hostEntry)
-	for name, text := range raw {
-		var entry hostEntry
-		if err := json.Unmarshal(text, &entry); err != nil {
-			if strings.Contains(string(text), programName) {
-				return nil, fmt.Errorf("server %q: %w", name, err)
-			}
-			continue // another server's, of a kind that we do not know
-		}
-		entries[name] = entry
-	}
-	return entries, nil
+	report("hosts", "mend the file: until then "+file.host+" cannot know from it what to start; the README has an example for "+file.host,
+		"%s, of %s, is %v", file.path, file.host, err)
 }
 
 // isUs reports whether a word of a command line is our program's name.
@@ -224,36 +173,6 @@ func (e *examination) checkHost(ctx context.Context, file hostFile, name string,
 	if e.checkVersion(ctx, file, label, words[us], program) && e.checkTarget(file, label, folder, words[us+1:], entry.Env) {
 		e.ok("hosts", "%s starts %s on this database", label, program)
 	}
-}
-
-var hostVariable = regexp.MustCompile(`\$\{([^}]*)\}`)
-
-// expand replaces the variables that hosts know in configurations:
-// ${workspaceFolder}, ${userHome}, ${env:NAME}, ${NAME} and ${NAME:-default}.
-func (f hostFile) expand(text string, env map[string]string) string {
-	return hostVariable.ReplaceAllStringFunc(text, func(variable string) string {
-		name := strings.TrimPrefix(variable[2:len(variable)-1], "env:")
-		switch name {
-		case "workspaceFolder":
-			return f.project
-		case "userHome":
-			home, _ := os.UserHomeDir()
-			return home
-		case "pathSeparator", "/":
-			return string(filepath.Separator)
-		}
-		name, value, hasDefault := strings.Cut(name, ":-")
-		if v, ok := env[name]; ok && v != variable {
-			return v
-		}
-		if v, ok := os.LookupEnv(name); ok || hasDefault {
-			if v != "" || !hasDefault {
-				return v
-			}
-			return value
-		}
-		return variable
-	})
 }
 
 // findProgram returns the program that a host starts from folder: one with a
