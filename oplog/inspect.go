@@ -8,6 +8,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/huskies/huskies-mcp/db"
 )
 
@@ -27,6 +30,9 @@ type Inspection struct {
 
 	// Err is why the file cannot be read, or is not for this build.
 	Err error
+	// Foreign says that the file was read and is not ours: it is no database, or
+	// another program's.
+	Foreign bool
 	// Schema is the version of the file's schema: 0 while nothing is in it.
 	// NewestSchema is this build's.
 	Schema, NewestSchema int
@@ -97,7 +103,7 @@ func (in *Inspection) read(ctx context.Context, path, machine string) {
 	l := newLog(Config{Path: path, Machine: machine, ReadOnly: true}, in.Path)
 	defer l.Close()
 	if err := l.connect(ctx, ""); err != nil {
-		in.Err = l.fail("open database", err)
+		in.Err, in.Foreign = l.fail("open database", err), isNoDatabase(err)
 		return
 	}
 	state, err := l.inspect(ctx)
@@ -105,6 +111,8 @@ func (in *Inspection) read(ctx context.Context, path, machine string) {
 		err = l.complete(state)
 	}
 	in.Schema, in.JournalMode, in.Err = state.version, state.journal, l.fail("open database", err)
+	// The journal mode is what is read last before the mark is looked at.
+	in.Foreign = isNoDatabase(err) || err != nil && state.journal != "" && state.application != applicationID
 	if err == nil && state.version > 0 {
 		in.Identities, in.Identity = l.inspectKeys(ctx, state)
 	}
@@ -112,6 +120,12 @@ func (in *Inspection) read(ctx context.Context, path, machine string) {
 		return // what is wrong with another program's file is not for us to say
 	}
 	in.CheckErr = l.fail("check database", in.check(ctx, l))
+}
+
+// isNoDatabase reports whether SQLite says that the file is none of its own.
+func isNoDatabase(err error) bool {
+	var se *sqlite.Error
+	return errors.As(err, &se) && se.Code()&0xff == sqlite3.SQLITE_NOTADB
 }
 
 // inspectKeys returns the replica's authors, also of a file of an older schema.

@@ -22,7 +22,7 @@ func TestInspect(t *testing.T) {
 	}
 	in := Inspect(t.Context(), link, "")
 	switch {
-	case in.Err != nil || in.CheckErr != nil || in.Identity != nil || len(in.Problems) > 0 || !in.Checked:
+	case in.Err != nil || in.Foreign || in.CheckErr != nil || in.Identity != nil || len(in.Problems) > 0 || !in.Checked:
 		t.Errorf("a sound log: got %+v", in)
 	case in.Schema != newestSchema || in.NewestSchema != newestSchema || in.JournalMode != walMode || len(in.Identities) != 1 || in.Identities[0].Author != author || !in.Identities[0].Present || in.Pages == 0:
 		t.Errorf("a sound log: got %+v", in)
@@ -40,7 +40,7 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	var e *Error
-	if in := Inspect(t.Context(), path, ""); !errors.As(in.Err, &e) || e.Next == "" || in.Schema != 0 {
+	if in := Inspect(t.Context(), path, ""); !errors.As(in.Err, &e) || e.Next == "" || in.Schema != 0 || !in.Foreign {
 		t.Errorf("no database: got %+v", in)
 	}
 }

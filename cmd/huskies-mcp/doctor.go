@@ -132,12 +132,16 @@ func (e *examination) run(cmd *cobra.Command, opts options) {
 	if e.where.Path != "" {
 		e.file = oplog.Inspect(cmd.Context(), e.where.Path, machine())
 		e.checkPaths()
-		e.checkModes()
-		e.checkPlace()
-		e.checkStorage()
-		e.checkLock(cmd.Context())
-		e.checkProcesses()
-		e.checkOps(cmd.Context())
+		if e.file.Foreign {
+			e.checkStorage() // no key of ours is in it: who opens it is for its owner to say
+		} else {
+			e.checkModes()
+			e.checkPlace()
+			e.checkStorage()
+			e.checkLock(cmd.Context())
+			e.checkProcesses()
+			e.checkOps(cmd.Context())
+		}
 	}
 	e.checkNeighbours()
 	e.checkHosts(cmd.Context())

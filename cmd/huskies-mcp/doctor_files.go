@@ -24,6 +24,9 @@ func (e *examination) checkPaths() {
 	default:
 		e.ok("database", "%s (%s)", e.where.Path, e.where.Why)
 	}
+	if f.Foreign {
+		return // what its owner calls it is not for us to say
+	}
 	if n := names(f.Database.Info); n > 1 && f.Database.Info.Mode().IsRegular() {
 		e.bad("database", "find the other names with 'find FOLDER -samefile "+quoted(f.Path)+"' and remove them: use symbolic links instead",
 			"the file has %d names (hard links); who comes by another name has another -wal file and another lock, and ruins it", n)
