@@ -114,10 +114,19 @@ func (e *examination) add(f finding) {
 func (e *examination) broken(subject string, err error) {
 	remedy := "mend what the error says"
 	var storage *oplog.Error
-	if errors.As(err, &storage) {
+	switch {
+	case damaged(err):
+		remedy = e.saveWhatIsLeft()
+	case errors.As(err, &storage):
 		remedy = storage.Next
 	}
 	e.bad(subject, remedy, "%v", err)
+}
+
+// saveWhatIsLeft is what to do about a file whose structure is damaged.
+func (e *examination) saveWhatIsLeft() string {
+	return "keep a copy of " + quoted(e.file.Path) + " and of its -wal file, check the disk, and restore a backup as the README says; " +
+		"if there is none, huskies-mcp backup --mend FILE and huskies-mcp export FILE may save what can still be read"
 }
 
 // damaged reports whether err says that the structure of the file is damaged.
@@ -241,7 +250,7 @@ func (e *examination) checkJournal() {
 
 func (e *examination) checkKey() {
 	if e.file.Identity != nil {
-		e.broken("identity", e.file.Identity)
+		e.checkLostKey()
 		return
 	}
 	present := false
@@ -259,6 +268,17 @@ func (e *examination) checkKey() {
 	}
 }
 
+// checkLostKey says why no key can be used. The ops do not need it.
+func (e *examination) checkLostKey() {
+	err := e.file.Identity
+	var storage *oplog.Error
+	if damaged(err) || !errors.As(err, &storage) {
+		e.broken("identity", err)
+		return
+	}
+	e.bad("identity", storage.Next+"; huskies-mcp backup FILE takes the ops along without a key, and a pipeline restored from it signs with a fresh one", "%v", err)
+}
+
 func (e *examination) checkPages() {
 	f := &e.file
 	size := fmt.Sprintf("%d pages, %s", f.Pages, bytesText(f.Pages*f.PageSize))
@@ -266,7 +286,7 @@ func (e *examination) checkPages() {
 	case f.CheckErr != nil && f.Err == nil:
 		e.broken("pages", f.CheckErr)
 	case len(f.Problems) > 0:
-		e.bad("pages", "keep a copy of "+quoted(f.Path)+" and of its -wal file, then restore a backup as the README says", "the database is damaged: %s", strings.Join(f.Problems, "; "))
+		e.bad("pages", e.saveWhatIsLeft(), "the database is damaged: %s", strings.Join(f.Problems, "; "))
 	case f.Checked:
 		e.ok("pages", "%s, none damaged; huskies-mcp verify also checks every op", size)
 	case f.Pages > 0:
