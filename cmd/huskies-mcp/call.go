@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -84,6 +85,7 @@ func callTool(cmd *cobra.Command, env *environment, tool string, arguments json.
 	if err != nil {
 		return err
 	}
+	env.noteNothing(cmd.ErrOrStderr(), tool)
 	request, err := json.Marshal(map[string]any{
 		"jsonrpc": mcp.JSONRPC_VERSION, "id": 1, "method": mcp.MethodToolsCall,
 		"params": map[string]any{"name": tool, "arguments": arguments},
@@ -92,6 +94,18 @@ func callTool(cmd *cobra.Command, env *environment, tool string, arguments json.
 		return err
 	}
 	return printAnswer(cmd.OutOrStdout(), srv.HandleMessage(cmd.Context(), request))
+}
+
+// noteNothing says so on w if the tool reads where there is no pipeline. That is
+// an empty one until the first write; or the path is mistyped.
+func (env *environment) noteNothing(w io.Writer, tool string) {
+	reading, err := tools.Config{ReadOnly: true}.Offered()
+	if err != nil || !slices.Contains(reading, tool) {
+		return
+	}
+	if _, err := os.Lstat(env.where.Path); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(w, "note: %s\n", printable(env.errNoPipeline().Error()))
+	}
 }
 
 // printAnswer writes the structured answer, indented for a terminal, or
