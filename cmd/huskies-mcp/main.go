@@ -53,6 +53,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	askForShell(cmd)
+	refuseUnknownHelp(cmd)
 	if err := cmd.ExecuteContext(ctx); err != nil {
 		text := err.Error()
 		var storage *oplog.Error
@@ -131,6 +132,27 @@ func askForShell(root *cobra.Command) {
 				shells = append(shells, shell.Name())
 			}
 			return fmt.Errorf("which shell? They are %s", strings.Join(shells, ", "))
+		}
+	}
+}
+
+// refuseUnknownHelp makes help about a command that does not exist an error; Cobra
+// prints the help of the command above it.
+func refuseUnknownHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "help" {
+			continue
+		}
+		cmd.Args = func(_ *cobra.Command, args []string) error {
+			above, rest, err := root.Find(args)
+			switch {
+			case err != nil || len(rest) == 0:
+				return err
+			case above == root:
+				return noSubcommand(root, rest)
+			}
+			return fmt.Errorf("there is no command %q: see huskies-mcp help %s", strings.Join(args, " "), above.Name())
 		}
 	}
 }
