@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,10 @@ reasons are on standard error and the exit code is 1; the others are taken in.`,
 	}
 }
 
+// databaseMagic is what each SQLite database begins with
+// (sqlite.org/fileformat2.html, 1.3.1).
+const databaseMagic = "SQLite format 3\x00"
+
 func importBundle(cmd *cobra.Command, env *environment, path string) error {
 	in, size := cmd.InOrStdin(), int64(-1)
 	if path != "-" {
@@ -69,8 +74,16 @@ func importBundle(cmd *cobra.Command, env *environment, path string) error {
 		os.Exit(1)
 	})
 	defer stop()
+	bundle := bufio.NewReader(interruptible{cmd.Context(), in})
+	if head, _ := bundle.Peek(len(databaseMagic)); string(head) == databaseMagic { // the next read meets an error again
+		name, file := path, quoted(path)
+		if path == "-" {
+			name, file = "standard input", "FILE"
+		}
+		return fmt.Errorf("%s is a database, not a bundle: write one from it with huskies-mcp --db %s export all.bundle, then import that", name, file)
+	}
 	progress, done := progressBar(cmd.ErrOrStderr(), size, "import", progressbar.OptionShowBytes(true))
-	report, err := env.replica.Import(cmd.Context(), oplog.NewBundleReader(interruptible{cmd.Context(), in}), progress)
+	report, err := env.replica.Import(cmd.Context(), oplog.NewBundleReader(bundle), progress)
 	done()
 	if err != nil && cmd.Context().Err() != nil {
 		err = errors.New("interrupted")
