@@ -76,7 +76,7 @@ func trustAdd(cmd *cobra.Command, env *environment, key, name string) error {
 	}
 	for _, t := range trusted {
 		if t.Author == author && (name == "" || name == t.Name) {
-			fmt.Fprintln(cmd.OutOrStdout(), "is on the list already")
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is on the list already\n", listed(t))
 			return nil
 		}
 	}
@@ -84,7 +84,54 @@ func trustAdd(cmd *cobra.Command, env *environment, key, name string) error {
 		return err
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), "ops of listed authors and this replica's own are applied, those of others are not")
+	if len(trusted) == 0 {
+		noteHeld(cmd, env, author)
+	}
 	return nil
+}
+
+// listed is what an author on the list is called in full.
+func listed(t oplog.TrustedAuthor) string {
+	if t.Name == "" {
+		return t.Author.String()
+	}
+	return fmt.Sprintf("%s (%s)", t.Author, word(t.Name))
+}
+
+// noteHeld says what the first author on the list holds back: all that others
+// wrote, so a key that is mistyped seems to empty the pipeline. The decision is
+// durable whatever comes of this.
+func noteHeld(cmd *cobra.Command, env *environment, first crdt.Author) {
+	in, err := env.replica.Inspect(cmd.Context())
+	if err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: what is held now was not counted: %s\n", printable(err.Error()))
+		return
+	}
+	ops, authors, strange := 0, 0, first != in.Author
+	for _, a := range in.Authors {
+		if a.Held > 0 {
+			ops += a.Held
+			authors++
+		}
+		if a.Author == first {
+			strange = false
+		}
+	}
+	if ops == 0 {
+		return
+	}
+	verb := "are held now and change"
+	if ops == 1 {
+		verb = "is held now and changes"
+	}
+	undo := fmt.Sprintf("huskies-mcp trust remove %s --open", first)
+	if strange {
+		undo = fmt.Sprintf("None here is of %s: if it is mistyped, undo it with %s", first, undo)
+	} else {
+		undo = "To undo it: " + undo
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "note: %s of %s on the list %s no story. %s\n", count(ops, "op", "ops"),
+		count(authors, "author who is not", "authors who are not"), verb, undo)
 }
 
 func trustRemove(cmd *cobra.Command, env *environment, key string, open bool) error {
