@@ -44,17 +44,30 @@ func callArgs(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
 		return fmt.Errorf("which tool? They are %s", strings.Join(tools.Names(), ", "))
+	case !slices.Contains(tools.Names(), args[0]):
+		return fmt.Errorf("there is no tool %q: the tools are %s", args[0], strings.Join(tools.Names(), ", "))
 	case len(args) > 2:
-		return fmt.Errorf("the arguments must be one JSON object in single quotes, e.g. huskies-mcp call %s '{\"story_id\":\"10_story_login\"}'", args[0])
+		return fmt.Errorf("the arguments must be one JSON object in single quotes, e.g. huskies-mcp call %s '%s'", args[0], exampleArguments[args[0]])
 	}
 	return nil
 }
 
+// exampleArguments are arguments that each tool takes, for errors.
+var exampleArguments = map[string]string{
+	"write_item":      `{"story_id":"10_story_login","stage":"1_backlog"}`,
+	"read_item":       `{"story_id":"10_story_login"}`,
+	"list_items":      `{"ready":true}`,
+	"claim_item":      `{"agent":"coder-1"}`,
+	"advance_item":    `{"story_id":"10_story_login","agent":"coder-1"}`,
+	"release_item":    `{"story_id":"10_story_login","agent":"coder-1"}`,
+	"set_blocked":     `{"story_id":"10_story_login","blocked":true,"reason":"needs a decision"}`,
+	"bump_retry":      `{"story_id":"10_story_login"}`,
+	"delete_item":     `{"story_id":"10_story_login"}`,
+	"wait_for_change": `{"since":"0","timeout_seconds":1}`,
+}
+
 func call(cmd *cobra.Command, opts options, args []string) error {
 	tool, arguments := args[0], []byte("{}")
-	if !slices.Contains(tools.Names(), tool) {
-		return fmt.Errorf("there is no tool %q: the tools are %s", tool, strings.Join(tools.Names(), ", "))
-	}
 	if len(args) == 2 {
 		arguments = []byte(args[1])
 	}
@@ -65,7 +78,7 @@ func call(cmd *cobra.Command, opts options, args []string) error {
 		}
 	}
 	if err := json.Unmarshal(arguments, new(any)); err != nil {
-		return fmt.Errorf("the arguments are not JSON: %w in %.80q (a JSON object in single quotes is wanted, e.g. '{\"story_id\":\"10_story_login\"}')", err, arguments)
+		return fmt.Errorf("the arguments are not JSON: %w in %.80q (a JSON object in single quotes is wanted, e.g. '%s')", err, arguments, exampleArguments[tool])
 	}
 	return withReplica(cmd, opts, func(env *environment) error {
 		return callTool(cmd, env, tool, arguments)
