@@ -29,13 +29,21 @@ func (e *examination) checkNeighbours() {
 				"%s is there too and is used wherever neither --db nor HUSKIES_DB says otherwise (%s)", found.Path, found.Why)
 		}
 	}
+	others := 0
 	for _, folder := range e.nearbyFolders() {
 		path := filepath.Join(folder, databaseFile)
-		if exists(path) && !isSaid(path) {
-			said = append(said, path)
+		if !exists(path) || isSaid(path) {
+			continue
+		}
+		said = append(said, path)
+		if others++; others <= maxNamed {
 			e.note("paths", "if its stories belong here: huskies-mcp --db "+quoted(path)+" export old.bundle, huskies-mcp import old.bundle, then move it away; or leave it, if it is another project's",
 				"%s is another pipeline, which is not in use here", path)
 		}
+	}
+	if more := others - maxNamed; more > 0 {
+		e.note("paths", "nothing, if they are other projects'; run doctor in the folder of the one that is meant",
+			"%s, the last of them %s", count(more, "more pipeline nearby is not in use here", "more pipelines nearby are not in use here"), said[len(said)-1])
 	}
 }
 
