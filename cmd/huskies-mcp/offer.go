@@ -33,11 +33,18 @@ func newOffer(cmd *cobra.Command, opts options) (o offer, err error) {
 			return o, fmt.Errorf("HUSKIES_READ_ONLY must be 1 or 0; got %q", value)
 		}
 	}
-	_, names := setting("--tools", opts.tools, "HUSKIES_TOOLS", os.Getenv("HUSKIES_TOOLS"))
-	for name := range strings.SplitSeq(names, ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			o.tools = append(o.tools, name)
+	from, names := "--tools", opts.tools
+	if !cmd.Flags().Changed("tools") {
+		from, names = "HUSKIES_TOOLS", os.Getenv("HUSKIES_TOOLS")
+		if names == "" {
+			return o, nil
 		}
+	}
+	for name := range strings.SplitSeq(names, ",") {
+		if name = strings.TrimSpace(name); name == "" { // none at all would mean every tool
+			return o, fmt.Errorf("%s has an empty name in %q: give the names of tools with commas between, or leave it out to offer all", from, names)
+		}
+		o.tools = append(o.tools, name)
 	}
 	return o, nil
 }
