@@ -106,14 +106,28 @@ func (s *State) claim(c *crdt.Story) (*Claim, error) {
 			return claim, nil
 		}
 	}
-	if ends.IsZero() {
-		ends = claim.Since.Add(foreignLease)
-		if claim.Since.IsZero() {
-			ends = time.UnixMilli(c.UpdatedAt()).Add(foreignLease)
-		}
+	since := claim.Since
+	if since.IsZero() {
+		since = time.UnixMilli(c.UpdatedAt())
 	}
-	claim.Lease = Lease{Ends: ends}
+	claim.Lease = Lease{Ends: s.foreignEnd(since, ends)}
 	return claim, nil
+}
+
+// foreignEnd returns when a claim of another replica ends, which says that it was made
+// at since and, if that is not zero, ends at ends. By a clock that is a day ahead it
+// has ended: otherwise nobody here could have the story before that day comes.
+func (s *State) foreignEnd(since, ends time.Time) time.Time {
+	if now := s.now(); !now.IsZero() && since.After(now.Add(foreignLease)) {
+		return time.Time{}
+	}
+	if ends.IsZero() {
+		return since.Add(foreignLease)
+	}
+	if latest := since.Add(MaxLease); ends.After(latest) {
+		return latest
+	}
+	return ends
 }
 
 // now is the time by which leases end; the zero time while none are known, at

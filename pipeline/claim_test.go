@@ -347,7 +347,8 @@ func TestClaimsOfOtherReplicas(t *testing.T) {
 	for text, lasts := range map[string]time.Duration{
 		"2023-11-14T22:13:20Z/..":                   24 * time.Hour,
 		"2023-11-14T22:13:20Z/2023-11-14T23:13:20Z": time.Hour,
-		"whatever a later build writes":             24 * time.Hour, // since the op was written
+		"2023-11-14T22:13:20Z/9999-12-31T23:59:59Z": 7 * 24 * time.Hour, // no lease is longer
+		"whatever a later build writes":             24 * time.Hour,     // since the op was written
 	} {
 		c.now = time.Unix(1_700_000_000, 0).UTC()
 		id := fmt.Sprintf("%d_s", len(c.ops)+1)
@@ -359,6 +360,22 @@ func TestClaimsOfOtherReplicas(t *testing.T) {
 		c.now = c.now.Add(20 * time.Second)
 		if won, err := c.claim(id, "a", 0); err != nil || won.TakenFrom != "far" {
 			t.Errorf("%q: after its time: %+v, %v", text, won, err)
+		}
+	}
+}
+
+// TestClaimsFromTheFuture: who lives a day ahead keeps nobody from a story.
+func TestClaimsFromTheFuture(t *testing.T) {
+	c := newClaimer(t)
+	for text, want := range map[string]pipeline.Code{
+		"2023-11-15T21:00:00Z/..":                   pipeline.CodeHeld,
+		"2023-11-15T23:00:00Z/..":                   "",
+		"9999-12-01T00:00:00Z/9999-12-01T01:00:00Z": "",
+	} {
+		id := fmt.Sprintf("%d_s", len(c.ops)+1)
+		c.apply(id, crdt.Set("stage", crdt.String("2_current")), crdt.Set("agent", crdt.String("far")), crdt.Set("claim", crdt.String(text)))
+		if _, err := c.claim(id, "a", 0); code(err) != want {
+			t.Errorf("%q: got %v, want code %q", text, err, want)
 		}
 	}
 }

@@ -244,9 +244,9 @@ func (r *Replica) tryRead(ctx context.Context, told *int, fn func() error) error
 // written, unless the error is an [oplog.Error] that is uncertain; then the op is
 // lost, or comes with the next call.
 //
-// When ctx ends before the change is taken up, Update returns its error. fn is
-// called on another goroutine and may be called more than once; what counts is
-// what its last call did.
+// When ctx ends before the change is taken up, Update returns its error. fn may be
+// called on another goroutine and more than once; what counts is what its last call
+// did.
 func (r *Replica) Update(ctx context.Context, agent string, fn func(*pipeline.Tx) error) (pipeline.Story, error) {
 	return r.Submit(agent, fn).Wait(ctx)
 }
