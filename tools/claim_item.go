@@ -21,7 +21,7 @@ type claimItemIn struct {
 type claimItemOut struct {
 	Claimed          bool   `json:"claimed"`
 	Item             *item  `json:"item,omitempty"`
-	Claim            string `json:"claim,omitempty" jsonschema_description:"for advance_item, release_item, write_item"`
+	Claim            string `json:"claim,omitempty" jsonschema_description:"give it with every change of the story"`
 	ExpiresInSeconds *int64 `json:"expires_in_seconds,omitempty"`
 	Renewed          bool   `json:"renewed,omitempty"`
 	TakenOverFrom    string `json:"taken_over_from,omitempty" jsonschema_description:"its lease had ended: look at what it left"`

@@ -18,10 +18,10 @@ type advice struct {
 var advices = []advice{
 	{"", "A shared pipeline of stories for the agents of one project. A story moves through 1_backlog, 2_current, 3_qa, 4_merge, 5_done, 6_archived.\n"},
 	{"claim_item read_item write_item advance_item", "Work a story:\n" +
-		"1. claim_item with agent set to your name takes the next ready story; nobody else gets it, and it moves to 2_current. Keep the claim that it answers.\n" +
+		"1. claim_item with agent set to your name takes the next ready story; nobody else gets it, and it moves to 2_current. Give the claim that it answers with all that you write to the story.\n" +
 		"2. read_item shows its description and the notes of those before you.\n" +
 		"3. Work. What others should know goes into note (of write_item, or of the next step).\n" +
-		"4. advance_item with agent and claim moves it to the next stage and ends your claim.\n"},
+		"4. advance_item with claim moves it to the next stage and ends your claim.\n"},
 	{"release_item bump_retry set_blocked", "Not finished: release_item with a note gives it back. An attempt failed: bump_retry, then try again or release_item. You cannot go on: set_blocked with a reason, then release_item.\n"},
 	{"claim_item advance_item", "Review, merge: claim_item with stage 3_qa or 4_merge, then advance_item; to reject, advance_item to 2_current with a note.\n"},
 	{"claim_item list_items", "Your claim lasts while your session lives. After a restart: list_items with agent set to your name, then claim_item with that story_id. When a call says that your claim has ended, stop: the story is not yours any more.\n"},

@@ -65,14 +65,17 @@ func (subs *subscriptions) add(ctx context.Context, uri string, count func(*watc
 		return false
 	}
 	key := subscription{session.SessionID(), uri}
-	first := subs.s.look(ctx, uri)
+	var first state
+	if subs.hasRoom(key) { // to look costs more than to ask
+		first = subs.s.look(ctx, uri)
+	}
 	subs.mu.Lock()
 	defer subs.mu.Unlock()
-	w := subs.open[key]
-	if w == nil && len(subs.open) >= maxSubscriptions {
+	if !subs.hasRoomLocked(key) {
 		subs.s.logger.Warn("too many subscriptions; this one brings nothing", "uri", uri)
 		return false
 	}
+	w := subs.open[key]
 	if w == nil {
 		watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 		w = &watch{stop: stop}
@@ -81,6 +84,16 @@ func (subs *subscriptions) add(ctx context.Context, uri string, count func(*watc
 	}
 	count(w)
 	return true
+}
+
+func (subs *subscriptions) hasRoom(key subscription) bool {
+	subs.mu.Lock()
+	defer subs.mu.Unlock()
+	return subs.hasRoomLocked(key)
+}
+
+func (subs *subscriptions) hasRoomLocked(key subscription) bool {
+	return subs.open[key] != nil || len(subs.open) < maxSubscriptions
 }
 
 func (subs *subscriptions) remove(ctx context.Context, uri string, count func(*watch)) {
