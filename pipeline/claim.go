@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,12 +89,11 @@ func parseInterval(s string) (since, ends time.Time) {
 
 // claim returns the claim on a story, or nil if there is none.
 func (s *State) claim(c *crdt.Story) (*Claim, error) {
-	token := c.Writer(fieldClaim)
-	agent := c.Str(fieldAgent)
-	if agent == "" || token.IsZero() || token != c.Writer(fieldAgent) {
+	if !hasClaim(c) {
 		return nil, nil
 	}
-	claim := &Claim{Token: token, Agent: agent}
+	token := c.Writer(fieldClaim)
+	claim := &Claim{Token: token, Agent: c.Str(fieldAgent)}
 	var ends time.Time
 	claim.Since, ends = parseInterval(c.Str(fieldClaim))
 	if s.leases != nil {
@@ -113,6 +113,54 @@ func (s *State) claim(c *crdt.Story) (*Claim, error) {
 	claim.Lease = Lease{Ends: s.foreignEnd(since, ends)}
 	return claim, nil
 }
+
+// hasClaim reports whether the op that wrote the story's agent last is a claim.
+func hasClaim(c *crdt.Story) bool {
+	token := c.Writer(fieldClaim)
+	return c.Str(fieldAgent) != "" && !token.IsZero() && token == c.Writer(fieldAgent)
+}
+
+// indexClaim enters what an applied op made of its story's claim.
+func (s *State) indexClaim(op *crdt.Op) {
+	for i := range op.Edits {
+		c := s.doc.Story(op.Story)
+		if name := op.Edits[i].Field; name != NameAgent && name != NameClaim || c == nil {
+			continue
+		}
+		if hasClaim(c) {
+			s.claimed[c.ID()] = struct{}{}
+		} else {
+			delete(s.claimed, c.ID())
+		}
+		return
+	}
+}
+
+// heldBeside returns the stories that the agent holds beside one, in the order of IDs.
+// Where so many have a claim that to look costs more than it helps, there are none.
+func (s *State) heldBeside(id, agent string) (ids []string, err error) {
+	if len(s.claimed) > maxClaimsLooked {
+		return nil, nil
+	}
+	for other := range s.claimed {
+		c := s.visible(other)
+		if c == nil || other == id || c.Str(fieldAgent) != agent {
+			continue
+		}
+		claim, err := s.claim(c)
+		if err != nil {
+			return nil, err
+		}
+		if claim.Live(s.now()) {
+			ids = append(ids, other)
+		}
+	}
+	slices.SortFunc(ids, crdt.CompareStoryIDs)
+	return ids, nil
+}
+
+// maxClaimsLooked bounds the stories that a claim looks at for others that its agent has.
+const maxClaimsLooked = 1 << 10
 
 // foreignEnd returns when a claim of another replica ends, which says that it was made
 // at since and, if that is not zero, ends at ends. By a clock that is a day ahead it
@@ -171,6 +219,8 @@ type Claimed struct {
 	Renewed bool
 	// TakenFrom is the agent whose lease had ended; may be empty.
 	TakenFrom string
+	// Beside are other stories that the agent holds, of a new claim.
+	Beside []string
 	// OtherSession: another session made the claim that was renewed, and its lease
 	// had not ended: either the agent has come back, or two agents use one name.
 	OtherSession bool
@@ -218,18 +268,21 @@ func (tx *Tx) Claim(id string, o ClaimOptions) (Claimed, error) {
 	if err := tx.state.unclaimable(cur, o.Agent); err != nil {
 		return Claimed{}, err
 	}
-	return tx.take(cur, o), nil
+	return tx.take(cur, o)
 }
 
 // take records a claim that may be made.
-func (tx *Tx) take(cur Story, o ClaimOptions) Claimed {
-	won := Claimed{StoryID: cur.ID}
+func (tx *Tx) take(cur Story, o ClaimOptions) (won Claimed, err error) {
+	won.StoryID = cur.ID
 	lease := o.lease(tx.state.now())
 	if cur.Claim != nil && cur.Agent == o.Agent {
 		won.Renewed = true
 		won.OtherSession = cur.Claim.Lease.Session != "" && cur.Claim.Lease.Session != o.Session && cur.Claim.Live(tx.state.now())
 		tx.leases = append(tx.leases, LeaseChange{Claim: cur.Claim.Token, Lease: lease})
 	} else {
+		if won.Beside, err = tx.state.heldBeside(cur.ID, o.Agent); err != nil {
+			return won, err
+		}
 		tx.endClaim(cur)
 		if cur.Claim != nil {
 			won.TakenFrom = cur.Agent
@@ -242,7 +295,7 @@ func (tx *Tx) take(cur Story, o ClaimOptions) Claimed {
 	if cur.Stage == Backlog && !cur.Blocked && len(cur.WaitingOn) == 0 { // one that is renewed may have to wait
 		tx.set(nil, NameStage, crdt.String(string(Current)))
 	}
-	return won
+	return won, nil
 }
 
 // endClaim forgets the lease of the story's claim, which ends with this change.

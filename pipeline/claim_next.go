@@ -27,7 +27,7 @@ func (tx *Tx) ClaimNext(stage *Stage, o ClaimOptions) (Claimed, error) {
 	if err != nil {
 		return Claimed{}, err
 	}
-	return tx.take(cur, o), nil
+	return tx.take(cur, o)
 }
 
 // firstClaimable finds the story that ClaimNext takes.

@@ -101,8 +101,8 @@ func (c *claimer) refused(err error, code0 pipeline.Code, words ...string) {
 func TestClaimTakesAndKeeps(t *testing.T) {
 	c := newClaimer(t)
 	c.write("1_s", stage(pipeline.Backlog))
-	if won := c.mustClaim("1_s", "a", 0); won != (pipeline.Claimed{StoryID: "1_s"}) {
-		t.Errorf("got %+v", won)
+	if diff := cmp.Diff(pipeline.Claimed{StoryID: "1_s"}, c.mustClaim("1_s", "a", 0)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 	got := c.story("1_s")
 	want := &pipeline.Claim{
@@ -165,6 +165,31 @@ func TestC28_ClaimKeepsTheStage(t *testing.T) {
 		if got := c.story(id); got.Stage != st || got.Agent != "a" {
 			t.Errorf("claimed in %s: it is in %s with agent %q", st, got.Stage, got.Agent)
 		}
+	}
+}
+
+// TestClaimBesideOthers: a new claim tells which stories its agent has besides: those that
+// are claimed now, by whatever op, and neither given back, deleted nor expired.
+func TestClaimBesideOthers(t *testing.T) {
+	c := newClaimer(t)
+	for _, id := range []string{"1_s", "2_s", "3_s", "4_s", "5_s", "6_s", "7_s", "10_s"} {
+		c.write(id, stage(pipeline.Backlog))
+	}
+	for _, id := range []string{"10_s", "3_s", "2_s", "1_s", "4_s"} {
+		c.mustClaim(id, "a", 3600)
+	}
+	c.mustClaim("5_s", "b", 3600)
+	c.mustClaim("6_s", "a", 1)
+	c.now = c.now.Add(time.Minute)
+	_ = c.change(func(tx *pipeline.Tx) error { _, err := tx.Release("1_s", "a", false); return err })
+	_ = c.change(func(tx *pipeline.Tx) error { _, err := tx.Delete("2_s"); return err })
+	c.apply("4_s", crdt.Set("agent", crdt.String("a"))) // given it by somebody, no claim
+	want := pipeline.Claimed{StoryID: "7_s", Beside: []string{"3_s", "10_s"}}
+	if diff := cmp.Diff(want, c.mustClaim("7_s", "a", 3600)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if won := c.mustClaim("7_s", "a", 3600); !won.Renewed || won.Beside != nil {
+		t.Errorf("renewed: %+v", won)
 	}
 }
 

@@ -44,6 +44,7 @@ func (s *State) indexNumber(id string) {
 // changed says that an op may have changed its story.
 func (s *State) changed(op *crdt.Op) {
 	s.indexDependencies(op)
+	s.indexClaim(op)
 	if len(s.shared) == 0 {
 		return
 	}

@@ -19,6 +19,8 @@ type State struct {
 	shared map[uint32]*sharedNumber
 	// dependents holds, for each number, the IDs of the stories that depend on it.
 	dependents map[uint32]map[string]struct{}
+	// claimed holds the IDs of the stories that have a claim, deleted ones too.
+	claimed map[string]struct{}
 	// greatest is the greatest number ever used.
 	greatest uint32
 	lost     int    // see Lose
@@ -34,6 +36,7 @@ func NewState(trusted ...crdt.Author) *State {
 		numbers:    make(map[uint32][]string),
 		shared:     make(map[uint32]*sharedNumber),
 		dependents: make(map[uint32]map[string]struct{}),
+		claimed:    make(map[string]struct{}),
 	}
 }
 

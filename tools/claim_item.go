@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/huskies/huskies-mcp/pipeline"
@@ -82,7 +83,10 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 		Claimed: true, Item: &it, Claim: story.Claim.Token.Short(), ExpiresInSeconds: &left,
 		Renewed: won.Renewed, TakenOverFrom: won.TakenFrom,
 	}
-	if won.OtherSession {
+	switch {
+	case len(won.Beside) > 0:
+		out.Warning = fmt.Sprintf("you hold %s too: release_item gives back what you do not work on", strings.Join(won.Beside[:min(len(won.Beside), maxNamed)], ", "))
+	case won.OtherSession:
 		out.Warning = fmt.Sprintf("another session claimed it as %q and may still work on it: if that was not you before a restart, take a name of your own and another story", options.Agent)
 	}
 	return out, nil
