@@ -323,7 +323,7 @@ func (d *Doc) HeldLen() int { return d.held.total.count }
 
 // AssumedLen returns the number of ops that are taken for applied although
 // their payloads are missing.
-func (d *Doc) AssumedLen() int { return len(d.ops.idsOf(opAssumed)) }
+func (d *Doc) AssumedLen() int { return d.ops.counts[opAssumed] }
 
 // PendingLen returns the number of ops that wait for parents.
 func (d *Doc) PendingLen() int { return len(d.pending.ops) }

@@ -18,6 +18,7 @@ type table struct {
 	authors []Author
 	refs    map[Author]int32 // into authors
 	heads   []opRef
+	counts  [opAssumed + 1]int // of ops, by kind
 }
 
 type opInfo struct {
@@ -60,6 +61,7 @@ func (t *table) add(id OpID, seq uint64, author Author, kind opKind) opRef {
 	ref := opRef(len(t.infos))
 	t.infos = append(t.infos, opInfo{id: id, seq: seq, author: t.authorRef(author), kind: kind})
 	t.byID.add(&id, ref)
+	t.counts[kind]++
 	t.settleHead(ref)
 	return ref
 }

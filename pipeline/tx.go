@@ -115,8 +115,10 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	if err != nil {
 		return false, nil, err
 	}
-	if missing := tx.state.Missing(); created && missing != "" {
-		tx.warnings = append(tx.warnings, missing)
+	if created {
+		if missing := tx.state.Missing(); missing != "" {
+			tx.warnings = append(tx.warnings, missing)
+		}
 	}
 	if c.Stage != nil && (created || cur.Stage != *c.Stage) {
 		tx.set(&changed, NameStage, crdt.String(string(*c.Stage)))
