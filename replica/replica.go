@@ -55,10 +55,12 @@ type Replica struct {
 	writing *oplog.Lock
 	// committing: the writer has the lock, or waits for the disk.
 	committing atomic.Bool
-	life       context.Context // of the writer and the keeper of leases
-	end        context.CancelFunc
-	keeper     sync.Once      // starts it, when there is a lease to keep
-	keeping    sync.WaitGroup // for its end
+	// crowd is how many changes were committed together last; the writer's.
+	crowd   int
+	life    context.Context // of the writer and the keeper of leases
+	end     context.CancelFunc
+	keeper  sync.Once      // starts it, when there is a lease to keep
+	keeping sync.WaitGroup // for its end
 
 	mu     sync.Mutex // guards all below
 	log    *oplog.Log // nil until opened

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 
@@ -45,6 +46,9 @@ func (r *Replica) writeHere() {
 	if !r.prepare() {
 		return
 	}
+	if r.crowd > 1 {
+		runtime.Gosched() // those who were answered together are about to submit their next ones
+	}
 	if release, ok := r.writing.TryAcquire(); ok {
 		r.writeGroup(release)
 	}
@@ -66,6 +70,7 @@ func (r *Replica) writeGroup(release func()) {
 		r.recoverGroup(group, err)
 		return
 	}
+	r.crowd = len(group)
 	for _, w := range group {
 		w.finish(w.story, w.err)
 	}
