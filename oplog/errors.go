@@ -35,8 +35,16 @@ func (e *Error) Unsynced() bool { return e.Op == opSync }
 
 // Damaged reports whether the file's structure is.
 func (e *Error) Damaged() bool {
+	return damaged(e.Err)
+}
+
+// damaged reports whether err says that the file's structure is damaged. Tables are
+// strict, so a column that database/sql cannot scan, for which it has no error of its
+// own, is one that SQLite did not write like that.
+func damaged(err error) bool {
 	var se *sqlite.Error
-	return errors.As(e.Err, &se) && se.Code()&0xff == sqlite3.SQLITE_CORRUPT
+	return errors.As(err, &se) && se.Code()&0xff == sqlite3.SQLITE_CORRUPT ||
+		errors.Is(err, errDisorder) || strings.Contains(err.Error(), "sql: Scan error")
 }
 
 // Undone returns e for a change that was found not to be on disk.
@@ -76,6 +84,9 @@ const remedyDamaged = "the database is damaged: keep a copy of it with its -wal 
 // remedy says what to do about err, by SQLite's result code
 // (https://sqlite.org/rescode.html) or the system's error.
 func remedy(path string, err error) string {
+	if damaged(err) {
+		return remedyDamaged
+	}
 	var se *sqlite.Error
 	if errors.As(err, &se) {
 		switch se.Code() & 0xff {
@@ -85,8 +96,6 @@ func remedy(path string, err error) string {
 			return "it cannot be written: check the permissions of the file, of its folder, and of the -wal and -shm files beside it, then repeat the call"
 		case sqlite3.SQLITE_CANTOPEN:
 			return "the file cannot be opened: check that it may be read and written, and that the folder exists and may be written"
-		case sqlite3.SQLITE_CORRUPT:
-			return remedyDamaged
 		case sqlite3.SQLITE_NOTADB:
 			return "the file is not an SQLite database: give another --db, or move the file away; if it was the pipeline, restore a backup as the README says"
 		case sqlite3.SQLITE_ERROR:

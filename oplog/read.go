@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
@@ -68,13 +69,34 @@ type page []Row
 // the query's generated method written by hand, since replay reads all rows.
 func (l *Log) readPage(ctx context.Context, after int64, p *page) error {
 	*p = (*p)[:0]
+	var disorder error
 	err := l.direct.each(ctx, db.OpsAfter, func(row []driver.Value) {
 		r := Row{Payload: bytesOf(row[2])}
 		r.Arrival, _ = row[0].(int64)
 		copy(r.ID[:], bytesOf(row[1]))
+		if disorder == nil {
+			disorder = inOrder(after, r.Arrival)
+		}
+		after = r.Arrival
 		*p = append(*p, r)
 	}, after, int64(pageSize))
+	if err == nil {
+		err = disorder
+	}
 	return l.fail("read ops", err)
+}
+
+// errDisorder: rows do not stand as SQLite keeps them in a table that is sound. A page
+// of which a part is lost looks like that to SQLite, which then finds or passes over
+// rows as it happens.
+var errDisorder = errors.New("the table of ops is damaged")
+
+// inOrder returns an error if the row does not come after the one before.
+func inOrder(before, arrival int64) error {
+	if arrival > before {
+		return nil
+	}
+	return fmt.Errorf("row %d stands behind row %d: %w", arrival, before, errDisorder)
 }
 
 // bytesOf returns what stands in a column of bytes, where a damaged file may hold
@@ -99,6 +121,9 @@ func (l *Log) ReadSigned(ctx context.Context, after int64, fn func(SignedRow) er
 			return l.fail("read ops", err)
 		}
 		for i := range page {
+			if err := inOrder(after, page[i].Arrival); err != nil {
+				return l.fail("read ops", err)
+			}
 			after = page[i].Arrival
 			if err := fn(signedRow(&page[i])); err != nil {
 				return err
@@ -114,7 +139,7 @@ func (l *Log) ReadSigned(ctx context.Context, after int64, fn func(SignedRow) er
 func (l *Log) SignedAt(ctx context.Context, arrival int64) (SignedRow, error) {
 	row, err := l.queries.SignedOpAt(context.WithoutCancel(ctx), arrival)
 	if err != nil {
-		return SignedRow{}, l.fail("read op", err)
+		return SignedRow{}, l.failRow(arrival, err)
 	}
 	from := db.SignedOpsAfterRow(row)
 	return signedRow(&from), nil
@@ -166,9 +191,20 @@ func (l *Log) Last(ctx context.Context) (arrival int64, err error) {
 func (l *Log) Receipt(ctx context.Context, arrival int64) (Receipt, error) {
 	row, err := l.queries.OpReceipt(context.WithoutCancel(ctx), arrival)
 	if err != nil {
-		return Receipt{}, l.fail("read op", err)
+		return Receipt{}, l.failRow(arrival, err)
 	}
 	r := Receipt{Seq: uint64(row.Seq), ReceivedAt: row.ReceivedAt}
 	copy(r.Signature[:], row.Signature)
 	return r, nil
+}
+
+// failRow is fail for reading one row that was read before.
+func (l *Log) failRow(arrival int64, err error) error {
+	if !errors.Is(err, sql.ErrNoRows) {
+		return l.fail("read op", err)
+	}
+	return &Error{
+		Op: "read op", Path: l.cfg.Path, Err: fmt.Errorf("row %d was here and is not found again", arrival),
+		Next: "repeat the call: somebody may have put back a backup. If it fails again the database is damaged: huskies-mcp verify says what to do",
+	}
 }

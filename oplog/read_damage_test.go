@@ -1,0 +1,78 @@
+package oplog
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+)
+
+// zeroPage overwrites the last n bytes of a page of the file with zeros, as SQLite
+// sees the end of a file that was cut.
+func zeroPage(t *testing.T, path string, page int64, n int) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(make([]byte, n), page*pageBytes-int64(n)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// saysDamaged checks that the error is one of a damaged database, and says so once.
+func saysDamaged(t *testing.T, what string, err error) {
+	t.Helper()
+	var broken *Error
+	if !errors.As(err, &broken) || !broken.Damaged() || !strings.Contains(broken.Next, "the database is damaged: keep a copy") {
+		t.Errorf("%s: got %v, %+v", what, err, broken)
+		return
+	}
+	if text := broken.Error(); strings.Count(text, "malformed") > 1 || strings.Contains(text, "\n") {
+		t.Errorf("%s: it says the same twice: %q", what, text)
+	}
+}
+
+// TestReadingDamagedPagesSaysSo: whatever of the table of ops is damaged, who reads it
+// hears that the database is, and what to do.
+func TestReadingDamagedPagesSaysSo(t *testing.T) {
+	const n = 300
+	for name, damage := range map[string]func(path string, leaves []int64){
+		"no type of page": func(path string, leaves []int64) { damagePage(t, path, leaves[4], 0, 0x55) },
+		"rows of zeros":   func(path string, leaves []int64) { zeroPage(t, path, leaves[len(leaves)-1], 1000) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := longLog(t, n)
+			leaves, _ := pagesOf(t, path, "crdt_ops")
+			damage(path, leaves)
+			l := mustOpen(t, path)
+			saysDamaged(t, "Read", l.Read(t.Context(), 0, func(Row) error { return nil }))
+			saysDamaged(t, "ReadSigned", l.ReadSigned(t.Context(), 0, func(SignedRow) error { return nil }))
+		})
+	}
+}
+
+// TestRowThatIsNotThere: a row that was read and is not found again is an error with
+// what to do.
+func TestRowThatIsNotThere(t *testing.T) {
+	l := mustOpen(t, longLog(t, 3))
+	_, receipt := l.Receipt(t.Context(), 7)
+	_, signed := l.SignedAt(t.Context(), 7)
+	for _, err := range []error{receipt, signed} {
+		var broken *Error
+		if !errors.As(err, &broken) || strings.Contains(err.Error(), "sql:") || !strings.Contains(broken.Next, "huskies-mcp verify") {
+			t.Errorf("got %v, %+v", err, broken)
+		}
+	}
+}
+
+func mustOpen(t *testing.T, path string) *Log {
+	t.Helper()
+	l, err := Open(t.Context(), testConfig(t, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
