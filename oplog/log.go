@@ -187,6 +187,9 @@ func (l *Log) create(ctx context.Context) error {
 		return err
 	}
 	if l.key == nil {
+		if err := l.readThrough(ctx); err != nil {
+			return err
+		}
 		if err := l.moveIn(ctx); err != nil {
 			return l.fail("prepare database", err)
 		}

@@ -62,6 +62,15 @@ func (l *Log) Read(ctx context.Context, after int64, fn func(Row) error) error {
 	}
 }
 
+// readThrough reads all that a replica reads before it writes. Where that fails, the file
+// is left as it is: it gets no key for a write that cannot be made.
+func (l *Log) readThrough(ctx context.Context) error {
+	if _, err := l.Epoch(ctx); err != nil {
+		return err
+	}
+	return l.Read(ctx, 0, func(Row) error { return nil })
+}
+
 // page is rows as Read reads them. One page is filled again and again.
 type page []Row
 

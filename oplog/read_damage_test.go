@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // zeroPage overwrites the last n bytes of a page of the file with zeros, as SQLite
@@ -75,4 +77,19 @@ func mustOpen(t *testing.T, path string) *Log {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	return l
+}
+
+// TestNoKeyForADamagedLog: a copy whose ops cannot be read gets no key of its own. What
+// asked for one fails, and leaves the file as it was.
+func TestNoKeyForADamagedLog(t *testing.T) {
+	path := longLog(t, 300)
+	execRaw(t, path, "UPDATE crdt_node_identity SET machine = 'there'")
+	leaves, _ := pagesOf(t, path, "crdt_ops")
+	zeroPage(t, path, leaves[len(leaves)-1], 1000)
+	before := tablesOf(t, path)[tableIdentities]
+	_, err := create(testConfig(t, path))
+	saysDamaged(t, "Create", err)
+	if after := tablesOf(t, path)[tableIdentities]; !cmp.Equal(before, after) {
+		t.Errorf("the keys were %v and are %v", before, after)
+	}
 }
