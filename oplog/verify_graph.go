@@ -87,7 +87,7 @@ func (v *verifier) checkArrival(r *storedRow) {
 	case r.arrival > v.expected:
 		v.missing(r.arrival - 1)
 	}
-	v.expected = r.arrival + 1
+	v.expected = max(v.expected, r.arrival+1)
 }
 
 // missing finds that the rows from the one that comes next to last are not there.

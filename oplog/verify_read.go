@@ -51,12 +51,23 @@ func (s *rowSource) open(ctx context.Context) (last int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	last = max(last, s.lastIndexed(ctx))
 	s.last = min(last, maxArrival)
 	s.lastID, err = s.queries.OpAt(ctx, s.last)
 	if errors.Is(err, sql.ErrNoRows) || unreadable(err) {
 		err = nil
 	}
 	return last, err
+}
+
+// lastIndexed returns the greatest arrival number that SQLite's index knows, 0 if it
+// cannot be read. That of the table stands on one page, which may be damaged.
+func (s *rowSource) lastIndexed(ctx context.Context) (last int64) {
+	const query = "SELECT COALESCE(max(arrival), 0) FROM main.crdt_ops INDEXED BY sqlite_autoindex_crdt_ops_1"
+	if err := s.log.conn.QueryRowContext(ctx, query).Scan(&last); err != nil {
+		return 0
+	}
+	return last
 }
 
 func (s *rowSource) close() { _ = s.stmt.Close() }
@@ -92,6 +103,9 @@ func (s *rowSource) next(ctx context.Context, first int64) (*batch, error) {
 	if err != nil && !unreadable(err) {
 		return nil, err
 	}
+	if err == nil && len(b.rows) > 0 && b.end == first {
+		err = errDisorder // or the same rows would be read for ever
+	}
 	if err != nil {
 		first = b.end
 		end, skipErr := s.skip(ctx, first)
@@ -108,7 +122,8 @@ func (s *rowSource) next(ctx context.Context, first int64) (*batch, error) {
 	return b, nil
 }
 
-// read adds up to n rows from b.end to last to b and moves b.end behind them.
+// read adds up to n rows from b.end to last to b and moves b.end behind them. Where the
+// rows do not stand in order, it moves behind the greatest, never back.
 func (s *rowSource) read(ctx context.Context, b *batch, last int64, n int) error {
 	rows, err := s.stmt.QueryContext(ctx, b.end, last, n)
 	if err != nil {
@@ -121,7 +136,7 @@ func (s *rowSource) read(ctx context.Context, b *batch, last int64, n int) error
 			return err
 		}
 		b.rows = append(b.rows, r)
-		b.end = r.arrival + 1
+		b.end = max(b.end, r.arrival+1)
 	}
 	return rows.Err()
 }
@@ -166,11 +181,12 @@ func (s *rowSource) skip(ctx context.Context, first int64) (int64, error) {
 // readableFrom reports whether the row at the arrival number, or the next after
 // it, can be read.
 func (s *rowSource) readableFrom(ctx context.Context, arrival int64) (bool, error) {
-	err := s.read(ctx, &batch{end: arrival}, s.last, 1)
+	b := batch{end: arrival}
+	err := s.read(ctx, &b, s.last, 1)
 	if unreadable(err) {
 		return false, nil
 	}
-	return err == nil, err
+	return err == nil && (len(b.rows) == 0 || b.end > arrival), err
 }
 
 // unreadableRows stands for the rows from first to last. If the index has rows in
