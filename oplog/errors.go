@@ -79,7 +79,8 @@ func storageError(op, path string, err error) error {
 }
 
 // remedyDamaged is what to do about a file whose structure is damaged.
-const remedyDamaged = "the database is damaged: keep a copy of it with its -wal file and restore a backup as the README says"
+const remedyDamaged = "the database is damaged: keep a copy of it with its -wal file and restore a backup as the README says; " +
+	"if there is none, huskies-mcp backup --mend FILE may save what can still be read"
 
 // remedy says what to do about err, by SQLite's result code
 // (https://sqlite.org/rescode.html) or the system's error.

@@ -9,6 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
@@ -22,17 +26,27 @@ type MendReport struct {
 	Ops, PutRight, Damaged int64
 	// Twice were held by another row too, Unreadable rows could not be read.
 	Twice, Unreadable int64
+	// Uncounted: there may be more rows that could not be read, behind all that are here.
+	Uncounted bool
+	// Waiting ops are in the copy and not applied: what they build on is not.
+	Waiting int64
 	// Renumbered: rows have other numbers, since there were gaps between them.
 	Renumbered bool
-	// Missing tables are empty in the copy.
-	Missing []string
+	// Missing tables are empty in the copy, tables that are Cut have the rows that can
+	// be read.
+	Missing, Cut []string
+	// KeysLost: of the replica's keys nothing can be read, and the copy gets a fresh one.
+	KeysLost bool
 }
 
 // Mend copies the log at cfg.Path as [Backup] does, and puts right what the sound
 // payloads vouch for: columns beside them, ops that two rows hold, gaps between the
 // arrival numbers of ops and of what stands beside them, repairs of ops that are not
-// here, tables that are missing. It goes on behind rows that cannot be read. Nothing
-// in the log itself is changed.
+// here, tables that are missing. It goes on behind rows that cannot be read, also those
+// behind the end of a file that was cut. Nothing in the log itself is changed.
+//
+// A copy must be of use: the error names the log if no op can be read, or if the keys
+// were asked for and are not sound.
 func Mend(ctx context.Context, cfg Config, to string, withKey bool) (report MendReport, err error) {
 	path, err := resolve(cfg.Path)
 	if err != nil {
@@ -46,12 +60,13 @@ func Mend(ctx context.Context, cfg Config, to string, withKey bool) (report Mend
 	}
 	l := newLog(cfg, path)
 	defer l.Close()
+	defer func() { err = unmendable(err) }()
 	if err := l.connect(ctx, verifySettings); err != nil {
 		return report, l.fail("open database", err)
 	}
 	state, err := l.inspect(ctx)
 	switch {
-	case err != nil:
+	case err != nil && (state.version == 0 || !unreadable(err)):
 		return report, l.fail("open database", err)
 	case state.version == 0:
 		return report, ErrNoLog
@@ -64,84 +79,67 @@ func Mend(ctx context.Context, cfg Config, to string, withKey bool) (report Mend
 	if err := createEmpty(ctx, to); err != nil {
 		return report, storageError("write backup", to, err)
 	}
-	m := &mender{log: l, missing: state.missing, withKey: withKey}
+	m := &mender{log: l, withKey: withKey, ops: newMendedOps()}
+	m.report.Missing = state.missing
 	if err = m.run(ctx, to); err == nil {
 		err = syncFile(to)
 	}
 	if ctx.Err() != nil { // what the storage says of an interruption is of no use
 		return m.report, ctx.Err()
 	}
-	m.report.Missing = state.missing
 	return m.report, storageError("write backup", to, err)
+}
+
+// remedyUnmendable is what to do about a file of which no mended copy can be made.
+const remedyUnmendable = "keep a copy of the database with its -wal file, check the disk, and restore a backup; " +
+	"if there is none, move the database away and import a bundle of all ops from another replica into a new one"
+
+// unmendable says of a file that is too damaged what to do but to mend it.
+func unmendable(err error) error {
+	var e *Error
+	if !errors.As(err, &e) || !e.Damaged() {
+		return err
+	}
+	last := *e
+	last.Next = remedyUnmendable
+	return &last
 }
 
 // mender is one run of Mend.
 type mender struct {
 	log     *Log
-	missing []string
 	withKey bool
+	tx      *sql.Tx // fills the copy
+	ops     *mendedOps
 	report  MendReport
-	last    int64 // arrival number of the row before
+	// last is the arrival number of the row before, received when it was added.
+	last, received int64
 }
 
-// run copies the ops on two connections, since where a read fails on one SQLite writes
-// nothing more on it, and then what stands beside them, on a third.
+// run reads on one connection and writes on another, since where a read fails on one
+// SQLite writes nothing more on it.
 func (m *mender) run(ctx context.Context, to string) (err error) {
 	out, err := openDatabase(to, backupSettings)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	tx, err := out.BeginTx(ctx, nil)
-	if err != nil {
+	if m.tx, err = out.BeginTx(ctx, nil); err != nil {
 		return err
 	}
-	if err := m.copyOps(ctx, tx); err != nil {
-		return err // the caller removes the file
-	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	return m.copyBeside(ctx, to)
-}
-
-// copyBeside copies what stands beside the ops, with numbers that have no gaps.
-func (m *mender) copyBeside(ctx context.Context, to string) error {
-	l := newLog(m.log.cfg, m.log.path)
-	defer l.Close()
-	if err := l.connect(ctx, connectionSettings); err != nil {
-		return err
-	}
-	if err := l.attach(ctx, to); err != nil {
-		return err
-	}
-	identities := "*"
-	if !m.withKey {
-		identities = keylessColumns
-	}
-	for _, table := range []struct{ name, statement string }{
-		{tableIdentities, "INSERT INTO backup.crdt_node_identity SELECT " + identities + " FROM main.crdt_node_identity"},
-		{TrustTable, "INSERT INTO backup.trust_decisions (author, name, trusted, decided_at) SELECT author, name, trusted, decided_at FROM main.trust_decisions ORDER BY id"},
-		{tableRepairs, "INSERT INTO backup.repairs (op_id, repaired_at) SELECT op_id, repaired_at FROM main.repairs " +
-			"WHERE op_id IN (SELECT op_id FROM backup.crdt_ops) ORDER BY id"},
-		{tableLeases, "INSERT INTO backup.leases SELECT * FROM main.leases"},
-	} {
-		if slices.Contains(m.missing, table.name) {
-			continue
-		}
-		if _, err := l.conn.ExecContext(ctx, table.statement); err != nil {
-			return fmt.Errorf("copy %s: %w", table.name, err)
+	for _, copyPart := range []func(context.Context) error{m.copyIdentities, m.copyOps, m.copyBeside} {
+		if err := copyPart(ctx); err != nil {
+			return err // the caller removes the file
 		}
 	}
-	_, err := l.conn.ExecContext(ctx, "COMMIT; DETACH backup")
-	return err
+	return m.tx.Commit()
 }
 
 // copyOps copies the ops in order of arrival.
-func (m *mender) copyOps(ctx context.Context, tx *sql.Tx) error {
+func (m *mender) copyOps(ctx context.Context) error {
 	src := &rowSource{log: m.log, queries: db.New(m.log.conn)}
 	if _, err := src.open(ctx); err != nil {
-		return err
+		return m.log.fail("read ops", err)
 	}
 	defer src.close()
 	for first := int64(math.MinInt64); ; {
@@ -150,54 +148,103 @@ func (m *mender) copyOps(ctx context.Context, tx *sql.Tx) error {
 		}
 		b, err := src.next(ctx, first)
 		if err != nil {
-			return err
+			return m.log.fail("read ops", err)
+		}
+		if b == nil && m.report.Ops == 0 && (m.report.Unreadable > 0 || m.report.Uncounted) {
+			return &Error{Op: "read ops", Path: m.log.cfg.Path, Err: errors.New("not one can be read"), Next: remedyUnmendable}
 		}
 		if b == nil {
-			return src.unchanged(ctx)
+			m.report.Waiting = m.ops.waiting
+			return m.log.fail("read ops", src.unchanged(ctx))
 		}
 		first = b.end
 		b.verify(func(*crdt.Op) error { return nil })
 		for i := range b.rows {
-			if err := m.copyOp(ctx, src, tx, &b.rows[i]); err != nil {
+			if err := m.copyOp(ctx, &b.rows[i]); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// copyOp copies one row. What is twice, or breaks a constraint of the table, is
-// left out.
-func (m *mender) copyOp(ctx context.Context, src *rowSource, tx *sql.Tx, r *storedRow) error {
+// copyOp copies one row. What is twice is left out, and a row of which so much is lost
+// that it says no more than one that cannot be read.
+func (m *mender) copyOp(ctx context.Context, r *storedRow) error {
 	if r.err != nil {
-		m.report.Unreadable += max(int64(len(r.ops)), 1)
-		m.report.Renumbered = true
+		m.leaveOut(r)
 		return nil
-	}
-	receipt, err := src.queries.OpReceipt(context.WithoutCancel(ctx), r.arrival)
-	if err != nil {
-		return err
 	}
 	id, author, seq := r.id, r.author, r.seq
 	sound := r.op != nil && r.signed
 	if sound {
 		id, author, seq = r.op.ID[:], r.op.Author[:], int64(r.op.Seq)
 	}
-	res, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO crdt_ops (op_id, author, seq, payload, signature, received_at) VALUES (?, ?, ?, ?, ?, ?)",
-		id, author, seq, r.payload, r.signature, receipt.ReceivedAt)
+	if err := m.readReceived(ctx, r.arrival); err != nil {
+		return err
+	}
+	added, err := m.put(ctx, tableOps, "op_id, author, seq, payload, signature, received_at", id, author, seq, r.payload, r.signature, m.received)
 	if err != nil {
 		return err
 	}
-	added, err := res.RowsAffected()
 	m.report.Renumbered = m.report.Renumbered || r.arrival != m.last+1
 	m.last = r.arrival
 	switch {
-	case added == 0:
+	case !added && sound:
 		m.report.Twice++
+	case !added:
+		m.report.Unreadable++
 	case !sound:
 		m.report.Damaged++
 	case len(r.found) > 0:
 		m.report.PutRight++
 	}
-	m.report.Ops += added
-	return err
+	if added {
+		m.report.Ops++
+	}
+	switch stored, _ := seq.(int64); {
+	case added && r.op != nil:
+		m.ops.add(r.op)
+	case added:
+		m.ops.addDamaged(crdt.OpID(id), uint64(stored))
+	}
+	return nil
+}
+
+// leaveOut counts rows that cannot be read, by what the index knows of them, or by their
+// numbers.
+func (m *mender) leaveOut(r *storedRow) {
+	m.report.Renumbered = true
+	switch {
+	case len(r.ops) > 0:
+		m.report.Unreadable += int64(len(r.ops))
+	case r.last == maxArrival:
+		m.report.Uncounted = true
+	default:
+		m.report.Unreadable += max(r.last-r.arrival+1, 1)
+	}
+}
+
+// readReceived reads when a row was added. Where that is damaged it is as of the row
+// before, which came no later.
+func (m *mender) readReceived(ctx context.Context, arrival int64) error {
+	var received any
+	err := m.log.conn.QueryRowContext(context.WithoutCancel(ctx), "SELECT received_at FROM main.crdt_ops WHERE arrival = ?", arrival).Scan(&received)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) && !unreadable(err) {
+		return m.log.fail("read ops", err)
+	}
+	if at, ok := received.(int64); ok {
+		m.received = at
+	}
+	return nil
+}
+
+// put adds a row to the copy, unless it breaks a constraint of the table.
+func (m *mender) put(ctx context.Context, table, columns string, row ...any) (added bool, err error) {
+	marks := strings.TrimSuffix(strings.Repeat("?, ", len(row)), ", ")
+	_, err = m.tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, columns, marks), row...)
+	var se *sqlite.Error
+	if errors.As(err, &se) && se.Code()&0xff == sqlite3.SQLITE_CONSTRAINT {
+		return false, nil
+	}
+	return err == nil, err
 }

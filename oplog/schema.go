@@ -144,22 +144,25 @@ func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
 	return s, err
 }
 
-// TrustTable has the decisions whom to trust.
-const TrustTable = "trust_decisions"
+// The tables of which a person hears: TrustTable has the decisions whom to trust,
+// LeasesTable how long claims last.
+const (
+	TrustTable  = "trust_decisions"
+	LeasesTable = "leases"
+)
 
 // The names of the other tables.
 const (
 	tableOps        = "crdt_ops"
 	tableIdentities = "crdt_node_identity"
 	tableRepairs    = "repairs"
-	tableLeases     = "leases"
 )
 
 // missingTables returns the tables of the newest schema that another program took
 // out of the file.
 func (l *Log) missingTables(ctx context.Context) (missing []string, err error) {
 	there, err := l.tables(ctx)
-	for _, table := range []string{tableOps, tableIdentities, TrustTable, tableRepairs, tableLeases} {
+	for _, table := range []string{tableOps, tableIdentities, TrustTable, tableRepairs, LeasesTable} {
 		if !slices.Contains(there, table) {
 			missing = append(missing, table)
 		}

@@ -57,7 +57,7 @@ var lostTables = map[string]FindingKind{
 	tableIdentities: FoundIdentity,
 	TrustTable:      FoundTrust,
 	tableRepairs:    FoundRepair,
-	tableLeases:     FoundLeases,
+	LeasesTable:     FoundLeases,
 }
 
 // readTrust reads and checks the decisions whom to trust.
