@@ -69,11 +69,12 @@ var next = map[FindingKind]string{
 	FoundUnreadable: "keep a copy of the database with its -wal file, check the disk, and restore a backup; if there is none, huskies-mcp backup --mend FILE may save what can still be read",
 	FoundLost:       "rows were taken out, or an older backup was put back: import a bundle of all ops from another replica, or restore a newer backup",
 	FoundSQLite:     "keep a copy of the database with its -wal file, check the disk, and restore a backup; if there is none, huskies-mcp backup --mend FILE may save what can still be read",
-	FoundIdentity:   nextRestore + "; a new key is never made in place of a damaged one",
-	FoundTrust:      "look whether huskies-mcp trust list says what you decided, and decide anew or restore a backup; then, if decisions or their table are missing: " + nextMend,
-	FoundRepair:     nextMend,
-	FoundLeases:     nextMend + ". The claims' leases are lost: agents claim their stories again",
-	FoundWaiting:    "import a bundle that has what they build on; if rows of the database were lost, restore a backup",
+	FoundIdentity: nextRestore + "; a new key is never made in place of a damaged one. If there is no backup, huskies-mcp backup --mend FILE, without --with-key, " +
+		"writes a copy that signs with a fresh key",
+	FoundTrust:   "look whether huskies-mcp trust list says what you decided, and decide anew or restore a backup; then, if decisions or their table are missing: " + nextMend,
+	FoundRepair:  nextMend,
+	FoundLeases:  nextMend + ". The claims' leases are lost: agents claim their stories again",
+	FoundWaiting: "import a bundle that has what they build on; if rows of the database were lost, restore a backup",
 }
 
 // Finding is one thing that [Verify] found.

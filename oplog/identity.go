@@ -133,8 +133,8 @@ func (l *Log) checkKeys(rows []db.IdentitiesRow) error {
 func (l *Log) damagedIdentity(err error) error {
 	return &Error{
 		Op: "load identity", Path: l.cfg.Path, Err: fmt.Errorf("this replica's identity is damaged: %w", err),
-		Next: "restore the database from a backup, as the README says; or move it away, keep it, and start a new pipeline: " +
-			"a new key is never made in place of a damaged one, and nothing in the file was changed",
+		Next: "restore the database from a backup, as the README says: a new key is never made in place of a damaged one, and nothing in the file was changed. " +
+			"If there is no backup, huskies-mcp backup --mend FILE, without --with-key, writes a copy that signs with a fresh key",
 	}
 }
 

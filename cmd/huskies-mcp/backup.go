@@ -29,8 +29,9 @@ goes on with its key: keep such a FILE as secret as the database.
 
 With --mend FILE is the database without the faults that the ops themselves can put
 right: what stands beside an op and says something else, gaps between the rows, ops
-that stand there twice, missing tables, pages that cannot be read. Import first what
-others have of the ops: the copy shows no gap any more.`,
+that stand there twice, missing tables, pages that cannot be read, an end that is cut
+off. What is lost is said. Import first what others have of the ops: the copy shows no
+gap any more.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("give one FILE to write the backup to")
@@ -116,12 +117,40 @@ func printMended(w io.Writer, r oplog.MendReport) {
 	add(int64(len(r.Missing)), "missing table", "missing tables", " made anew")
 	add(r.Twice, "row", "rows", " left out that another row holds")
 	add(r.Unreadable, "unreadable row", "unreadable rows", " left out: import a bundle that has the ops")
+	if r.Uncounted {
+		parts = append(parts, "rows at the end left out that can be neither read nor counted: import a bundle of all ops")
+	}
 	add(r.Damaged, "damaged row", "damaged rows", " left as found: import a bundle that has the ops")
+	for _, table := range r.Cut {
+		parts = append(parts, "table "+table+" without the rows that cannot be read")
+	}
 	if len(parts) == 0 {
 		parts = []string{"the ops are as they were"}
 	}
 	fmt.Fprintf(w, "mended: %s\n", strings.Join(parts, ", "))
-	if slices.Contains(r.Missing, oplog.TrustTable) {
-		fmt.Fprintln(w, "note: with its table the list of trusted authors is lost, so ops of any author are applied: see huskies-mcp trust")
+	for _, note := range mendedNotes(r) {
+		fmt.Fprintln(w, "note: "+note)
 	}
+}
+
+// mendedNotes says what a person must know before a copy takes the database's place.
+func mendedNotes(r oplog.MendReport) (notes []string) {
+	if r.Waiting > 0 {
+		notes = append(notes, fmt.Sprintf("%s not applied, since what they build on is not in it: import a bundle that has it, "+
+			"which huskies-mcp export writes on another replica, or with --db of a backup", count(int(r.Waiting), "op of the copy is", "ops of the copy are")))
+	}
+	switch {
+	case slices.Contains(r.Missing, oplog.TrustTable):
+		notes = append(notes, "with its table the list of trusted authors is lost, so ops of any author are applied: see huskies-mcp trust")
+	case slices.Contains(r.Cut, oplog.TrustTable):
+		notes = append(notes, "decisions whom to trust are lost; with none left, ops of any author are applied: look at huskies-mcp trust list with --db of the copy, and decide anew")
+	}
+	if slices.Contains(r.Cut, oplog.LeasesTable) {
+		notes = append(notes, "leases of claims are lost: agents claim their stories again")
+	}
+	if r.KeysLost {
+		notes = append(notes, "the key and the name it signed under are lost: the copy signs with a fresh key, and where a list of trusted authors is kept, "+
+			"also its own, a person adds both authors there: huskies-mcp trust add")
+	}
+	return notes
 }
