@@ -103,7 +103,7 @@ func exported(w io.Writer, report replica.ExportReport) error {
 		fmt.Fprintf(w, "note: --since names %s that this replica lacks: import a bundle from there too\n", count(n, "op", "ops"))
 	}
 	if report.Damaged > 0 {
-		return fmt.Errorf("%s of the database damaged and not in the bundle: restore a backup, or import a bundle from a replica that has the ops", count(report.Damaged, "row is", "rows are"))
+		return fmt.Errorf("%s damaged and not in the bundle: restore a backup, or import a bundle from a replica that has the ops", count(report.Damaged, "row of the database is", "rows of the database are"))
 	}
 	return nil
 }
