@@ -8,47 +8,79 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/migrations"
 )
 
+// BackupReport says what is in a backup.
+type BackupReport struct {
+	Ops int64
+	// Damage is what is wrong in the copy, and so in the log: what a backup from before
+	// may still have.
+	Damage []Finding
+}
+
 // Backup copies the log at cfg.Path, as it is at one moment, into the file at to,
-// which is there and empty, and returns how many ops that were. Others go on
-// writing meanwhile. Without withKey the replica's keys are left out: they never
-// reach the file, nor its disk. When Backup returns nil the copy is durable;
-// after an error the file holds anything, and its caller removes it. The error is
-// ErrNoLog or ErrOutdated as that of [Open].
-func Backup(ctx context.Context, cfg Config, to string, withKey bool) (ops int64, err error) {
+// which is there and empty. Others go on writing meanwhile. Then it verifies the copy,
+// since SQLite copies damaged rows as well as sound ones. Without withKey the replica's
+// keys are left out: they never reach the file, nor its disk. When Backup returns nil
+// the copy is durable; after an error the file holds anything, and its caller removes
+// it. The error is ErrNoLog or ErrOutdated as that of [Open].
+func Backup(ctx context.Context, cfg Config, to string, withKey bool) (report BackupReport, err error) {
 	path, err := resolve(cfg.Path)
 	if err != nil {
-		return 0, storageError("find database", cfg.Path, err)
+		return report, storageError("find database", cfg.Path, err)
 	}
 	if to, err = filepath.Abs(to); err != nil { // SQLite reads a URI
-		return 0, storageError("write backup", to, err)
+		return report, storageError("write backup", to, err)
 	}
 	l := newLog(cfg, path)
 	defer l.Close()
 	if err := l.connect(ctx, connectionSettings); err != nil {
-		return 0, l.fail("open database", err)
+		return report, l.fail("open database", err)
 	}
 	state, err := l.inspect(ctx)
 	switch {
 	case err != nil:
-		return 0, l.fail("open database", err)
+		return report, l.fail("open database", err)
 	case state.version == 0:
-		return 0, ErrNoLog
+		return report, ErrNoLog
 	case state.version < newestSchema:
-		return 0, ErrOutdated
+		return report, ErrOutdated
 	}
 	if err := createEmpty(ctx, to); err != nil {
-		return 0, storageError("write backup", to, err)
+		return report, storageError("write backup", to, err)
 	}
-	if ops, err = l.copyTo(ctx, to, withKey); err == nil {
+	for _, table := range state.missing { // the copy has it, so nothing else would say so
+		report.Damage = append(report.Damage, missingTable(table))
+	}
+	if report.Ops, err = l.copyTo(ctx, to, withKey); damaged(err) {
+		err = l.fail("copy database", err) // not the new file is
+	}
+	if err == nil {
+		err = report.verify(ctx, cfg, to)
+	}
+	if err == nil {
 		err = syncFile(to)
 	}
 	if ctx.Err() != nil { // what the storage says of an interruption is of no use
-		return 0, ctx.Err()
+		return report, ctx.Err()
 	}
-	return ops, storageError("write backup", to, err)
+	return report, storageError("write backup", to, err)
+}
+
+// verify finds what is damaged in the copy.
+func (r *BackupReport) verify(ctx context.Context, cfg Config, to string) error {
+	_, err := Verify(ctx, Verification{
+		Path: to, Logger: cfg.Logger,
+		Check: func(*crdt.Op) error { return nil }, // that an op is refused damages nothing
+		Found: func(f Finding) {
+			if f.Damage() {
+				r.Damage = append(r.Damage, f)
+			}
+		},
+	})
+	return err
 }
 
 // backupSettings make no second file. What a crash leaves of a backup is of no

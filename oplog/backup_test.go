@@ -18,12 +18,21 @@ import (
 // backup makes a backup of the database at path and returns where it is.
 func backup(t *testing.T, path string, withKey bool) (to string, ops int64, err error) {
 	t.Helper()
+	to, report, err := backupReport(t, path, withKey)
+	if len(report.Damage) > 0 {
+		t.Errorf("the copy is damaged: %v", report.Damage)
+	}
+	return to, report.Ops, err
+}
+
+func backupReport(t *testing.T, path string, withKey bool) (to string, report BackupReport, err error) {
+	t.Helper()
 	to = filepath.Join(t.TempDir(), "backup.db")
 	if err := os.WriteFile(to, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ops, err = Backup(t.Context(), testConfig(t, path), to, withKey)
-	return to, ops, err
+	report, err = Backup(t.Context(), testConfig(t, path), to, withKey)
+	return to, report, err
 }
 
 // tablesOf returns every row of every table, and the schema.
@@ -171,8 +180,11 @@ func TestBackupOfWhat(t *testing.T) {
 	l := mustCreate(t, path)
 	appendOps(t, l, "a")
 	execRaw(t, path, "UPDATE crdt_node_identity SET seed = x'00'")
-	if _, ops, err := backup(t, path, true); ops != 1 || err != nil {
-		t.Errorf("a damaged key: %d ops, %v", ops, err)
+	if _, got, err := backupReport(t, path, true); got.Ops != 1 || len(got.Damage) != 1 || got.Damage[0].Kind != FoundIdentity || err != nil {
+		t.Errorf("a damaged key: %+v, %v", got, err)
+	}
+	if _, ops, err := backup(t, path, false); ops != 1 || err != nil {
+		t.Errorf("without the damaged key: %d ops, %v", ops, err)
 	}
 	execRaw(t, path, "PRAGMA user_version = 1")
 	if _, _, err := backup(t, path, false); !errors.Is(err, ErrOutdated) {
@@ -195,5 +207,50 @@ func TestBackupStops(t *testing.T) {
 	cancel()
 	if _, err := Backup(ctx, testConfig(t, path), to, false); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestBackupFindsDamage: what is damaged in the copy is in its report, what every sound
+// replica may show is not.
+func TestBackupFindsDamage(t *testing.T) {
+	for name, c := range map[string]struct {
+		statement string
+		want      FindingKind // "": none
+	}{
+		"sound":      {"SELECT 1", ""},
+		"payload":    {"UPDATE crdt_ops SET payload = x'a0' WHERE arrival = 3", FoundHash},
+		"signature":  {"UPDATE crdt_ops SET signature = zeroblob(64) WHERE arrival = 3", FoundSignature},
+		"column":     {"UPDATE crdt_ops SET author = zeroblob(32) WHERE arrival = 3", FoundColumn},
+		"rows lost":  {"DELETE FROM crdt_ops WHERE arrival = 3", FoundArrival},
+		"decisions":  {"UPDATE trust_decisions SET id = 7", FoundTrust},
+		"last lost":  {"DELETE FROM crdt_ops WHERE arrival = 12", ""}, // shows nowhere
+		"waits":      {"DELETE FROM crdt_ops WHERE arrival = 1; UPDATE crdt_ops SET arrival = arrival - 1", ""},
+		"no leases":  {"DROP TABLE leases", FoundLeases},
+		"no repairs": {"DROP TABLE repairs", FoundRepair},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := sound(t).close()
+			execRaw(t, path, c.statement)
+			_, report, err := backupReport(t, path, false)
+			if err != nil || report.Ops < 11 {
+				t.Fatalf("got %+v, %v", report, err)
+			}
+			if found := len(report.Damage) > 0; found != (c.want != "") || found && report.Damage[0].Kind != c.want {
+				t.Errorf("got %v, want %q", report.Damage, c.want)
+			}
+		})
+	}
+}
+
+// TestBackupOfUnreadablePages: the error names the database, not the file that was to be
+// written.
+func TestBackupOfUnreadablePages(t *testing.T) {
+	path := longLog(t, 300)
+	leaves, _ := pagesOf(t, path, tableOps)
+	damagePage(t, path, leaves[4], 0, 0x55)
+	_, _, err := backup(t, path, false)
+	var broken *Error
+	if !errors.As(err, &broken) || broken.Path != path || !strings.Contains(broken.Next, "backup --mend") {
+		t.Errorf("got %v, %+v", err, broken)
 	}
 }

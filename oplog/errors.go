@@ -43,6 +43,9 @@ func (e *Error) Damaged() bool {
 // own, is one that SQLite did not write like that.
 func damaged(err error) bool {
 	var se *sqlite.Error
+	if err == nil {
+		return false
+	}
 	return errors.As(err, &se) && se.Code()&0xff == sqlite3.SQLITE_CORRUPT ||
 		errors.Is(err, errDisorder) || strings.Contains(err.Error(), "sql: Scan error")
 }

@@ -92,5 +92,16 @@ type Finding struct {
 // Fault reports whether something is wrong, as opposed to worth knowing.
 func (f Finding) Fault() bool { return f.Kind != FoundWaiting }
 
+// Damage reports whether something is not as it was written, so that an earlier copy is
+// better. Ops that are signed and refused, or wait, are as they were, and so are those
+// that build on what a mended database has lost.
+func (f Finding) Damage() bool {
+	switch f.Kind {
+	case FoundVersion, FoundSeq, FoundRule, FoundEquivocation, FoundLost, FoundWaiting:
+		return false
+	}
+	return true
+}
+
 // Next says in plain words what a person can do about findings of this kind.
 func (f Finding) Next() string { return next[f.Kind] }

@@ -29,7 +29,7 @@ func (v *verifier) readBeside(ctx context.Context) {
 	}
 	ctx = context.WithoutCancel(ctx)
 	for _, table := range v.lost {
-		v.found(Finding{Kind: lostTables[table], Problem: "the table " + table + " is missing: another program took it out"})
+		v.found(missingTable(table))
 	}
 	if v.has(TrustTable) {
 		v.readTrust(ctx)
@@ -49,6 +49,10 @@ func kindOf(err error, other FindingKind) FindingKind {
 		return FoundUnreadable
 	}
 	return other
+}
+
+func missingTable(table string) Finding {
+	return Finding{Kind: lostTables[table], Problem: "the table " + table + " is missing: another program took it out"}
 }
 
 // lostTables says what a missing table is a finding of.

@@ -27,6 +27,10 @@ pipeline restored from it signs with a fresh key, which other replicas with a li
 trusted authors must be told of. With --with-key a pipeline restored to the same path
 goes on with its key: keep such a FILE as secret as the database.
 
+What was copied is verified. If the database is damaged, FILE is written as it is, the
+first fault is named, and the exit code is 1; but a FILE that is there already is left
+as it is then, also with --force: it may be the last good one.
+
 With --mend FILE is the database without the faults that the ops themselves can put
 right: what stands beside an op and says something else, gaps between the rows, ops
 that stand there twice, missing tables, pages that cannot be read, an end that is cut
@@ -63,17 +67,22 @@ func backup(cmd *cobra.Command, env *environment, path string, withKey, force, m
 			return fmt.Errorf("%s%s is there, which would be taken for a part of the backup and ruin it: end what uses %s and remove its files, or give another FILE", path, suffix, path)
 		}
 	}
-	var ops, size int64
+	var size int64
+	var copied oplog.BackupReport
 	var mended oplog.MendReport
 	err := env.writeFile(path, force, func(f *os.File) (err error) {
 		if mend {
 			mended, err = oplog.Mend(cmd.Context(), oplog.Config{Path: env.where.Path, Logger: env.logger}, f.Name(), withKey)
-			ops = mended.Ops
+			copied.Ops = mended.Ops
 		} else {
-			ops, err = env.replica.Backup(cmd.Context(), f.Name(), withKey)
+			copied, err = env.replica.Backup(cmd.Context(), f.Name(), withKey)
 		}
 		if err != nil {
 			return err
+		}
+		if _, err := os.Lstat(path); err == nil && len(copied.Damage) > 0 {
+			return fmt.Errorf("%s: %s may be a better copy and was left as it is. huskies-mcp verify says what to do; "+
+				"to have a copy as the database is now, give another FILE, or a mended one, give --mend", describeDamage(copied.Damage), path)
 		}
 		info, err := f.Stat()
 		if err == nil {
@@ -95,11 +104,23 @@ func backup(cmd *cobra.Command, env *environment, path string, withKey, force, m
 	if withKey {
 		key = "with the private key: keep it secret"
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s and %s in %s, %s\n", count(int(ops), "op", "ops"), count(int(size), "byte", "bytes"), path, key)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s and %s in %s, %s\n", count(int(copied.Ops), "op", "ops"), count(int(size), "byte", "bytes"), path, key)
 	if mend {
 		printMended(cmd.OutOrStdout(), mended)
 	}
+	if len(copied.Damage) > 0 {
+		return fmt.Errorf("%s, and so is %s: keep the backups from before. huskies-mcp verify says what to do", describeDamage(copied.Damage), path)
+	}
 	return nil
+}
+
+// describeDamage names the first of what is damaged.
+func describeDamage(damage []oplog.Finding) string {
+	more := ""
+	if n := len(damage) - 1; n > 0 {
+		more = ", and " + count(n, "more fault", "more faults")
+	}
+	return printable(fmt.Sprintf("the database is damaged (%s%s)", describeFinding(damage[0]), more))
 }
 
 // printMended says what is other in a copy than in the database.
