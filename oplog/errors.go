@@ -93,6 +93,9 @@ func remedy(path string, err error) string {
 	}
 	var se *sqlite.Error
 	if errors.As(err, &se) {
+		if se.Code() == sqlite3.SQLITE_READONLY_DIRECTORY || se.Code() == sqlite3.SQLITE_READONLY_CANTINIT {
+			return "SQLite makes files beside the database also to read it: let this user write to the folder, then repeat the call; or have its owner run huskies-mcp backup FILE, which can be read anywhere"
+		}
 		switch se.Code() & 0xff {
 		case sqlite3.SQLITE_FULL:
 			return "the disk is full: free some space, then repeat the call"
