@@ -47,3 +47,39 @@ func TestNewID(t *testing.T) {
 		t.Errorf("type epic: got %v, want an error of code %v", err, pipeline.CodeInvalid)
 	}
 }
+
+// TestSameName: who creates a story hears that one of the last has its name, as after a
+// call that was made again.
+func TestSameName(t *testing.T) {
+	w := newWriter(t)
+	warned := func(id, name string) []string {
+		t.Helper()
+		tx := w.state.NewTx()
+		if _, _, err := tx.Write(id, pipeline.Changes{Stage: ptr(pipeline.Backlog), Name: &name}); err != nil {
+			t.Fatal(err)
+		}
+		w.apply(id, tx.Edits()...)
+		return tx.Warnings()
+	}
+	for _, id := range []string{"1_a", "3_a", "4_a"} {
+		if got := warned(id, "Log in "+id); got != nil {
+			t.Errorf("%s: got %q", id, got)
+		}
+	}
+	if got := warned("5_a", "Log in 3_a"); len(got) != 1 || !strings.Contains(got[0], "story 3_a has the same name") {
+		t.Errorf("got %q", got)
+	}
+	if got := warned("5_a", "Log in 4_a"); got != nil {
+		t.Errorf("a story that was there: got %q", got)
+	}
+	w.apply("4_a", crdt.Set(crdt.DeletedField, crdt.Bool(true)))
+	if got := warned("6_a", "Log in 4_a"); len(got) != 1 || !strings.Contains(got[0], "story 5_a") {
+		t.Errorf("beside a deleted one: got %q", got)
+	}
+	if got := warned("1000_a", ""); got != nil {
+		t.Errorf("without a name: got %q", got)
+	}
+	if got := warned("1001_a", "Log in 1_a"); got != nil {
+		t.Errorf("long ago: got %q", got)
+	}
+}

@@ -119,6 +119,9 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 		if missing := tx.state.Missing(); missing != "" {
 			tx.warnings = append(tx.warnings, missing)
 		}
+		if c.Name != nil && *c.Name != "" {
+			tx.warnings = append(tx.warnings, tx.state.warnSameName(id, *c.Name)...)
+		}
 	}
 	if c.Stage != nil && (created || cur.Stage != *c.Stage) {
 		tx.set(&changed, NameStage, crdt.String(string(*c.Stage)))

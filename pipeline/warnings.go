@@ -79,6 +79,22 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
+// recentNumbers is among how many of the greatest numbers a story of the same name is
+// looked for: who makes a call again, since no answer came, does so soon.
+const recentNumbers = 64
+
+// warnSameName says which story that was created of late has the name, too.
+func (s *State) warnSameName(id, name string) []string {
+	for i := range min(recentNumbers, s.greatest) {
+		for _, other := range s.numbers[s.greatest-i] {
+			if c := s.visible(other); c != nil && other != id && c.Str(fieldName) == name {
+				return []string{fmt.Sprintf("story %s has the same name: if this call was made again, delete one of the two", other)}
+			}
+		}
+	}
+	return nil
+}
+
 // deletedWith returns a deleted story with the number, "" if there is none.
 func (s *State) deletedWith(n uint32) string {
 	for _, id := range s.numbers[n] {

@@ -102,6 +102,12 @@ func (w *changeWait) wait(ctx context.Context, timeout time.Duration) error {
 		if !done {
 			w.call.reflects = w.since
 			w.out.Message = "nothing yet"
+			if id := w.in.StoryID; id != nil {
+				var why *pipeline.Error
+				if _, err := p.Story(*id); errors.As(err, &why) {
+					w.out.Message += "; " + why.Error()
+				}
+			}
 		}
 		return err
 	})

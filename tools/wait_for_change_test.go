@@ -46,6 +46,7 @@ func TestWaitForChange(t *testing.T) {
 		},
 		{"wait_for_change", `{"since":"$7","timeout_seconds":0}`, `{"changed":false,"changes":[],"message":"nothing yet","cursor":"5.P"}`},
 		{"wait_for_change", `{"since":"$3","story_id":"2_s","timeout_seconds":0}`, `{"changed":false,"changes":[],"message":"nothing yet","cursor":"2.P"}`},
+		{"wait_for_change", `{"since":"$3","story_id":"9_none","timeout_seconds":0}`, `{"changed":false,"changes":[],"message":"nothing yet; there is no story \"9_none\"; find the right story_id with list_items; a new story is created with write_item (give story_id and stage)","cursor":"2.P"}`},
 		{"wait_for_change", `{"since":"$2","story_id":"2_s"}`, `{"changed":true,"changes":[{"story_id":"2_s","stage":"1_backlog","changed":["stage"],"by":"tester","at":"T"}],"cursor":"5.P"}`},
 		// 1_s left 1_backlog and passed through 2_current; nothing was in 5_done.
 		{"wait_for_change", `{"since":"$3","stage":"1_backlog"}`, `{"changed":true,"changes":[{"story_id":"1_s","name":"<one>","stage":"3_qa","changed":["stage","agent","retry_count"],"by":"tester","at":"T"}],"cursor":"5.P"}`},
