@@ -60,6 +60,17 @@ func (l *Log) findKey(rows []db.IdentitiesRow) error {
 	return l.checkKeys(rows)
 }
 
+// ReadKey looks again which key's home is here: another database may have been put
+// over the one that was opened.
+func (l *Log) ReadKey(ctx context.Context) error {
+	rows, err := l.queries.Identities(context.WithoutCancel(ctx))
+	if err == nil {
+		l.key = nil
+		err = l.findKey(rows)
+	}
+	return l.fail("read identities", err)
+}
+
 // moveIn makes this the home of one of the file's keys, or of a fresh one. The
 // caller holds the lock. If it fails, the file is as it was, or as after a
 // failed commit the next look will say.

@@ -47,7 +47,11 @@ func (r *Replica) catchUp(ctx context.Context) error {
 		if errors.Is(err, errRewound) {
 			r.cfg.Logger.Warn("database went back to an earlier state: reading it anew", "path", r.cfg.Path)
 		}
-		if err = r.readTrust(ctx); err == nil {
+		if err = r.log.ReadKey(ctx); err == nil {
+			r.author = r.log.Author()
+			err = r.readTrust(ctx)
+		}
+		if err == nil {
 			err = r.readOn(ctx)
 		}
 	}

@@ -146,7 +146,7 @@ func (r *Replica) commitGroup() (group []*Write, sync func() error, err error) {
 		r.answerWaiting(err)
 		return nil, func() error { return nil }, nil
 	}
-	if group, err = r.tryCommit(r.queue.take); err != nil {
+	if group, err = r.commit(r.queue.take); err != nil {
 		r.fail(err) // before anybody sees what is not on disk
 		return group, nil, err
 	}
@@ -211,7 +211,7 @@ func (r *Replica) writeAlone(w *Write) {
 	err := r.create(r.life)
 	if err == nil {
 		left := []*Write{w}
-		_, err = r.tryCommit(func(int) []*Write {
+		_, err = r.commit(func(int) []*Write {
 			defer func() { left = nil }()
 			return left
 		})
@@ -289,6 +289,21 @@ func (w *Write) giveUp(err error) {
 	w.finish(pipeline.Story{}, err)
 }
 
+// errNoKey: a database was put over this one, without the key that it had.
+var errNoKey = errors.New("the key is gone from the database")
+
+// commit is tryCommit, also for a database that needs a key first.
+func (r *Replica) commit(take func(n int) []*Write) (group []*Write, err error) {
+	if group, err = r.tryCommit(take); !errors.Is(err, errNoKey) {
+		return group, err
+	}
+	r.drop()
+	if err = r.create(r.life); err != nil {
+		return take(maxGroup), err
+	}
+	return r.tryCommit(take)
+}
+
 // tryCommit decides on changes until take has no more of them, and commits their
 // ops in one transaction. Each change sees those before it: the document moves
 // before the commit, but nobody sees it, since mu is held, and unless the commit
@@ -302,6 +317,9 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 	err = r.log.Commit(r.life, func(tx *oplog.Tx) error {
 		if err := r.catchUp(r.life); err != nil {
 			return err
+		}
+		if !r.log.Ready() {
+			return errNoKey
 		}
 		signer := newSigner(r.log.Key())
 		defer signer.close()
@@ -332,7 +350,7 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 	if own := r.log.Committed(); err == nil && own.Exact() {
 		r.seen = own
 	}
-	if err != nil && len(group) == 0 { // it did not come to them: the error is theirs
+	if err != nil && len(group) == 0 && !errors.Is(err, errNoKey) { // it did not come to them: the error is theirs
 		group = take(maxGroup)
 	}
 	return group, err
