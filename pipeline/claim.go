@@ -136,27 +136,41 @@ func (s *State) indexClaim(op *crdt.Op) {
 	}
 }
 
-// heldBeside returns the stories that the agent holds beside one, in the order of IDs.
-// Where so many have a claim that to look costs more than it helps, there are none.
-func (s *State) heldBeside(id, agent string) (ids []string, err error) {
+// lookBeside finds the stories that who claims one holds besides. Where so many have a
+// claim that to look costs more than it helps, it finds none.
+func (s *State) lookBeside(won *Claimed, o ClaimOptions) error {
 	if len(s.claimed) > maxClaimsLooked {
-		return nil, nil
+		return nil
 	}
 	for other := range s.claimed {
 		c := s.visible(other)
-		if c == nil || other == id || c.Str(fieldAgent) != agent {
+		if c == nil || other == won.StoryID || c.Str(fieldAgent) != o.Agent {
 			continue
 		}
 		claim, err := s.claim(c)
-		if err != nil {
-			return nil, err
-		}
-		if claim.Live(s.now()) {
-			ids = append(ids, other)
+		switch {
+		case err != nil:
+			return err
+		case !claim.Live(s.now()):
+		case claim.Lease.Session == o.Session:
+			won.Beside = append(won.Beside, other)
+		case claim.Lease.Session != "":
+			won.Elsewhere = append(won.Elsewhere, other)
 		}
 	}
-	slices.SortFunc(ids, crdt.CompareStoryIDs)
-	return ids, nil
+	slices.SortFunc(won.Beside, crdt.CompareStoryIDs)
+	slices.SortFunc(won.Elsewhere, crdt.CompareStoryIDs)
+	return nil
+}
+
+// claimedBy returns the story whose claim the token names, "" if there is none.
+func (s *State) claimedBy(token string) string {
+	for id := range s.claimed {
+		if c := s.visible(id); c != nil && strings.HasPrefix(c.Writer(fieldClaim).String(), strings.ToLower(token)) {
+			return id
+		}
+	}
+	return ""
 }
 
 // maxClaimsLooked bounds the stories that a claim looks at for others that its agent has.
@@ -219,8 +233,10 @@ type Claimed struct {
 	Renewed bool
 	// TakenFrom is the agent whose lease had ended; may be empty.
 	TakenFrom string
-	// Beside are other stories that the agent holds, of a new claim.
-	Beside []string
+	// Beside are other stories that the agent holds by claims of this session,
+	// Elsewhere those by claims of others, which may have its name by mistake: of a new
+	// claim, in the order of IDs.
+	Beside, Elsewhere []string
 	// OtherSession: another session made the claim that was renewed, and its lease
 	// had not ended: either the agent has come back, or two agents use one name.
 	OtherSession bool
@@ -280,7 +296,7 @@ func (tx *Tx) take(cur Story, o ClaimOptions) (won Claimed, err error) {
 		won.OtherSession = cur.Claim.Lease.Session != "" && cur.Claim.Lease.Session != o.Session && cur.Claim.Live(tx.state.now())
 		tx.leases = append(tx.leases, LeaseChange{Claim: cur.Claim.Token, Lease: lease})
 	} else {
-		if won.Beside, err = tx.state.heldBeside(cur.ID, o.Agent); err != nil {
+		if err := tx.state.lookBeside(&won, o); err != nil {
 			return won, err
 		}
 		tx.endClaim(cur)
@@ -396,11 +412,16 @@ func (tx *Tx) ExpectClaim(id, token string) error {
 		return nil
 	}
 	e := &Error{Code: CodeStale, Current: &cur, Next: "stop working on it; read_item shows what happened, claim_item finds other work"}
+	now := tx.state.hold(cur.Agent, cur.Claim)
 	if cur.Agent == "" {
-		e.Message = fmt.Sprintf("claim %.64s of story %q has ended: the story is in %s and nobody has it; nothing was written", token, id, cur.Stage)
-	} else {
-		e.Message = fmt.Sprintf("claim %.64s of story %q has ended: now %s; nothing was written", token, id, tx.state.hold(cur.Agent, cur.Claim))
+		now = "the story is in " + string(cur.Stage) + " and nobody has it"
 	}
+	if other := tx.state.claimedBy(token); other != "" {
+		e.Message = fmt.Sprintf("claim %.64s is of story %q, not of %q; nothing was written", token, other, id)
+		e.Next = fmt.Sprintf("give the claim that claim_item answered for this story, of which this is so: %s", now)
+		return e
+	}
+	e.Message = fmt.Sprintf("claim %.64s of story %q has ended, if it ever was one: now %s; nothing was written", token, id, now)
 	return e
 }
 
@@ -420,7 +441,7 @@ func (tx *Tx) mayReassign(cur Story, by string, informed bool) error {
 	if informed || cur.Agent == by || !cur.Claim.Live(tx.state.now()) {
 		return nil
 	}
-	return tx.notYours(cur, "give claim if you are that agent, or if_rev if it must be; release_item in its name gives the story back")
+	return tx.notYours(cur, "leave agent out to write all else; give claim if you are that agent, or if_rev if the story must change hands")
 }
 
 func (tx *Tx) notYours(cur Story, next string) error {
@@ -500,6 +521,9 @@ func (tx *Tx) Advance(id string, to *Stage, agent string, fenced bool) (changed 
 		return nil, invalid("leave to out for the next stage, or give the story back with release_item", "story %q is in %s already", id, want)
 	}
 	tx.set(&changed, NameStage, crdt.String(string(want)))
+	if cur.Stage == Backlog && len(cur.WaitingOn) > 0 {
+		tx.warnings = append(tx.warnings, "it was moved on although it waits on "+numberList(cur.WaitingOn))
+	}
 	if cur.Agent != "" {
 		tx.endClaim(cur)
 		tx.set(&changed, NameAgent, crdt.String(""))

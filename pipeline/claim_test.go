@@ -168,27 +168,32 @@ func TestC28_ClaimKeepsTheStage(t *testing.T) {
 	}
 }
 
-// TestClaimBesideOthers: a new claim tells which stories its agent has besides: those that
-// are claimed now, by whatever op, and neither given back, deleted nor expired.
+// TestClaimBesideOthers: a new claim tells which stories its agent has besides, by claims of
+// its session and of others: those that count now, and are neither given back, deleted nor
+// expired.
 func TestClaimBesideOthers(t *testing.T) {
 	c := newClaimer(t)
-	for _, id := range []string{"1_s", "2_s", "3_s", "4_s", "5_s", "6_s", "7_s", "10_s"} {
+	for _, id := range []string{"1_s", "2_s", "3_s", "4_s", "5_s", "6_s", "7_s", "8_s", "9_s", "10_s"} {
 		c.write(id, stage(pipeline.Backlog))
 	}
+	c.mustClaim("6_s", "a", 0)
+	c.now = c.now.Add(time.Hour) // its lease has ended
 	for _, id := range []string{"10_s", "3_s", "2_s", "1_s", "4_s"} {
-		c.mustClaim(id, "a", 3600)
+		c.mustClaim(id, "a", 0)
 	}
-	c.mustClaim("5_s", "b", 3600)
-	c.mustClaim("6_s", "a", 1)
-	c.now = c.now.Add(time.Minute)
+	c.mustClaim("5_s", "b", 0)
+	c.mustClaim("8_s", "a", 3600) // for whoever asked for the time
+	elsewhere := c.options("a", 0)
+	elsewhere.Session = "another"
+	_ = c.change(func(tx *pipeline.Tx) error { _, err := tx.Claim("9_s", elsewhere); return err })
 	_ = c.change(func(tx *pipeline.Tx) error { _, err := tx.Release("1_s", "a", false); return err })
 	_ = c.change(func(tx *pipeline.Tx) error { _, err := tx.Delete("2_s"); return err })
 	c.apply("4_s", crdt.Set("agent", crdt.String("a"))) // given it by somebody, no claim
-	want := pipeline.Claimed{StoryID: "7_s", Beside: []string{"3_s", "10_s"}}
-	if diff := cmp.Diff(want, c.mustClaim("7_s", "a", 3600)); diff != "" {
+	want := pipeline.Claimed{StoryID: "7_s", Beside: []string{"3_s", "10_s"}, Elsewhere: []string{"9_s"}}
+	if diff := cmp.Diff(want, c.mustClaim("7_s", "a", 0)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if won := c.mustClaim("7_s", "a", 3600); !won.Renewed || won.Beside != nil {
+	if won := c.mustClaim("7_s", "a", 0); !won.Renewed || won.Beside != nil || won.Elsewhere != nil {
 		t.Errorf("renewed: %+v", won)
 	}
 }

@@ -112,7 +112,7 @@ func (s *State) notFound(id string) error {
 		return &Error{
 			Code:    CodeDeleted,
 			Message: fmt.Sprintf("story %q is deleted", id),
-			Next:    "delete_item with restore: true brings it back; for new work write a story with a new number",
+			Next:    "stop working on it; delete_item with restore: true brings it back if that was a mistake; for new work write a story with a new number",
 		}
 	}
 	next := "find the right story_id with list_items; a new story is created with write_item (give story_id and stage)"

@@ -125,9 +125,7 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	}
 	if c.Stage != nil && (created || cur.Stage != *c.Stage) {
 		tx.set(&changed, NameStage, crdt.String(string(*c.Stage)))
-		if c.Agent == nil && cur.Claim.Live(tx.state.now()) {
-			tx.warnings = append(tx.warnings, fmt.Sprintf("agent %q still holds it, so that nobody can claim it in %s: advance_item moves a story and ends the claim, release_item gives it back", cur.Agent, *c.Stage))
-		}
+		tx.warnMoved(cur, c)
 	}
 	if c.Name != nil && cur.Name != *c.Name {
 		tx.set(&changed, NameName, crdt.String(*c.Name))
@@ -158,6 +156,17 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 		tx.note(&changed, *c.Note)
 	}
 	return created, changed, nil
+}
+
+// warnMoved says what a plain write of the stage leaves as it was, where advance_item
+// would not.
+func (tx *Tx) warnMoved(cur Story, c Changes) {
+	if c.Agent == nil && *c.Stage != Current && cur.Claim.Live(tx.state.now()) {
+		tx.warnings = append(tx.warnings, fmt.Sprintf("agent %q still holds it, so that nobody else can claim it in %s: advance_item would have ended the claim", cur.Agent, *c.Stage))
+	}
+	if cur.Blocked && (c.Blocked == nil || *c.Blocked) {
+		tx.warnings = append(tx.warnings, "it is still blocked, which does not keep write_item from moving it")
+	}
 }
 
 // SetBlocked blocks the story, with a reason if one is given, or unblocks it:

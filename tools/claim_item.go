@@ -83,11 +83,14 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 		Claimed: true, Item: &it, Claim: story.Claim.Token.Short(), ExpiresInSeconds: &left,
 		Renewed: won.Renewed, TakenOverFrom: won.TakenFrom,
 	}
+	some := func(ids []string) string { return strings.Join(ids[:min(len(ids), maxNamed)], ", ") }
 	switch {
-	case len(won.Beside) > 0:
-		out.Warning = fmt.Sprintf("you hold %s too: release_item gives back what you do not work on", strings.Join(won.Beside[:min(len(won.Beside), maxNamed)], ", "))
 	case won.OtherSession:
 		out.Warning = fmt.Sprintf("another session claimed it as %q and may still work on it: if that was not you before a restart, take a name of your own and another story", options.Agent)
+	case len(won.Elsewhere) > 0:
+		out.Warning = fmt.Sprintf("another session holds %s as %q: if that was you before a restart, claim_item with that story_id; otherwise leave it alone, and take a name of your own", some(won.Elsewhere), options.Agent)
+	case len(won.Beside) > 0:
+		out.Warning = fmt.Sprintf("you hold %s too: release_item gives back what you do not work on", some(won.Beside))
 	}
 	return out, nil
 }

@@ -7,8 +7,9 @@ import (
 )
 
 type deleteItemIn struct {
-	StoryID string `json:"story_id"`
-	Restore bool   `json:"restore,omitempty"`
+	StoryID string  `json:"story_id"`
+	Restore bool    `json:"restore,omitempty"`
+	Claim   *string `json:"claim,omitempty"`
 }
 
 type deleteItemOut struct {
@@ -32,6 +33,9 @@ var deleteItem = define(definition[deleteItemIn, deleteItemOut]{
 	idempotent:  true,
 	handle: func(ctx context.Context, s *call, in deleteItemIn) (out deleteItemOut, err error) {
 		story, err := s.changeAs(ctx, s.agent, func(tx *pipeline.Tx) (err error) {
+			if err := (expected{claim: in.Claim}).check(tx, in.StoryID); err != nil {
+				return err
+			}
 			if in.Restore {
 				out.Changed, err = tx.Restore(in.StoryID)
 				return err

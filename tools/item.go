@@ -67,9 +67,9 @@ func newItemClaim(c *pipeline.Claim, now time.Time) *itemClaim {
 	return &itemClaim{Agent: c.Agent, Since: formatTime(c.Since), ExpiresInSeconds: secondsLeft(c, now)}
 }
 
-// secondsLeft rounds down: who counts on it must not come too late.
+// secondsLeft rounds as errors do that tell of the lease.
 func secondsLeft(c *pipeline.Claim, now time.Time) int64 {
-	return max(0, int64(c.Lease.Ends.Sub(now)/time.Second))
+	return max(0, int64(c.Lease.Ends.Sub(now).Round(time.Second)/time.Second))
 }
 
 // orEmpty keeps a nil slice out of JSON: clients want an array where the

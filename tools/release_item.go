@@ -41,20 +41,22 @@ type move struct {
 // move makes a change that ends a claim, if the caller may.
 func (s *call) move(ctx context.Context, m move, edit func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error)) (it item, changed []string, err error) {
 	agent := s.who(m.agent)
+	var warnings []string
 	story, err := s.changeAs(ctx, agent, func(tx *pipeline.Tx) (err error) {
-		if m.claim != nil {
-			if err := tx.ExpectClaim(m.story, *m.claim); err != nil {
-				return err
-			}
+		if err := (expected{claim: m.claim}).check(tx, m.story); err != nil {
+			return err
 		}
 		if m.agent != nil && *m.agent != "" {
 			tx.WriteAs(*m.agent)
 		}
-		if changed, err = edit(tx, agent, m.claim != nil); err != nil || m.note == nil {
+		changed, err = edit(tx, agent, m.claim != nil)
+		if warnings = tx.Warnings(); err != nil || m.note == nil {
 			return err
 		}
 		changed = append(changed, pipeline.NameNote)
 		return tx.AddNote(m.story, *m.note)
 	})
-	return newItem(story), orEmpty(changed), err
+	it = newItem(story)
+	it.Warnings = append(it.Warnings, warnings...)
+	return it, orEmpty(changed), err
 }

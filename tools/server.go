@@ -68,19 +68,25 @@ func (p *position) set(at replica.Position) { p.Cursor = at.String() }
 // expected is how the caller saw a story, as far as it says so.
 type expected struct{ rev, claim *string }
 
+// check returns why the story is not so.
+func (want expected) check(tx *pipeline.Tx, id string) error {
+	if want.rev != nil {
+		if err := tx.Expect(id, *want.rev); err != nil {
+			return err
+		}
+	}
+	if want.claim != nil {
+		return tx.ExpectClaim(id, *want.claim)
+	}
+	return nil
+}
+
 // update makes one change to a story, if the story still is as the caller expects,
 // and returns it as the change left it.
 func (s *call) update(ctx context.Context, id string, want expected, edit func(*pipeline.Tx) error) (item, error) {
 	story, err := s.changeAs(ctx, s.agent, func(tx *pipeline.Tx) error {
-		if want.rev != nil {
-			if err := tx.Expect(id, *want.rev); err != nil {
-				return err
-			}
-		}
-		if want.claim != nil {
-			if err := tx.ExpectClaim(id, *want.claim); err != nil {
-				return err
-			}
+		if err := want.check(tx, id); err != nil {
+			return err
 		}
 		return edit(tx)
 	})
