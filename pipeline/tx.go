@@ -137,6 +137,9 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 		tx.endClaim(cur)
 		tx.set(&changed, NameAgent, crdt.String(*c.Agent))
 	}
+	if c.Agent != nil && cur.Agent == *c.Agent && c.By == "" && tx.agent == "" {
+		tx.WriteAs(cur.Agent) // who says whose story it is most likely is that agent
+	}
 	if c.RetryCount != nil && cur.RetryCount != *c.RetryCount {
 		tx.set(&changed, NameRetryCount, crdt.Int(*c.RetryCount))
 	}
