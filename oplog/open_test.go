@@ -438,3 +438,27 @@ func TestPresence(t *testing.T) {
 		becomes(Present, "folder moved back", os.Rename(folder+".old", folder))
 	}
 }
+
+// TestLongPaths: a path that SQLite could not open leaves nothing behind; one that is just
+// short enough is one like others.
+func TestLongPaths(t *testing.T) {
+	dir := t.TempDir()
+	path := func(length int) string {
+		path := dir
+		for length-len(path) > maxFileName+1 {
+			path = filepath.Join(path, strings.Repeat("d", min(100, length-len(path)-maxFileName/2)))
+		}
+		return filepath.Join(path, strings.Repeat("f", length-len(path)-1))
+	}
+	for _, path := range []string{path(maxPath), filepath.Join(dir, strings.Repeat("f", maxFileName))} {
+		check(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		check(t, CreateFolder(path))
+		appendOps(t, mustCreate(t, path), "a")
+	}
+	for _, path := range []string{path(maxPath + 1), filepath.Join(dir, strings.Repeat("f", maxFileName+1))} {
+		var refused *Error
+		if err := CreateFolder(path); !errors.As(err, &refused) || !strings.Contains(refused.Next, "shorter --db") {
+			t.Errorf("%d bytes: %v", len(path), err)
+		}
+	}
+}

@@ -25,9 +25,24 @@ var newestSchema = len(migrations.All())
 // homesSchema is the first version in which keys have homes.
 const homesSchema = 3
 
+// Names of databases are so long at most, in bytes: SQLite takes paths of 512 on Unix
+// (MAX_PATHNAME), file systems names of 255, and it makes files beside the database
+// whose names end in "-journal".
+const (
+	maxPath     = 512 - len("-journal")
+	maxFileName = 255 - len("-journal")
+)
+
 // CreateFolder makes the folder of the database at path if it is missing, but
 // not what is above it: a mistyped path must not leave a trail.
 func CreateFolder(path string) error {
+	if len(path) > maxPath || len(filepath.Base(path)) > maxFileName {
+		return &Error{
+			Op: "create database", Path: path,
+			Err:  fmt.Errorf("the path has %d bytes and its last part %d, at most %d and %d are possible", len(path), len(filepath.Base(path)), maxPath, maxFileName),
+			Next: "give a shorter --db; nothing was written",
+		}
+	}
 	dir := filepath.Dir(path)
 	err := os.Mkdir(dir, 0o700)
 	if errors.Is(err, fs.ErrExist) {
