@@ -16,6 +16,9 @@ var databaseFile = filepath.Join(".huskies", "pipeline.db")
 // PATH_MAX on Linux.
 const maxGitLink = 4 << 10
 
+// maxGitConfig bounds a repository's configuration, which has a few lines a branch.
+const maxGitConfig = 1 << 20
+
 // location says which database file is in use and why.
 type location struct {
 	Path string // absolute; the file and its directory may not exist yet
@@ -136,7 +139,7 @@ func repositoryRoot(dir string) (string, bool) {
 
 // mainWorktree returns the root of the main worktree of the linked worktree at root, or the repository itself
 // if that is bare. It reports false for any other kind of root: of an ordinary repository, of a submodule, of
-// one with a separate git directory, and of a worktree whose links are broken.
+// one with a separate git directory or a worktree of that, and of a worktree whose links are broken.
 //
 // A linked worktree's .git file leads to <common>/worktrees/<id>, in which the file commondir leads to the
 // common directory and the file gitdir back to the .git file (gitrepository-layout(5), git-worktree(1)).
@@ -176,7 +179,59 @@ func mainWorktree(root string) (string, bool) {
 	if link, ok := readGitLink(parent, ".git", "gitdir: "); ok && sameFile(link, common) {
 		return parent, true
 	}
-	return common, true
+	return configuredWorktree(common)
+}
+
+// configuredWorktree returns the main worktree of the git directory at common by its configuration: that
+// of a submodule is named there, and a bare repository stands for its own. With --separate-git-dir nothing says
+// where it is.
+func configuredWorktree(common string) (string, bool) {
+	text, err := os.ReadFile(filepath.Join(common, "config"))
+	if err != nil || len(text) > maxGitConfig {
+		return "", false
+	}
+	bare, worktree := readCore(string(text))
+	if bare {
+		return common, true
+	}
+	if worktree != "" && !filepath.IsAbs(worktree) {
+		worktree = filepath.Join(common, worktree)
+	}
+	root, err := filepath.EvalSymlinks(worktree)
+	if err != nil || worktree == "" {
+		return "", false
+	}
+	info, err := os.Stat(root)
+	return root, err == nil && info.IsDir()
+}
+
+var unescapeGit = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
+
+// readCore reads core.bare and core.worktree as git itself writes them (git-config(1)): one a line, where need be in
+// quotation marks and with backslashes.
+func readCore(config string) (bare bool, worktree string) {
+	section := ""
+	for line := range strings.Lines(config) {
+		line = strings.TrimSpace(line)
+		if name, ok := strings.CutPrefix(line, "["); ok {
+			section = strings.ToLower(strings.TrimSuffix(name, "]"))
+			continue
+		}
+		key, value, _ := strings.Cut(line, "=")
+		value = strings.TrimSpace(value)
+		if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
+			value = value[1 : len(value)-1]
+		}
+		value = unescapeGit.Replace(value)
+		switch key = strings.ToLower(strings.TrimSpace(key)); {
+		case section != "core":
+		case key == "bare":
+			bare = strings.EqualFold(value, "true")
+		case key == "worktree":
+			worktree = value
+		}
+	}
+	return bare, worktree
 }
 
 // readGitLink returns the path that follows prefix in one of git's link files, taken relative to dir, which

@@ -166,7 +166,7 @@ func TestLocate(t *testing.T) {
 			name: "linked to a bare repository", wd: "wt",
 			tree: tree{
 				"repo.git/worktrees/wt/commondir": "../..\n", "repo.git/worktrees/wt/gitdir": "$ROOT/wt/.git\n",
-				"wt/.git": "gitdir: $ROOT/repo.git/worktrees/wt\n",
+				"wt/.git": "gitdir: $ROOT/repo.git/worktrees/wt\n", "repo.git/config": "[core]\n\tbare = true\n",
 			},
 			path: "repo.git/.huskies/pipeline.db", why: "new, in the main worktree of the linked git worktree $ROOT/wt",
 		},
@@ -320,6 +320,11 @@ func TestLocateGit(t *testing.T) {
 	run(".", "clone", "--quiet", "--bare", "repo", "bare.git")
 	run("bare.git", "worktree", "add", "--quiet", "-b", "four", "../four")
 	run(".", "init", "--quiet", "--separate-git-dir=store", "separate")
+	run("separate", "commit", "--quiet", "--allow-empty", "--message", "first")
+	run("separate", "worktree", "add", "--quiet", "-b", "five", "../five")
+	run(".", "init", "--quiet", "super")
+	run("super", "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", filepath.Join(root, "repo"), "lib \"x\"")
+	run("super/lib \"x\"", "worktree", "add", "--quiet", "-b", "six", filepath.Join(root, "six"))
 	run("repo", "worktree", "add", "--quiet", "-b", "moved", "../before")
 	run("repo", "worktree", "move", "../before", "../moved")
 	run("repo", "worktree", "add", "--quiet", "-b", "copied", "../original")
@@ -337,6 +342,9 @@ func TestLocateGit(t *testing.T) {
 		{"of a bare clone", "four", "bare.git", inMain},
 		{"the bare clone", "bare.git", "bare.git", "new, in the working directory"},
 		{"separate git directory", "separate", "separate", atRoot},
+		{"of a separate git directory", "five", "five", atRoot},
+		{"submodule", "super/lib \"x\"", "super/lib \"x\"", atRoot},
+		{"of a submodule", "six", "super/lib \"x\"", inMain},
 		{"moved", "moved", "repo", inMain},
 		{"copied", "copied", "copied", atRoot},
 	}
