@@ -31,9 +31,12 @@ func (t *table) check() error {
 	if filed := t.byID.len(); filed != len(t.infos)-1 {
 		errs = append(errs, fmt.Errorf("%d ops are filed, %d are there", filed, len(t.infos)-1))
 	}
-	heads := 0
+	heads, counts := 0, [len(t.counts)]int{}
 	for ref := range t.infos {
 		info := &t.infos[ref]
+		if ref > 0 {
+			counts[info.kind]++
+		}
 		head := ref > 0 && !info.named && info.kind != opHeld
 		if head {
 			heads++
@@ -44,6 +47,9 @@ func (t *table) check() error {
 	}
 	if heads != len(t.heads) {
 		errs = append(errs, fmt.Errorf("%d heads, %d entered", heads, len(t.heads)))
+	}
+	if counts != t.counts {
+		errs = append(errs, fmt.Errorf("%v ops by kind, %v counted", counts, t.counts))
 	}
 	return errors.Join(errs...)
 }

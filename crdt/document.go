@@ -261,6 +261,8 @@ func (d *Doc) enter(op *Op, kind opKind) opRef {
 		return d.ops.add(op.ID, op.Seq, op.Author, kind)
 	}
 	info := &d.ops.infos[ref]
+	d.ops.counts[info.kind]--
+	d.ops.counts[kind]++
 	info.kind, info.author, info.seq = kind, d.ops.authorRef(op.Author), op.Seq
 	d.ops.settleHead(ref)
 	return ref
@@ -327,6 +329,9 @@ func (d *Doc) AssumedLen() int { return d.ops.counts[opAssumed] }
 
 // PendingLen returns the number of ops that wait for parents.
 func (d *Doc) PendingLen() int { return len(d.pending.ops) }
+
+// PendingTrustedLen returns how many of them are by authors whose edits would count.
+func (d *Doc) PendingTrustedLen() int { return d.pending.trusted.total.count }
 
 // Story returns the story with the given ID, deleted or without a stage as it
 // may be, or nil if no applied op names it.

@@ -217,6 +217,9 @@ func (s *State) hold(agent string, claim *Claim) string {
 	return text
 }
 
+// CheckAgent refuses a name that an op cannot bear; none is no error.
+func CheckAgent(agent string) error { return checkText(NameAgent, agent, crdt.MaxAgent) }
+
 // ClaimOptions says who claims, and for how long.
 type ClaimOptions struct {
 	Agent string
@@ -408,7 +411,9 @@ func (tx *Tx) ExpectClaim(id, token string) error {
 		return err
 	}
 	if cur.Claim != nil && strings.HasPrefix(cur.Claim.Token.String(), strings.ToLower(token)) {
-		tx.WriteAs(cur.Agent)
+		if CheckAgent(cur.Agent) == nil { // another replica's may be longer
+			tx.WriteAs(cur.Agent)
+		}
 		return nil
 	}
 	e := &Error{Code: CodeStale, Current: &cur, Next: "stop working on it; read_item shows what happened, claim_item finds other work"}

@@ -55,7 +55,7 @@ func (s *State) Missing() string {
 	if n := s.doc.AssumedLen() + s.lost; n > 0 {
 		all = append(all, count(n, "change")+" of the pipeline can not be read any more, since the database is damaged: tell the user to run huskies-mcp verify")
 	}
-	if n := s.doc.PendingLen(); n > 0 {
+	if n := s.doc.PendingTrustedLen(); n > 0 {
 		all = append(all, count(n, "change")+" can not be shown, since others that they build on are not in the database: tell the user to import those (huskies-mcp import)")
 	}
 	if len(all) == 0 {

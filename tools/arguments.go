@@ -289,6 +289,7 @@ var synonyms = map[string][]string{
 	"reason":         {"note"},
 	"message":        {"note"},
 	"stage":          {"to"},
+	"to":             {"stage"},
 	"cursor":         {"since"},
 	"timeout":        {"timeout_seconds"},
 	"wait":           {"wait_seconds", "timeout_seconds"},
@@ -357,7 +358,7 @@ func quote(s string) string {
 }
 
 // nearest returns the name that s was most likely meant to be: one that
-// contains it, or is contained, or differs by a slip of the pen: one letter, or
+// contains it, or is contained, or of which it is a word, or differs by a slip of the pen: one letter, or
 // a few more if the first is right, as it is in nearly all slips.
 func nearest(s string, names []string) (string, bool) {
 	s = strings.ToLower(s)
@@ -366,7 +367,7 @@ func nearest(s string, names []string) (string, bool) {
 	}
 	best, least := "", len(s)
 	for _, name := range names {
-		if len(s) >= 2 && (strings.Contains(name, s) || strings.Contains(s, name)) {
+		if len(s) >= 3 && (strings.Contains(name, s) || strings.Contains(s, name)) || slices.Contains(strings.Split(name, "_"), s) {
 			return name, true
 		}
 		most := 1

@@ -83,7 +83,12 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 		Claimed: true, Item: &it, Claim: story.Claim.Token.Short(), ExpiresInSeconds: &left,
 		Renewed: won.Renewed, TakenOverFrom: won.TakenFrom,
 	}
-	some := func(ids []string) string { return strings.Join(ids[:min(len(ids), maxNamed)], ", ") }
+	some := func(ids []string) string {
+		if len(ids) > maxNamed {
+			return fmt.Sprintf("%s and %d more", strings.Join(ids[:maxNamed], ", "), len(ids)-maxNamed)
+		}
+		return strings.Join(ids, ", ")
+	}
 	switch {
 	case won.OtherSession:
 		out.Warning = fmt.Sprintf("another session claimed it as %q and may still work on it: if that was not you before a restart, take a name of your own and another story", options.Agent)

@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ type itemChange struct {
 	Agent   string   `json:"agent,omitempty"`
 	Rev     string   `json:"rev"`
 	Changed []string `json:"changed"`
-	Note    string   `json:"note,omitempty"`
+	Note    string   `json:"note,omitempty" jsonschema_description:"unless it is in notes"`
 }
 
 const (
@@ -49,6 +50,9 @@ func (s *service) showHistory(ctx context.Context, in readItemIn, before int64, 
 	failed := s.replica.HistoryLocked(ctx, in.StoryID, before, func(e replica.Entry) bool {
 		var b []byte
 		change := newItemChange(e)
+		if change.Note != "" && slices.Contains(out.Notes, itemNote{change.Note, change.Agent, change.At}) {
+			change.Note = "" // it is shown already
+		}
 		if b, err = compactJSON(change); err != nil {
 			return false
 		}

@@ -65,13 +65,36 @@ func TestHistory(t *testing.T) {
 	if first := out.History[0]; first.Rev != out.Item.Rev || first.Agent != "tester" || first.At == "" || out.History[3].Agent != "coder-1" {
 		t.Errorf("got %+v", out.History)
 	}
-	if last := out.History[len(out.History)-1]; last.Note != "n" || out.History[0].Note != "" {
-		t.Errorf("the note: %+v", last)
-	}
 	for cursor, want := range map[string]string{"zzz": "cursor is not one that read_item gave", "aGlzdG9yeS8w": "cursor is not one", "aGlzdG9yeS94": "pass next_cursor as it was given"} {
 		if got := h.fails("read_item", `{"story_id":"1_s","cursor":"`+cursor+`"}`); !strings.Contains(got, want) {
 			t.Errorf("got %s", got)
 		}
+	}
+}
+
+// TestNotesInHistory: the text of each note can be read, and stands once in an answer.
+func TestNotesInHistory(t *testing.T) {
+	h := newTempHost(t)
+	h.ok("write_item", `{"story_id":"1_s","stage":"1_backlog"}`)
+	for n := range maxNotes + 2 {
+		h.ok("write_item", fmt.Sprintf(`{"story_id":"1_s","note":"note %d"}`, n))
+	}
+	notesOf := func(out readItemOut) (notes []string) {
+		for _, c := range out.History {
+			if c.Note != "" {
+				notes = append(notes, c.Note)
+			}
+		}
+		return notes
+	}
+	out := h.read("1_s", `,"history":100`)
+	if diff := cmp.Diff([]string{"note 1", "note 0"}, notesOf(out)); diff != "" || out.OlderNotes != 2 {
+		t.Errorf("%d older notes (-want +got):\n%s", out.OlderNotes, diff)
+	}
+	out = h.read("1_s", `,"history":1`)
+	out = h.read("1_s", `,"history":100,"cursor":"`+out.NextCursor+`"`)
+	if got := notesOf(out); len(got) != maxNotes+1 || got[0] != "note 20" {
+		t.Errorf("a page without notes has %q", got)
 	}
 }
 

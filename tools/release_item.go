@@ -41,6 +41,9 @@ type move struct {
 // move makes a change that ends a claim, if the caller may.
 func (s *call) move(ctx context.Context, m move, edit func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error)) (it item, changed []string, err error) {
 	agent := s.who(m.agent)
+	if err := pipeline.CheckAgent(agent); err != nil {
+		return it, nil, err
+	}
 	var warnings []string
 	story, err := s.changeAs(ctx, agent, func(tx *pipeline.Tx) (err error) {
 		if err := (expected{claim: m.claim}).check(tx, m.story); err != nil {

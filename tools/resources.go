@@ -163,14 +163,12 @@ func (s *service) storyMarkdown(p *pipeline.State, id string) (string, error) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n", story.ID)
-	if story.Name != "" {
-		fmt.Fprintf(&b, "%s\n\n", line(story.Name))
-	}
 	row := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(&b, "- %s: %s\n", name, value)
 		}
 	}
+	row("Name", line(story.Name))
 	row("Stage", line(string(story.Stage)))
 	row("Agent", line(story.Agent))
 	if c := story.Claim; c != nil && !c.Since.IsZero() {

@@ -32,14 +32,21 @@ type host struct {
 
 func newHost(t testing.TB, path string) *host {
 	t.Helper()
-	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
-	r := replica.New(replica.Config{Path: path, Now: time.Now, Rand: rand.Reader, Logger: logger})
-	t.Cleanup(func() { _ = r.Close() })
-	srv, err := NewServer(Config{Replica: r, Agent: "tester", MaxRetries: DefaultMaxRetries, Version: "test", Logger: logger})
+	srv, err := NewServer(Config{
+		Replica: newReplica(t, path), Agent: "tester", MaxRetries: DefaultMaxRetries, Version: "test",
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &host{t, srv}
+}
+
+func newReplica(t testing.TB, path string) *replica.Replica {
+	t.Helper()
+	r := replica.New(replica.Config{Path: path, Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	t.Cleanup(func() { _ = r.Close() })
+	return r
 }
 
 func newTempHost(t testing.TB) *host { return newHost(t, filepath.Join(t.TempDir(), "p.db")) }
@@ -223,6 +230,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"write_item", `{"story_id":"10_story_login","blocked_reason":"x"}`, `write_item has no argument "blocked_reason": set_blocked takes a reason`},
 		{"set_blocked", `{"story_id":"10_story_login","blocked":true,"blocked_reason":"x"}`, `did you mean "reason"?`},
 		{"advance_item", `{"story_id":"10_story_login","stage":"3_qa"}`, `did you mean "to"?`},
+		{"write_item", `{"story_id":"10_story_login","to":"3_qa"}`, `did you mean "stage"?`},
+		{"release_item", `{"story_id":"10_story_login","st":"x"}`, `release_item has no argument "st": it takes story_id`},
+		{"advance_item", `{"story_id":"10_story_login","agent":"` + strings.Repeat("é", 100) + `"}`, "agent has 200 bytes, at most 128 are allowed"},
 		{"release_item", `{"story_id":"10_story_login","reason":"x"}`, `did you mean "note"?`},
 		{"wait_for_change", `{"cursor":"0"}`, `did you mean "since"?`},
 		{"write_item", `{"story_id":"10_story_login","note":[` + strings.Repeat("1,", 60) + `1]}`, "note must be a string, got an array"},

@@ -147,8 +147,7 @@ func (w *changeWait) look(p *pipeline.State) (done bool, err error) {
 	}
 	for c := range after {
 		if w.matches(&c) {
-			w.tell(p)
-			return true, nil
+			return true, w.tell(p)
 		}
 		w.seen = c.Position
 	}
@@ -202,17 +201,13 @@ type told struct {
 }
 
 // tell tells the stories that match, in the order of their first changes.
-func (w *changeWait) tell(p *pipeline.State) {
+func (w *changeWait) tell(p *pipeline.State) error {
 	after, ok := w.call.replica.ChangesLocked(w.since)
 	if !ok {
 		w.reset("what changed since this cursor is not known any more")
-		return
+		return nil
 	}
 	end, more := w.upTo(after)
-	if more && end == w.since {
-		w.reset("too much changed at once")
-		return
-	}
 	stories := make(map[string]*told)
 	var order []string
 	for c := range after {
@@ -230,23 +225,35 @@ func (w *changeWait) tell(p *pipeline.State) {
 	}
 	for _, id := range order {
 		if st := stories[id]; st.matches {
-			w.out.Changes = append(w.out.Changes, newChangedStory(p, id, st))
+			c, err := newChangedStory(p, id, st)
+			if err != nil {
+				return err
+			}
+			w.out.Changes = append(w.out.Changes, c)
 		}
+	}
+	if len(w.out.Changes) == 0 { // the next row alone brought more than an answer holds
+		w.reset("too much changed at once")
+		return nil
 	}
 	w.out.Changed, w.out.More = true, more
 	w.call.reflects = end
+	return nil
 }
 
-func newChangedStory(p *pipeline.State, id string, st *told) changedStory {
+func newChangedStory(p *pipeline.State, id string, st *told) (changedStory, error) {
 	c := changedStory{StoryID: id, Changed: orEmpty(st.fields.Names()), By: st.last.Agent}
 	if st.last.At != 0 {
 		c.At = time.UnixMilli(st.last.At).UTC().Format(time.RFC3339)
 	}
-	story, err := p.Story(id)
-	if err != nil { // it was seen, and is not any more
+	var gone *pipeline.Error
+	switch story, err := p.Story(id); {
+	case errors.As(err, &gone): // it was seen, and is not any more
 		c.Deleted = true
-		return c
+	case err != nil:
+		return c, err
+	default:
+		c.Name, c.Stage, c.Agent = story.Name, string(story.Stage), story.Agent
 	}
-	c.Name, c.Stage, c.Agent = story.Name, string(story.Stage), story.Agent
-	return c
+	return c, nil
 }

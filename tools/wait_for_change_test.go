@@ -8,6 +8,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
 )
 
 // cursorOf returns the cursor of an answer.
@@ -92,6 +96,46 @@ func TestWaitForChangeWakes(t *testing.T) {
 		if since = cursorOf(t, written); since != cursorOf(t, got) {
 			t.Errorf("the write stands at %s, the change at %s", since, cursorOf(t, got))
 		}
+	}
+}
+
+// TestWaitForOneRowOfManyChanges: what one row brought is not divided; when that is too much
+// for an answer it says so, also behind rows that brought nothing to tell.
+func TestWaitForOneRowOfManyChanges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	h := newHost(t, path)
+	here, there := newReplica(t, path), newReplica(t, filepath.Join(t.TempDir(), "there.db"))
+	backlog := pipeline.Backlog
+	for n := range maxChanged + 1 { // each op builds on the one before
+		_, err := there.Update(t.Context(), "", func(tx *pipeline.Tx) error {
+			_, _, err := tx.Write(fmt.Sprintf("%d_s", n), pipeline.Changes{Stage: &backlog})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var lines []string
+	_, err := there.Export(t.Context(), nil, func(op crdt.SignedOp) error {
+		lines = append(lines, string(oplog.AppendBundleLine(nil, op)))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	imports := func(lines ...string) {
+		t.Helper()
+		if _, err := here.Import(t.Context(), oplog.NewBundleReader(strings.NewReader(strings.Join(lines, ""))), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	imports(lines[1:]...) // they wait for the first
+	since := cursorOf(t, h.ok("write_item", `{"story_id":"1000_s","stage":"5_done"}`))
+	h.ok("write_item", `{"story_id":"1000_s","name":"no change in 1_backlog"}`)
+	imports(lines[0])
+	got := h.ok("wait_for_change", `{"since":"`+since+`","stage":"1_backlog"}`)
+	if !strings.Contains(got, `"reset":true,"message":"too much changed at once`) {
+		t.Errorf("got %s", got)
 	}
 }
 

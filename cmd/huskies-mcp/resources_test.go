@@ -236,7 +236,7 @@ func TestResourcesAndPrompts(t *testing.T) {
 	}
 	for uri, want := range map[string][]string{
 		uris[0]: {"# Pipeline", "## 1_backlog (2)\n\n- `1_story_add_login` Add login (ready)\n- `2_story_add_logout` Add logout (waiting on 1)\n", "## 5_done (1)"},
-		uris[1]: {"# 1_story_add_login\n\nAdd login\n", "- Stage: 1_backlog\n", "- Depended on by: 2_story_add_logout\n", "## Description\n\n> As *OAuth*.\n", "## Notes (1)\n", "Ask Ann first"},
+		uris[1]: {"# 1_story_add_login\n\n- Name: Add login\n- Stage: 1_backlog\n", "- Depended on by: 2_story_add_logout\n", "## Description\n\n> As *OAuth*.\n", "## Notes (1)\n", "Ask Ann first"},
 		uris[2]: {"- Depends on: 1\n- Waiting on: 1\n"},
 	} {
 		var req mcp.ReadResourceRequest
