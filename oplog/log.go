@@ -273,6 +273,9 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 // Close closes the file. It does not wait for a lock.
 func (l *Log) Close() error {
 	var errs []error
+	if l.cfg.ReadOnly {
+		defer l.keepOpen()()
+	}
 	if l.direct != nil {
 		errs = append(errs, l.direct.close())
 	}
@@ -291,6 +294,23 @@ func (l *Log) Close() error {
 	return errors.Join(errs...)
 }
 
+// keepOpen makes another connection, which may not write, and returns what closes it. As
+// long as it is there ours is not the last to be closed: that one would bring into the
+// database what others have left in the write-ahead log since it was opened.
+func (l *Log) keepOpen() (release func()) {
+	release = func() {}
+	if look(l.path+"-wal").Size() == 0 {
+		return release
+	}
+	other, err := openDatabase(l.path, "mode=ro&_pragma=busy_timeout(1000)")
+	if err != nil {
+		return release
+	}
+	var n int
+	_ = other.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&n) // it takes its lock with the first read
+	return func() { _ = other.Close() }
+}
+
 // Presence tells whether the file that was opened is still the one at the log's
 // path.
 type Presence uint8
@@ -302,6 +322,8 @@ const (
 	Removed
 	// Replaced: there is another one.
 	Replaced
+	// Turned: it is, but was a backup and is written to by now.
+	Turned
 )
 
 // Presence looks at the path. What is written to a file that is not there any
@@ -318,6 +340,11 @@ func (l *Log) Presence() (p Presence) {
 		}
 		return err == nil && p == Present
 	})
+	if p == Present && l.wal.optional {
+		if _, err := os.Stat(l.wal.path); err == nil {
+			return Turned
+		}
+	}
 	return p
 }
 

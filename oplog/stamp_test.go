@@ -49,3 +49,39 @@ func TestStamp(t *testing.T) {
 		t.Error("reading changed the stamp")
 	}
 }
+
+// TestStampOfABackup: as long as a backup is read that nobody has written to, another's
+// write-ahead log says nothing; once there is one, it is time to open the log anew.
+func TestStampOfABackup(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	appendOps(t, l, "a")
+	backup := path + ".backup"
+	execRaw(t, path, "VACUUM INTO '"+backup+"'")
+	reader, err := Open(t.Context(), testConfig(t, backup))
+	check(t, err)
+	defer reader.Close()
+	if p := reader.Presence(); p != Present {
+		t.Errorf("before: %d", p)
+	}
+	writer, err := Create(t.Context(), testConfig(t, backup))
+	check(t, err)
+	appendOps(t, writer, "b")
+	if stamp := reader.Stamp(); stamp != (Stamp{}) {
+		t.Errorf("stamp %v", stamp)
+	}
+	if p := reader.Presence(); p != Turned {
+		t.Errorf("after: %d", p)
+	}
+	check(t, reader.Sync())
+	check(t, writer.Close())
+	if rows := readAll(t, reader, 0); len(rows) != 2 {
+		t.Errorf("%d rows", len(rows))
+	}
+	again, err := Open(t.Context(), testConfig(t, backup))
+	check(t, err)
+	defer again.Close()
+	if !again.Ready() {
+		t.Error("opened anew, it is not ready")
+	}
+}

@@ -49,13 +49,19 @@ func (w *wal) openLocked() (err error) {
 func (w *wal) sync() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch err := w.openLocked(); {
-	case w.optional && errors.Is(err, fs.ErrNotExist):
+	err := w.openLocked()
+	if w.optional && errors.Is(err, fs.ErrNotExist) {
 		return nil
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	w.failed = w.fdatasync(w.file)
+	if w.optional { // it is another's, who may remove it
+		err := w.file.Close()
+		w.file = nil
+		return errors.Join(w.failed, err)
+	}
 	return w.failed
 }
 

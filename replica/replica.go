@@ -304,6 +304,8 @@ func (r *Replica) look() {
 	case oplog.Replaced:
 		r.cfg.Logger.Warn("database file was replaced: reading it anew", "path", r.cfg.Path)
 		r.drop()
+	case oplog.Turned:
+		r.drop()
 	}
 }
 
