@@ -63,7 +63,7 @@ SELECT CAST(COALESCE((SELECT max(id) * 1000000 + decided_at % 1000000 FROM trust
 
 // Epoch returns the number of decisions whom to trust, of repairs, and of keys
 // after the first, in millions; below that stands when the last of each was made, so
-// that a log which was restored and decided upon anew has another one. Each table
+// that a log which was restored and decided upon anew most surely has another one. Each table
 // numbers its rows from 1.
 func (q *Queries) Epoch(ctx context.Context) (int64, error) {
 	row := q.queryRow(ctx, q.epochStmt, Epoch)

@@ -167,8 +167,8 @@ func (tx *Tx) warnMoved(cur Story, c Changes) {
 	if c.Agent == nil && *c.Stage != Current && cur.Claim.Live(tx.state.now()) {
 		tx.warnings = append(tx.warnings, fmt.Sprintf("agent %q still holds it, so that nobody else can claim it in %s: advance_item would have ended the claim", cur.Agent, *c.Stage))
 	}
-	if cur.Blocked && (c.Blocked == nil || *c.Blocked) {
-		tx.warnings = append(tx.warnings, "it is still blocked, which does not keep write_item from moving it")
+	if c.Stage.met() && cur.Blocked && (c.Blocked == nil || *c.Blocked) {
+		tx.warnings = append(tx.warnings, fmt.Sprintf("it is still blocked, and counts as done in %s", *c.Stage))
 	}
 }
 

@@ -140,7 +140,7 @@ func (im *importer) read(bundle *oplog.BundleReader) (window []candidate, err er
 			im.refuse(Refusal{Line: bad.Line, Err: bad.Err})
 			im.progress(bytes)
 			if !im.sound && im.report.Refused == maxRefusals {
-				return nil, fmt.Errorf("%w: its first lines are no ops; line 1: %w", ErrNoBundle, im.report.Refusals[0].Err)
+				return nil, fmt.Errorf("%w: its first lines are no ops; line %d: %w", ErrNoBundle, im.report.Refusals[0].Line, im.report.Refusals[0].Err)
 			}
 			continue
 		case err != nil:

@@ -125,6 +125,9 @@ func (r *Replica) renew(ctx context.Context) bool {
 // not call for long. It makes no file: that one is gone is for the next call to
 // tell. The caller holds the lock and mu.
 func (r *Replica) reopen(ctx context.Context) error {
+	if r.log != nil {
+		r.log.LookAgain()
+	}
 	r.look()
 	if err := r.openLog(ctx); err != nil {
 		return err

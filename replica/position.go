@@ -23,7 +23,7 @@ type Position struct {
 }
 
 // String returns the position as text without white space, such as
-// "1234.9f3a01bc", or "1234.9f3a01bc.2" in epoch 2.
+// "1234.9f3a01bc", or "1234.9f3a01bc.1523456" in epoch 1523456.
 func (p Position) String() string {
 	text := strconv.FormatInt(p.Arrival, 10)
 	if p.Arrival > 0 {

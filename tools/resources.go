@@ -83,6 +83,12 @@ func (s *service) readResource(ctx context.Context, req mcp.ReadResourceRequest)
 	return []mcp.ResourceContents{mcp.TextResourceContents{URI: uri, MIMEType: markdown, Text: text}}, nil
 }
 
+// isResource reports whether there is, or may come to be, a resource at the URI.
+func isResource(uri string) bool {
+	id, isStory := strings.CutPrefix(uri, storyURI)
+	return uri == pipelineURI || isStory && pipeline.CheckStoryID(id) == nil
+}
+
 // resource returns the resource at the URI as Markdown.
 func (s *service) resource(p *pipeline.State, uri string) (string, error) {
 	if uri == pipelineURI {

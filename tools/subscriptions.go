@@ -61,7 +61,7 @@ func (s *service) addSubscriptions(hooks *server.Hooks) {
 // does, and reports whether it did.
 func (subs *subscriptions) add(ctx context.Context, uri string, count func(*watch)) bool {
 	session := server.ClientSessionFromContext(ctx)
-	if session == nil {
+	if session == nil || !isResource(uri) {
 		return false
 	}
 	key := subscription{session.SessionID(), uri}

@@ -234,7 +234,7 @@ const maxQuietWAL = 64 << 20
 func (e *examination) checkJournal() {
 	f := &e.file
 	if f.JournalMode != "wal" {
-		e.note("journal", "nothing: the next write, or the start of the next server, turns to write-ahead logging", "the mode is %s, as in a backup", f.JournalMode)
+		e.note("journal", "nothing: the next write turns it to write-ahead logging", "the mode is %s, as in a backup", f.JournalMode)
 	} else {
 		e.ok("journal", "write-ahead logging, the -wal file has %s", bytesText(f.WAL.Size()))
 	}

@@ -11,9 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -308,5 +310,9 @@ func (env *environment) exists() bool {
 
 // errNoPipeline says that there is nothing to show yet.
 func (env *environment) errNoPipeline() error {
-	return errors.New("there is no pipeline at " + env.where.Path + " (" + env.where.Why + "): the first write_item creates it")
+	what, folder := "the first write_item creates it", filepath.Dir(filepath.Dir(env.where.Path))
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) { // one folder is made, not more
+		what = "nor is there a folder " + folder
+	}
+	return errors.New("there is no pipeline at " + env.where.Path + " (" + env.where.Why + "): " + what)
 }
