@@ -45,6 +45,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.epochStmt, err = db.PrepareContext(ctx, Epoch); err != nil {
 		return nil, fmt.Errorf("error preparing query Epoch: %w", err)
 	}
+	if q.firstOpStmt, err = db.PrepareContext(ctx, FirstOp); err != nil {
+		return nil, fmt.Errorf("error preparing query FirstOp: %w", err)
+	}
 	if q.identitiesStmt, err = db.PrepareContext(ctx, Identities); err != nil {
 		return nil, fmt.Errorf("error preparing query Identities: %w", err)
 	}
@@ -149,6 +152,11 @@ func (q *Queries) Close() error {
 	if q.epochStmt != nil {
 		if cerr := q.epochStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing epochStmt: %w", cerr)
+		}
+	}
+	if q.firstOpStmt != nil {
+		if cerr := q.firstOpStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing firstOpStmt: %w", cerr)
 		}
 	}
 	if q.identitiesStmt != nil {
@@ -307,6 +315,7 @@ type Queries struct {
 	dropLeaseStmt         *sql.Stmt
 	dropLeasesBeforeStmt  *sql.Stmt
 	epochStmt             *sql.Stmt
+	firstOpStmt           *sql.Stmt
 	identitiesStmt        *sql.Stmt
 	indexedOpsStmt        *sql.Stmt
 	keyCountStmt          *sql.Stmt
@@ -342,6 +351,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		dropLeaseStmt:         q.dropLeaseStmt,
 		dropLeasesBeforeStmt:  q.dropLeasesBeforeStmt,
 		epochStmt:             q.epochStmt,
+		firstOpStmt:           q.firstOpStmt,
 		identitiesStmt:        q.identitiesStmt,
 		indexedOpsStmt:        q.indexedOpsStmt,
 		keyCountStmt:          q.keyCountStmt,

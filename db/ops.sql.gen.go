@@ -72,6 +72,18 @@ func (q *Queries) Epoch(ctx context.Context) (int64, error) {
 	return epoch, err
 }
 
+const FirstOp = `-- name: FirstOp :one
+SELECT op_id FROM crdt_ops ORDER BY arrival LIMIT 1
+`
+
+// FirstOp returns the ID of the op that arrived first.
+func (q *Queries) FirstOp(ctx context.Context) ([]byte, error) {
+	row := q.queryRow(ctx, q.firstOpStmt, FirstOp)
+	var op_id []byte
+	err := row.Scan(&op_id)
+	return op_id, err
+}
+
 const IndexedOps = `-- name: IndexedOps :many
 SELECT op_id, arrival FROM crdt_ops
 `

@@ -196,6 +196,16 @@ func (l *Log) Last(ctx context.Context) (arrival int64, err error) {
 	return arrival, l.fail("read ops", err)
 }
 
+// First returns the ID of the first row's op, the zero OpID if there is none.
+func (l *Log) First(ctx context.Context) (id crdt.OpID, err error) {
+	stored, err := l.queries.FirstOp(context.WithoutCancel(ctx))
+	if errors.Is(err, sql.ErrNoRows) {
+		return id, nil
+	}
+	copy(id[:], stored)
+	return id, l.fail("read ops", err)
+}
+
 // Receipt returns the receipt of the row with the given arrival number.
 func (l *Log) Receipt(ctx context.Context, arrival int64) (Receipt, error) {
 	row, err := l.queries.OpReceipt(context.WithoutCancel(ctx), arrival)

@@ -54,6 +54,10 @@ WHERE arrival IN (SELECT o.arrival FROM crdt_ops AS o WHERE o.op_id = ?);
 -- LastArrival returns the greatest arrival number, 0 if there is no op.
 SELECT CAST(COALESCE(max(arrival), 0) AS INTEGER) FROM crdt_ops;
 
+-- name: FirstOp :one
+-- FirstOp returns the ID of the op that arrived first.
+SELECT op_id FROM crdt_ops ORDER BY arrival LIMIT 1;
+
 -- name: AppendRepair :exec
 -- AppendRepair notes that a damaged row got its bytes back.
 INSERT INTO repairs (op_id, repaired_at) VALUES (?, ?);

@@ -116,6 +116,14 @@ func (r *Replica) take(row oplog.Row) error {
 	return nil
 }
 
+// moveTo makes the row the last that the document has.
+func (r *Replica) moveTo(row cursor) {
+	if r.cursor.arrival == 0 {
+		r.first = row.id
+	}
+	r.cursor = row
+}
+
 // decode returns the op in a row, until the next call, or nil if the payload
 // does not have the hash that names it. A sound op of a version that this build
 // does not read is an error: a version changes when older builds must not ignore
@@ -147,7 +155,7 @@ func (r *Replica) takeDamaged(row oplog.Row) error {
 		r.apply(op, cursor{row.Arrival, row.ID})
 		return nil
 	}
-	r.cursor = cursor{row.Arrival, row.ID}
+	r.moveTo(cursor{row.Arrival, row.ID})
 	r.odd[row.ID] = rowDamaged
 	r.record(r.cursor)
 	r.assume(row, receipt)
@@ -184,7 +192,7 @@ func (r *Replica) recorded(at cursor) {
 
 // apply brings one op of the log into the document, in order of arrival.
 func (r *Replica) apply(op *crdt.Op, at cursor) crdt.Result {
-	r.cursor = at
+	r.moveTo(at)
 	r.record(at)
 	res, err := r.state.Apply(op)
 	r.recorded(at)

@@ -119,6 +119,31 @@ func TestRemovedFile(t *testing.T) {
 	}
 }
 
+// TestOtherPipelineInItsPlace: each process that had the file hears once that it is gone, also
+// one that comes when another has begun a new pipeline there.
+func TestOtherPipelineInItsPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	a, b, c := newReplica(t, path), newReplica(t, path), newReplica(t, path)
+	create(t, a, "1_s")
+	text(t, b)
+	text(t, c)
+	removeFiles(t, path)
+	create(t, newReplica(t, path), "2_s")
+	for name, call := range map[string]func() error{
+		"the writer's write": func() error { return rename(a, "2_s", "x") },
+		"a read":             func() error { _, err := read(t, b, "2_s"); return err },
+		"a write":            func() error { return rename(c, "2_s", "y") },
+	} {
+		var storage *oplog.Error
+		if err := call(); !errors.As(err, &storage) || !strings.Contains(storage.Error(), "another pipeline") || !strings.Contains(storage.Next, "tell the user") {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if err := call(); err != nil {
+			t.Errorf("%s, the second time: got %v", name, err)
+		}
+	}
+}
+
 // TestMovedFolder: nothing is written into a database whose folder was moved away, also
 // when it was there just now.
 func TestMovedFolder(t *testing.T) {

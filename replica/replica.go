@@ -67,6 +67,7 @@ type Replica struct {
 	state  *pipeline.State
 	author crdt.Author // zero while the log has no key
 	cursor cursor
+	first  crdt.OpID // of the log that the document is made of
 	// changes are the last that brought the document to the cursor.
 	changes changes
 	synced  int64 // the arrival up to which rows are known to be durable
@@ -89,9 +90,10 @@ type Replica struct {
 	past *past // nil until somebody asked for the history of a story
 	// pending is how many ops were waiting for parents when it was last logged.
 	pending int
-	// removals counts how often the file was found to be gone; calls have heard of
-	// the first told of them.
+	// removals counts how often the file was found to be gone, or another pipeline in
+	// its place; calls have heard of the first told of them. removal is the last one.
 	removals, told int
+	removal        string
 	watchers       map[*watcher]struct{}
 	stopPolling    context.CancelFunc // set while there are watchers
 
@@ -159,7 +161,7 @@ func (r *Replica) drop() {
 // forget empties the document, to read the log from its start. The caller
 // holds mu.
 func (r *Replica) forget() {
-	r.state, r.cursor, r.pending = pipeline.NewState(r.trusted...), cursor{}, 0
+	r.state, r.cursor, r.pending, r.first = pipeline.NewState(r.trusted...), cursor{}, 0, crdt.OpID{}
 	r.state.UseLeases(leases{r})
 	r.synced, r.seen, r.changes, r.past = 0, oplog.Stamp{}, changes{}, nil
 	r.odd = make(map[crdt.OpID]rowState)
@@ -298,15 +300,34 @@ func (r *Replica) look() {
 	}
 	switch r.log.Presence() {
 	case oplog.Removed:
-		r.cfg.Logger.Error("database file was removed", "path", r.cfg.Path)
-		r.removals++
-		r.drop()
+		r.lose("the database file was removed")
 	case oplog.Replaced:
-		r.cfg.Logger.Warn("database file was replaced: reading it anew", "path", r.cfg.Path)
-		r.drop()
+		r.lookAtOther()
 	case oplog.Turned:
 		r.drop()
 	}
+}
+
+// lookAtOther opens the file that took the place of the one that was read. Is it
+// another state of the same pipeline, such as a backup that was put back, it is read
+// anew; otherwise the pipeline is gone.
+func (r *Replica) lookAtOther() {
+	former := r.first
+	r.drop()
+	if former != (crdt.OpID{}) && r.openLog(r.life) == nil {
+		if first, err := r.log.First(r.life); err == nil && first != former {
+			r.lose("another pipeline was put in the place of the database")
+			return
+		}
+	}
+	r.cfg.Logger.Warn("database file was replaced: reading it anew", "path", r.cfg.Path)
+}
+
+// lose gives up the pipeline, of which each call is to hear that was about it.
+func (r *Replica) lose(why string) {
+	r.cfg.Logger.Error(why, "path", r.cfg.Path)
+	r.removals, r.removal = r.removals+1, why
+	r.drop()
 }
 
 // openLog opens the log if it is not open. The caller holds mu.
@@ -355,9 +376,8 @@ func (r *Replica) settle(ctx context.Context) error {
 // removed says that the pipeline is gone: an agent must not take an empty one
 // for the truth without a word.
 func (r *Replica) removed() error {
-	err := errors.New("the database file was removed while this server had it open")
 	return &oplog.Error{
-		Op: "find database", Path: r.cfg.Path, Err: err,
+		Op: "find database", Path: r.cfg.Path, Err: errors.New(r.removal + " while this server had it open"),
 		Next: "nothing was written; tell the user, who can put a backup back. The next call goes on with what is at the path then, or with an empty pipeline",
 	}
 }

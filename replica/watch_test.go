@@ -82,13 +82,21 @@ func TestWatch(t *testing.T) {
 	if err := there.Close(); err != nil {
 		t.Fatal(err)
 	}
-	replace(t, path, elsewhere)
-	watched(t, names, "9_elsewhere")
 	select {
 	case err := <-done:
-		t.Error("Watch ended:", err)
+		t.Fatal("Watch ended:", err)
 	default:
 	}
+	replace(t, path, elsewhere)
+	var gone *oplog.Error
+	if err := <-done; !errors.As(err, &gone) || !strings.Contains(gone.Error(), "another pipeline") {
+		t.Errorf("another pipeline in its place: got %v", err)
+	}
+	if _, err := read(t, r, "9_elsewhere"); !errors.As(err, &gone) {
+		t.Errorf("the next call: got %v", err)
+	}
+	names, _ = watch(t.Context(), r)
+	watched(t, names, "9_elsewhere")
 }
 
 // replace puts another file in the place of the database, which is there at any

@@ -406,7 +406,7 @@ func (r *Replica) append(tx *oplog.Tx, signer *signer, op signing) error {
 	if err != nil {
 		return err
 	}
-	r.cursor = cursor{arrival, w.op.ID}
+	r.moveTo(cursor{arrival, w.op.ID})
 	r.changes.add(r.cursor, w.changes)
 	w.position = r.PositionLocked()
 	r.remember(w.op, crdt.Result{Status: crdt.Applied}, arrival)
