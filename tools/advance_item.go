@@ -14,21 +14,13 @@ type advanceItemIn struct {
 	Claim   *string `json:"claim,omitempty"`
 }
 
-type advanceItemOut struct {
-	Item    item     `json:"item"`
-	Changed []string `json:"changed"`
-	position
-}
-
-var advanceItem = define(definition[advanceItemIn, advanceItemOut]{
+var advanceItem = define(definition[advanceItemIn, moved]{
 	name:        "advance_item",
 	title:       "Move a story on",
 	description: "Move a story to the next stage and end your claim, so that the next role can take it.",
-	handle: func(ctx context.Context, s *call, in advanceItemIn) (out advanceItemOut, err error) {
-		move := move{in.StoryID, in.Agent, in.Claim, in.Note}
-		out.Item, out.Changed, err = s.move(ctx, move, func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error) {
+	handle: func(ctx context.Context, s *call, in advanceItemIn) (moved, error) {
+		return s.move(ctx, move{in.StoryID, in.Agent, in.Claim, in.Note}, func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error) {
 			return tx.Advance(in.StoryID, (*pipeline.Stage)(in.To), agent, fenced)
 		})
-		return out, err
 	},
 })

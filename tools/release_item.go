@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"strings"
 
 	"github.com/huskies/huskies-mcp/pipeline"
 )
@@ -13,22 +14,14 @@ type releaseItemIn struct {
 	Claim   *string `json:"claim,omitempty"`
 }
 
-type releaseItemOut struct {
-	Item    item     `json:"item"`
-	Changed []string `json:"changed"`
-	position
-}
-
-var releaseItem = define(definition[releaseItemIn, releaseItemOut]{
+var releaseItem = define(definition[releaseItemIn, moved]{
 	name:        "release_item",
 	title:       "Give a story back",
 	description: "Give a story back unfinished: from 2_current it returns to 1_backlog.",
-	handle: func(ctx context.Context, s *call, in releaseItemIn) (out releaseItemOut, err error) {
-		move := move{in.StoryID, in.Agent, in.Claim, in.Note}
-		out.Item, out.Changed, err = s.move(ctx, move, func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error) {
+	handle: func(ctx context.Context, s *call, in releaseItemIn) (moved, error) {
+		return s.move(ctx, move{in.StoryID, in.Agent, in.Claim, in.Note}, func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error) {
 			return tx.Release(in.StoryID, agent, fenced)
 		})
-		return out, err
 	},
 })
 
@@ -38,13 +31,20 @@ type move struct {
 	agent, claim, note *string
 }
 
+// moved is what is answered to such a change.
+type moved struct {
+	Item    item     `json:"item"`
+	Changed []string `json:"changed"`
+	Warning string   `json:"warning,omitempty"`
+	position
+}
+
 // move makes a change that ends a claim, if the caller may.
-func (s *call) move(ctx context.Context, m move, edit func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error)) (it item, changed []string, err error) {
+func (s *call) move(ctx context.Context, m move, edit func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error)) (out moved, err error) {
 	agent := s.who(m.agent)
 	if err := pipeline.CheckAgent(agent); err != nil {
-		return it, nil, err
+		return out, err
 	}
-	var warnings []string
 	story, err := s.changeAs(ctx, agent, func(tx *pipeline.Tx) (err error) {
 		if err := (expected{claim: m.claim}).check(tx, m.story); err != nil {
 			return err
@@ -52,14 +52,14 @@ func (s *call) move(ctx context.Context, m move, edit func(tx *pipeline.Tx, agen
 		if m.agent != nil && *m.agent != "" {
 			tx.WriteAs(*m.agent)
 		}
-		changed, err = edit(tx, agent, m.claim != nil)
-		if warnings = tx.Warnings(); err != nil || m.note == nil {
+		out.Changed, err = edit(tx, agent, m.claim != nil)
+		out.Warning = strings.Join(tx.Warnings(), "; ")
+		if err != nil || m.note == nil {
 			return err
 		}
-		changed = append(changed, pipeline.NameNote)
+		out.Changed = append(out.Changed, pipeline.NameNote)
 		return tx.AddNote(m.story, *m.note)
 	})
-	it = newItem(story)
-	it.Warnings = append(it.Warnings, warnings...)
-	return it, orEmpty(changed), err
+	out.Item, out.Changed = newItem(story), orEmpty(out.Changed)
+	return out, err
 }

@@ -42,6 +42,7 @@ type writeItemOut struct {
 	Item    item     `json:"item"`
 	Created bool     `json:"created"`
 	Changed []string `json:"changed" jsonschema_description:"names of the fields that changed"`
+	Warning string   `json:"warning,omitempty"`
 	position
 }
 
@@ -71,13 +72,11 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 		if in.Type != nil {
 			return out, &pipeline.Error{Code: pipeline.CodeInvalid, Message: "type is given with a story_id", Next: "leave out type to write this story, or story_id to create one with the next number"}
 		}
-		var warnings []string
 		out.Item, err = s.update(ctx, *in.StoryID, expected{in.IfRev, in.Claim}, func(tx *pipeline.Tx) (err error) {
 			out.Created, out.Changed, err = tx.Write(*in.StoryID, changes)
-			warnings = tx.Warnings()
+			out.Warning = strings.Join(tx.Warnings(), "; ")
 			return err
 		})
-		out.Item.Warnings = append(out.Item.Warnings, warnings...)
 		out.Changed = orEmpty(out.Changed)
 		return out, err
 	},
@@ -99,16 +98,14 @@ func (s *call) create(ctx context.Context, in writeItemIn, changes pipeline.Chan
 	if in.Type != nil {
 		typ = *in.Type
 	}
-	var warnings []string
 	out.Item, err = s.update(ctx, "", expected{}, func(tx *pipeline.Tx) error {
 		id, err := tx.NewID(typ, slug(*in.Name))
 		if err != nil {
 			return err
 		}
 		out.Created, out.Changed, err = tx.Write(id, changes)
-		warnings = tx.Warnings()
+		out.Warning = strings.Join(tx.Warnings(), "; ")
 		return err
 	})
-	out.Item.Warnings = append(out.Item.Warnings, warnings...)
 	return err
 }
