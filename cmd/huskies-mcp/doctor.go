@@ -162,17 +162,18 @@ func (e *examination) locate(cmd *cobra.Command, opts options) {
 		opts.logLevel = "error+4" // the findings say it in other words
 	}
 	var err error
-	if e.wd, err = os.Getwd(); err != nil {
+	if e.wd, err = opts.getwd(); err != nil {
 		e.bad("paths", "change to a folder that is there", "the working directory is gone: %v", err)
 		return
 	}
 	env, err := newEnvironment(cmd, opts)
 	if err == nil {
+		_ = env.replica.Close()
 		e.where = env.where
 		return
 	}
 	e.bad("options", "mend the flag or the variable that the message names; no server starts with it", "%v", err)
-	if where, err := locate(opts.db, os.Getenv, e.wd); err == nil {
+	if where, err := locate(opts.db, opts.getenv, e.wd); err == nil {
 		e.where = where // it was another option
 	}
 }

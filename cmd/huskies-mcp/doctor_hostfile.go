@@ -140,3 +140,18 @@ func (f hostFile) expand(text string, env map[string]string) string {
 		return variable
 	})
 }
+
+// getenv returns a variable as the host gives it to a server with the environment
+// env of its own.
+func (f hostFile) getenv(name string, env map[string]string) string {
+	value, ok := env[name]
+	switch {
+	case ok:
+		return f.expand(value, nil)
+	case name == "CLAUDE_PROJECT_DIR" && f.host == "Claude Code":
+		return f.project
+	case name == "CLAUDE_PROJECT_DIR":
+		return ""
+	}
+	return os.Getenv(name)
+}

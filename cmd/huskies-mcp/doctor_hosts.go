@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // programName is what the command is called in hosts' configurations.
@@ -254,10 +256,14 @@ func askVersion(ctx context.Context, program string) (string, error) {
 	return "", fmt.Errorf("it says %.80q", line)
 }
 
-// checkTarget finds out which database a server with these arguments would use,
-// and reports whether it is the one at hand.
+// checkTarget finds out whether a server with these arguments would start and
+// which database it would use, and reports whether it is the one at hand.
 func (e *examination) checkTarget(file hostFile, label, folder string, args []string, env map[string]string) bool {
-	root := rootCommand()
+	opts := options{
+		getenv: func(name string) string { return file.getenv(name, env) },
+		getwd:  func() (string, error) { return folder, nil },
+	}
+	root := rootCommand(&opts)
 	root.InitDefaultHelpFlag()
 	sub, rest, err := root.Find(args)
 	if err == nil {
@@ -273,20 +279,9 @@ func (e *examination) checkTarget(file hostFile, label, folder string, args []st
 		e.bad("hosts", "mend the arguments: the README has an example for "+file.host, "%s: %v", label, err)
 		return false
 	}
-	where, err := locate(sub.Flag("db").Value.String(), func(name string) string {
-		value, ok := env[name]
-		switch {
-		case ok:
-			return file.expand(value, nil)
-		case name == "CLAUDE_PROJECT_DIR" && file.host == "Claude Code":
-			return file.project
-		case name == "CLAUDE_PROJECT_DIR":
-			return ""
-		}
-		return os.Getenv(name)
-	}, folder)
+	where, err := serverTarget(sub, opts)
 	if err != nil {
-		e.bad("hosts", "mend it there: the server does not start", "%s: %v", label, err)
+		e.bad("hosts", "mend the argument or the variable that the message names: the server does not start with it", "%s: %v", label, err)
 		return false
 	}
 	if e.where.Path == "" || where.Path == e.where.Path || sameFile(where.Path, e.where.Path) {
@@ -300,4 +295,16 @@ func (e *examination) checkTarget(file hostFile, label, folder string, args []st
 		e.bad("hosts", remedy, text, label, where.Path, where.Why)
 	}
 	return false
+}
+
+// serverTarget reads the options as the server does when it starts, and returns
+// the database that it would use. It opens nothing.
+func serverTarget(cmd *cobra.Command, opts options) (location, error) {
+	env, err := newEnvironment(cmd, opts)
+	if err != nil {
+		return location{}, err
+	}
+	defer env.replica.Close()
+	_, err = env.toolsConfig().Offered()
+	return env.where, err
 }

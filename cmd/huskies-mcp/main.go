@@ -49,7 +49,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	cmd := rootCommand()
+	cmd := rootCommand(&options{getenv: os.Getenv, getwd: os.Getwd})
 	cmd.SetArgs(args)
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
@@ -70,6 +70,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 // options are what flags and environment say.
 type options struct {
+	getenv func(string) string    // doctor asks what a host gives, not what we have
+	getwd  func() (string, error) // absolute
+
 	db          string
 	agent       string
 	maxRetries  string
@@ -80,8 +83,8 @@ type options struct {
 	tools       string
 }
 
-func rootCommand() *cobra.Command {
-	var opts options
+// rootCommand returns the command, which reads its flags into opts.
+func rootCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "huskies-mcp",
 		Short: "A shared pipeline of stories for coding agents, over MCP",
@@ -98,7 +101,7 @@ the repository.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd, opts)
+			return serve(cmd, *opts)
 		},
 	}
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -112,9 +115,9 @@ the repository.`,
 	flags.StringVar(&opts.lockTimeout, "lock-timeout", "", fmt.Sprintf("how long a write waits for other processes before it is refused (HUSKIES_LOCK_TIMEOUT, default %v)", replica.DefaultLockTimeout))
 	flags.StringVar(&opts.leaseGrace, "lease-grace", "", fmt.Sprintf("how long a claim outlives the session that made it (HUSKIES_LEASE_GRACE, default %v)", replica.DefaultLeaseGrace))
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
-	addOfferFlags(cmd, &opts)
-	cmd.AddCommand(serveCommand(&opts), callCommand(&opts), logCommand(&opts), exportCommand(&opts), importCommand(&opts),
-		headsCommand(&opts), backupCommand(&opts), identityCommand(&opts), trustCommand(&opts), doctorCommand(&opts), verifyCommand(&opts), versionCommand())
+	addOfferFlags(cmd, opts)
+	cmd.AddCommand(serveCommand(opts), callCommand(opts), logCommand(opts), exportCommand(opts), importCommand(opts),
+		headsCommand(opts), backupCommand(opts), identityCommand(opts), trustCommand(opts), doctorCommand(opts), verifyCommand(opts), versionCommand())
 	return cmd
 }
 
@@ -198,20 +201,20 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	}
 	env.logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 	if env.agent == "" {
-		env.agent = os.Getenv("HUSKIES_AGENT")
+		env.agent = opts.getenv("HUSKIES_AGENT")
 	}
 	if len(env.agent) > crdt.MaxAgent || !utf8.ValidString(env.agent) {
 		return nil, fmt.Errorf("the agent's name (--agent, HUSKIES_AGENT) must be UTF-8 text of at most %d bytes", crdt.MaxAgent)
 	}
 	var err error
-	if env.maxRetries, err = maxRetries(opts.maxRetries, os.Getenv("HUSKIES_MAX_RETRIES")); err != nil {
+	if env.maxRetries, err = maxRetries(opts.maxRetries, opts.getenv("HUSKIES_MAX_RETRIES")); err != nil {
 		return nil, err
 	}
-	timeout, err := duration("lock-timeout", opts.lockTimeout, "HUSKIES_LOCK_TIMEOUT", replica.DefaultLockTimeout)
+	timeout, err := duration("--lock-timeout", opts.lockTimeout, "HUSKIES_LOCK_TIMEOUT", opts.getenv("HUSKIES_LOCK_TIMEOUT"), replica.DefaultLockTimeout)
 	if err != nil {
 		return nil, err
 	}
-	grace, err := duration("lease-grace", opts.leaseGrace, "HUSKIES_LEASE_GRACE", replica.DefaultLeaseGrace)
+	grace, err := duration("--lease-grace", opts.leaseGrace, "HUSKIES_LEASE_GRACE", opts.getenv("HUSKIES_LEASE_GRACE"), replica.DefaultLeaseGrace)
 	if err != nil {
 		return nil, err
 	}
@@ -221,11 +224,11 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	if cmd.Flags().Changed("db") && opts.db == "" {
 		return nil, errors.New("--db is empty: give the path of a database file, or leave --db out")
 	}
-	wd, err := os.Getwd()
+	wd, err := opts.getwd()
 	if err != nil {
 		return nil, err
 	}
-	if env.where, err = locate(opts.db, os.Getenv, wd); err != nil {
+	if env.where, err = locate(opts.db, opts.getenv, wd); err != nil {
 		return nil, err
 	}
 	env.replica = replica.New(replica.Config{
@@ -255,8 +258,8 @@ func maxRetries(flag, variable string) (int64, error) {
 }
 
 // duration reads a setting that is one.
-func duration(flagName, flag, variableName string, otherwise time.Duration) (time.Duration, error) {
-	name, value := setting("--"+flagName, flag, variableName, os.Getenv(variableName))
+func duration(flagName, flag, variableName, variable string, otherwise time.Duration) (time.Duration, error) {
+	name, value := setting(flagName, flag, variableName, variable)
 	if value == "" {
 		return otherwise, nil
 	}

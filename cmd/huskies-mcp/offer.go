@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
@@ -28,14 +27,14 @@ func newOffer(cmd *cobra.Command, opts options) (o offer, err error) {
 		return o, nil
 	}
 	o.readOnly = opts.readOnly
-	if value := os.Getenv("HUSKIES_READ_ONLY"); value != "" && !cmd.Flags().Changed("read-only") {
+	if value := opts.getenv("HUSKIES_READ_ONLY"); value != "" && !cmd.Flags().Changed("read-only") {
 		if o.readOnly, err = strconv.ParseBool(value); err != nil {
 			return o, fmt.Errorf("HUSKIES_READ_ONLY must be 1 or 0; got %q", value)
 		}
 	}
 	from, names := "--tools", opts.tools
 	if !cmd.Flags().Changed("tools") {
-		from, names = "HUSKIES_TOOLS", os.Getenv("HUSKIES_TOOLS")
+		from, names = "HUSKIES_TOOLS", opts.getenv("HUSKIES_TOOLS")
 		if names == "" {
 			return o, nil
 		}
