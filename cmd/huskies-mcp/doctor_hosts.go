@@ -264,17 +264,7 @@ func (e *examination) checkTarget(file hostFile, label, folder string, args []st
 		getwd:  func() (string, error) { return folder, nil },
 	}
 	root := rootCommand(&opts)
-	root.InitDefaultHelpFlag()
-	sub, rest, err := root.Find(args)
-	if err == nil {
-		err = sub.ParseFlags(rest)
-	}
-	if err == nil {
-		err = sub.ValidateArgs(sub.Flags().Args())
-	}
-	if err == nil && sub != root && sub.Name() != "serve" {
-		err = fmt.Errorf("%s %s is no server", programName, sub.Name())
-	}
+	sub, err := serverCommand(root, args)
 	if err != nil {
 		e.bad("hosts", "mend the arguments: the README has an example for "+file.host, "%s: %v", label, err)
 		return false
@@ -295,6 +285,32 @@ func (e *examination) checkTarget(file hostFile, label, folder string, args []st
 		e.bad("hosts", remedy, text, label, where.Path, where.Why)
 	}
 	return false
+}
+
+// serverCommand returns the command that the arguments choose, with its flags read;
+// an error, if it is not one that serves.
+func serverCommand(root *cobra.Command, args []string) (*cobra.Command, error) {
+	sub, rest, err := root.Find(args)
+	if err != nil {
+		return nil, err
+	}
+	sub.InitDefaultHelpFlag()
+	sub.InitDefaultVersionFlag()
+	if err := sub.ParseFlags(rest); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"help", "version"} {
+		if sub.Flags().Changed(name) {
+			return nil, fmt.Errorf("with --%s it is no server", name)
+		}
+	}
+	if err := sub.ValidateArgs(sub.Flags().Args()); err != nil {
+		return nil, err
+	}
+	if sub != root && sub.Name() != "serve" {
+		return nil, fmt.Errorf("%s %s is no server", programName, sub.Name())
+	}
+	return sub, nil
 }
 
 // serverTarget reads the options as the server does when it starts, and returns
