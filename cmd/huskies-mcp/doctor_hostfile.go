@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -33,37 +34,73 @@ type hostEntry struct {
 	Enabled  *bool             `json:"-" toml:"enabled"`
 }
 
-// hostServers is what we read of a host's file: each host uses one of the keys.
-type hostServers struct {
-	MCPServers map[string]json.RawMessage `json:"mcpServers"` // Claude Code, Cursor
-	Servers    map[string]json.RawMessage `json:"servers"`    // VS Code
-	Projects   map[string]struct {        // Claude Code, by folder
-		MCPServers map[string]json.RawMessage `json:"mcpServers"`
-	} `json:"projects"`
+// label says which server of which file is meant.
+func (f hostFile) label(name string) string {
+	return fmt.Sprintf("%s (%s, server %s)", f.host, f.path, word(name))
 }
 
-// malformed says why the text cannot be parsed, whatever stands in it; nil if it
-// can. An empty file names no server, which is no fault.
-func (f hostFile) malformed(text []byte) error {
-	if len(bytes.TrimSpace(text)) == 0 {
-		return nil
+// key returns the key of the file under which the host reads its servers.
+func (f hostFile) key() string {
+	switch f.host {
+	case "Codex":
+		return "mcp_servers"
+	case "VS Code":
+		return "servers"
 	}
+	return "mcpServers"
+}
+
+// readersOf says who reads a key.
+func readersOf(key string) string {
+	switch key {
+	case "mcpServers":
+		return "Claude Code and Cursor read"
+	case "servers":
+		return "VS Code reads"
+	case "mcp_servers":
+		return "Codex reads"
+	}
+	return "no host reads"
+}
+
+// parse reads the text, whatever stands in it, or says why its host cannot. An
+// empty file names no server, which is no fault.
+func (f hostFile) parse(text []byte) (map[string]any, error) {
 	if f.host == "Codex" {
-		err := toml.Unmarshal(text, new(map[string]any))
-		var at *toml.DecodeError
-		if errors.As(err, &at) {
-			line, _ := at.Position()
-			return fmt.Errorf("not TOML: line %d: %w", line, err)
-		}
-		return err
+		return parseTOML(text)
 	}
 	text = f.plainJSON(text)
-	err := json.Unmarshal(text, new(any))
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, nil
+	}
+	return parseJSON(text)
+}
+
+func parseTOML(text []byte) (table map[string]any, err error) {
+	err = toml.Unmarshal(text, &table)
+	var at *toml.DecodeError
+	if errors.As(err, &at) {
+		line, _ := at.Position()
+		return nil, fmt.Errorf("not TOML: line %d: %w", line, err)
+	}
+	return table, err
+}
+
+func parseJSON(text []byte) (map[string]any, error) {
+	var value any
+	err := json.Unmarshal(text, &value)
 	var at *json.SyntaxError
 	if errors.As(err, &at) {
-		return fmt.Errorf("not JSON: line %d: %w", 1+bytes.Count(text[:at.Offset], []byte("\n")), err)
+		return nil, fmt.Errorf("not JSON: line %d: %w", 1+bytes.Count(text[:at.Offset], []byte("\n")), err)
 	}
-	return err
+	if err != nil {
+		return nil, err
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, errors.New("not a JSON object")
+	}
+	return object, nil
 }
 
 // plainJSON returns the text without comments and trailing commas where the host
@@ -75,40 +112,67 @@ func (f hostFile) plainJSON(text []byte) []byte {
 	return text
 }
 
-// entries reads the servers of a host's file, those apart that are no programs to
-// start.
-func (f hostFile) entries(text []byte) (map[string]hostEntry, error) {
-	if f.host == "Codex" {
-		var file struct {
-			MCPServers map[string]hostEntry `toml:"mcp_servers"`
-		}
-		err := toml.Unmarshal(text, &file)
-		return file.MCPServers, err
+// ownEntries returns the servers that the host reads.
+func (f hostFile) ownEntries(file map[string]any) (map[string]hostEntry, error) {
+	entries, err := f.entries(file, f.key())
+	if err != nil || f.host != "Claude Code" || f.shared {
+		return entries, err
 	}
-	var file hostServers
-	if err := json.Unmarshal(f.plainJSON(text), &file); err != nil {
-		return nil, err
-	}
-	raw := make(map[string]json.RawMessage)
-	maps.Copy(raw, file.MCPServers)
-	maps.Copy(raw, file.Servers)
-	for folder, project := range file.Projects {
-		if sameFile(folder, f.project) {
-			maps.Copy(raw, project.MCPServers) // what is nearer counts
+	projects, _ := file["projects"].(map[string]any)
+	for folder, project := range projects {
+		project, _ := project.(map[string]any)
+		if project == nil || !sameFile(folder, f.project) {
+			continue
 		}
-	}
-	entries := make(map[string]hostEntry)
-	for name, text := range raw {
-		var entry hostEntry
-		if err := json.Unmarshal(text, &entry); err != nil {
-			if strings.Contains(string(text), programName) {
-				return nil, fmt.Errorf("server %q: %w", name, err)
-			}
-			continue // another server's, of a kind that we do not know
+		nearer, err := f.entries(project, f.key())
+		if err != nil {
+			return nil, err
 		}
-		entries[name] = entry
+		maps.Copy(entries, nearer) // what is nearer counts
 	}
 	return entries, nil
+}
+
+// otherKeys returns the keys that are or look like those of other hosts.
+func (f hostFile) otherKeys(file map[string]any) (keys []string) {
+	for _, key := range slices.Sorted(maps.Keys(file)) {
+		switch strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(key)) {
+		case "servers", "mcpservers":
+			if key != f.key() {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
+}
+
+// entries reads the servers under a key, those apart that are no programs to start.
+func (f hostFile) entries(file map[string]any, key string) (map[string]hostEntry, error) {
+	entries := make(map[string]hostEntry)
+	servers, _ := file[key].(map[string]any)
+	for name, server := range servers {
+		entry, err := f.entry(server)
+		switch {
+		case err == nil:
+			entries[name] = entry
+		case strings.Contains(fmt.Sprint(server), programName):
+			return nil, fmt.Errorf("server %q: %w", name, err)
+		}
+		// Else it is another server's, of a kind that we do not know.
+	}
+	return entries, nil
+}
+
+func (f hostFile) entry(server any) (entry hostEntry, err error) {
+	marshal, unmarshal := json.Marshal, json.Unmarshal
+	if f.host == "Codex" {
+		marshal, unmarshal = toml.Marshal, toml.Unmarshal
+	}
+	text, err := marshal(server)
+	if err != nil {
+		return entry, err
+	}
+	return entry, unmarshal(text, &entry)
 }
 
 var hostVariable = regexp.MustCompile(`\$\{([^}]*)\}`)

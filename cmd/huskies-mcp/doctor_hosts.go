@@ -21,44 +21,76 @@ const programName = "huskies-mcp"
 
 // checkHosts looks at what hosts are told to start here.
 func (e *examination) checkHosts(ctx context.Context) {
-	found := 0
+	found := false
 	for _, file := range e.hostFiles() {
-		text, err := readPlain(file.path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			continue
-		case err != nil:
-			e.note("hosts", "check its permissions", "the configuration of %s cannot be read: %v", file.host, err)
-			continue
-		}
-		names := strings.Contains(string(text), programName)
-		if err := file.malformed(text); err != nil {
-			if names {
-				found++
-			}
-			e.malformed(file, names, err)
-			continue
-		}
-		if !names {
-			continue // also when its shape is unknown: it is not about us
-		}
-		entries, err := file.entries(text)
-		if err != nil {
-			found++
-			e.bad("hosts", "mend the file; the README has an example for "+file.host, "%s, of %s, names %s but has not the shape that is read: %v", file.path, file.host, programName, err)
-			continue
-		}
-		for _, name := range slices.Sorted(maps.Keys(entries)) {
-			if entry := entries[name]; entry.mentionsUs() {
-				found++
-				e.checkHost(ctx, file, name, entry)
-			}
+		if e.checkHostFile(ctx, file) {
+			found = true
 		}
 	}
-	if found == 0 {
+	if !found {
 		e.note("hosts", "tell the agents' host to start it, as the README says under Use it; for Claude Code: claude mcp add huskies -- "+programName,
 			"no host's configuration that was found names %s", programName)
 	}
+}
+
+// checkHostFile looks at one file, and reports whether it is about us.
+func (e *examination) checkHostFile(ctx context.Context, file hostFile) bool {
+	text, err := readPlain(file.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false
+	case err != nil:
+		e.note("hosts", "check its permissions", "the configuration of %s cannot be read: %v", file.host, err)
+		return false
+	}
+	names := strings.Contains(string(text), programName)
+	content, err := file.parse(text)
+	if err != nil {
+		e.malformed(file, names, err)
+		return names
+	}
+	if !names {
+		return false // also when its shape is unknown: it is not about us
+	}
+	entries, err := file.ownEntries(content)
+	if err != nil {
+		e.badShape(file, err)
+		return true
+	}
+	found := false
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		if entry := entries[name]; entry.mentionsUs() {
+			found = true
+			e.checkHost(ctx, file, name, entry)
+		}
+	}
+	return found || e.checkOtherKeys(file, content) // who has it under both keys shares the file between hosts
+}
+
+// checkOtherKeys finds our server where the host does not look for it, and reports
+// whether there is one.
+func (e *examination) checkOtherKeys(file hostFile, content map[string]any) (found bool) {
+	for _, key := range file.otherKeys(content) {
+		entries, err := file.entries(content, key)
+		if err != nil {
+			found = true
+			e.badShape(file, err)
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(entries)) {
+			if entries[name].mentionsUs() {
+				found = true
+				e.bad("hosts", fmt.Sprintf("move the server to %q there: the README has an example for %s", file.key(), file.host),
+					"%s: it stands under %q, which %s; %s reads %q", file.label(name), key, readersOf(key), file.host, file.key())
+			}
+		}
+	}
+	return found
+}
+
+// badShape reports a file that is about us and not as its host reads it.
+func (e *examination) badShape(file hostFile, err error) {
+	e.bad("hosts", "mend the file; the README has an example for "+file.host, "%s, of %s, names %s but has not the shape that is read: %v", file.path, file.host, programName, err)
 }
 
 // hostFiles returns where the hosts that the README tells of look, for this
@@ -139,7 +171,7 @@ func (h hostEntry) mentionsUs() bool {
 
 // checkHost looks at one server of a host's file.
 func (e *examination) checkHost(ctx context.Context, file hostFile, name string, entry hostEntry) {
-	label := fmt.Sprintf("%s (%s, server %s)", file.host, file.path, word(name))
+	label := file.label(name)
 	if entry.Disabled || entry.Enabled != nil && !*entry.Enabled {
 		e.note("hosts", "switch it on there, if it should work here", "%s: it is switched off", label)
 		return
