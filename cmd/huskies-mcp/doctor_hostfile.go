@@ -64,13 +64,16 @@ func readersOf(key string) string {
 }
 
 // parse reads the text, whatever stands in it, or says why its host cannot. An
-// empty file names no server, which is no fault.
+// empty file of the user's is left alone.
 func (f hostFile) parse(text []byte) (map[string]any, error) {
 	if f.host == "Codex" {
 		return parseTOML(text)
 	}
 	text = f.plainJSON(text)
-	if len(bytes.TrimSpace(text)) == 0 {
+	switch empty := len(bytes.TrimSpace(text)) == 0; {
+	case empty && f.shared && f.host != "VS Code": // VS Code parses with allowEmptyContent
+		return nil, errors.New("not JSON: it is empty, where {} would name no server")
+	case empty:
 		return nil, nil
 	}
 	return parseJSON(text)
