@@ -83,6 +83,8 @@ type examination struct {
 	file  oplog.Inspection
 	// foreign: the database belongs to another user and we may not write it.
 	foreign bool
+	// names are those that hosts give to agents on this database, with the files.
+	names map[string][]hostFile
 }
 
 func (e *examination) ok(subject, format string, args ...any) {

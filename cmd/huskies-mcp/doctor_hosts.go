@@ -31,6 +31,7 @@ func (e *examination) checkHosts(ctx context.Context) {
 		e.note("hosts", "tell the agents' host to start it, as the README says under Use it; for Claude Code: claude mcp add huskies -- "+programName,
 			"no host's configuration that was found names %s", programName)
 	}
+	e.checkNames()
 }
 
 // checkHostFile looks at one file, and reports whether it is about us.
@@ -301,12 +302,16 @@ func (e *examination) checkTarget(file hostFile, label, folder string, args []st
 		e.bad("hosts", "mend the arguments: the README has an example for "+file.host, "%s: %v", label, err)
 		return false
 	}
-	where, err := serverTarget(sub, opts)
+	server, err := serverEnvironment(sub, opts)
 	if err != nil {
 		e.bad("hosts", "mend the argument or the variable that the message names: the server does not start with it", "%s: %v", label, err)
 		return false
 	}
+	where := server.where
 	if e.where.Path == "" || where.Path == e.where.Path || sameFile(where.Path, e.where.Path) {
+		if opts.agent != "" || env["HUSKIES_AGENT"] != "" { // else it has no name, or one that is not the host's
+			e.named(server.agent, file)
+		}
 		return true
 	}
 	remedy := "if it should be the same one: say --db " + quoted(e.where.Path) + " there, or leave --db and HUSKIES_DB out everywhere"
@@ -345,14 +350,41 @@ func serverCommand(root *cobra.Command, args []string) (*cobra.Command, error) {
 	return sub, nil
 }
 
-// serverTarget reads the options as the server does when it starts, and returns
-// the database that it would use. It opens nothing.
-func serverTarget(cmd *cobra.Command, opts options) (location, error) {
+// serverEnvironment reads the options as the server does when it starts. It opens
+// nothing, and what it returns is for looking only.
+func serverEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	env, err := newEnvironment(cmd, opts)
 	if err != nil {
-		return location{}, err
+		return nil, err
 	}
 	defer env.replica.Close()
 	_, err = env.toolsConfig().Offered()
-	return env.where, err
+	return env, err
+}
+
+// named remembers that a file gives its host's sessions this name.
+func (e *examination) named(agent string, file hostFile) {
+	if e.names == nil {
+		e.names = make(map[string][]hostFile)
+	}
+	if !slices.Contains(e.names[agent], file) {
+		e.names[agent] = append(e.names[agent], file)
+	}
+}
+
+// checkNames says which names several hosts give. One host may have its name in
+// several files: of its own and in each worktree.
+func (e *examination) checkNames() {
+	for _, agent := range slices.Sorted(maps.Keys(e.names)) {
+		files := e.names[agent]
+		if !slices.ContainsFunc(files, func(f hostFile) bool { return f.host != files[0].host }) {
+			continue
+		}
+		var given []string
+		for _, file := range files {
+			given = append(given, fmt.Sprintf("%s (%s)", file.host, file.path))
+		}
+		e.note("hosts", "give each host a name of its own with --agent; or leave it out, and each agent names itself with its calls",
+			"one name, %s, is given by %s: sessions under one name are warned of each other's claims, but not kept from each other's stories", word(agent), strings.Join(given, ", "))
+	}
 }
