@@ -37,13 +37,18 @@ type Lock struct {
 
 // lockAttempt is one blocking flock(2).
 type lockAttempt struct {
-	wanted bool // guarded by Lock.mu: somebody waits on done
+	// Guarded by Lock.mu. Wanted: somebody waits on done, or else has given up. Then is
+	// what to do with the lock, see AcquireThen; nil: done tells of it.
+	wanted bool
+	then   func(release func())
+	path   string // where the file should be, for then
 	done   chan lockResult
 }
 
 type lockResult struct {
 	file *lockFile
 	err  error
+	ran  bool // then was called
 }
 
 // NewLock returns the lock of the database at path. The clock tells when to look
@@ -72,6 +77,25 @@ func (l *Lock) Acquire(ctx context.Context) (release func(), err error) {
 		return nil, l.failed(err)
 	}
 	return release, nil
+}
+
+// AcquireThen is Acquire for one who calls fn with the lock, and returns when fn has:
+// it is called where the lock comes, so that nobody has to be woken first.
+func (l *Lock) AcquireThen(ctx context.Context, fn func(release func())) error {
+	select {
+	case <-l.turn:
+	case <-ctx.Done():
+		return l.failed(context.Cause(ctx))
+	}
+	path, err := l.find()
+	ran := false
+	if err == nil {
+		ran, err = l.runLocked(ctx, path, fn)
+	}
+	if !ran {
+		l.turn <- struct{}{}
+	}
+	return l.failed(err)
 }
 
 // TryAcquire is Acquire if the lock is free.
@@ -237,13 +261,7 @@ func (l *Lock) Holder() (pid int, held bool, err error) {
 // gives back.
 func (l *Lock) acquireFile(ctx context.Context, path string) (release func(), err error) {
 	for {
-		var res lockResult
-		attempt := l.attempt(path)
-		select {
-		case res = <-attempt.done:
-		case <-ctx.Done():
-			res = l.abandon(attempt, context.Cause(ctx))
-		}
+		res := l.wait(ctx, l.attempt(path, nil))
 		if res.err != nil {
 			return nil, res.err
 		}
@@ -254,52 +272,86 @@ func (l *Lock) acquireFile(ctx context.Context, path string) (release func(), er
 	}
 }
 
+// runLocked takes the flock and calls fn with it, which gives the turn back.
+func (l *Lock) runLocked(ctx context.Context, path string, fn func(release func())) (ran bool, err error) {
+	for {
+		res := l.wait(ctx, l.attempt(path, fn))
+		switch {
+		case res.ran || res.err != nil:
+			return res.ran, res.err
+		case res.file.path == path && res.file.isAtPath():
+			fn(l.held(res.file))
+			return true, nil
+		}
+		l.discard(res.file) // it was replaced meanwhile: lock the new one
+	}
+}
+
+// wait waits for an attempt until ctx ends.
+func (l *Lock) wait(ctx context.Context, a *lockAttempt) lockResult {
+	select {
+	case res := <-a.done:
+		return res
+	case <-ctx.Done():
+		return l.abandon(a, context.Cause(ctx))
+	}
+}
+
 // attempt starts a flock(2), or joins the one that an earlier acquire left.
-func (l *Lock) attempt(path string) *lockAttempt {
+func (l *Lock) attempt(path string, then func(release func())) *lockAttempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.waiting != nil {
-		l.waiting.wanted = true
+		l.waiting.wanted, l.waiting.then, l.waiting.path = true, then, path
 		return l.waiting
 	}
-	a := &lockAttempt{wanted: true, done: make(chan lockResult, 1)}
+	a := &lockAttempt{wanted: true, then: then, path: path, done: make(chan lockResult, 1)}
 	f, err := l.openLocked(path)
 	if err != nil {
 		a.done <- lockResult{err: err}
 		return a
 	}
 	if ok, err := f.tryLock(); ok || err != nil {
-		a.done <- lockResult{f, err}
+		a.done <- lockResult{file: f, err: err}
 		return a
 	}
 	l.waiting = a
-	go func() {
-		err := f.lock()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.waiting = nil
-		if !a.wanted {
-			if f.unlock() != nil {
-				l.discardLocked(f)
-			}
-			return
-		}
-		a.done <- lockResult{f, err}
-	}()
+	go l.lock(a, f)
 	return a
+}
+
+// lock is the goroutine of an attempt.
+func (l *Lock) lock(a *lockAttempt, f *lockFile) {
+	err := f.lock()
+	l.mu.Lock()
+	l.waiting = nil
+	wanted, then := a.wanted, a.then
+	if !wanted && f.unlock() != nil {
+		l.discardLocked(f)
+	}
+	l.mu.Unlock()
+	switch {
+	case !wanted:
+	case err == nil && then != nil && f.path == a.path && f.isAtPath():
+		then(l.held(f))
+		a.done <- lockResult{ran: true}
+	default:
+		a.done <- lockResult{file: f, err: err}
+	}
 }
 
 // abandon stops waiting for the attempt, unless it has just come through.
 func (l *Lock) abandon(a *lockAttempt, why error) lockResult {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case res := <-a.done:
-		return res
-	default:
+	given := l.waiting == a
+	if given {
 		a.wanted = false
+	}
+	l.mu.Unlock()
+	if given {
 		return lockResult{err: why}
 	}
+	return <-a.done
 }
 
 // Close closes what the lock has open. The caller does not hold the lock, and

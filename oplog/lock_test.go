@@ -117,6 +117,50 @@ func TestAbandonedLockIsLetGo(t *testing.T) {
 	release()
 }
 
+// TestAcquireThen calls with the lock as Acquire returns with it: when it is free, when it comes
+// after a wait, also one that somebody else began and gave up, and when its file was replaced.
+func TestAcquireThen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := NewLock(path, time.Now)
+	defer l.Close()
+	calls := 0
+	then := func(release func()) {
+		defer release()
+		calls++
+		if _, held, err := NewLock(path, time.Now).Holder(); !held || err != nil {
+			t.Errorf("called without the lock (%v)", err)
+		}
+	}
+	check(t, l.AcquireThen(t.Context(), then))
+
+	held := holdLock(t, path+".lock")
+	if err := l.AcquireThen(within(t, time.Millisecond), then); !errors.Is(err, ErrLockTimeout) || calls != 1 {
+		t.Errorf("held by another: got %v, %d calls", err, calls)
+	}
+	done := make(chan error)
+	go func() { done <- l.AcquireThen(t.Context(), then) }() // joins what is left of the wait before
+	held()
+	if err := <-done; err != nil || calls != 2 {
+		t.Errorf("after a wait: got %v, %d calls", err, calls)
+	}
+
+	held = holdLock(t, path+".lock")
+	go func() { done <- l.AcquireThen(t.Context(), then) }()
+	for !l.isWaiting() {
+		runtime.Gosched()
+	}
+	check(t, os.Remove(path+".lock"))
+	held()
+	if err := <-done; err != nil || calls != 3 {
+		t.Errorf("of a file that was removed: got %v, %d calls", err, calls)
+	}
+	if release, ok := l.TryAcquire(); !ok {
+		t.Error("the turn was not given back")
+	} else {
+		release()
+	}
+}
+
 // TestLockFollowsLink: after Forget the lock is that of the database to which the path
 // leads now, also when the one before was looked at just now.
 func TestLockFollowsLink(t *testing.T) {

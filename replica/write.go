@@ -27,12 +27,9 @@ func (r *Replica) writeQueued() {
 			continue
 		}
 		// No time limit: who does not want to wait any more withdraws.
-		release, err := r.writing.Acquire(r.life)
-		if err != nil {
+		if err := r.writing.AcquireThen(r.life, r.writeGroup); err != nil {
 			r.answerWaiting(r.lockError(err))
-			continue
 		}
-		r.writeGroup(release)
 	}
 }
 
