@@ -45,10 +45,13 @@ func (tx *Tx) PutLease(claim crdt.OpID, lease Lease) error {
 		Claim:     claim[:],
 		Session:   lease.Session,
 		Seconds:   lease.Seconds,
-		ExpiresAt: lease.Ends.UnixMilli(),
+		ExpiresAt: milliseconds(lease.Ends),
 	})
 	return tx.changed("store lease", err)
 }
+
+// milliseconds rounds up: a lease must not end before its holder thinks.
+func milliseconds(ends time.Time) int64 { return ends.Add(time.Millisecond - 1).UnixMilli() }
 
 // DropLease forgets the lease of a claim that has ended, and those that ended
 // long ago.
@@ -63,7 +66,7 @@ func (tx *Tx) DropLease(claim crdt.OpID) error {
 // RenewLeases gives the leases that follow the session's life a new end, and
 // returns how many there are.
 func (tx *Tx) RenewLeases(session string, ends time.Time) (int64, error) {
-	n, err := tx.log.queries.RenewLeases(tx.ctx, db.RenewLeasesParams{ExpiresAt: ends.UnixMilli(), Session: session})
+	n, err := tx.log.queries.RenewLeases(tx.ctx, db.RenewLeasesParams{ExpiresAt: milliseconds(ends), Session: session})
 	return n, tx.changed("renew leases", err)
 }
 

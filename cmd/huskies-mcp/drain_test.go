@@ -286,7 +286,8 @@ func (d *drain) checkHolds(t *testing.T) {
 					from = other.won.end
 				}
 				if h.token != other.token && from.Before(h.until(end)) && from.Before(other.until(end)) {
-					t.Errorf("%s and %s had %s at the same time, by claims %s and %s", h.agent, other.agent, story, h.token, other.token)
+					t.Errorf("%s and %s had %s at the same time, by claims %s and %s: won from %v to %v and from %v to %v, leases of %v and %v, until %v and %v", h.agent, other.agent, story, h.token, other.token,
+						h.won.call, h.won.end, other.won.call, other.won.end, h.lease, other.lease, h.until(end), other.until(end))
 				}
 			}
 		}
