@@ -248,6 +248,9 @@ func TestSignAtTheBounds(t *testing.T) {
 
 // TestDecodeAllocates little: the op, one copy of the payload, parents, edits.
 func TestDecodeAllocates(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates, too")
+	}
 	op := exampleOp()
 	op.Parents = []crdt.OpID{{1}}
 	op.Edits = append(op.Edits, crdt.Note("done"), crdt.Place(crdt.Anchor{Story: "9_story_before"}))
