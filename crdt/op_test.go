@@ -246,25 +246,6 @@ func TestSignAtTheBounds(t *testing.T) {
 	}
 }
 
-// TestDecodeAllocates little: the op, one copy of the payload, parents, edits.
-func TestDecodeAllocates(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates, too")
-	}
-	op := exampleOp()
-	op.Parents = []crdt.OpID{{1}}
-	op.Edits = append(op.Edits, crdt.Note("done"), crdt.Place(crdt.Anchor{Story: "9_story_before"}))
-	signed := mustSign(t, op)
-	got := testing.AllocsPerRun(100, func() {
-		if _, err := crdt.Decode(signed.Payload); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if got > 4 {
-		t.Errorf("Decode allocates %v times, want at most 4", got)
-	}
-}
-
 // TestC21_StoryIDs: what is a story's identity, and what is not.
 func TestC21_StoryIDs(t *testing.T) {
 	good := []string{"1", "a", "Z", "10_story_add_login", "a.b-c_d", "1..2", strings.Repeat("x", 128)}
