@@ -63,6 +63,22 @@ func NewLock(path string, now func() time.Time) *Lock {
 // database's folder must be there. If ctx ends with the cause [ErrLockTimeout],
 // the error is [Lock.TimedOut]'s.
 func (l *Lock) Acquire(ctx context.Context) (release func(), err error) {
+	return l.acquire(ctx, nil)
+}
+
+// AcquireThen is Acquire for one who calls fn with the lock, and returns when fn has:
+// it is called where the lock comes, so that nobody has to be woken first.
+func (l *Lock) AcquireThen(ctx context.Context, fn func(release func())) error {
+	release, err := l.acquire(ctx, fn)
+	if release != nil {
+		fn(release)
+	}
+	return err
+}
+
+// acquire is Acquire. After a wait it calls then with the lock, if that is not nil, and
+// returns no release when then has returned.
+func (l *Lock) acquire(ctx context.Context, then func(release func())) (release func(), err error) {
 	select {
 	case <-l.turn:
 	case <-ctx.Done():
@@ -70,32 +86,13 @@ func (l *Lock) Acquire(ctx context.Context) (release func(), err error) {
 	}
 	path, err := l.find()
 	if err == nil {
-		release, err = l.acquireFile(ctx, path)
+		release, err = l.acquireFile(ctx, path, then)
 	}
 	if err != nil {
 		l.turn <- struct{}{}
 		return nil, l.failed(err)
 	}
 	return release, nil
-}
-
-// AcquireThen is Acquire for one who calls fn with the lock, and returns when fn has:
-// it is called where the lock comes, so that nobody has to be woken first.
-func (l *Lock) AcquireThen(ctx context.Context, fn func(release func())) error {
-	select {
-	case <-l.turn:
-	case <-ctx.Done():
-		return l.failed(context.Cause(ctx))
-	}
-	path, err := l.find()
-	ran := false
-	if err == nil {
-		ran, err = l.runLocked(ctx, path, fn)
-	}
-	if !ran {
-		l.turn <- struct{}{}
-	}
-	return l.failed(err)
 }
 
 // TryAcquire is Acquire if the lock is free.
@@ -257,31 +254,16 @@ func (l *Lock) Holder() (pid int, held bool, err error) {
 	return holderOf(path), true, nil
 }
 
-// acquireFile takes the flock. The caller has the turn, which what it returns
-// gives back.
-func (l *Lock) acquireFile(ctx context.Context, path string) (release func(), err error) {
+// acquireFile takes the flock. The caller has the turn, which what it returns, or
+// gives to then, gives back.
+func (l *Lock) acquireFile(ctx context.Context, path string, then func(release func())) (release func(), err error) {
 	for {
-		res := l.wait(ctx, l.attempt(path, nil))
-		if res.err != nil {
+		res := l.wait(ctx, l.attempt(path, then))
+		if res.err != nil || res.ran {
 			return nil, res.err
 		}
 		if res.file.path == path && res.file.isAtPath() {
 			return l.held(res.file), nil
-		}
-		l.discard(res.file) // it was replaced meanwhile: lock the new one
-	}
-}
-
-// runLocked takes the flock and calls fn with it, which gives the turn back.
-func (l *Lock) runLocked(ctx context.Context, path string, fn func(release func())) (ran bool, err error) {
-	for {
-		res := l.wait(ctx, l.attempt(path, fn))
-		switch {
-		case res.ran || res.err != nil:
-			return res.ran, res.err
-		case res.file.path == path && res.file.isAtPath():
-			fn(l.held(res.file))
-			return true, nil
 		}
 		l.discard(res.file) // it was replaced meanwhile: lock the new one
 	}
