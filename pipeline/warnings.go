@@ -53,10 +53,10 @@ func (s *State) warnings(st Story) []string {
 func (s *State) Missing() string {
 	var all []string
 	if n := s.doc.AssumedLen() + s.lost; n > 0 {
-		all = append(all, count(n, "change")+" of the pipeline can not be read any more, since the database is damaged: tell the user to run huskies-mcp verify")
+		all = append(all, count(n, "change")+" of the pipeline cannot be read any more, since the database is damaged: tell the user to run huskies-mcp verify")
 	}
 	if n := s.doc.PendingTrustedLen(); n > 0 {
-		all = append(all, count(n, "change")+" can not be shown, since others that they build on are not in the database: tell the user to import those (huskies-mcp import)")
+		all = append(all, count(n, "change")+" cannot be shown, since others that they build on are not in the database: tell the user to import those (huskies-mcp import)")
 	}
 	if len(all) == 0 {
 		return ""

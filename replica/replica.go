@@ -243,8 +243,8 @@ func (r *Replica) tryRead(ctx context.Context, told *int, fn func() error) error
 }
 
 // Update lets fn decide on the fresh pipeline, writes the edits it collected
-// as one op in the name of agent, unless fn finds out another, and returns the story as the op left it.
-// When fn collects nothing, nothing is written. After an error nothing was
+// as one op in the name of agent, unless fn finds out another, and returns the story
+// as the op left it. When fn collects nothing, nothing is written. After an error nothing was
 // written, unless the error is an [oplog.Error] that is uncertain; then the op is
 // lost, or comes with the next call.
 //

@@ -357,9 +357,9 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// nearest returns the name that s was most likely meant to be: one that
-// contains it, or is contained, or of which it is a word, or differs by a slip of the pen: one letter, or
-// a few more if the first is right, as it is in nearly all slips.
+// nearest returns the name that s was most likely meant to be: one that contains
+// it, or is contained, or of which it is a word, or that differs by a slip of the
+// pen: one letter, or a few more if the first is right, as it is in nearly all slips.
 func nearest(s string, names []string) (string, bool) {
 	s = strings.ToLower(s)
 	if s == "" || len(s) > 60 {

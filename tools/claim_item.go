@@ -3,8 +3,6 @@ package tools
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/huskies/huskies-mcp/pipeline"
@@ -81,21 +79,7 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 	it, left := newItem(story), secondsLeft(story.Claim, s.now())
 	out = claimItemOut{
 		Claimed: true, Item: &it, Claim: story.Claim.Token.Short(), ExpiresInSeconds: &left,
-		Renewed: won.Renewed, TakenOverFrom: won.TakenFrom,
-	}
-	some := func(ids []string) string {
-		if len(ids) > maxNamed {
-			return fmt.Sprintf("%s and %d more", strings.Join(ids[:maxNamed], ", "), len(ids)-maxNamed)
-		}
-		return strings.Join(ids, ", ")
-	}
-	switch {
-	case won.OtherSession:
-		out.Warning = fmt.Sprintf("another session claimed it as %q and may still work on it: if that was not you before a restart, take a name of your own and another story", options.Agent)
-	case len(won.Elsewhere) > 0:
-		out.Warning = fmt.Sprintf("another session holds %s as %q: if that was you before a restart, claim_item with that story_id; otherwise leave it alone, and take a name of your own", some(won.Elsewhere), options.Agent)
-	case len(won.Beside) > 0:
-		out.Warning = fmt.Sprintf("you hold %s too: release_item gives back what you do not work on", some(won.Beside))
+		Renewed: won.Renewed, TakenOverFrom: won.TakenFrom, Warning: won.Warning(options.Agent),
 	}
 	return out, nil
 }

@@ -337,8 +337,8 @@ func FailSaying(ctx context.Context, text string) {
 	}
 }
 
-// in puts the code and the text into an answer that is an error. An error that has
-// what the client sent in it stays short, and shows what it hides.
+// in puts the code and the text into an answer that is an error. What the client sent
+// may stand in it, so it is cut, and leaves out what cannot be seen.
 func (f *failure) in(answer mcp.JSONRPCMessage) mcp.JSONRPCMessage {
 	refusal, isError := answer.(mcp.JSONRPCError)
 	if !isError {
