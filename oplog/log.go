@@ -18,7 +18,6 @@ import (
 
 	"modernc.org/sqlite"
 
-	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
 )
 
@@ -311,46 +310,6 @@ func (l *Log) keepOpen() (release func()) {
 	return func() { _ = other.Close() }
 }
 
-// Presence tells whether the file that was opened is still the one at the log's
-// path.
-type Presence uint8
-
-const (
-	// Present: it is.
-	Present Presence = iota
-	// Removed: there is no file any more.
-	Removed
-	// Replaced: there is another one.
-	Replaced
-	// Turned: it is, but was a backup and is written to by now.
-	Turned
-)
-
-// Presence looks at the path. What is written to a file that is not there any
-// more is lost to everybody else. That a folder above was moved may be noticed only
-// lookAgain later, unless LookAgain was called before.
-func (l *Log) Presence() (p Presence) {
-	l.watch.look(func() bool {
-		there, err := os.Stat(l.cfg.Path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			p = Removed
-		case err == nil && !os.SameFile(l.file, there):
-			p = Replaced
-		}
-		return err == nil && p == Present
-	})
-	if p == Present && l.wal.optional {
-		if _, err := os.Stat(l.wal.path); err == nil {
-			return Turned
-		}
-	}
-	return p
-}
-
-// LookAgain makes the next Presence look at the path in any case.
-func (l *Log) LookAgain() { l.watch.forget() }
-
 // Write runs fn in one transaction, commits what it appended and makes it
 // durable. The caller holds the path's [Lock]. When it returns an error nothing
 // was acknowledged: after an error of fn nothing is on disk; after one that is
@@ -462,54 +421,4 @@ func (l *Log) rollback(ctx context.Context) error {
 		return l.fail("roll back", err)
 	}
 	return nil
-}
-
-// Tx is a write transaction.
-type Tx struct {
-	log      *Log
-	ctx      context.Context // of the Write
-	appended int             // rows of any table, also those that were repaired
-}
-
-// Append adds an op that Sign made or Verify admitted and that is not in the
-// log yet, and returns its arrival number.
-func (tx *Tx) Append(op *crdt.Op, signed crdt.SignedOp) (arrival int64, err error) {
-	arrival, err = tx.log.appending.AppendOp(tx.ctx, db.AppendOpParams{
-		OpID:       signed.ID[:],
-		Author:     op.Author[:],
-		Seq:        int64(op.Seq),
-		Payload:    signed.Payload,
-		Signature:  signed.Signature[:],
-		ReceivedAt: tx.log.cfg.Now().UnixMilli(),
-	})
-	if err != nil {
-		return 0, tx.log.fail("append op "+signed.ID.Short(), err)
-	}
-	tx.appended++
-	return arrival, nil
-}
-
-// Repair gives a row that is damaged its bytes back: op is what its ID names,
-// which Verify admitted when it came again. The row keeps its arrival number, so
-// a process that has read it does not read it again by itself.
-func (tx *Tx) Repair(op *crdt.Op, signed crdt.SignedOp) error {
-	what := "repair op " + signed.ID.Short()
-	changed, err := tx.log.queries.RepairOp(tx.ctx, db.RepairOpParams{
-		Author:    op.Author[:],
-		Seq:       int64(op.Seq),
-		Payload:   signed.Payload,
-		Signature: signed.Signature[:],
-		OpID:      signed.ID[:],
-	})
-	if err != nil {
-		return tx.log.fail(what, err)
-	}
-	if changed != 1 {
-		return tx.log.fail(what, fmt.Errorf("%d rows have this ID, want 1", changed))
-	}
-	tx.appended++
-	return tx.log.fail(what, tx.log.queries.AppendRepair(tx.ctx, db.AppendRepairParams{
-		OpID:       signed.ID[:],
-		RepairedAt: tx.log.cfg.Now().UnixMilli(),
-	}))
 }
