@@ -280,23 +280,27 @@ func schema(t *testing.T, l *Log) (text string) {
 	return text
 }
 
+// openBackup opens a copy of a log of one op, as VACUUM INTO makes it.
+func openBackup(t *testing.T) (reader *Log, path string) {
+	t.Helper()
+	of := filepath.Join(t.TempDir(), "p.db")
+	appendOps(t, mustCreate(t, of), "a")
+	path = of + ".backup"
+	execRaw(t, of, "VACUUM INTO '"+path+"'")
+	reader, err := Open(t.Context(), testConfig(t, path))
+	check(t, err)
+	t.Cleanup(func() { _ = reader.Close() })
+	return reader, path
+}
+
 // TestBackupIsTurnedToWAL: a copy made by VACUUM INTO has another journal mode; it
 // can be read as it is, and is turned back under the lock.
 func TestBackupIsTurnedToWAL(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "p.db")
-	l := mustCreate(t, path)
-	appendOps(t, l, "a")
-	backup := path + ".backup"
-	execRaw(t, path, "VACUUM INTO '"+backup+"'")
-	reader, err := Open(t.Context(), testConfig(t, backup))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close()
+	reader, backup := openBackup(t)
 	if rows := readAll(t, reader, 0); len(rows) != 1 || reader.Sync() != nil || reader.Ready() {
 		t.Errorf("a backup that is read: %d rows, ready: %t", len(rows), reader.Ready())
 	}
-	l = mustCreate(t, backup)
+	l := mustCreate(t, backup)
 	appendOps(t, l, "b")
 	if rows := readAll(t, reader, 0); len(rows) != 2 || reader.Sync() != nil || !l.Ready() {
 		t.Errorf("a backup that was written to: %d rows", len(rows))

@@ -53,14 +53,7 @@ func TestStamp(t *testing.T) {
 // TestStampOfABackup: as long as a backup is read that nobody has written to, another's
 // write-ahead log says nothing; once there is one, it is time to open the log anew.
 func TestStampOfABackup(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "p.db")
-	l := mustCreate(t, path)
-	appendOps(t, l, "a")
-	backup := path + ".backup"
-	execRaw(t, path, "VACUUM INTO '"+backup+"'")
-	reader, err := Open(t.Context(), testConfig(t, backup))
-	check(t, err)
-	defer reader.Close()
+	reader, backup := openBackup(t)
 	if p := reader.Presence(); p != Present {
 		t.Errorf("before: %d", p)
 	}
