@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -18,11 +19,12 @@ type Write struct {
 	done  chan struct{} // closed when story and err are set
 
 	// The rest belongs to the writer until done is closed, then to the caller.
-	story  pipeline.Story
-	err    error
-	op     *crdt.Op // nil: there is no op to write
-	signed crdt.SignedOp
-	leases []pipeline.LeaseChange
+	story        pipeline.Story
+	err          error
+	op           *crdt.Op // nil: there is no op to write
+	signed       crdt.SignedOp
+	hasSignature atomic.Bool // set by who signed
+	leases       []pipeline.LeaseChange
 	// changes are the op's; behind is the change of the same transaction whose op
 	// is the last before this one, if this one has none.
 	changes  []pipeline.Change

@@ -64,6 +64,7 @@ type Replica struct {
 
 	mu     sync.Mutex // guards all below
 	log    *oplog.Log // nil until opened
+	signer *signer    // of the group that is committed
 	state  *pipeline.State
 	author crdt.Author // zero while the log has no key
 	cursor cursor
@@ -110,7 +111,7 @@ func New(cfg Config) *Replica {
 	}
 	r := &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path, cfg.Now), watchers: make(map[*watcher]struct{})}
 	r.life, r.end = context.WithCancel(context.Background())
-	r.queue.run = r.writeQueued
+	r.queue.run, r.signer = r.writeQueued, newSigner()
 	r.forget()
 	return r
 }
@@ -127,6 +128,7 @@ func (r *Replica) Close() error {
 	r.writing.Close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.signer.helpers.Wait() // with mu held nobody starts them
 	if r.log == nil {
 		return nil
 	}

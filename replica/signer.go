@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"context"
 	"crypto/ed25519"
 	"runtime"
 	"sync"
@@ -10,64 +11,76 @@ import (
 // all else that is done for an op; meanwhile the next changes are decided and
 // the first ops are appended. Who waits for a signature signs, too.
 type signer struct {
-	key     ed25519.PrivateKey
-	ops     []signing
-	work    chan signing
-	workers sync.WaitGroup
+	key  ed25519.PrivateKey
+	ops  []*Write    // of the group
+	work chan *Write // those that nobody signs yet, but for the first
+
+	// helpers stay until the replica is closed: to start one for a group and to wait
+	// for its end takes as long as a few signatures.
+	start   sync.Once
+	helpers sync.WaitGroup
 }
 
-// signing is an op on its way through the signer.
-type signing struct {
-	write *Write
-	done  chan struct{} // closed when it is signed
+func newSigner() *signer {
+	return &signer{work: make(chan *Write, maxGroup)}
 }
 
-func newSigner(key ed25519.PrivateKey) *signer {
-	return &signer{key: key, work: make(chan signing, maxGroup)}
+// begin begins a group of ops of the key's author. The last one was ended.
+func (s *signer) begin(key ed25519.PrivateKey) {
+	clear(s.ops)
+	s.key, s.ops = key, s.ops[:0]
 }
 
-// add takes one more of at most maxGroup ops. A single one is left to who waits
-// for it.
-func (s *signer) add(w *Write) {
-	op := signing{w, make(chan struct{})}
-	s.ops = append(s.ops, op)
-	s.work <- op
-	if len(s.ops) == 2 {
-		for range max(1, runtime.GOMAXPROCS(0)-1) {
-			s.workers.Go(func() {
-				for next := range s.work {
-					s.sign(next)
-				}
-			})
+// add takes one more of at most maxGroup ops. The first is left to who waits for
+// it: it may stay the only one. The helpers live as long as life does.
+func (s *signer) add(life context.Context, w *Write) {
+	w.hasSignature.Store(false)
+	s.ops = append(s.ops, w)
+	if len(s.ops) == 1 {
+		return
+	}
+	s.start.Do(func() {
+		for range runtime.GOMAXPROCS(0) - 1 {
+			s.helpers.Go(func() { s.help(life) })
+		}
+	})
+	s.work <- w
+}
+
+func (s *signer) help(life context.Context) {
+	for {
+		select {
+		case w := <-s.work:
+			s.sign(w)
+		case <-life.Done():
+			return
 		}
 	}
 }
 
 // wait waits until the op is signed, and signs others meanwhile.
-func (s *signer) wait(op signing) {
-	for {
-		select {
-		case <-op.done:
-			return
-		default:
-		}
+func (s *signer) wait(w *Write) {
+	if w == s.ops[0] && !w.hasSignature.Load() {
+		s.sign(w)
+	}
+	for !w.hasSignature.Load() {
 		select {
 		case next := <-s.work:
 			s.sign(next)
-		default: // somebody else is at it
-			<-op.done
-			return
+		default:
+			runtime.Gosched() // a helper is at it: soon done, and sleeping takes longer
 		}
 	}
 }
 
-func (s *signer) sign(op signing) {
-	op.write.signed.Sign(s.key)
-	close(op.done)
+func (s *signer) sign(w *Write) {
+	w.signed.Sign(s.key)
+	w.hasSignature.Store(true)
 }
 
-// close ends the workers.
-func (s *signer) close() {
-	close(s.work)
-	s.workers.Wait()
+// end sees to it that nobody signs ops of the group any more.
+func (s *signer) end() {
+	for _, w := range s.ops {
+		s.wait(w)
+	}
 }

@@ -318,8 +318,8 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 		if !r.log.Ready() {
 			return errNoKey
 		}
-		signer := newSigner(r.log.Key())
-		defer signer.close()
+		r.signer.begin(r.log.Key())
+		defer r.signer.end()
 		for appended := 0; ; appended++ {
 			// Who comes while the first are signed comes along.
 			more := take(maxGroup - len(group))
@@ -329,17 +329,17 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 					return err
 				}
 				if w.op != nil {
-					signer.add(w)
-				} else if n := len(signer.ops); n > 0 {
-					w.behind = signer.ops[n-1].write
+					r.signer.add(r.life, w)
+				} else if n := len(r.signer.ops); n > 0 {
+					w.behind = r.signer.ops[n-1]
 				} else {
 					w.position = r.PositionLocked()
 				}
 			}
-			if appended == len(signer.ops) {
+			if appended == len(r.signer.ops) {
 				return nil
 			}
-			if err := r.append(tx, signer, signer.ops[appended]); err != nil {
+			if err := r.append(tx, r.signer.ops[appended]); err != nil {
 				return err
 			}
 		}
@@ -396,9 +396,8 @@ func ask(fn func(*pipeline.Tx) error, tx *pipeline.Tx) (err error) {
 }
 
 // append appends an op as soon as it is signed.
-func (r *Replica) append(tx *oplog.Tx, signer *signer, op signing) error {
-	signer.wait(op)
-	w := op.write
+func (r *Replica) append(tx *oplog.Tx, w *Write) error {
+	r.signer.wait(w)
 	arrival, err := tx.Append(w.op, w.signed)
 	if err != nil {
 		return err
