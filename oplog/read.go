@@ -179,8 +179,8 @@ func (l *Log) Signature(ctx context.Context, id crdt.OpID, seq uint64) (sig crdt
 	return sig, err == nil, l.fail("read signature", err)
 }
 
-// Epoch tells of all the decisions whom to trust, repairs of damaged rows, and keys
-// after the first: 0 without any. When it is not the one that a document was built
+// Epoch tells of all the decisions whom to trust, repairs of damaged rows, keys
+// after the first, and keys that a backup left out: 0 without any. When it is not the one that a document was built
 // at, build it anew: it may also be lower, after a backup was restored. Who asks
 // after a Read hears of all that preceded any of its rows.
 func (l *Log) Epoch(ctx context.Context) (epoch int64, err error) {

@@ -15,13 +15,14 @@ ORDER BY arrival
 LIMIT ?;
 
 -- name: Epoch :one
--- Epoch returns the number of decisions whom to trust, of repairs, and of keys
--- after the first, in millions; below that stands when the last of each was made, so
--- that a log which was restored and decided upon anew most surely has another one. Each table
--- numbers its rows from 1.
+-- Epoch returns the number of decisions whom to trust, of repairs, of keys
+-- after the first and of keys that a backup left out, in millions; below that stands when the last of
+-- each was made, so that a log which was restored and decided upon anew most surely has another one.
+-- Each table numbers its rows from 1.
 SELECT CAST(COALESCE((SELECT max(id) * 1000000 + decided_at % 1000000 FROM trust_decisions), 0)
      + COALESCE((SELECT max(id) * 1000000 + repaired_at % 1000000 FROM repairs), 0)
-     + COALESCE((SELECT (max(id) - 1) * 1000000 + (max(id) > 1) * (created_at % 1000000) FROM crdt_node_identity), 0) AS INTEGER) AS epoch;
+     + COALESCE((SELECT (max(id) - 1) * 1000000 + (max(id) > 1) * (created_at % 1000000) FROM crdt_node_identity), 0)
+     + (SELECT count(*) * 1000000 FROM crdt_node_identity WHERE seed IS NULL) AS INTEGER) AS epoch;
 
 -- name: SignedOpsAfter :many
 -- SignedOpsAfter is OpsAfter with what stands beside the payload.

@@ -226,28 +226,36 @@ func TestRestoredBackup(t *testing.T) {
 
 // TestRestoredWithoutKey: a process under which a backup without the key is put over the
 // database signs with a fresh one, since others may have what it signed and what is not in the
-// backup.
+// backup. It must see that also when it has not read what was lost.
 func TestRestoredWithoutKey(t *testing.T) {
-	dir := t.TempDir()
-	path, backup := filepath.Join(dir, "p.db"), filepath.Join(dir, "p.backup")
-	r := newReplica(t, path)
-	create(t, r, "1_s")
-	if err := os.WriteFile(backup, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Backup(t.Context(), backup, false); err != nil {
-		t.Fatal(err)
-	}
-	create(t, r, "2_s")
-	former, lost := author(t, r), exported(t, r)
-	restoreInto(t, path, backup)
-	create(t, r, "3_s")
-	if author(t, r) == former {
-		t.Error("the key that the backup left out signs on")
-	}
-	imports(t, r, replica.ImportReport{New: 1, Known: 1}, lost...)
-	if n := len(heads(t, r)); n != 2 {
-		t.Errorf("%d heads, want 2: what was lost, and what came after", n)
+	for name, second := range map[string]bool{"lost rows of its own": false, "lost rows of another process": true} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path, backup := filepath.Join(dir, "p.db"), filepath.Join(dir, "p.backup")
+			r := newReplica(t, path)
+			create(t, r, "1_s")
+			if err := os.WriteFile(backup, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Backup(t.Context(), backup, false); err != nil {
+				t.Fatal(err)
+			}
+			other := r
+			if second {
+				other = newReplica(t, path)
+			}
+			create(t, other, "2_s")
+			former, lost := author(t, other), exported(t, other)
+			restoreInto(t, path, backup)
+			create(t, r, "3_s")
+			if author(t, r) == former {
+				t.Error("the key that the backup left out signs on")
+			}
+			imports(t, r, replica.ImportReport{New: 1, Known: 1}, lost...)
+			if n := len(heads(t, r)); n != 2 {
+				t.Errorf("%d heads, want 2: what was lost, and what came after", n)
+			}
+		})
 	}
 }
 
