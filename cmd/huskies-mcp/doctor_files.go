@@ -18,6 +18,10 @@ func (e *examination) checkPaths() {
 	case f.Database.Err != nil:
 		e.bad("database", "check the permissions of "+quoted(f.Path)+" and of the folders above it, and that links lead somewhere", "%s (%s) cannot be looked at: %v", e.where.Path, e.where.Why, f.Database.Err)
 	case f.Database.Info == nil:
+		if folder, missing := missingFolder(f.Path); missing {
+			e.bad("database", "mkdir -p "+quoted(folder)+", if the name is right; else give another --db", "none at %s (%s), nor is there a folder %s", e.where.Path, e.where.Why, folder)
+			return
+		}
 		e.ok("database", "none yet at %s (%s); the first write creates it", e.where.Path, e.where.Why)
 	case f.Path != e.where.Path:
 		e.ok("database", "%s, which is %s (%s)", e.where.Path, f.Path, e.where.Why)

@@ -110,7 +110,7 @@ the repository.`,
 	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&opts.db, "db", "", "database file (HUSKIES_DB)")
-	flags.StringVar(&opts.agent, "agent", "", "name of the agent that asks, for the history (HUSKIES_AGENT)")
+	flags.StringVar(&opts.agent, "agent", "", "name of the agent that asks, for its claims and the history (HUSKIES_AGENT)")
 	flags.StringVar(&opts.maxRetries, "max-retries", "", fmt.Sprintf("retry count at which bump_retry blocks a story, 0 for never (HUSKIES_MAX_RETRIES, default %d)", tools.DefaultMaxRetries))
 	flags.StringVar(&opts.lockTimeout, "lock-timeout", "", fmt.Sprintf("how long a write waits for other processes before it is refused (HUSKIES_LOCK_TIMEOUT, default %v)", replica.DefaultLockTimeout))
 	flags.StringVar(&opts.leaseGrace, "lease-grace", "", fmt.Sprintf("how long a claim outlives the session that made it (HUSKIES_LEASE_GRACE, default %v)", replica.DefaultLeaseGrace))
@@ -313,9 +313,17 @@ func (env *environment) exists() bool {
 
 // errNoPipeline says that there is nothing to show yet.
 func (env *environment) errNoPipeline() error {
-	what, folder := "the first write_item creates it", filepath.Dir(filepath.Dir(env.where.Path))
-	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) { // one folder is made, not more
+	what := "the first write_item creates it"
+	if folder, missing := missingFolder(env.where.Path); missing {
 		what = "nor is there a folder " + folder
 	}
 	return errors.New("there is no pipeline at " + env.where.Path + " (" + env.where.Why + "): " + what)
+}
+
+// missingFolder returns the folder above the database's own, and whether it is not there: the
+// first write makes one folder, not more.
+func missingFolder(path string) (folder string, missing bool) {
+	folder = filepath.Dir(filepath.Dir(path))
+	_, err := os.Stat(folder)
+	return folder, errors.Is(err, fs.ErrNotExist)
 }
