@@ -130,7 +130,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"list_items", `{"limit":201}`, "limit must be at most 200"},
 		{"list_items", `{"cursor":"zzz"}`, "pass next_cursor as it was given"},
 		{"wait_for_change", `{}`, "wait_for_change needs since"},
-		{"wait_for_change", `{"since":""}`, "since is not a cursor that an answer gave; pass the cursor of any answer as it was given (the next_cursor of list_items is"},
+		{"wait_for_change", `{"since":""}`, "since is not a cursor that an answer gave; pass the cursor of any answer as it was given (a next_cursor is for the tool alone"},
 		{"wait_for_change", `{"since":"MV9iYWNrbG9nL0AxX3M"}`, "since is not a cursor that an answer gave"},
 		{"wait_for_change", `{"since":"1"}`, "since is not a cursor that an answer gave"},
 		{"wait_for_change", `{"since":"0","story_id":"1/s"}`, `story_id "1/s" is not a valid story ID`},

@@ -59,7 +59,7 @@ var waitForChange = define(definition[waitForChangeIn, waitForChangeOut]{
 			return out, &pipeline.Error{
 				Code:    pipeline.CodeInvalid,
 				Message: "since is not a cursor that an answer gave",
-				Next:    "pass the cursor of any answer as it was given (the next_cursor of list_items is for list_items alone)",
+				Next:    "pass the cursor of any answer as it was given (a next_cursor is for the tool alone that gave it)",
 			}
 		}
 		if in.StoryID != nil {
