@@ -114,7 +114,7 @@ func headsCommand(opts *options) *cobra.Command {
 		Short: "Print the heads: what this replica has, for export --since elsewhere",
 		Long: `Print the IDs of the newest ops, one a line: those that no other op builds on.
 With all they build on they are everything this replica has applied, so replicas
-with equal heads show the same pipeline.`,
+with equal heads that trust the same authors show the same pipeline.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error {
