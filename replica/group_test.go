@@ -2,11 +2,15 @@ package replica_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -138,6 +142,31 @@ func TestFailedGroup(t *testing.T) {
 	}
 }
 
+// TestRefusalOnNothing: a change is not refused for the sake of one before it that was never
+// made.
+func TestRefusalOnNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "flaky.db")
+	r := newReplica(t, path)
+	create(t, r, "1_s")
+	release := hold(t, path)
+	var claims []*replica.Write
+	for _, agent := range []string{"a", "b"} {
+		claims = append(claims, r.Submit("", func(tx *pipeline.Tx) error {
+			_, err := tx.Claim("1_s", r.ClaimOptions(agent, 60))
+			return err
+		}))
+	}
+	failCommits(0b11101)
+	defer failCommits(0)
+	release()
+	for i, w := range claims {
+		var refused *pipeline.Error
+		if _, err := w.Wait(t.Context()); err == nil || errors.As(err, &refused) {
+			t.Errorf("claim %d: %v, want an error of the storage", i, err)
+		}
+	}
+}
+
 // TestWithdrawn: a change whose caller gives up before it is taken up is never
 // made; those around it are.
 func TestWithdrawn(t *testing.T) {
@@ -162,6 +191,59 @@ func TestWithdrawn(t *testing.T) {
 	}
 	if story, err := read(t, r, "1_s"); err != nil || story.Name != "first" || story.RetryCount != 1 {
 		t.Errorf("got %+v, %v", story, err)
+	}
+}
+
+// TestReadsPassWithdrawn: who reads does not wait for a change that was given up, but for
+// the one before it.
+func TestReadsPassWithdrawn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	r := newReplica(t, path)
+	create(t, r, "1_s")
+	before := r.LastWrite()
+	release := hold(t, path)
+	given, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Submit("", renaming("1_s", "x")).Wait(given); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if r.LastWrite() != before {
+		t.Error("reads wait for a change that was given up")
+	}
+	first := r.Submit("", renaming("1_s", "y"))
+	if _, err := r.Submit("", renaming("1_s", "z")).Wait(given); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if r.LastWrite() != first {
+		t.Error("reads do not wait for the change before the one that was given up")
+	}
+	release()
+	if s, err := read(t, r, "1_s"); err != nil || s.Name != "y" {
+		t.Errorf("%q, %v", s.Name, err)
+	}
+}
+
+// TestGivenUpCreatesNothing: no database is made for a change that was given up.
+func TestGivenUpCreatesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	r := newReplica(t, path)
+	release := hold(t, path)
+	given, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := r.Update(given, "", func(tx *pipeline.Tx) error {
+		_, _, err := tx.Write("1_s", pipeline.Changes{Stage: ptr(pipeline.Backlog)})
+		return err
+	})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	release()
+	time.Sleep(50 * time.Millisecond) // the writer gets the lock
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("there is a database:", err)
 	}
 }
 
@@ -224,5 +306,46 @@ func TestCloseGivesUpWhatWaits(t *testing.T) {
 	}
 	if _, err := w.Wait(context.Background()); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestCloseWaitsForTheWriter: nothing is committed when Close has returned, also not by a
+// caller who is the writer.
+func TestCloseWaitsForTheWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	var armed atomic.Bool
+	writing, goOn := make(chan struct{}), make(chan struct{})
+	r := replica.New(replica.Config{Path: path, Rand: rand.Reader, Logger: discard, Now: func() time.Time {
+		if armed.CompareAndSwap(true, false) { // the writer looks at the lock's file
+			close(writing)
+			<-goOn
+		}
+		return time.Now()
+	}})
+	create(t, r, "1_s")
+	time.Sleep(30 * time.Millisecond) // until it is time to look again
+	armed.Store(true)
+	answer, closed := make(chan error), make(chan error)
+	go func() {
+		_, err := r.Update(context.Background(), "", renaming("1_s", "x"))
+		answer <- err
+	}()
+	<-writing
+	go func() { closed <- r.Close() }()
+	select {
+	case <-closed:
+		close(goOn)
+		t.Fatal("Close has returned, and a change is being committed")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(goOn)
+	if err := <-answer; err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Update(context.Background(), "", renaming("1_s", "y")); !errors.Is(err, context.Canceled) {
+		t.Errorf("a change after Close: %v", err)
 	}
 }

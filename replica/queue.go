@@ -56,7 +56,7 @@ func (w *Write) Wait(ctx context.Context) (pipeline.Story, error) {
 	default:
 	}
 	if why := w.giveUpLate(ctx); why != nil && w.r.queue.withdraw(w) {
-		return pipeline.Story{}, why()
+		w.finish(pipeline.Story{}, why())
 	}
 	<-w.done
 	return w.story, w.err
@@ -136,7 +136,9 @@ type queue struct {
 
 	mu      sync.Mutex     // guards all below
 	waiting []*Write       // in order of arrival
-	last    *Write         // the one submitted last, also when it is done
+	last    *Write         // the one submitted last, also when it is done; not one that was withdrawn
+	taken   *Write         // the last that the writer took
+	closed  bool           // nobody may be the writer any more but to answer
 	running bool           // there is a writer
 	writer  sync.WaitGroup // of one
 }
@@ -170,10 +172,14 @@ func (q *queue) startLocked() {
 func (q *queue) lead() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.closed {
+		q.startLocked()
+	}
 	if q.running || len(q.waiting) == 0 {
 		return false
 	}
 	q.running = true
+	q.writer.Add(1)
 	return true
 }
 
@@ -183,6 +189,16 @@ func (q *queue) endLead() {
 	defer q.mu.Unlock()
 	q.running = false
 	q.startLocked()
+	q.writer.Done()
+}
+
+// close waits for the end of the writer. The replica's life has ended, so whatever is
+// submitted from now on is answered with that.
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.writer.Wait()
 }
 
 // take takes up to n changes out of the queue, oldest first. They are answered
@@ -193,7 +209,17 @@ func (q *queue) take(n int) []*Write {
 	n = min(n, len(q.waiting))
 	taken := q.waiting[:n:n]
 	q.waiting = q.waiting[n:]
+	if n > 0 {
+		q.taken = taken[n-1]
+	}
 	return taken
+}
+
+// empty reports whether nothing waits.
+func (q *queue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting) == 0
 }
 
 // idle reports whether nothing waits; then the writer must end.
@@ -225,6 +251,12 @@ func (q *queue) withdraw(w *Write) bool {
 	for i := range q.waiting {
 		if q.waiting[i] == w {
 			q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
+			if q.last == w { // who reads waits for the one before
+				q.last = q.taken
+				if len(q.waiting) > 0 {
+					q.last = q.waiting[len(q.waiting)-1]
+				}
+			}
 			return true
 		}
 	}

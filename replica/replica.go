@@ -123,7 +123,7 @@ func (r *Replica) Close() error {
 	r.end()
 	r.mu.Unlock()
 	r.watching.Wait()
-	r.queue.writer.Wait()
+	r.queue.close()
 	r.keeping.Wait()
 	r.writing.Close()
 	r.mu.Lock()

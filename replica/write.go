@@ -139,9 +139,16 @@ func (r *Replica) lockError(err error) error {
 func (r *Replica) commitGroup() (group []*Write, sync func() error, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.create(r.life); err != nil {
+	if r.queue.empty() { // all gave up: for nobody there is nothing to create
+		return nil, noSync, nil
+	}
+	err = r.life.Err() // the replica is being closed
+	if err == nil {
+		err = r.create(r.life)
+	}
+	if err != nil {
 		r.answerWaiting(err)
-		return nil, func() error { return nil }, nil
+		return nil, noSync, nil
 	}
 	if group, err = r.commit(r.queue.take); err != nil {
 		r.fail(err) // before anybody sees what is not on disk
@@ -151,13 +158,15 @@ func (r *Replica) commitGroup() (group []*Write, sync func() error, err error) {
 	return group, r.syncLater(renewed), nil
 }
 
+func noSync() error { return nil }
+
 // syncLater returns what makes durable all that the document shows now, and the
 // leases that were renewed without an op, if there are any. The caller holds mu, but
 // not when it calls that.
 func (r *Replica) syncLater(renewed bool) func() error {
 	log, shown := r.log, r.cursor.arrival
 	if shown <= r.synced && !renewed {
-		return func() error { return nil }
+		return noSync
 	}
 	return func() error {
 		if err := log.Sync(); err != nil {
@@ -205,6 +214,7 @@ func (r *Replica) recoverGroup(group []*Write, err error) {
 // writeAlone commits one change in a transaction of its own and answers it. The
 // caller holds the lock and mu.
 func (r *Replica) writeAlone(w *Write) {
+	w.reset() // what it was answered rested on those before it
 	err := r.create(r.life)
 	if err == nil {
 		left := []*Write{w}
@@ -357,8 +367,7 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 // it, and applies them. Leases are stored at once, since those after it may ask for
 // them. An error is not the change's own, which stands in w.err.
 func (r *Replica) edit(into *oplog.Tx, w *Write) (err error) {
-	w.op, w.story, w.err, w.leases = nil, pipeline.Story{}, nil, nil
-	w.behind = nil
+	w.reset()
 	tx := r.state.NewTx()
 	if w.err = ask(w.fn, tx); w.err != nil {
 		return nil
@@ -383,6 +392,11 @@ func (r *Replica) edit(into *oplog.Tx, w *Write) (err error) {
 		w.err, err = err, nil
 	}
 	return err // of the storage: the op is not to be committed
+}
+
+// reset forgets what the change came to.
+func (w *Write) reset() {
+	w.op, w.story, w.err, w.leases, w.behind = nil, pipeline.Story{}, nil, nil, nil
 }
 
 // ask calls fn, whose panic is its own error: others write, too.
