@@ -4,9 +4,9 @@
 // An op is in the log for all processes when [Log.Commit] has returned, and
 // durable when a [Log.Sync] has that began afterwards; [Log.Write] does both.
 // Processes commit one at a time: they queue for an exclusive flock on
-// <path>.lock, which is fair where SQLite's own busy handler is not, and begin
-// IMMEDIATE. They wait for the disk together, without the lock. Readers take no
-// lock, nor does opening a log that is there and current.
+// <path>.lock, which wakes who waits when it is free, where SQLite's own busy handler sleeps,
+// and begin IMMEDIATE. They wait for the disk together, without the lock, in which time
+// others take it. Readers take no lock, nor does opening a log that is there and current.
 //
 // Settings: write-ahead log, synchronous=NORMAL with an fdatasync of our own of
 // the write-ahead log (an acknowledged op survives a power cut),

@@ -33,6 +33,12 @@ func (e *Error) Uncertain() bool { return e.Op == opCommit || e.Op == opSync }
 // Unsynced reports whether what a log shows may not be durable.
 func (e *Error) Unsynced() bool { return e.Op == opSync }
 
+// Busy reports whether another program, that does not take our lock, has the database.
+func (e *Error) Busy() bool {
+	var se *sqlite.Error
+	return errors.As(e.Err, &se) && (se.Code()&0xff == sqlite3.SQLITE_BUSY || se.Code()&0xff == sqlite3.SQLITE_LOCKED)
+}
+
 // Damaged reports whether the file's structure is.
 func (e *Error) Damaged() bool {
 	return damaged(e.Err)

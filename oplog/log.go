@@ -207,6 +207,10 @@ const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, against progra
 	"&_pragma=checkpoint_fullfsync(1)" + // also on macOS
 	"&_dqs=0"
 
+// startedSettings hold once the database is open. Whoever waits for another program then keeps
+// our lock, and the process's reads waiting: it had better ask again.
+const startedSettings = "PRAGMA busy_timeout = 1000" // ms
+
 // readOnlySettings returns those of a connection that never writes. One that
 // SQLite allows to write brings a -wal file that others left into the database
 // when it is closed, and rolls back what a -journal file says; one that it does
@@ -257,6 +261,9 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 	}
 	if l.file.Mode().Perm()&0o077 != 0 {
 		l.cfg.Logger.Warn("database file holds a private key but others may read it: chmod 600", "path", l.path)
+	}
+	if _, err := l.conn.ExecContext(ctx, startedSettings); err != nil {
+		return l.fail("prepare database", err)
 	}
 	l.version = state.version
 	l.wal.optional = state.journal != walMode

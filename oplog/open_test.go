@@ -58,7 +58,7 @@ func TestSettings(t *testing.T) {
 	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
 	for pragma, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "1", "checkpoint_fullfsync": "1",
-		"busy_timeout": "10000", "user_version": "4", "application_id": fmt.Sprint(applicationID),
+		"busy_timeout": "1000", "user_version": "4", "application_id": fmt.Sprint(applicationID),
 	} {
 		var got string
 		if err := l.conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {

@@ -16,7 +16,7 @@
 //
 // [Replica.Watch] is a View that goes on: it is called again at each change. While
 // anybody watches, one goroutine looks every now and then whether another process
-// wrote, first of all at the time of the write-ahead log's file; those who watch
+// wrote, at the head of the write-ahead log's index or the time of its file; those who watch
 // are woken by it and by each commit of this process.
 //
 // A [Position] says what an answer reflects, and [Replica.ChangesLocked] what

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,6 +142,51 @@ func TestOtherPipelineInItsPlace(t *testing.T) {
 		if err := call(); err != nil {
 			t.Errorf("%s, the second time: got %v", name, err)
 		}
+	}
+}
+
+// TestRemovedAfterAFailure: a file that goes away when storing has failed is missed, too, and no
+// read makes another. A change whose sync failed is not denied for what stands in that place.
+func TestRemovedAfterAFailure(t *testing.T) {
+	for name, moved := range map[string]bool{"while storing": true, "afterwards": false} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "p.db")
+			var armed atomic.Bool
+			r := replica.New(replica.Config{Path: path, Now: fixedNow, Rand: rand.Reader, Logger: discard, Sync: func(f *os.File) error {
+				if !armed.Load() {
+					return f.Sync()
+				}
+				if moved && armed.CompareAndSwap(true, false) {
+					for _, suffix := range []string{"", "-wal", "-shm"} {
+						if err := os.Rename(path+suffix, filepath.Join(dir, "away.db")+suffix); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+				return errors.New("the disk fails")
+			}})
+			t.Cleanup(func() { _ = r.Close() })
+			create(t, r, "1_s")
+			armed.Store(true)
+			var storage *oplog.Error
+			if err := rename(r, "1_s", "x"); !errors.As(err, &storage) || !strings.Contains(storage.Next, "may have been made") {
+				t.Errorf("the change: %v", err)
+			}
+			armed.Store(false)
+			if !moved {
+				removeFiles(t, path)
+			}
+			if _, err := read(t, r, "1_s"); !errors.As(err, &storage) || !strings.Contains(storage.Error(), "was removed") {
+				t.Errorf("a read: %v", err)
+			}
+			if _, err := read(t, r, "1_s"); !errors.As(err, new(*pipeline.Error)) {
+				t.Errorf("the next read: %v", err)
+			}
+			if _, err := os.Stat(path); err == nil {
+				t.Error("a read made a database")
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package replica_test
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -272,6 +273,50 @@ func TestLockTimeout(t *testing.T) {
 	}
 	if story, err := read(t, r, "1_s"); err != nil || story.Name != "" || story.RetryCount != 1 {
 		t.Errorf("afterwards: %+v, %v", story, err)
+	}
+}
+
+// TestBusyDatabase: while another program, which knows nothing of our lock, has the database,
+// changes wait, may be withdrawn and leave the lock to others; when it takes too long they hear why.
+func TestBusyDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	r := newReplica(t, path)
+	create(t, r, "1_s")
+	shell, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shell.Close()
+	conn, err := shell.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	run := func(stmt string) {
+		t.Helper()
+		if _, err := conn.ExecContext(t.Context(), stmt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("BEGIN IMMEDIATE")
+	given, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := r.Submit("", renaming("1_s", "given up")).Wait(given); err == nil {
+		t.Error("written while another program had the database")
+	}
+	patient := r.Submit("", renaming("1_s", "patient"))
+	impatient := replica.New(replica.Config{Path: path, Now: time.Now, Rand: rand.Reader, Logger: discard, LockTimeout: time.Millisecond})
+	defer impatient.Close()
+	var failed *oplog.Error
+	if _, err := impatient.Update(t.Context(), "", renaming("1_s", "x")); !errors.As(err, &failed) {
+		t.Errorf("%v, want an error of the storage", err)
+	}
+	if _, err := read(t, r, "1_s"); err != nil {
+		t.Error(err)
+	}
+	run("COMMIT")
+	if story, err := patient.Wait(t.Context()); err != nil || story.Name != "patient" {
+		t.Errorf("%q, %v", story.Name, err)
 	}
 }
 

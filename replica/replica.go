@@ -56,11 +56,15 @@ type Replica struct {
 	// committing: the writer has the lock, or waits for the disk.
 	committing atomic.Bool
 	// crowd is how many changes were committed together last; the writer's.
-	crowd   int
-	life    context.Context // of the writer and the keeper of leases
-	end     context.CancelFunc
-	keeper  sync.Once      // starts it, when there is a lease to keep
-	keeping sync.WaitGroup // for its end
+	crowd int
+	// patience ends when another program has kept the database for too long; nil while none
+	// keeps it; the writer's.
+	patience    context.Context
+	endPatience context.CancelFunc
+	life        context.Context // of the writer and the keeper of leases
+	end         context.CancelFunc
+	keeper      sync.Once      // starts it, when there is a lease to keep
+	keeping     sync.WaitGroup // for its end
 
 	mu     sync.Mutex // guards all below
 	log    *oplog.Log // nil until opened
@@ -69,10 +73,13 @@ type Replica struct {
 	author crdt.Author // zero while the log has no key
 	cursor cursor
 	first  crdt.OpID // of the log that the document is made of
+	// known is the first op of the pipeline as it was last seen on disk, also when the log is not
+	// open any more: a failure must not make another one out of it.
+	known crdt.OpID
 	// changes are the last that brought the document to the cursor.
 	changes changes
 	synced  int64 // the arrival up to which rows are known to be durable
-	// seen is the log\'s stamp at which the document had all that was committed.
+	// seen is the log's stamp at which the document had all that was committed.
 	seen oplog.Stamp
 	// unsettled: something failed after which an op may be on disk or not; nothing
 	// is written before that is settled.
@@ -201,7 +208,7 @@ func (r *Replica) refresh(ctx context.Context) error {
 	err := r.catchUp(ctx)
 	if err == nil && r.cursor.arrival > r.synced {
 		if err = r.log.Sync(); err == nil {
-			r.synced = r.cursor.arrival
+			r.synced, r.known = r.cursor.arrival, r.first
 		}
 	}
 	if err != nil {
@@ -238,7 +245,7 @@ func (r *Replica) tryRead(ctx context.Context, told *int, fn func() error) error
 	if err := r.openFor(ctx, told); err != nil && !errors.Is(err, oplog.ErrNoLog) {
 		return err
 	}
-	if r.unsynced {
+	if r.unsynced && r.log != nil {
 		return errUnsettled
 	}
 	return fn()
@@ -287,11 +294,12 @@ func (r *Replica) open(ctx context.Context) error { return r.openFor(ctx, &r.tol
 // openFor is open for one who has heard of the first told removals of the file.
 func (r *Replica) openFor(ctx context.Context, told *int) error {
 	r.look()
+	err := r.openLog(ctx)
 	if *told < r.removals {
 		*told = r.removals
 		return r.removed() // once; the next call goes on with what is there
 	}
-	return r.openLog(ctx)
+	return err
 }
 
 // look gives up the log if its file is not the one at the path any more. The
@@ -304,25 +312,11 @@ func (r *Replica) look() {
 	case oplog.Removed:
 		r.lose("the database file was removed")
 	case oplog.Replaced:
-		r.lookAtOther()
+		r.cfg.Logger.Warn("database file was replaced: reading it anew", "path", r.cfg.Path)
+		r.drop()
 	case oplog.Turned:
 		r.drop()
 	}
-}
-
-// lookAtOther opens the file that took the place of the one that was read. Is it
-// another state of the same pipeline, such as a backup that was put back, it is read
-// anew; otherwise the pipeline is gone.
-func (r *Replica) lookAtOther() {
-	former := r.first
-	r.drop()
-	if former != (crdt.OpID{}) && r.openLog(r.life) == nil {
-		if first, err := r.log.First(r.life); err == nil && first != former {
-			r.lose("another pipeline was put in the place of the database")
-			return
-		}
-	}
-	r.cfg.Logger.Warn("database file was replaced: reading it anew", "path", r.cfg.Path)
 }
 
 // lose gives up the pipeline, of which each call is to hear that was about it.
@@ -330,14 +324,23 @@ func (r *Replica) lose(why string) {
 	r.cfg.Logger.Error(why, "path", r.cfg.Path)
 	r.removals, r.removal = r.removals+1, why
 	r.drop()
+	r.known, r.unsettled, r.unsynced = crdt.OpID{}, false, false
 }
 
-// openLog opens the log if it is not open. The caller holds mu.
+// openLog opens the log if it is not open. If the pipeline that was read is not there
+// any more, it is lost. The caller holds mu.
 func (r *Replica) openLog(ctx context.Context) error {
 	if r.log != nil {
 		return nil
 	}
-	return r.use(ctx)(oplog.Open(ctx, r.logConfig()))
+	log, err := oplog.Open(ctx, r.logConfig())
+	if err == nil {
+		return r.adopt(ctx, log)
+	}
+	if errors.Is(err, oplog.ErrNoLog) && r.known != (crdt.OpID{}) {
+		r.lose("the database file was removed")
+	}
+	return err
 }
 
 // create is open, and makes what is missing. The caller holds the lock and mu.
@@ -351,7 +354,11 @@ func (r *Replica) create(ctx context.Context) error {
 		err = oplog.ErrOutdated
 	}
 	if errors.Is(err, oplog.ErrNoLog) || errors.Is(err, oplog.ErrOutdated) {
-		if err = r.use(ctx)(oplog.Create(ctx, r.logConfig())); err != nil {
+		var log *oplog.Log
+		if log, err = oplog.Create(ctx, r.logConfig()); err == nil {
+			err = r.adopt(ctx, log)
+		}
+		if err != nil {
 			r.fail(err)
 		}
 	}
@@ -384,18 +391,18 @@ func (r *Replica) removed() error {
 	}
 }
 
-// use returns a function that makes an opened log this replica's.
-func (r *Replica) use(ctx context.Context) func(*oplog.Log, error) error {
-	return func(log *oplog.Log, err error) error {
-		if err != nil {
-			return err
-		}
-		r.log, r.author = log, log.Author()
-		if err = r.readTrust(ctx); err != nil {
-			r.drop()
-		}
-		return err
+// adopt makes an opened log this replica's. Is it another state of the pipeline that was
+// read, such as a backup that was put back, it is read anew; otherwise that pipeline is lost.
+func (r *Replica) adopt(ctx context.Context, log *oplog.Log) error {
+	if first, err := log.First(ctx); err == nil && r.known != (crdt.OpID{}) && first != r.known {
+		r.lose("another pipeline was put in the place of the database")
 	}
+	r.log, r.author = log, log.Author()
+	err := r.readTrust(ctx)
+	if err != nil {
+		r.drop()
+	}
+	return err
 }
 
 func (r *Replica) logConfig() oplog.Config {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
@@ -60,6 +61,12 @@ func (r *Replica) writeGroup(release func()) {
 	defer r.committing.Store(false)
 	group, sync, err := r.commitGroup()
 	release()
+	if r.patience != nil {
+		pause, end := context.WithTimeout(r.life, busyPause) // other processes may have the lock, and hear it for themselves
+		defer end()
+		<-pause.Done()
+		return
+	}
 	if err == nil { // while the disk works other processes may write
 		err = sync()
 	}
@@ -140,6 +147,7 @@ func (r *Replica) commitGroup() (group []*Write, sync func() error, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.queue.empty() { // all gave up: for nobody there is nothing to create
+		r.endBusy()
 		return nil, noSync, nil
 	}
 	err = r.life.Err() // the replica is being closed
@@ -150,13 +158,47 @@ func (r *Replica) commitGroup() (group []*Write, sync func() error, err error) {
 		r.answerWaiting(err)
 		return nil, noSync, nil
 	}
-	if group, err = r.commit(r.queue.take); err != nil {
+	group, err = r.commit(r.queue.take)
+	if err != nil && len(group) == 0 { // it did not come to them
+		r.failWaiting(err)
+		return nil, noSync, nil
+	}
+	r.endBusy()
+	if err != nil {
 		r.fail(err) // before anybody sees what is not on disk
 		return group, nil, err
 	}
 	renewed := slices.ContainsFunc(group, func(w *Write) bool { return len(w.leases) > 0 })
 	return group, r.syncLater(renewed), nil
 }
+
+// failWaiting answers those who wait with an error of the storage. While another program
+// has the database they go on waiting, as long as for the lock, and may withdraw.
+func (r *Replica) failWaiting(err error) {
+	var failed *oplog.Error
+	switch busy := errors.As(err, &failed) && failed.Busy(); {
+	case !busy:
+		r.fail(err)
+	case r.patience == nil:
+		r.patience, r.endPatience = context.WithTimeout(r.life, r.cfg.LockTimeout)
+		return
+	case r.patience.Err() == nil:
+		return
+	}
+	r.endBusy()
+	r.answerWaiting(err)
+}
+
+// endBusy: nobody waits for another program any more.
+func (r *Replica) endBusy() {
+	if r.patience != nil {
+		r.endPatience()
+		r.patience = nil
+	}
+}
+
+// busyPause is between two tries of a database that another program has.
+const busyPause = 10 * time.Millisecond
 
 func noSync() error { return nil }
 
@@ -175,7 +217,7 @@ func (r *Replica) syncLater(renewed bool) func() error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.log == log {
-			r.synced = max(r.synced, shown)
+			r.synced, r.known = max(r.synced, shown), r.first
 			r.wakeWatchers(false)
 		}
 		return nil
@@ -200,10 +242,15 @@ func (r *Replica) recoverGroup(group []*Write, err error) {
 	}
 	defer release()
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	left, err := r.judge(group, err)
+	r.mu.Unlock()
+	patience, end := context.WithTimeout(r.life, retryPatience)
+	defer end()
 	for _, w := range left {
 		if len(group) > 1 {
+			w.reset() // what it was answered rested on those before it
+		}
+		if len(group) > 1 && patience.Err() == nil {
 			r.writeAlone(w)
 		} else {
 			w.giveUp(err)
@@ -211,10 +258,15 @@ func (r *Replica) recoverGroup(group []*Write, err error) {
 	}
 }
 
+// retryPatience bounds how long the changes of a group are tried one by one, with the lock held: each
+// that fails costs a replay of the log.
+const retryPatience = 3 * time.Second
+
 // writeAlone commits one change in a transaction of its own and answers it. The
-// caller holds the lock and mu.
+// caller holds the lock.
 func (r *Replica) writeAlone(w *Write) {
-	w.reset() // what it was answered rested on those before it
+	r.mu.Lock() // reads go on between two of them
+	defer r.mu.Unlock()
 	err := r.create(r.life)
 	if err == nil {
 		left := []*Write{w}
@@ -265,10 +317,15 @@ func (r *Replica) judge(group []*Write, err error) (left []*Write, why error) {
 	return left, failed.Undone()
 }
 
-// landed settles what is on disk and finds out which ops of the group are there.
+// landed settles what is on disk and finds out which ops of the group are there. It
+// does not make the file anew: what it lacked would prove nothing.
 func (r *Replica) landed(group []*Write) (map[*Write]bool, error) {
-	if err := r.create(r.life); err != nil {
+	removals := r.removals
+	if err := r.reopen(r.life); err != nil {
 		return nil, err
+	}
+	if r.removals != removals { // the next call hears of it
+		return nil, errors.New(r.removal)
 	}
 	landed := make(map[*Write]bool)
 	for _, w := range group {
@@ -296,17 +353,17 @@ func (w *Write) giveUp(err error) {
 	w.finish(pipeline.Story{}, err)
 }
 
-// errNoKey: a database was put over this one, without the key that it had.
-var errNoKey = errors.New("the key is gone from the database")
+// errNotReady: a database was put over this one, without the key that it had, or a backup.
+var errNotReady = errors.New("the database must be made ready to write to")
 
-// commit is tryCommit, also for a database that needs a key first.
+// commit is tryCommit, also for a database that must be made ready first.
 func (r *Replica) commit(take func(n int) []*Write) (group []*Write, err error) {
-	if group, err = r.tryCommit(take); !errors.Is(err, errNoKey) {
+	if group, err = r.tryCommit(take); !errors.Is(err, errNotReady) {
 		return group, err
 	}
 	r.drop()
 	if err = r.create(r.life); err != nil {
-		return take(maxGroup), err
+		return nil, err
 	}
 	return r.tryCommit(take)
 }
@@ -326,7 +383,7 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 			return err
 		}
 		if !r.log.Ready() {
-			return errNoKey
+			return errNotReady
 		}
 		r.signer.begin(r.log.Key())
 		defer r.signer.end()
@@ -356,9 +413,6 @@ func (r *Replica) tryCommit(take func(n int) []*Write) (group []*Write, err erro
 	})
 	if own := r.log.Committed(); err == nil && own.Exact() {
 		r.seen = own
-	}
-	if err != nil && len(group) == 0 && !errors.Is(err, errNoKey) { // it did not come to them: the error is theirs
-		group = take(maxGroup)
 	}
 	return group, err
 }
