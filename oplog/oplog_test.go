@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -399,4 +400,45 @@ func fileHash(t *testing.T, path string) []byte {
 	}
 	h := sha256.Sum256(b)
 	return h[:]
+}
+
+// TestSyncKeepsNobodyWaiting: while the disk is waited for others commit, and see whether
+// anybody has.
+func TestSyncKeepsNobodyWaiting(t *testing.T) {
+	cfg := testConfig(t, filepath.Join(t.TempDir(), "p.db"))
+	var slow atomic.Bool
+	waiting, goOn := make(chan struct{}), make(chan struct{})
+	cfg.Sync = func(f *os.File) error {
+		if slow.CompareAndSwap(true, false) {
+			close(waiting)
+			<-goOn
+		}
+		return f.Sync()
+	}
+	l, err := create(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	slow.Store(true)
+	synced, others := make(chan error), make(chan error)
+	go func() { synced <- l.Sync() }()
+	<-waiting
+	go func() {
+		_ = l.wal.stamp() // as where the index cannot be seen
+		others <- l.Commit(context.Background(), func(*Tx) error { return nil })
+	}()
+	select {
+	case err := <-others:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("a commit waits for the disk of another")
+		defer func() { <-others }()
+	}
+	close(goOn)
+	if err := <-synced; err != nil {
+		t.Error(err)
+	}
 }

@@ -20,9 +20,10 @@ type wal struct {
 	// such file all that is committed is in the database's own, which SQLite syncs.
 	optional bool
 
-	mu     sync.Mutex // guards all below
-	file   *os.File   // nil until it is needed: SQLite makes it at the first read
-	failed error
+	syncing sync.Mutex // held during fdatasync, taken before mu
+	mu      sync.Mutex // guards all below, and is never held while the disk is waited for
+	file    *os.File   // nil until it is needed: SQLite makes it at the first read
+	failed  error
 }
 
 // open opens the file.
@@ -47,22 +48,29 @@ func (w *wal) openLocked() (err error) {
 // ("Can Applications Recover from fsync Failures?", Rebello et al. 2020), so an
 // error stays.
 func (w *wal) sync() error {
+	w.syncing.Lock() // the next one knows whether this one failed
+	defer w.syncing.Unlock()
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	err := w.openLocked()
+	file := w.file
+	w.mu.Unlock()
 	if w.optional && errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	w.failed = w.fdatasync(w.file)
-	if w.optional { // it is another's, who may remove it
-		err := w.file.Close()
-		w.file = nil
-		return errors.Join(w.failed, err)
+	err = w.fdatasync(file) // the file outlives a close meanwhile
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.failed = err
 	}
-	return w.failed
+	if w.optional && w.file == file { // it is another's, who may remove it
+		w.file = nil
+		return errors.Join(err, file.Close())
+	}
+	return err
 }
 
 // stamp returns the file's stamp, zero if it cannot be had.
