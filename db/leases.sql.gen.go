@@ -20,10 +20,11 @@ func (q *Queries) DropLease(ctx context.Context, claim []byte) error {
 }
 
 const DropLeasesBefore = `-- name: DropLeasesBefore :exec
-DELETE FROM leases WHERE expires_at < ?
+DELETE FROM leases WHERE expires_at < ? AND seconds > 0
 `
 
-// DropLeasesBefore forgets leases that ended long ago.
+// DropLeasesBefore forgets leases for a time that ended long ago. The session of another may
+// live, whatever the clock says, and renew it in a moment.
 func (q *Queries) DropLeasesBefore(ctx context.Context, expiresAt int64) error {
 	_, err := q.exec(ctx, q.dropLeasesBeforeStmt, DropLeasesBefore, expiresAt)
 	return err

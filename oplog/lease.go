@@ -22,7 +22,7 @@ type Lease struct {
 	Ends time.Time
 }
 
-// leaseMemory is how long a lease that has ended is kept. Without its row a claim
+// leaseMemory is how long a lease for a time that has ended is kept. Without its row a claim
 // counts as one from another replica, which by then has ended, too.
 const leaseMemory = 30 * 24 * time.Hour
 

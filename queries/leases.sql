@@ -13,8 +13,9 @@ SET session = excluded.session, seconds = excluded.seconds, expires_at = exclude
 DELETE FROM leases WHERE claim = ?;
 
 -- name: DropLeasesBefore :exec
--- DropLeasesBefore forgets leases that ended long ago.
-DELETE FROM leases WHERE expires_at < ?;
+-- DropLeasesBefore forgets leases for a time that ended long ago. The session of another may
+-- live, whatever the clock says, and renew it in a moment.
+DELETE FROM leases WHERE expires_at < ? AND seconds > 0;
 
 -- name: RenewLeases :execrows
 -- RenewLeases gives all leases that follow a session's life a new end.

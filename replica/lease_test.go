@@ -110,6 +110,41 @@ func TestLeaseFollowsItsSession(t *testing.T) {
 	}
 }
 
+// TestLeaseOutlivesALeap: a clock that leaps by a month makes no session that lives lose its claim,
+// also when another forgets leases that ended long ago before it is renewed.
+func TestLeaseOutlivesALeap(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	var c clock
+	a, b := newSession(t, path, "a", time.Minute, &c), newSession(t, path, "b", time.Minute, &c)
+	create(t, a, "1_s")
+	create(t, b, "2_s")
+	for id, r := range map[string]*replica.Replica{"1_s": a, "2_s": b} {
+		if _, _, err := claim(r, id, "coder-"+id, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.advance(31 * 24 * time.Hour)
+	if _, err := b.Update(t.Context(), "", func(tx *pipeline.Tx) error {
+		_, _, err := tx.Write("2_s", pipeline.Changes{Agent: ptr("")})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for { // until it is renewed; never, if it was forgotten: then the test times out
+		story, err := read(t, b, "1_s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if story.Claim.Live(c.now()) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if _, _, err := claim(b, "1_s", "coder-2_s", 0); code(err) != pipeline.CodeHeld {
+		t.Errorf("while the session of the other lives: got %v, want code held", err)
+	}
+}
+
 // TestLeaseOutlivesAFailure: a session keeps its lease also when storing failed
 // and no call of its agent comes after that.
 func TestLeaseOutlivesAFailure(t *testing.T) {
