@@ -63,6 +63,20 @@ func (r *Replica) putLeases(tx *oplog.Tx, w *Write) error {
 	return nil
 }
 
+// leasesStored reports whether the leases are as the change made them, if it did.
+func (r *Replica) leasesStored(w *Write) (bool, error) {
+	for _, change := range w.leases {
+		lease, there, err := r.log.Lease(r.life, change.Claim)
+		if err != nil || there != (change.Lease != nil) {
+			return false, err
+		}
+		if there && (lease.Session != change.Lease.Session || lease.Seconds != change.Lease.Seconds || lease.Ends.Before(change.Lease.Ends)) {
+			return false, nil
+		}
+	}
+	return len(w.leases) > 0, nil
+}
+
 // keepLeases renews the leases that follow the life of this process until the
 // replica is closed, and then once more, for the grace that follows. Whether it is
 // time is seen by the wall clock, since leases end by it: it goes on while the

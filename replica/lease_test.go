@@ -63,6 +63,35 @@ func TestRenewedLeaseIsDurable(t *testing.T) {
 	}
 }
 
+// TestRenewedLeaseWhoseSyncFails: what is on disk all the same is answered as done.
+func TestRenewedLeaseWhoseSyncFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	var fail atomic.Bool
+	r := replica.New(replica.Config{
+		Path: path, Now: time.Now, Rand: rand.Reader, Logger: discard, Session: "s",
+		Sync: func(f *os.File) error {
+			if fail.CompareAndSwap(true, false) {
+				return errors.New("the disk fails")
+			}
+			return f.Sync()
+		},
+	})
+	t.Cleanup(func() { _ = r.Close() })
+	create(t, r, "1_s")
+	if _, _, err := claim(r, "1_s", "coder-a", 60); err != nil {
+		t.Fatal(err)
+	}
+	fail.Store(true)
+	won, _, err := claim(r, "1_s", "coder-a", 3600)
+	if err != nil || fail.Load() {
+		t.Fatalf("%v (the disk failed: %v)", err, !fail.Load())
+	}
+	story, err := read(t, newReplica(t, path), "1_s")
+	if err != nil || story.Claim == nil || story.Claim.Lease.Seconds != 3600 || !won.Renewed {
+		t.Errorf("%+v, answered %+v, on disk %+v", err, won, story.Claim)
+	}
+}
+
 // TestLeaseFollowsItsSession: the lease of a session that lives goes on however
 // long it works, also when the clock jumps as after a sleep of the machine; when
 // the session has ended others get the story after the grace, not before.

@@ -317,8 +317,8 @@ func (r *Replica) judge(group []*Write, err error) (left []*Write, why error) {
 	return left, failed.Undone()
 }
 
-// landed settles what is on disk and finds out which ops of the group are there. It
-// does not make the file anew: what it lacked would prove nothing.
+// landed settles what is on disk and finds out which ops of the group are there, and which
+// leases of changes without one. It does not make the file anew: what it lacked would prove nothing.
 func (r *Replica) landed(group []*Write) (map[*Write]bool, error) {
 	removals := r.removals
 	if err := r.reopen(r.life); err != nil {
@@ -330,6 +330,14 @@ func (r *Replica) landed(group []*Write) (map[*Write]bool, error) {
 	landed := make(map[*Write]bool)
 	for _, w := range group {
 		if w.op == nil {
+			stored, err := r.leasesStored(w)
+			if err != nil {
+				r.drop()
+				return nil, err
+			}
+			if stored {
+				landed[w] = true
+			}
 			continue
 		}
 		sig, there, err := r.log.Signature(r.life, w.op.ID, w.op.Seq)
