@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // Presence tells whether the file that was opened is still the one at the log's
@@ -28,7 +29,7 @@ func (l *Log) Presence() (p Presence) {
 	l.watch.look(func() bool {
 		there, err := os.Stat(l.cfg.Path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 			p = Removed
 		case err == nil && !os.SameFile(l.file, there):
 			p = Replaced

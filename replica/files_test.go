@@ -193,29 +193,38 @@ func TestRemovedAfterAFailure(t *testing.T) {
 // TestMovedFolder: nothing is written into a database whose folder was moved away, also
 // when it was there just now.
 func TestMovedFolder(t *testing.T) {
-	dir := t.TempDir()
-	home := filepath.Join(dir, ".huskies")
-	if err := os.Mkdir(home, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	stands := time.Now().Add(time.Hour) // so that the files are old, and each look is the last one's
-	r := replica.New(replica.Config{
-		Path: filepath.Join(home, "p.db"), Now: func() time.Time { return stands }, Rand: rand.Reader,
-		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
-	t.Cleanup(func() { _ = r.Close() })
-	create(t, r, "1_s")
-	for range 2 {
-		if err := rename(r, "1_s", "there"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Rename(home, filepath.Join(dir, "moved")); err != nil {
-		t.Fatal(err)
-	}
-	var storage *oplog.Error
-	if err := rename(r, "1_s", "gone"); !errors.As(err, &storage) || !strings.Contains(storage.Error(), "was removed") {
-		t.Errorf("got %v", err)
+	for name, inItsPlace := range map[string]bool{"nothing in its place": false, "a file in its place": true} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			home := filepath.Join(dir, ".huskies")
+			if err := os.Mkdir(home, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			stands := time.Now().Add(time.Hour) // so that the files are old, and each look is the last one's
+			r := replica.New(replica.Config{
+				Path: filepath.Join(home, "p.db"), Now: func() time.Time { return stands }, Rand: rand.Reader,
+				Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+			})
+			t.Cleanup(func() { _ = r.Close() })
+			create(t, r, "1_s")
+			for range 2 {
+				if err := rename(r, "1_s", "there"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Rename(home, filepath.Join(dir, "moved")); err != nil {
+				t.Fatal(err)
+			}
+			if inItsPlace {
+				if err := os.WriteFile(home, nil, 0o600); err != nil { // which makes for another error
+					t.Fatal(err)
+				}
+			}
+			var storage *oplog.Error
+			if err := rename(r, "1_s", "gone"); !errors.As(err, &storage) || !strings.Contains(storage.Error(), "was removed") {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

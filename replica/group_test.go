@@ -320,6 +320,39 @@ func TestBusyDatabase(t *testing.T) {
 	}
 }
 
+// TestHangingDisk: who waits in vain while this process's own disk hangs is not told of another process.
+func TestHangingDisk(t *testing.T) {
+	var hang atomic.Bool
+	hanging, goOn := make(chan struct{}), make(chan struct{})
+	r := replica.New(replica.Config{
+		Path: filepath.Join(t.TempDir(), "p.db"), Now: time.Now, Rand: rand.Reader, Logger: discard, LockTimeout: 20 * time.Millisecond,
+		Sync: func(f *os.File) error {
+			if hang.CompareAndSwap(true, false) {
+				close(hanging)
+				<-goOn
+			}
+			return f.Sync()
+		},
+	})
+	t.Cleanup(func() { _ = r.Close() })
+	create(t, r, "1_s")
+	hang.Store(true)
+	answer := make(chan error)
+	go func() {
+		_, err := r.Update(context.Background(), "", renaming("1_s", "x"))
+		answer <- err
+	}()
+	<-hanging
+	var failed *oplog.Error
+	if _, err := r.Update(t.Context(), "", renaming("1_s", "y")); !errors.As(err, &failed) || errors.Is(err, oplog.ErrLockTimeout) || !strings.Contains(failed.Next, "check the disk") {
+		t.Errorf("got %v", err)
+	}
+	close(goOn)
+	if err := <-answer; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestReadsFollowWrites: a read sees what was submitted before it, without
 // anybody having waited for it.
 func TestReadsFollowWrites(t *testing.T) {

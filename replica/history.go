@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -17,22 +18,40 @@ type Entry struct {
 }
 
 // History calls fn for every op in the log, in order of arrival, until fn
-// returns an error. Rows that cannot be read are passed over. Other calls wait
-// meanwhile.
+// returns an error. Rows that cannot be read are passed over. It needs no document. Other
+// calls wait meanwhile.
 func (r *Replica) History(ctx context.Context, fn func(Entry) error) error {
 	return r.read(ctx, func() error {
 		if r.log == nil {
 			return nil
 		}
-		return r.log.ReadSigned(ctx, 0, func(row oplog.SignedRow) error {
+		last, err := r.log.Last(ctx)
+		if err != nil {
+			return err
+		}
+		if err := r.log.Sync(); err != nil { // nobody hears of what a power cut takes back
+			r.fail(err)
+			return err
+		}
+		err = r.log.ReadSigned(ctx, 0, func(row oplog.SignedRow) error {
+			if row.Arrival > last {
+				return errPast
+			}
 			op, err := r.entry(row)
 			if op == nil || err != nil {
 				return err
 			}
 			return fn(Entry{op, row.Arrival, time.UnixMilli(row.ReceivedAt).UTC()})
 		})
+		if errors.Is(err, errPast) {
+			return nil
+		}
+		return err
 	})
 }
+
+// errPast: the row was not there yet when the reading began.
+var errPast = errors.New("the row came later")
 
 // entry returns the op of a row, or nil if it is damaged and its author did not
 // sign what is there.

@@ -2,12 +2,14 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -77,11 +79,22 @@ func (w *Write) giveUpLate(ctx context.Context) (why func() error) {
 			return func() error { return context.Cause(ctx) }
 		case <-timer.C:
 			if !again || w.r.othersHoldLock() {
-				return w.r.writing.TimedOut
+				return w.r.timedOut
 			}
 			timer.Reset(w.r.cfg.LockTimeout)
 		}
 	}
+}
+
+// timedOut returns the error of who waited too long.
+func (r *Replica) timedOut() error {
+	if r.committing.Load() {
+		return &oplog.Error{
+			Op: "write", Path: r.cfg.Path, Err: errors.New("this server is not done with the changes before this one: the disk hangs or is slow"),
+			Next: "nothing was written of this change; check the disk, then repeat the call",
+		}
+	}
+	return r.writing.TimedOut()
 }
 
 // readPatience bounds how long a read waits for the changes that were submitted
