@@ -145,6 +145,34 @@ func TestOtherPipelineInItsPlace(t *testing.T) {
 	}
 }
 
+// TestOtherPipelineOverIt: so it is when another pipeline is copied into the file itself.
+func TestOtherPipelineOverIt(t *testing.T) {
+	for name, call := range map[string]func(*replica.Replica) error{
+		"a read":  func(r *replica.Replica) error { _, err := read(t, r, "2_s"); return err },
+		"a write": func(r *replica.Replica) error { return rename(r, "2_s", "x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path, other := filepath.Join(dir, "p.db"), filepath.Join(dir, "other.db")
+			o := newReplica(t, other)
+			create(t, o, "2_s")
+			if err := o.Close(); err != nil {
+				t.Fatal(err)
+			}
+			r := newReplica(t, path)
+			create(t, r, "1_s")
+			restoreInto(t, path, other)
+			var storage *oplog.Error
+			if err := call(r); !errors.As(err, &storage) || !strings.Contains(storage.Error(), "another pipeline") || !strings.Contains(storage.Next, "tell the user") {
+				t.Errorf("got %v", err)
+			}
+			if err := call(r); err != nil {
+				t.Errorf("the second time: got %v", err)
+			}
+		})
+	}
+}
+
 // TestRemovedAfterAFailure: a file that goes away when storing has failed is missed, too, and no
 // read makes another. A change whose sync failed is not denied for what stands in that place.
 func TestRemovedAfterAFailure(t *testing.T) {

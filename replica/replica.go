@@ -321,11 +321,24 @@ func (r *Replica) look() {
 
 // lose gives up the pipeline, of which each call is to hear that was about it.
 func (r *Replica) lose(why string) {
-	r.cfg.Logger.Error(why, "path", r.cfg.Path)
-	r.removals, r.removal = r.removals+1, why
+	r.miss(why)
 	r.drop()
-	r.known, r.unsettled, r.unsynced = crdt.OpID{}, false, false
+	r.unsettled, r.unsynced = false, false
 }
+
+// miss is lose for one who is in the middle of reading.
+func (r *Replica) miss(why string) {
+	r.cfg.Logger.Error(why, "path", r.cfg.Path)
+	r.removals, r.removal, r.known = r.removals+1, why, crdt.OpID{}
+}
+
+// isOther reports whether the log is that of another pipeline than the one that was read.
+func (r *Replica) isOther(ctx context.Context, log *oplog.Log) bool {
+	first, err := log.First(ctx)
+	return err == nil && r.known != (crdt.OpID{}) && first != r.known
+}
+
+const otherPipeline = "another pipeline was put in the place of the database"
 
 // openLog opens the log if it is not open. If the pipeline that was read is not there
 // any more, it is lost. The caller holds mu.
@@ -394,8 +407,8 @@ func (r *Replica) removed() error {
 // adopt makes an opened log this replica's. Is it another state of the pipeline that was
 // read, such as a backup that was put back, it is read anew; otherwise that pipeline is lost.
 func (r *Replica) adopt(ctx context.Context, log *oplog.Log) error {
-	if first, err := log.First(ctx); err == nil && r.known != (crdt.OpID{}) && first != r.known {
-		r.lose("another pipeline was put in the place of the database")
+	if r.isOther(ctx, log) {
+		r.lose(otherPipeline)
 	}
 	r.log, r.author = log, log.Author()
 	err := r.readTrust(ctx)
