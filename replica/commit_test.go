@@ -2,7 +2,9 @@ package replica_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
 )
 
 // On databases named flaky.db commits are counted, and those of the next 32
@@ -41,6 +44,30 @@ func init() {
 		}
 		return nil
 	})
+}
+
+// TestHistoryIsDurable: nobody hears of an op that a power cut may take back, also in the history.
+func TestHistoryIsDurable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	var syncs atomic.Int64
+	r := replica.New(replica.Config{Path: path, Now: fixedNow, Rand: rand.Reader, Logger: discard, Sync: func(f *os.File) error {
+		syncs.Add(1)
+		return f.Sync()
+	}})
+	t.Cleanup(func() { _ = r.Close() })
+	create(t, r, "1_s")
+	create(t, newReplica(t, path), "2_s")
+	before := syncs.Load()
+	ops := 0
+	err := r.History(t.Context(), func(replica.Entry) error {
+		if ops++; syncs.Load() == before {
+			t.Error("an op is shown and nothing was synced")
+		}
+		return nil
+	})
+	if err != nil || ops != 2 {
+		t.Errorf("%d ops, want 2 (%v)", ops, err)
+	}
 }
 
 // TestFailedCommitChangesNothing: a commit that fails is an error to the
