@@ -202,7 +202,7 @@ func (l *Log) create(ctx context.Context) error {
 }
 
 // connectionSettings hold for one connection and change nothing in the file.
-const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, against programs that lock without our lock, e.g. an sqlite3 shell
+const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, while it is opened, against programs that lock without our lock, e.g. an sqlite3 shell
 	"&_pragma=synchronous(NORMAL)" + // a commit is on disk after Sync; a checkpoint is when it returns,
 	"&_pragma=checkpoint_fullfsync(1)" + // also on macOS
 	"&_dqs=0"

@@ -36,7 +36,8 @@ var (
 
 // catchUp applies the rows that arrived since the last call. If the log was
 // rewound, or is of another epoch now, it reads it from the start. If it is that of
-// another pipeline now, that is an error, once. The caller holds mu.
+// another pipeline now, that is an error, and its caller has heard of the removal. The
+// caller holds mu.
 func (r *Replica) catchUp(ctx context.Context) error {
 	now := r.log.Stamp()
 	if now.Exact() && now == r.seen {
@@ -47,7 +48,6 @@ func (r *Replica) catchUp(ctx context.Context) error {
 		if errors.Is(err, errRewound) {
 			if r.isOther(ctx, r.log) {
 				r.miss(otherPipeline)
-				r.told = r.removals
 				return r.removed()
 			}
 			r.cfg.Logger.Warn("database went back to an earlier state: reading it anew", "path", r.cfg.Path)

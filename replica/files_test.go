@@ -367,17 +367,7 @@ func TestRestoredTrust(t *testing.T) {
 // the sqlite3 shell's .restore does.
 func restoreInto(t *testing.T, path, backup string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	err = conn.Raw(func(c any) error {
+	err := shell(t, path).Raw(func(c any) error {
 		b, err := c.(interface {
 			NewRestore(string) (*sqlite.Backup, error)
 		}).NewRestore(backup)

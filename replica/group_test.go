@@ -3,7 +3,6 @@ package replica_test
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -282,16 +281,7 @@ func TestBusyDatabase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	r := newReplica(t, path)
 	create(t, r, "1_s")
-	shell, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer shell.Close()
-	conn, err := shell.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := shell(t, path)
 	run := func(stmt string) {
 		t.Helper()
 		if _, err := conn.ExecContext(t.Context(), stmt); err != nil {

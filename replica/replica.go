@@ -248,7 +248,11 @@ func (r *Replica) tryRead(ctx context.Context, told *int, fn func() error) error
 	if r.unsynced && r.log != nil {
 		return errUnsettled
 	}
-	return fn()
+	err := fn()
+	if err != nil {
+		*told = r.removals // fn may be what found out
+	}
+	return err
 }
 
 // Update lets fn decide on the fresh pipeline, writes the edits it collected

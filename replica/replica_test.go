@@ -69,6 +69,22 @@ func read(t testing.TB, r *replica.Replica, id string) (s pipeline.Story, err er
 	return s, err
 }
 
+// shell is another program's connection to the database, until the test ends.
+func shell(t *testing.T, path string) *sql.Conn {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
 // exec changes the database past the package.
 func exec(t testing.TB, path, stmt string) {
 	t.Helper()

@@ -160,6 +160,7 @@ func (r *Replica) commitGroup() (group []*Write, sync func() error, err error) {
 	}
 	group, err = r.commit(r.queue.take)
 	if err != nil && len(group) == 0 { // it did not come to them
+		r.told = r.removals // catching up may be what found out
 		r.failWaiting(err)
 		return nil, noSync, nil
 	}
