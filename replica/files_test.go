@@ -145,13 +145,14 @@ func TestOtherPipelineInItsPlace(t *testing.T) {
 	}
 }
 
-// TestOtherPipelineOverIt: so it is when another pipeline is copied into the file itself.
+// TestOtherPipelineOverIt: so it is when another pipeline is copied into the file itself, and whoever
+// hears of it first.
 func TestOtherPipelineOverIt(t *testing.T) {
 	for name, call := range map[string]func(*replica.Replica) error{
 		"a read":  func(r *replica.Replica) error { _, err := read(t, r, "2_s"); return err },
 		"a write": func(r *replica.Replica) error { return rename(r, "2_s", "x") },
 	} {
-		t.Run(name, func(t *testing.T) {
+		for _, watching := range []bool{false, true} {
 			dir := t.TempDir()
 			path, other := filepath.Join(dir, "p.db"), filepath.Join(dir, "other.db")
 			o := newReplica(t, other)
@@ -161,15 +162,24 @@ func TestOtherPipelineOverIt(t *testing.T) {
 			}
 			r := newReplica(t, path)
 			create(t, r, "1_s")
-			restoreInto(t, path, other)
 			var storage *oplog.Error
+			if watching {
+				names, done := watch(t.Context(), r)
+				watched(t, names, "1_s")
+				restoreInto(t, path, other)
+				if err := <-done; !errors.As(err, &storage) {
+					t.Errorf("%s, the watch before it: got %v", name, err)
+				}
+			} else {
+				restoreInto(t, path, other)
+			}
 			if err := call(r); !errors.As(err, &storage) || !strings.Contains(storage.Error(), "another pipeline") || !strings.Contains(storage.Next, "tell the user") {
-				t.Errorf("got %v", err)
+				t.Errorf("%s, watching %v: got %v", name, watching, err)
 			}
 			if err := call(r); err != nil {
-				t.Errorf("the second time: got %v", err)
+				t.Errorf("%s, watching %v, the second time: got %v", name, watching, err)
 			}
-		})
+		}
 	}
 }
 
