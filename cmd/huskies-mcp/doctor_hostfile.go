@@ -1,224 +1,125 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-	"github.com/tidwall/jsonc"
+	"github.com/huskies/huskies-mcp/internal/hosts"
 )
 
 // hostFile is a file in which a host may be told to start servers.
 type hostFile struct {
-	host    string
+	host    *hosts.Host
 	path    string
 	project string // the folder in which the host starts the server, unless told otherwise
 	shared  bool   // it may come with the project, from others
 }
 
-// hostEntry is how hosts describe a stdio server.
-type hostEntry struct {
-	Command  string            `json:"command" toml:"command"`
-	Args     []string          `json:"args" toml:"args"`
-	Env      map[string]string `json:"env" toml:"env"`
-	Cwd      string            `json:"cwd" toml:"cwd"`
-	Disabled bool              `json:"disabled" toml:"-"`
-	Enabled  *bool             `json:"-" toml:"enabled"`
-}
-
 // label says which server of which file is meant.
 func (f hostFile) label(name string) string {
-	return fmt.Sprintf("%s (%s, server %s)", f.host, f.path, word(name))
+	return fmt.Sprintf("%s (%s, server %s)", f.host.Name, f.path, word(name))
 }
 
-// key returns the key of the file under which the host reads its servers.
-func (f hostFile) key() string {
-	switch f.host {
-	case "Codex":
-		return "mcp_servers"
-	case "VS Code":
-		return "servers"
-	}
-	return "mcpServers"
-}
-
-// readersOf says who reads a key.
+// readersOf says which hosts read a key.
 func readersOf(key string) string {
-	switch key {
-	case "mcpServers":
-		return "Claude Code and Cursor read"
-	case "servers":
-		return "VS Code reads"
-	case "mcp_servers":
-		return "Codex reads"
+	names := hosts.WithKey(key)
+	switch n := len(names); n {
+	case 0:
+		return "no host reads"
+	case 1:
+		return names[0] + " reads"
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1] + " read"
 	}
-	return "no host reads"
 }
 
-// parse reads the text, whatever stands in it, or says why its host cannot. An
-// empty file of the user's is left alone.
-func (f hostFile) parse(text []byte) (map[string]any, error) {
-	if f.host == "Codex" {
-		return parseTOML(text)
+// example says where a person finds how the host's file should look.
+func (f hostFile) example() string {
+	switch f.host.ID {
+	case "claude", "cursor", "vscode", "codex":
+		return "the README has an example for " + f.host.Name
 	}
-	text = f.plainJSON(text)
-	switch empty := len(bytes.TrimSpace(text)) == 0; {
-	case empty && f.shared && f.host != "VS Code": // VS Code parses with allowEmptyContent
-		return nil, errors.New("not JSON: it is empty, where {} would name no server")
-	case empty:
+	return "for " + f.host.Name + " it should have " + strings.TrimSpace(f.host.Snippet())
+}
+
+// parse reads the text, or says why the host cannot. An empty file of the user's
+// is left alone.
+func (f hostFile) parse(text []byte) (map[string]any, error) {
+	if !f.shared && strings.TrimSpace(string(text)) == "" {
 		return nil, nil
 	}
-	return parseJSON(text)
-}
-
-func parseTOML(text []byte) (table map[string]any, err error) {
-	err = toml.Unmarshal(text, &table)
-	var at *toml.DecodeError
-	if errors.As(err, &at) {
-		line, _ := at.Position()
-		return nil, fmt.Errorf("not TOML: line %d: %w", line, err)
-	}
-	return table, err
-}
-
-func parseJSON(text []byte) (map[string]any, error) {
-	var value any
-	err := json.Unmarshal(text, &value)
-	var at *json.SyntaxError
-	if errors.As(err, &at) {
-		return nil, fmt.Errorf("not JSON: line %d: %w", 1+bytes.Count(text[:at.Offset], []byte("\n")), err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	object, ok := value.(map[string]any)
-	if !ok {
-		return nil, errors.New("not a JSON object")
-	}
-	return object, nil
-}
-
-// plainJSON returns the text without comments and trailing commas where the host
-// allows them; all else stays at its place.
-func (f hostFile) plainJSON(text []byte) []byte {
-	if f.host == "VS Code" {
-		return jsonc.ToJSON(text)
-	}
-	return text
+	return f.host.Parse(text)
 }
 
 // ownEntries returns the servers that the host reads.
-func (f hostFile) ownEntries(file map[string]any) (map[string]hostEntry, error) {
-	entries, err := f.entries(file, f.key())
-	if err != nil || f.host != "Claude Code" || f.shared {
+func (f hostFile) ownEntries(file map[string]any) (map[string]hosts.Entry, error) {
+	entries, err := f.host.Entries(file, f.host.Key)
+	if err != nil || f.host.PerProject == "" || f.shared {
 		return entries, err
 	}
-	projects, _ := file["projects"].(map[string]any)
+	projects, _ := file[f.host.PerProject].(map[string]any)
 	for folder, project := range projects {
 		project, _ := project.(map[string]any)
 		if project == nil || !sameFile(folder, f.project) {
 			continue
 		}
-		nearer, err := f.entries(project, f.key())
+		nearer, err := f.host.Entries(project, f.host.Key)
 		if err != nil {
 			return nil, err
 		}
-		maps.Copy(entries, nearer) // what is nearer counts
+		maps.Copy(entries, nearer) // the project's own servers count before the user's
 	}
 	return entries, nil
 }
 
-// otherKeys returns the keys that are or look like those of other hosts.
-func (f hostFile) otherKeys(file map[string]any) (keys []string) {
-	for _, key := range slices.Sorted(maps.Keys(file)) {
-		switch strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(key)) {
-		case "servers", "mcpservers":
-			if key != f.key() {
-				keys = append(keys, key)
-			}
-		}
-	}
-	return keys
+// expand returns the text of a field as the host passes it to the server.
+func (f hostFile) expand(field hosts.Field, text string) string {
+	home, _ := os.UserHomeDir()
+	return f.host.Expansion.Expand(field, text, hosts.Place{Project: f.project, Home: home, LookupEnv: os.LookupEnv})
 }
 
-// entries reads the servers under a key, those apart that are no programs to start.
-func (f hostFile) entries(file map[string]any, key string) (map[string]hostEntry, error) {
-	entries := make(map[string]hostEntry)
-	servers, _ := file[key].(map[string]any)
-	for name, server := range servers {
-		entry, err := f.entry(server)
-		switch {
-		case err == nil:
-			entries[name] = entry
-		case strings.Contains(fmt.Sprint(server), programName):
-			return nil, fmt.Errorf("server %q: %w", name, err)
-		}
-		// Else it is another server's, of a kind that we do not know.
-	}
-	return entries, nil
-}
-
-func (f hostFile) entry(server any) (entry hostEntry, err error) {
-	marshal, unmarshal := json.Marshal, json.Unmarshal
-	if f.host == "Codex" {
-		marshal, unmarshal = toml.Marshal, toml.Unmarshal
-	}
-	text, err := marshal(server)
-	if err != nil {
-		return entry, err
-	}
-	return entry, unmarshal(text, &entry)
-}
-
-var hostVariable = regexp.MustCompile(`\$\{([^}]*)\}`)
-
-// expand replaces the variables that hosts know in configurations:
-// ${workspaceFolder}, ${userHome}, ${env:NAME}, ${NAME} and ${NAME:-default}.
-func (f hostFile) expand(text string, env map[string]string) string {
-	return hostVariable.ReplaceAllStringFunc(text, func(variable string) string {
-		name := strings.TrimPrefix(variable[2:len(variable)-1], "env:")
-		switch name {
-		case "workspaceFolder":
-			return f.project
-		case "userHome":
-			home, _ := os.UserHomeDir()
-			return home
-		case "pathSeparator", "/":
-			return string(filepath.Separator)
-		}
-		name, value, hasDefault := strings.Cut(name, ":-")
-		if v, ok := env[name]; ok && v != variable {
-			return v
-		}
-		if v, ok := os.LookupEnv(name); ok || hasDefault {
-			if v != "" || !hasDefault {
-				return v
-			}
-			return value
-		}
-		return variable
-	})
-}
-
-// getenv returns a variable as the host gives it to a server with the environment
-// env of its own.
-func (f hostFile) getenv(name string, env map[string]string) string {
-	value, ok := env[name]
+// getenv returns a variable as the host gives it to the server of an entry.
+func (f hostFile) getenv(name string, entry hosts.Entry) string {
+	value, ok := entry.Env[name]
 	switch {
 	case ok:
-		return f.expand(value, nil)
-	case name == "CLAUDE_PROJECT_DIR" && f.host == "Claude Code":
+		return f.expand(hosts.InEnv, value)
+	case name == "CLAUDE_PROJECT_DIR" && f.host.ProjectVariable:
 		return f.project
 	case name == "CLAUDE_PROJECT_DIR":
 		return ""
+	case f.host.Inherits || slices.Contains(entry.PassedOn, name):
+		return os.Getenv(name)
 	}
-	return os.Getenv(name)
+	return ""
+}
+
+// expands says in words what the host replaces, as the end of a remedy.
+func (f hostFile) expands() string {
+	x := f.host.Expansion
+	var forms []string
+	switch {
+	case x.Syntax == hosts.Editor:
+		forms = append(forms, "${env:NAME}", "${workspaceFolder}", "${userHome}")
+	case x.Syntax == hosts.Curly:
+		forms = append(forms, "{env:NAME}")
+	case x.Syntax == hosts.Braced:
+		forms = append(forms, "${NAME}")
+	}
+	if x.Default {
+		forms = append(forms, "${NAME:-default}")
+	}
+	if x.Bare {
+		forms = append(forms, "$NAME")
+	}
+	switch {
+	case len(forms) == 0:
+		return f.host.Name + " replaces no variables"
+	case x.Fields == hosts.InEnv:
+		return f.host.Name + " replaces " + strings.Join(forms, " and ") + " in the environment of a server alone"
+	}
+	return f.host.Name + " replaces " + strings.Join(forms, " and ") + " of variables that are set, and nothing else"
 }

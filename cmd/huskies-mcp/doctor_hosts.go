@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"os/exec"
@@ -13,11 +14,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/huskies/huskies-mcp/internal/hosts"
 )
 
 // programName is what the command is called in hosts' configurations.
-const programName = "huskies-mcp"
+const programName = hosts.Program
 
 // checkHosts looks at what hosts are told to start here.
 func (e *examination) checkHosts(ctx context.Context) {
@@ -41,7 +42,7 @@ func (e *examination) checkHostFile(ctx context.Context, file hostFile) bool {
 	case errors.Is(err, fs.ErrNotExist):
 		return false
 	case err != nil:
-		e.note("hosts", "check its permissions", "the configuration of %s cannot be read: %v", file.host, err)
+		e.note("hosts", "check its permissions", "the configuration of %s cannot be read: %v", file.host.Name, err)
 		return false
 	}
 	names := strings.Contains(string(text), programName)
@@ -60,7 +61,7 @@ func (e *examination) checkHostFile(ctx context.Context, file hostFile) bool {
 	}
 	found := false
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
-		if entry := entries[name]; entry.mentionsUs() {
+		if entry := entries[name]; entry.MentionsUs() {
 			found = true
 			e.checkHost(ctx, file, name, entry)
 		}
@@ -71,18 +72,18 @@ func (e *examination) checkHostFile(ctx context.Context, file hostFile) bool {
 // checkOtherKeys finds our server where the host does not look for it, and reports
 // whether there is one.
 func (e *examination) checkOtherKeys(file hostFile, content map[string]any) (found bool) {
-	for _, key := range file.otherKeys(content) {
-		entries, err := file.entries(content, key)
+	for _, key := range file.host.OtherKeys(content) {
+		entries, err := file.host.Entries(content, key)
 		if err != nil {
 			found = true
 			e.badShape(file, err)
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(entries)) {
-			if entries[name].mentionsUs() {
+			if entries[name].MentionsUs() {
 				found = true
-				e.bad("hosts", fmt.Sprintf("move the server to %q there: the README has an example for %s", file.key(), file.host),
-					"%s: it stands under %q, which %s; %s reads %q", file.label(name), key, readersOf(key), file.host, file.key())
+				e.bad("hosts", fmt.Sprintf("move the server to %q there: %s", file.host.Key, file.example()),
+					"%s: it stands under %q, which %s; %s reads %q", file.label(name), key, readersOf(key), file.host.Name, file.host.Key)
 			}
 		}
 	}
@@ -91,38 +92,28 @@ func (e *examination) checkOtherKeys(file hostFile, content map[string]any) (fou
 
 // badShape reports a file that is about us and not as its host reads it.
 func (e *examination) badShape(file hostFile, err error) {
-	e.bad("hosts", "mend the file; the README has an example for "+file.host, "%s, of %s, names %s but has not the shape that is read: %v", file.path, file.host, programName, err)
+	e.bad("hosts", "mend the file; "+file.example(), "%s, of %s, names %s but has not the shape that is read: %v", file.path, file.host.Name, programName, err)
 }
 
-// hostFiles returns where the hosts that the README tells of look, for this
-// project and for this user.
+// hostFiles returns where the hosts of the table look, for this project and for
+// this user.
 func (e *examination) hostFiles() (files []hostFile) {
-	for _, project := range e.projectFolders() {
-		in := func(elem ...string) string { return filepath.Join(append([]string{project}, elem...)...) }
-		files = append(files,
-			hostFile{"Claude Code", in(".mcp.json"), project, true},
-			hostFile{"Cursor", in(".cursor", "mcp.json"), project, true},
-			hostFile{"VS Code", in(".vscode", "mcp.json"), project, true},
-			hostFile{"Codex", in(".codex", "config.toml"), project, true})
-	}
 	start := e.startFolder()
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return files
+	home, _ := os.UserHomeDir()
+	config, _ := os.UserConfigDir()
+	for _, project := range e.projectFolders() {
+		for host := range readableHosts() {
+			for _, name := range host.Project {
+				files = append(files, hostFile{host, filepath.Join(project, filepath.FromSlash(name)), project, true})
+			}
+		}
 	}
-	claude, codex := home, filepath.Join(home, ".codex")
-	if dir := os.Getenv("CLAUDE_CONFIG_DIR"); dir != "" {
-		claude = dir
-	}
-	if dir := os.Getenv("CODEX_HOME"); dir != "" {
-		codex = dir
-	}
-	files = append(files,
-		hostFile{"Claude Code", filepath.Join(claude, ".claude.json"), start, false},
-		hostFile{"Cursor", filepath.Join(home, ".cursor", "mcp.json"), start, false},
-		hostFile{"Codex", filepath.Join(codex, "config.toml"), start, false})
-	if dir, err := os.UserConfigDir(); err == nil {
-		files = append(files, hostFile{"VS Code", filepath.Join(dir, "Code", "User", "mcp.json"), start, false})
+	for host := range readableHosts() {
+		for _, user := range host.User {
+			if path := user.Path(home, config, os.Getenv); path != "" {
+				files = append(files, hostFile{host, path, start, false})
+			}
+		}
 	}
 	seen := map[string]bool{} // a home may be the project
 	return slices.DeleteFunc(files, func(f hostFile) bool {
@@ -130,6 +121,17 @@ func (e *examination) hostFiles() (files []hostFile) {
 		seen[f.path] = true
 		return before
 	})
+}
+
+// readableHosts yields the hosts whose files can be read here.
+func readableHosts() iter.Seq[*hosts.Host] {
+	return func(yield func(*hosts.Host) bool) {
+		for i := range hosts.All {
+			if hosts.All[i].Format != hosts.YAML && !yield(&hosts.All[i]) {
+				return
+			}
+		}
+	}
 }
 
 // projectFolders returns the folders that a host may have open as the project:
@@ -157,8 +159,8 @@ func (e *examination) malformed(file hostFile, names bool, err error) {
 	if !file.shared && !names {
 		report = e.note
 	}
-	report("hosts", "mend the file: until then "+file.host+" cannot know from it what to start; the README has an example for "+file.host,
-		"%s, of %s, is %v", file.path, file.host, err)
+	report("hosts", "mend the file: until then "+file.host.Name+" cannot know from it what to start; "+file.example(),
+		"%s, of %s, is %v", file.path, file.host.Name, err)
 }
 
 // isUs reports whether a word of a command line is our program's name.
@@ -166,48 +168,91 @@ func isUs(word string) bool {
 	return strings.TrimSuffix(filepath.Base(word), ".exe") == programName
 }
 
-func (h hostEntry) mentionsUs() bool {
-	return slices.ContainsFunc(append([]string{h.Command}, h.Args...), func(word string) bool { return strings.Contains(word, programName) })
-}
-
 // checkHost looks at one server of a host's file.
-func (e *examination) checkHost(ctx context.Context, file hostFile, name string, entry hostEntry) {
+func (e *examination) checkHost(ctx context.Context, file hostFile, name string, entry hosts.Entry) {
 	label := file.label(name)
-	if entry.Disabled || entry.Enabled != nil && !*entry.Enabled {
+	if entry.Off {
 		e.note("hosts", "switch it on there, if it should work here", "%s: it is switched off", label)
 		return
 	}
+	e.checkHostRules(file, label, name, entry)
 	folder := file.project
 	if entry.Cwd != "" {
-		folder = file.expand(entry.Cwd, entry.Env)
-		if !filepath.IsAbs(folder) {
+		cwd := file.expand(hosts.InCwd, entry.Cwd)
+		if !e.expanded(file, label, "working directory", cwd) {
+			return
+		}
+		if folder = cwd; !filepath.IsAbs(folder) {
 			folder = filepath.Join(file.project, folder)
 		}
 	}
-	words := []string{file.expand(entry.Command, entry.Env)}
+	words := []string{file.expand(hosts.InCommand, entry.Command)}
 	for _, arg := range entry.Args {
-		words = append(words, file.expand(arg, entry.Env))
+		words = append(words, file.expand(hosts.InArgs, arg))
+	}
+	us, program, ok := e.checkProgram(file, label, folder, words)
+	switch {
+	case !ok:
+	case us < 0:
+		e.ok("hosts", "%s starts it by way of %s; what that does was not looked at", label, program)
+	case e.checkVersion(ctx, file, label, words[us], program) && e.checkTarget(file, label, folder, words[us+1:], entry):
+		e.ok("hosts", "%s starts %s on this database", label, program)
+	}
+}
+
+// longestWait is what a host should allow for an answer: wait_for_change waits up
+// to 50 seconds.
+const longestWait = time.Minute
+
+// checkHostRules looks at the host's rules for names and times.
+func (e *examination) checkHostRules(file hostFile, label, name string, entry hosts.Entry) {
+	if rule := file.host.Names; rule != nil && !rule.MatchString(name) {
+		e.note("hosts", "call it "+hosts.Server+" there", "%s: %s does not offer all tools of a server with this name: a name must match %s", label, file.host.Name, rule)
+	}
+	if entry.Timeout > 0 && entry.Timeout < longestWait {
+		e.note("hosts", fmt.Sprintf("set %q there to at least %v, or leave it out", file.host.Shape.Timeout, longestWait),
+			"%s: %s gives up a call after %v, before wait_for_change answers", label, file.host.Name, entry.Timeout)
+	}
+}
+
+// checkProgram finds the program that a command line starts. us is the place of
+// our program among the words, -1 if another program starts it.
+func (e *examination) checkProgram(file hostFile, label, folder string, words []string) (us int, program string, ok bool) {
+	if !e.expanded(file, label, "command", words[0]) {
+		return 0, "", false
 	}
 	program, err := findProgram(words[0], folder)
 	if err != nil {
 		e.bad("hosts", "go install ./cmd/huskies-mcp in a clone, then give the whole path as the command: "+ownPath(), "%s: its command %s cannot be started: %v", label, word(words[0]), err)
-		return
+		return 0, "", false
 	}
 	// Our own part of the command line: env and the like stand before it.
-	us := slices.IndexFunc(words, isUs)
-	if us > 0 {
-		if program, err = findProgram(words[us], folder); err != nil {
-			e.bad("hosts", "give the whole path in its place: "+ownPath(), "%s: %s, which it starts, cannot be started: %v", label, word(words[us]), err)
-			return
-		}
+	if us = slices.IndexFunc(words, isUs); us <= 0 {
+		return us, program, true
 	}
-	if us < 0 {
-		e.ok("hosts", "%s starts it by way of %s; what that does was not looked at", label, program)
-		return
+	if !e.expanded(file, label, "program", words[us]) {
+		return us, "", false
 	}
-	if e.checkVersion(ctx, file, label, words[us], program) && e.checkTarget(file, label, folder, words[us+1:], entry.Env) {
-		e.ok("hosts", "%s starts %s on this database", label, program)
+	if program, err = findProgram(words[us], folder); err != nil {
+		e.bad("hosts", "give the whole path in its place: "+ownPath(), "%s: %s, which it starts, cannot be started: %v", label, word(words[us]), err)
+		return us, "", false
 	}
+	return us, program, true
+}
+
+// expanded reports whether no variable is left in a path of an entry. A path with
+// one leads elsewhere than its author meant.
+func (e *examination) expanded(file hostFile, label, what, path string) bool {
+	left := hosts.Leftover(path)
+	switch {
+	case left == "":
+		return true
+	case file.host.Expansion.IsAsked(left):
+		e.note("hosts", "nothing, if "+file.host.Name+" can find it out: start the server there", "%s: its %s depends on %s, which %s finds out when it starts", label, what, word(left), file.host.Name)
+	default:
+		e.bad("hosts", "give the whole path: "+file.expands(), "%s: its %s is %s, in which %s leaves %s as it is", label, what, word(path), file.host.Name, word(left))
+	}
+	return false
 }
 
 // findProgram returns the program that a host starts from folder: one with a
@@ -287,104 +332,4 @@ func askVersion(ctx context.Context, program string) (string, error) {
 		return said, nil
 	}
 	return "", fmt.Errorf("it says %.80q", line)
-}
-
-// checkTarget finds out whether a server with these arguments would start and
-// which database it would use, and reports whether it is the one at hand.
-func (e *examination) checkTarget(file hostFile, label, folder string, args []string, env map[string]string) bool {
-	opts := options{
-		getenv: func(name string) string { return file.getenv(name, env) },
-		getwd:  func() (string, error) { return folder, nil },
-	}
-	root := rootCommand(&opts)
-	sub, err := serverCommand(root, args)
-	if err != nil {
-		e.bad("hosts", "mend the arguments: the README has an example for "+file.host, "%s: %v", label, err)
-		return false
-	}
-	server, err := serverEnvironment(sub, opts)
-	if err != nil {
-		e.bad("hosts", "mend the argument or the variable that the message names: the server does not start with it", "%s: %v", label, err)
-		return false
-	}
-	where := server.where
-	if e.where.Path == "" || where.Path == e.where.Path || sameFile(where.Path, e.where.Path) {
-		if opts.agent != "" || env["HUSKIES_AGENT"] != "" { // else it has no name, or one that is not the host's
-			e.named(server.agent, file)
-		}
-		return true
-	}
-	remedy := "if it should be the same one: say --db " + quoted(e.where.Path) + " there, or leave --db and HUSKIES_DB out everywhere"
-	text := "%s: its server uses another database, %s (%s)"
-	if strings.HasPrefix(e.where.Why, "named by ") {
-		e.note("hosts", remedy, text, label, where.Path, where.Why) // perhaps it is this run that is about another one
-	} else {
-		e.bad("hosts", remedy, text, label, where.Path, where.Why)
-	}
-	return false
-}
-
-// serverCommand returns the command that the arguments choose, with its flags read;
-// an error, if it is not one that serves.
-func serverCommand(root *cobra.Command, args []string) (*cobra.Command, error) {
-	sub, rest, err := root.Find(args)
-	if err != nil {
-		return nil, err
-	}
-	sub.InitDefaultHelpFlag()
-	sub.InitDefaultVersionFlag()
-	if err := sub.ParseFlags(rest); err != nil {
-		return nil, err
-	}
-	for _, name := range []string{"help", "version"} {
-		if sub.Flags().Changed(name) {
-			return nil, fmt.Errorf("with --%s it is no server", name)
-		}
-	}
-	if err := sub.ValidateArgs(sub.Flags().Args()); err != nil {
-		return nil, err
-	}
-	if sub != root && sub.Name() != "serve" {
-		return nil, fmt.Errorf("%s %s is no server", programName, sub.Name())
-	}
-	return sub, nil
-}
-
-// serverEnvironment reads the options as the server does when it starts. It opens
-// nothing, and what it returns is for looking only.
-func serverEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
-	env, err := newEnvironment(cmd, opts)
-	if err != nil {
-		return nil, err
-	}
-	defer env.replica.Close()
-	_, err = env.toolsConfig().Offered()
-	return env, err
-}
-
-// named remembers that a file gives its host's sessions this name.
-func (e *examination) named(agent string, file hostFile) {
-	if e.names == nil {
-		e.names = make(map[string][]hostFile)
-	}
-	if !slices.Contains(e.names[agent], file) {
-		e.names[agent] = append(e.names[agent], file)
-	}
-}
-
-// checkNames says which names several hosts give. One host may have its name in
-// several files: of its own and in each worktree.
-func (e *examination) checkNames() {
-	for _, agent := range slices.Sorted(maps.Keys(e.names)) {
-		files := e.names[agent]
-		if !slices.ContainsFunc(files, func(f hostFile) bool { return f.host != files[0].host }) {
-			continue
-		}
-		var given []string
-		for _, file := range files {
-			given = append(given, fmt.Sprintf("%s (%s)", file.host, file.path))
-		}
-		e.note("hosts", "give each host a name of its own with --agent; or leave it out, and each agent names itself with its calls",
-			"one name, %s, is given by %s: sessions under one name are warned of each other's claims, but not kept from each other's stories", word(agent), strings.Join(given, ", "))
-	}
 }

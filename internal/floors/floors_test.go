@@ -34,6 +34,7 @@ var floor = map[string]int{
 	"replica":              3,
 	"oplog":                2,
 	"pipeline":             1,
+	"internal/hosts":       0,
 	"crdt":                 0,
 	"db":                   0,
 	"migrations":           0,
@@ -43,7 +44,9 @@ var floor = map[string]int{
 // thirdParty lists who may import which modules besides the standard library
 // and, by the floors, this module. A package without a line may import none.
 var thirdParty = map[string][]string{
-	"cmd/huskies-mcp":      {"github.com/spf13/cobra", "github.com/mark3labs/mcp-go", "github.com/schollz/progressbar", "golang.org/x/term", "golang.org/x/sys", "github.com/pelletier/go-toml", "github.com/tidwall/jsonc"},
+	"cmd/huskies-mcp": {"github.com/spf13/cobra", "github.com/mark3labs/mcp-go", "github.com/schollz/progressbar", "golang.org/x/term", "golang.org/x/sys"},
+	// Parsers of the hosts' files, which keep the place of everything.
+	"internal/hosts":       {"github.com/tailscale/hujson", "github.com/pelletier/go-toml"},
 	"tools":                {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/agnivade/levenshtein", "golang.org/x/text/unicode/norm"},
 	"tools/stdio":          {"github.com/mark3labs/mcp-go"},
 	"oplog":                {"modernc.org/sqlite", "github.com/gofrs/flock"},
