@@ -10,37 +10,31 @@ import (
 	"time"
 )
 
-// member is a key and its value, both as JSON.
-type member struct{ key, value string }
-
-// newEntry returns the members of an entry that starts our program, in the order
-// in which they are written. The entry names no agent: several hosts may read one
-// file, and each agent names itself.
-func (s Shape) newEntry() (members []member) {
+// newEntry returns an entry that starts our program. The entry names no agent:
+// several hosts may read one file, and each agent names itself.
+func (s Shape) newEntry() node {
+	var members []member
 	if s.Type != "" {
-		members = append(members, member{`"type"`, `"` + s.Type + `"`})
+		members = append(members, member{"type", jsonString(s.Type)})
 	}
-	command := `"` + Program + `"`
+	command := jsonString(Program)
 	if s.OneList {
-		command = "[" + command + "]"
+		command = node{array: []node{command}}
 	}
-	members = append(members, member{`"command"`, command})
+	members = append(members, member{"command", command})
 	if s.Args {
-		members = append(members, member{`"args"`, "[]"})
+		members = append(members, member{"args", node{literal: "[]"}})
 	}
-	return members
+	return node{members: members}
 }
 
 // Snippet returns what a file of the host says to start our program.
 func (h *Host) Snippet() string {
 	if h.Format == TOML {
-		return "[" + h.Key + "." + Server + "]\ncommand = \"" + Program + "\"\n"
+		return "[" + h.Key + "." + Server + "]\ncommand = " + jsonString(Program).literal + "\n"
 	}
-	var words []string
-	for _, m := range h.Shape.newEntry() {
-		words = append(words, m.key+": "+m.value)
-	}
-	return fmt.Sprintf("{%q: {%q: {%s}}}\n", h.Key, Server, strings.Join(words, ", "))
+	s := style{colon: ": ", comma: ", "}
+	return s.inline(spot{key: Server}.wrap([]string{h.Key}, h.Shape.newEntry())) + "\n"
 }
 
 // envKey returns the key of the environment in an entry.

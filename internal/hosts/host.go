@@ -78,11 +78,29 @@ type Host struct {
 	// ProjectVariable reports that the host sets CLAUDE_PROJECT_DIR for its servers.
 	ProjectVariable bool
 
+	// Hook is how the host runs a command when a session starts. A nil Hook means
+	// that the host has none in a project.
+	Hook *Hook
+
 	// Trust says what the host asks a person before it starts a server of a
 	// project file.
 	Trust string
 	// UserCommand is the host's own command that adds the server for all projects.
 	UserCommand string
+}
+
+// Hook is where a host reads the commands that it runs when a session starts.
+type Hook struct {
+	// File is the project's file with hooks, with slashes.
+	File string
+	// Path are the keys that lead to the list of hooks.
+	Path []string
+	// Grouped reports that an element of the list is a group with hooks of its own.
+	Grouped bool
+	// Version reports that a new file begins with a version.
+	Version bool
+	// Command is the command to run.
+	Command string
 }
 
 // UserFile is a file in the home folder or the configuration folder of a user.

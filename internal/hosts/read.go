@@ -33,7 +33,7 @@ type Entry struct {
 func (h *Host) Parse(text []byte) (map[string]any, error) {
 	switch h.Format {
 	case TOML:
-		return parseTOML(text)
+		return parseTOML(bytes.TrimPrefix(text, bom))
 	case JSON:
 		if bytes.HasPrefix(text, bom) {
 			return nil, errors.New("not JSON: line 1: it begins with a byte order mark")
@@ -60,7 +60,7 @@ func (h *Host) Parse(text []byte) (map[string]any, error) {
 // plainJSON returns the text without comments, and without trailing commas where
 // the format allows them. Every other byte keeps its place.
 func plainJSON(format Format, text []byte) ([]byte, error) {
-	value, err := hujson.Parse(text)
+	value, err := hujson.Parse(bytes.Clone(text)) // Standardize writes into what was parsed
 	if err != nil {
 		return nil, fmt.Errorf("not JSON: %s", strings.TrimPrefix(err.Error(), "hujson: "))
 	}

@@ -8,6 +8,17 @@ import (
 // wordName matches names that become part of a tool's name without being changed.
 var wordName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
+// startedSession is where Claude Code, Codex and Gemini CLI read the hooks of a
+// starting session.
+var startedSession = []string{"hooks", "SessionStart"}
+
+// The commands that tell a starting session of the pipeline, by the form of answer
+// that a host reads.
+const (
+	contextForClaude = Program + " context --format claude"
+	contextForCursor = Program + " context --format cursor"
+)
+
 // All are the hosts, in the order of their value to a project that is set up: one
 // .mcp.json serves three of them.
 var All = []Host{
@@ -21,6 +32,7 @@ var All = []Host{
 		Expansion: Expansion{Syntax: Braced, Default: true, Fields: InCommand | InArgs | InEnv},
 		Names:     wordName, StartTimeout: 30 * time.Second,
 		Inherits: true, ProjectVariable: true,
+		Hook:        &Hook{File: ".claude/settings.json", Path: startedSession, Grouped: true, Command: contextForClaude},
 		Trust:       "Claude Code asks whether to use the servers of .mcp.json. `claude mcp list` shows them as pending until then.",
 		UserCommand: "claude mcp add --scope user huskies -- huskies-mcp",
 	},
@@ -31,6 +43,7 @@ var All = []Host{
 		Format: TOML, EmptyFile: true, Key: "mcp_servers",
 		Shape: Shape{Cwd: "cwd", On: "enabled", PassedOn: "env_vars", Timeout: "tool_timeout_sec", TimeoutUnit: time.Second},
 		Names: wordName, StartTimeout: 30 * time.Second, CallTimeout: 300 * time.Second,
+		Hook:        &Hook{File: ".codex/hooks.json", Path: startedSession, Grouped: true, Command: contextForClaude},
 		Trust:       "Codex reads .codex/config.toml only in a project that you trust. It asks when it starts there.",
 		UserCommand: "codex mcp add huskies -- huskies-mcp",
 	},
@@ -42,6 +55,7 @@ var All = []Host{
 		// What Cursor does with an unset variable is not confirmed.
 		Expansion: Expansion{Syntax: Editor, Fields: InCommand | InArgs | InEnv},
 		Inherits:  true,
+		Hook:      &Hook{File: ".cursor/hooks.json", Path: []string{"hooks", "sessionStart"}, Version: true, Command: contextForCursor},
 		Trust:     "Cursor asks whether to enable the server: see Settings, MCP.",
 	},
 	{
@@ -67,6 +81,7 @@ var All = []Host{
 		// A tool's full name is parted at the first underscore after "mcp_".
 		Names: regexp.MustCompile(`^[A-Za-z0-9.-]+$`), CallTimeout: 10 * time.Minute,
 		Inherits:    true, // but for variables whose names look like secrets
+		Hook:        &Hook{File: ".gemini/settings.json", Path: startedSession, Grouped: true, Command: contextForClaude},
 		Trust:       "Gemini CLI starts servers only in a folder that you trust. It asks when it starts there.",
 		UserCommand: "gemini mcp add -s user huskies huskies-mcp",
 	},
