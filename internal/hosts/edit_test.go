@@ -52,6 +52,7 @@ var quirks = []quirk{
 	{"vscode", "line comment in a one-line object", "{ \"servers\": { \"a\": { \"command\": \"x\" } // here\n} }\n"},
 	{"vscode", "comment in an empty object", "{\n  \"servers\": { /* none */ }\n}\n"},
 	{"vscode", "comment line in an empty object", "{\n  \"servers\": { // none\n    // really\n  }\n}\n"},
+	{"vscode", "comment without newline at the end", "{\n  \"servers\": {}\n}\n// the end"},
 	{"vscode", "refused servers as array", "{\"servers\": [{\"name\": \"a\"}]}"},
 	{"vscode", "refused fragment", "\"mcp\": {\n  \"servers\": {}\n}\n"},
 	{"gemini", "flat keys beside objects", "{\n  \"general.vimMode\": true,\n  \"ui\": {\n    \"theme\": \"x\"\n  }\n}\n"},

@@ -78,6 +78,11 @@ type Host struct {
 	// ProjectVariable reports that the host sets CLAUDE_PROJECT_DIR for its servers.
 	ProjectVariable bool
 
+	// Allowed are settings, as dotted keys, that list the only servers to use.
+	Allowed []string
+	// Excluded are settings, as dotted keys, that list servers not to use.
+	Excluded []string
+
 	// Hook is how the host runs a command when a session starts. A nil Hook means
 	// that the host has none in a project.
 	Hook *Hook
@@ -101,6 +106,9 @@ type Hook struct {
 	Version bool
 	// Command is the command to run.
 	Command string
+	// Trust says what the host asks a person before it runs the command. It may be
+	// empty.
+	Trust string
 }
 
 // UserFile is a file in the home folder or the configuration folder of a user.

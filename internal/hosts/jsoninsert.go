@@ -102,6 +102,9 @@ func (s style) add(text []byte, root hujson.Value, c container, key string, valu
 		ins = append(ins, insertion{last.end, ","})
 	}
 	s.trailing = c.trailing
+	if bytes.HasPrefix(text[last.value.StartOffset:], []byte("{ ")) {
+		s.pad = " "
+	}
 	var out string
 	switch ownLine := bytes.Contains(last.before, []byte("\n")); {
 	case ownLine:

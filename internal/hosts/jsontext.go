@@ -37,6 +37,7 @@ type style struct {
 	unit    string // one level of indentation
 	colon   string // between a key and its value
 	comma   string // between two values on one line
+	pad     string // inside the braces of an object on one line
 	// trailing reports that a comma follows the last of several lines.
 	trailing bool
 }
@@ -68,7 +69,7 @@ func (s style) inline(n node) string {
 		for _, m := range n.members {
 			parts = append(parts, jsonString(m.key).literal+s.colon+s.inline(m.value))
 		}
-		return "{" + strings.Join(parts, s.comma) + "}"
+		return "{" + s.pad + strings.Join(parts, s.comma) + s.pad + "}"
 	}
 	for _, element := range n.array {
 		parts = append(parts, s.inline(element))
@@ -166,9 +167,11 @@ func (c container) find(key string) (int, error) {
 	return found, nil
 }
 
-// parseText parses a file, in which comments and trailing commas are allowed.
+// parseText parses a file, in which comments and trailing commas are allowed. The
+// parser wants a newline behind a comment in the last line, and hosts do not.
 func parseText(text []byte) (hujson.Value, error) {
-	root, err := hujson.Parse(text)
+	copied := append(bytes.Clone(text), '\n') // Standardize writes into what was parsed
+	root, err := hujson.Parse(copied)
 	if err != nil {
 		return root, fmt.Errorf("not JSON: %s", strings.TrimPrefix(err.Error(), "hujson: "))
 	}

@@ -108,6 +108,9 @@ func TestRandomJSON(t *testing.T) {
 		w.gap()
 		w.object(2, "first", "theme", host.Key+"*", "last")
 		w.gap()
+		if w.comments && w.chance("comment at the end", 4) {
+			w.b.WriteString("// the end")
+		}
 		text := []byte(w.b.String())
 		checkRandom(t, Edit{ServerEdit, host}, text)
 		if host.Hook != nil {

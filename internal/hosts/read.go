@@ -60,9 +60,9 @@ func (h *Host) Parse(text []byte) (map[string]any, error) {
 // plainJSON returns the text without comments, and without trailing commas where
 // the format allows them. Every other byte keeps its place.
 func plainJSON(format Format, text []byte) ([]byte, error) {
-	value, err := hujson.Parse(bytes.Clone(text)) // Standardize writes into what was parsed
+	value, err := parseText(text)
 	if err != nil {
-		return nil, fmt.Errorf("not JSON: %s", strings.TrimPrefix(err.Error(), "hujson: "))
+		return nil, err
 	}
 	if format == JSONComments {
 		if at, found := trailingComma(value); found {

@@ -43,7 +43,10 @@ var All = []Host{
 		Format: TOML, EmptyFile: true, Key: "mcp_servers",
 		Shape: Shape{Cwd: "cwd", On: "enabled", PassedOn: "env_vars", Timeout: "tool_timeout_sec", TimeoutUnit: time.Second},
 		Names: wordName, StartTimeout: 30 * time.Second, CallTimeout: 300 * time.Second,
-		Hook:        &Hook{File: ".codex/hooks.json", Path: startedSession, Grouped: true, Command: contextForClaude},
+		Hook: &Hook{
+			File: ".codex/hooks.json", Path: startedSession, Grouped: true, Command: contextForClaude,
+			Trust: "Codex runs a hook only when you have reviewed it: see /hooks there.",
+		},
 		Trust:       "Codex reads .codex/config.toml only in a project that you trust. It asks when it starts there.",
 		UserCommand: "codex mcp add huskies -- huskies-mcp",
 	},
@@ -80,6 +83,7 @@ var All = []Host{
 		Expansion: Expansion{Syntax: Braced, Bare: true, Default: true, Fields: Everywhere},
 		// A tool's full name is parted at the first underscore after "mcp_".
 		Names: regexp.MustCompile(`^[A-Za-z0-9.-]+$`), CallTimeout: 10 * time.Minute,
+		Allowed: []string{"mcp.allowed", "allowMCPServers"}, Excluded: []string{"mcp.excluded", "excludeMCPServers"},
 		Inherits:    true, // but for variables whose names look like secrets
 		Hook:        &Hook{File: ".gemini/settings.json", Path: startedSession, Grouped: true, Command: contextForClaude},
 		Trust:       "Gemini CLI starts servers only in a folder that you trust. It asks when it starts there.",

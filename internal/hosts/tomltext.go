@@ -139,20 +139,26 @@ func removeTOML(text []byte, key string) ([]Span, error) {
 	return spans, nil
 }
 
-// cut returns the spans of our server in an inline table of servers.
+// cut returns the spans of our server in an inline table of servers, where it may be
+// one pair or several with dotted keys.
 func (t *inlineTable) cut() (spans []Span) {
-	for i := len(t.pairs) - 1; i >= 0; i-- {
-		p := t.pairs[i]
-		if !within(p.path, []string{Server}) {
+	ours := func(i int) bool { return within(t.pairs[i].path, []string{Server}) }
+	for i := 0; i < len(t.pairs); i++ {
+		if !ours(i) {
 			continue
 		}
-		switch {
-		case i > 0:
-			p.start = t.pairs[i-1].end
-		case len(t.pairs) > 1:
-			p.end = t.pairs[1].start
+		first := i
+		for i+1 < len(t.pairs) && ours(i+1) {
+			i++
 		}
-		spans = append([]Span{{p.start, p.end - p.start}}, spans...)
+		start, end := t.pairs[first].start, t.pairs[i].end
+		switch { // a comma goes too
+		case first > 0:
+			start = t.pairs[first-1].end
+		case i+1 < len(t.pairs):
+			end = t.pairs[i+1].start
+		}
+		spans = append(spans, Span{start, end - start})
 	}
 	return spans
 }
