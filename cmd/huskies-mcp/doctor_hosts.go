@@ -29,7 +29,7 @@ func (e *examination) checkHosts(ctx context.Context) {
 		}
 	}
 	if !found {
-		e.note("hosts", "tell the agents' host to start it, as the README says under Use it; for Claude Code: claude mcp add huskies -- "+programName,
+		e.note("hosts", "tell the hosts of this project to start it: "+programName+" init",
 			"no host's configuration that was found names %s", programName)
 	}
 	e.checkNames()

@@ -116,7 +116,7 @@ the repository.`,
 	flags.StringVar(&opts.leaseGrace, "lease-grace", "", fmt.Sprintf("how long a claim outlives the session that made it (HUSKIES_LEASE_GRACE, default %v)", replica.DefaultLeaseGrace))
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
 	addOfferFlags(cmd, opts)
-	cmd.AddCommand(serveCommand(opts), callCommand(opts), logCommand(opts), exportCommand(opts), importCommand(opts),
+	cmd.AddCommand(serveCommand(opts), initCommand(opts), callCommand(opts), logCommand(opts), exportCommand(opts), importCommand(opts),
 		headsCommand(opts), backupCommand(opts), identityCommand(opts), trustCommand(opts), doctorCommand(opts), verifyCommand(opts), versionCommand())
 	return cmd
 }

@@ -44,7 +44,7 @@ var floor = map[string]int{
 // thirdParty lists who may import which modules besides the standard library
 // and, by the floors, this module. A package without a line may import none.
 var thirdParty = map[string][]string{
-	"cmd/huskies-mcp": {"github.com/spf13/cobra", "github.com/mark3labs/mcp-go", "github.com/schollz/progressbar", "golang.org/x/term", "golang.org/x/sys"},
+	"cmd/huskies-mcp": {"github.com/spf13/cobra", "github.com/mark3labs/mcp-go", "github.com/schollz/progressbar", "github.com/aymanbagabas/go-udiff", "golang.org/x/term", "golang.org/x/sys"},
 	// Parsers of the hosts' files, which keep the place of everything.
 	"internal/hosts":       {"github.com/tailscale/hujson", "github.com/pelletier/go-toml"},
 	"tools":                {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/agnivade/levenshtein", "golang.org/x/text/unicode/norm"},

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/internal/hosts"
+)
+
+// initFlags are the flags of init.
+type initFlags struct {
+	hosts    []string
+	yes      bool
+	force    bool
+	remove   bool
+	hooks    bool
+	agentsMD bool
+}
+
+func initCommand(opts *options) *cobra.Command {
+	var flags initFlags
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Tell the agents' hosts of this project to start huskies-mcp",
+		Long: `Put an entry for huskies-mcp into the project's configuration files of the agent
+hosts. The changes are shown as a diff, and init asks before it writes them.
+
+Without --host, init takes the hosts that are in use: those whose files or folders
+are in the project and those whose programs are on PATH. --host NAME picks a host and
+can be given several times. The names are ` + strings.Join(initHosts(), ", ") + `.
+Copilot CLI reads the file of claude.
+
+Only files of the project are written. Every other byte of a file stays as it is.
+.huskies/init.json remembers what was put in, so that init --remove can restore the
+files exactly. A file that cannot be edited safely is refused: then nothing at all is
+changed and the exit code is 1. A second init changes nothing.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := newSetup(*opts, flags)
+			if err != nil {
+				return err
+			}
+			return s.run(cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringArrayVar(&flags.hosts, "host", nil, "a host to set up; can be given several times")
+	cmd.Flags().BoolVar(&flags.yes, "yes", false, "write without asking")
+	cmd.Flags().BoolVar(&flags.force, "force", false, "replace an entry named huskies that starts something else")
+	cmd.Flags().BoolVar(&flags.remove, "remove", false, "take out again what init put in")
+	cmd.Flags().BoolVar(&flags.hooks, "hooks", false, "also let hosts run huskies-mcp context when a session starts")
+	cmd.Flags().BoolVar(&flags.agentsMD, "agents-md", false, "also put a short block about the pipeline into AGENTS.md")
+	_ = cmd.RegisterFlagCompletionFunc("host", cobra.FixedCompletions(initHosts(), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// initHosts returns the names of the hosts that init can set up.
+func initHosts() (names []string) {
+	for _, h := range hosts.All {
+		if h.New != "" {
+			names = append(names, h.ID)
+		}
+	}
+	return names
+}
+
+// run shows the changes, asks, and makes them.
+func (s *setup) run(stdin io.Reader, stdout io.Writer) error {
+	if err := s.plan(); err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, c := range s.changes {
+		b.WriteString(c.diff())
+	}
+	b.WriteString(s.takeNotes())
+	if len(s.changes) == 0 {
+		b.WriteString("Nothing is to be changed.\n")
+	}
+	if _, err := io.WriteString(stdout, b.String()); err != nil || len(s.changes) == 0 {
+		return err
+	}
+	if !s.flags.yes {
+		if err := confirm(stdin, stdout, "Change "+count(len(s.changes), "file", "files")+"? [y/N] "); err != nil {
+			return err
+		}
+	}
+	done, err := s.write()
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(stdout, printable(done+s.takeNotes()+s.afterwards()))
+	return err
+}
+
+// takeNotes returns the notes that were not shown yet, one a line.
+func (s *setup) takeNotes() string {
+	var b strings.Builder
+	for _, note := range s.notes {
+		b.WriteString(printable("note: "+note) + "\n")
+	}
+	s.notes = nil
+	return b.String()
+}
+
+// confirm asks a question of which anything but yes is a refusal.
+func confirm(stdin io.Reader, stdout io.Writer, question string) error {
+	if _, err := io.WriteString(stdout, question); err != nil {
+		return err
+	}
+	answer, err := bufio.NewReader(stdin).ReadString('\n')
+	if errors.Is(err, io.EOF) && answer == "" {
+		_, _ = io.WriteString(stdout, "\n") // the question ends its line
+		return errors.New("nobody answered, so nothing was changed: give --yes to change the files without a question")
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New("nothing was changed")
+}
+
+// afterwards says what a person has still to do.
+func (s *setup) afterwards() string {
+	if s.flags.remove {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\nBefore the server starts:\n")
+	for _, h := range s.hosts {
+		b.WriteString("- " + h.Trust + "\n")
+		if h.Hook != nil && s.flags.hooks && h.Hook.Trust != "" {
+			b.WriteString("- " + h.Hook.Trust + "\n")
+		}
+		if h.ID == "claude" {
+			if copilot, ok := hosts.ByID("copilot"); ok && inUse(copilot, s.project) {
+				b.WriteString("- " + copilot.Trust + "\n")
+			}
+		}
+	}
+	if _, err := exec.LookPath(programName); err != nil {
+		fmt.Fprintf(&b, "\n%s is not on PATH, and hosts start it by this name. This one is %s.\n", programName, ownPath())
+	}
+	b.WriteString(s.byHand())
+	return b.String()
+}
+
+// byHand says how to set up the hosts that have no files in a project.
+func (s *setup) byHand() string {
+	var b strings.Builder
+	for i := range hosts.All {
+		h := &hosts.All[i]
+		if len(h.Project) > 0 || len(s.flags.hosts) > 0 || !inUse(h, s.project) {
+			continue
+		}
+		how := "add to ~/" + h.User[0].Folder + "/" + h.User[0].Name + ": " + strings.TrimSpace(h.Snippet())
+		if h.UserCommand != "" {
+			how = h.UserCommand
+		}
+		fmt.Fprintf(&b, "\n%s has no files in a project. To set it up for all projects: %s\n", h.Name, how)
+	}
+	return b.String()
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/huskies/huskies-mcp/internal/hosts"
+)
+
+// refusal says why a file cannot be edited and what to do.
+func (s *setup) refusal(edit hosts.Edit, c *change, err error) error {
+	what := fmt.Errorf("%s cannot be edited: %w", c.file.Name, err)
+	switch {
+	case edit.Kind != hosts.ServerEdit:
+		return fmt.Errorf("%w: mend the file", what)
+	case errors.Is(err, hosts.ErrNoWrapper), errors.Is(err, hosts.ErrChangesMore):
+		return fmt.Errorf("%w: add the server yourself, as in %s", what, strings.TrimSpace(edit.Host.Snippet()))
+	}
+	return fmt.Errorf("%w: mend the file; for %s it should have %s", what, edit.Host.Name, strings.TrimSpace(edit.Host.Snippet()))
+}
+
+// replaceForeign returns the text without an entry that has our name and starts
+// something else. It returns nil if the entry is to stay.
+func (s *setup) replaceForeign(edit hosts.Edit, c *change) ([]byte, error) {
+	switch {
+	case s.flags.force:
+		text, err := edit.Remove(c.text, true)
+		if err != nil {
+			return nil, s.refusal(edit, c, err)
+		}
+		s.note("%s: the server named %s is another one; it is replaced", c.file.Name, hosts.Server)
+		return text, nil
+	case s.flags.yes:
+		return nil, fmt.Errorf("%s has a server named %s that is another one: rename it there, or replace it with --force", c.file.Name, hosts.Server)
+	}
+	s.note("%s has a server named %s that is another one: it is left alone; --force replaces it", c.file.Name, hosts.Server)
+	return nil, nil
+}
+
+// checkManifest refuses to edit the manifest of a plugin unless a person knows of it:
+// an entry there goes to everybody who installs the plugin.
+func (s *setup) checkManifest(h *hosts.Host, c *change) error {
+	if h.ID != "claude" || !c.file.Exists {
+		return nil
+	}
+	_, err := os.Stat(filepath.Join(s.project, ".claude-plugin"))
+	if err != nil && !bytes.Contains(c.text, []byte("CLAUDE_PLUGIN_ROOT")) {
+		return nil
+	}
+	if s.flags.yes && !slices.Contains(s.flags.hosts, h.ID) {
+		return fmt.Errorf("%s is the manifest of a plugin, and an entry in it goes to everybody who installs the plugin: if you mean that, name it with --host %s", c.file.Name, h.ID)
+	}
+	s.note("%s is the manifest of a plugin: an entry in it goes to everybody who installs the plugin", c.file.Name)
+	return nil
+}
+
+// noteQuirks says what may keep a host from reading our entry.
+func (s *setup) noteQuirks(h *hosts.Host, c *change) {
+	if c.file.Exists {
+		if _, err := h.Parse(c.file.Text); err != nil && len(bytes.TrimSpace(c.file.Text)) > 0 {
+			s.note("%s may not read %s: it is %v", h.Name, c.file.Name, err)
+		}
+	}
+	if setting := h.Hidden(c.text); setting != "" {
+		s.note("%s has a setting %q that hides the server: add %q to it, or take it out of it", c.file.Name, setting, hosts.Server)
+	}
+}
+
+// noteAgents says how Claude Code gets to read AGENTS.md.
+func (s *setup) noteAgents() {
+	if !s.flags.agentsMD || !slices.ContainsFunc(s.hosts, func(h *hosts.Host) bool { return h.ID == "claude" }) {
+		return
+	}
+	text, err := readPlain(filepath.Join(s.project, "CLAUDE.md"))
+	if err != nil || !bytes.Contains(text, []byte(hosts.AgentsFile)) {
+		s.note("Claude Code reads CLAUDE.md: let it have a line @%s", hosts.AgentsFile)
+	}
+}
