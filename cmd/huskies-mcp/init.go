@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -74,16 +75,14 @@ func (s *setup) run(stdin io.Reader, stdout io.Writer) error {
 	if err := s.plan(); err != nil {
 		return err
 	}
-	var b strings.Builder
-	for _, c := range s.changes {
-		b.WriteString(c.diff())
-	}
-	b.WriteString(s.takeNotes())
-	if len(s.changes) == 0 {
-		b.WriteString("Nothing is to be changed.\n")
-	}
-	if _, err := io.WriteString(stdout, b.String()); err != nil || len(s.changes) == 0 {
+	if _, err := io.WriteString(stdout, s.preview()); err != nil {
 		return err
+	}
+	if len(s.changes) == 0 {
+		if s.flags.remove {
+			return s.saveLedger() // what it remembered is gone already
+		}
+		return nil
 	}
 	if !s.flags.yes {
 		if err := confirm(stdin, stdout, "Change "+count(len(s.changes), "file", "files")+"? [y/N] "); err != nil {
@@ -96,6 +95,22 @@ func (s *setup) run(stdin io.Reader, stdout io.Writer) error {
 	}
 	_, err = io.WriteString(stdout, printable(done+s.takeNotes()+s.afterwards()))
 	return err
+}
+
+// preview shows the changes and what there is to say of them.
+func (s *setup) preview() string {
+	var b strings.Builder
+	if len(s.changes) > 0 {
+		b.WriteString(printable("The project is "+s.project) + "\n")
+	}
+	for _, c := range s.changes {
+		b.WriteString(c.diff())
+	}
+	b.WriteString(s.takeNotes())
+	if len(s.changes) == 0 {
+		b.WriteString("Nothing is to be changed.\n")
+	}
+	return b.String()
 }
 
 // takeNotes returns the notes that were not shown yet, one a line.
@@ -137,10 +152,8 @@ func (s *setup) afterwards() string {
 		if h.Hook != nil && s.flags.hooks && h.Hook.Trust != "" {
 			b.WriteString("- " + h.Hook.Trust + "\n")
 		}
-		if h.ID == "claude" {
-			if copilot, ok := hosts.ByID("copilot"); ok && inUse(copilot, s.project) {
-				b.WriteString("- " + copilot.Trust + "\n")
-			}
+		if copilot, ok := hosts.ByID("copilot"); ok && slices.Contains(copilot.Reads, h.New) && inUse(copilot, s.project) {
+			b.WriteString("- " + copilot.Trust + "\n")
 		}
 	}
 	if _, err := exec.LookPath(programName); err != nil {
@@ -150,7 +163,8 @@ func (s *setup) afterwards() string {
 	return b.String()
 }
 
-// byHand says how to set up the hosts that have no files in a project.
+// byHand says how to set up hosts for all projects of a user, first those that have
+// no files in a project.
 func (s *setup) byHand() string {
 	var b strings.Builder
 	for i := range hosts.All {
@@ -163,6 +177,12 @@ func (s *setup) byHand() string {
 			how = h.UserCommand
 		}
 		fmt.Fprintf(&b, "\n%s has no files in a project. To set it up for all projects: %s\n", h.Name, how)
+	}
+	b.WriteString("\nTo set up a host for all your projects instead:\n")
+	for _, h := range s.hosts {
+		if h.UserCommand != "" {
+			b.WriteString("- " + h.Name + ": " + h.UserCommand + "\n")
+		}
 	}
 	return b.String()
 }

@@ -52,6 +52,9 @@ func newSetup(opts options, flags initFlags) (*setup, error) {
 	if root, ok := repositoryRoot(start); ok {
 		s.project = root
 	}
+	if home, err := os.UserHomeDir(); err == nil && sameFile(home, s.project) {
+		return nil, fmt.Errorf("%s is your home folder, and hosts read its files for all projects: change to the folder of a project", home)
+	}
 	if err := s.chooseHosts(); err != nil {
 		return nil, err
 	}
@@ -248,11 +251,11 @@ func (s *setup) planRemoval() (refusals []error) {
 				}
 				continue
 			}
+			delete(s.ledger.Files, name)
 			if !c.file.Exists {
-				c.steps = nil
 				continue
 			}
-			undone, err := s.ledger.Undo(name, c.text, edits)
+			undone, err := hosts.Undo(c.steps, name, c.text, edits)
 			if err != nil && strings.Contains(string(c.text), programName) {
 				refusals = append(refusals, s.refusal(edit, c, err))
 			}

@@ -67,7 +67,7 @@ func (s Shape) entry(server any) (entry Entry, err error) {
 		entry.Command, entry.Args = r.text("command"), r.list("args")
 	}
 	entry.Env = r.texts(s.envKey())
-	entry.Cwd, entry.PassedOn = r.text(s.Cwd), r.list(s.PassedOn)
+	entry.Cwd, entry.PassedOn = r.text(s.Cwd), r.names(s.PassedOn)
 	entry.Off = r.flag(s.Off, false) || !r.flag(s.On, true)
 	entry.Timeout = time.Duration(r.number(s.Timeout) * float64(s.TimeoutUnit))
 	return entry, r.err
@@ -117,6 +117,20 @@ func (r *reader) list(key string) (words []string) {
 		words = append(words, word)
 	}
 	return words
+}
+
+// names reads a list of names. A name may stand in an object with further settings.
+func (r *reader) names(key string) (names []string) {
+	list, _ := r.value(key).([]any)
+	for _, element := range list {
+		if object, ok := element.(map[string]any); ok {
+			element = object["name"]
+		}
+		if name, ok := element.(string); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func (r *reader) texts(key string) map[string]string {

@@ -77,12 +77,10 @@ type Undone struct {
 	Created bool
 }
 
-// Undo takes the edits out of a file: byte for byte those of which the ledger is
-// right, by their keys the others. An edit that the ledger does not know is taken
-// out, too.
-func (l Ledger) Undo(name string, text []byte, edits []Edit) (Undone, error) {
+// Undo takes the edits out of a file: byte for byte those of which the steps are
+// right, by their keys the others. An edit without a step is taken out, too.
+func Undo(steps []Step, name string, text []byte, edits []Edit) (Undone, error) {
 	u := Undone{Text: text, Exact: true}
-	steps := l.Files[name]
 	for _, s := range slices.Backward(steps) {
 		edit, _ := s.edit()
 		if !slices.Contains(edits, edit) {

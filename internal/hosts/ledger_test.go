@@ -54,7 +54,7 @@ func TestUndo(t *testing.T) {
 		},
 		"nothing of ours": {text, ledger, Undone{[]byte(text), false, false}},
 	} {
-		got, err := c.ledger.Undo(name, []byte(c.text), edits)
+		got, err := Undo(c.ledger.Files[name], name, []byte(c.text), edits)
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -63,7 +63,7 @@ func TestUndo(t *testing.T) {
 		}
 	}
 	created, ledger := edited(t, name, "", edits...)
-	if got, err := ledger.Undo(name, []byte(created), edits); err != nil || len(got.Text) > 0 || !got.Exact || !got.Created {
+	if got, err := Undo(ledger.Files[name], name, []byte(created), edits); err != nil || len(got.Text) > 0 || !got.Exact || !got.Created {
 		t.Errorf("a file that was created: got %+v, %v", got, err)
 	}
 }
@@ -85,7 +85,7 @@ func TestHostileLedger(t *testing.T) {
 			return Span{rapid.IntRange(-5, len(file)+5).Draw(t, "at"), rapid.IntRange(-5, len(file)+5).Draw(t, "len")}
 		}), 0, 3).Draw(t, "spans")
 		l := ParseLedger(Ledger{ledgerVersion, map[string][]Step{name: {{Kind: ServerEdit, Host: "claude", Spans: spans, Created: true}}}}.Text())
-		got, err := l.Undo(name, []byte(file), []Edit{e})
+		got, err := Undo(l.Files[name], name, []byte(file), []Edit{e})
 		if err != nil || got.Created {
 			t.Fatalf("got %+v, %v", got, err)
 		}

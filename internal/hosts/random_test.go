@@ -128,8 +128,10 @@ func checkRandom(t *rapid.T, e Edit, text []byte) {
 	if state, _, err := e.Look(out); state != Present || err != nil {
 		t.Fatalf("the state is %d (%v) after, want present:\n%s", state, err, out)
 	}
-	if back, ok := cutAll(out, spans); !ok || !bytes.Equal(back, text) {
-		t.Fatalf("cut out (%v): got\n%q, want\n%q", ok, back, text)
+	step := Step{Kind: e.Kind, Host: e.Host.ID, Spans: spans}
+	undone, err := Undo([]Step{step}, e.Paths()[0], out, []Edit{e})
+	if err != nil || !undone.Exact || !bytes.Equal(undone.Text, text) {
+		t.Fatalf("undo (%v, exact %v): got\n%q, want\n%q", err, undone.Exact, undone.Text, text)
 	}
 	if _, _, err := e.Insert(out); e.Kind == ServerEdit && err == nil {
 		t.Fatalf("it can be put in twice:\n%s", out)
@@ -218,4 +220,40 @@ func TestRandomCuts(t *testing.T) {
 			t.Errorf("%v cuts to %q", spans, out)
 		}
 	}
+}
+
+// FuzzEdit: whatever a file has, an edit that succeeds can be undone, and no file
+// makes an edit panic.
+func FuzzEdit(f *testing.F) {
+	for _, q := range append(quirks, hookQuirks...) {
+		f.Add(q.host, []byte(q.text))
+	}
+	f.Fuzz(func(t *testing.T, id string, text []byte) {
+		host, ok := ByID(id)
+		if !ok || host.Format == YAML {
+			t.Skip()
+		}
+		edits := []Edit{{ServerEdit, host}}
+		if host.Hook != nil {
+			edits = append(edits, Edit{HookEdit, host})
+		}
+		for _, e := range edits {
+			if _, err := e.Remove(text, true); err != nil {
+				continue
+			}
+			if state, _, err := e.Look(text); err != nil || state != Absent {
+				continue
+			}
+			out, spans, err := e.Insert(text)
+			if err != nil {
+				continue
+			}
+			if back, ok := cutAll(out, spans); !ok || !bytes.Equal(back, text) {
+				t.Errorf("cut out (%v): got %q, want %q", ok, back, text)
+			}
+			if _, err := e.Remove(out, false); err != nil {
+				t.Errorf("remove by key: %v from %q", err, out)
+			}
+		}
+	})
 }

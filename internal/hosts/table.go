@@ -110,7 +110,7 @@ var All = []Host{
 		},
 		Expansion:    Expansion{Syntax: Curly, UnsetIsEmpty: true, Fields: Everywhere},
 		StartTimeout: 5 * time.Second, Inherits: true,
-		Trust: "opencode starts the servers of opencode.json without asking.",
+		Trust: "opencode may ask whether you trust the project: its documentation does not say.",
 	},
 	{
 		ID: "copilot", Name: "Copilot CLI", Programs: []string{"copilot"},
