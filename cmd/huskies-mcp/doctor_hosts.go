@@ -63,6 +63,9 @@ func (e *examination) checkHostFile(ctx context.Context, file hostFile) bool {
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		if entry := entries[name]; entry.MentionsUs() {
 			found = true
+			if setting := file.host.Hidden(text, name); setting != "" {
+				e.bad("hosts", "mend the setting "+setting+" there", "%s: the setting %s hides it from %s", file.label(name), setting, file.host.Name)
+			}
 			e.checkHost(ctx, file, name, entry)
 		}
 	}

@@ -211,10 +211,11 @@ func (s *setup) putIn(edit hosts.Edit, c *change) error {
 		return s.refusal(edit, c, err)
 	}
 	if state == hosts.Foreign {
-		if c.text, err = s.replaceForeign(edit, c); c.text == nil {
-			c.text = c.file.Text
+		text, replace, err := s.replaceForeign(edit, c)
+		if err != nil || !replace {
 			return err
 		}
+		c.text = text
 	}
 	if edit.Kind == hosts.ServerEdit {
 		if err := s.checkManifest(edit.Host, c); err != nil {

@@ -25,21 +25,20 @@ func (s *setup) refusal(edit hosts.Edit, c *change, err error) error {
 }
 
 // replaceForeign returns the text without an entry that has our name and starts
-// something else. It returns nil if the entry is to stay.
-func (s *setup) replaceForeign(edit hosts.Edit, c *change) ([]byte, error) {
+// something else. It reports false if the entry is to stay.
+func (s *setup) replaceForeign(edit hosts.Edit, c *change) (text []byte, replace bool, err error) {
 	switch {
 	case s.flags.force:
-		text, err := edit.Remove(c.text, true)
-		if err != nil {
-			return nil, s.refusal(edit, c, err)
+		if text, err = edit.Remove(c.text, true); err != nil {
+			return nil, false, s.refusal(edit, c, err)
 		}
 		s.note("%s: the server named %s is another one; it is replaced", c.file.Name, hosts.Server)
-		return text, nil
+		return text, true, nil
 	case s.flags.yes:
-		return nil, fmt.Errorf("%s has a server named %s that is another one: rename it there, or replace it with --force", c.file.Name, hosts.Server)
+		return nil, false, fmt.Errorf("%s has a server named %s that is another one: rename it there, or replace it with --force", c.file.Name, hosts.Server)
 	}
 	s.note("%s has a server named %s that is another one: it is left alone; --force replaces it", c.file.Name, hosts.Server)
-	return nil, nil
+	return nil, false, nil
 }
 
 // checkManifest refuses to edit the manifest of a plugin unless a person knows of it:
@@ -66,7 +65,7 @@ func (s *setup) noteQuirks(h *hosts.Host, c *change) {
 			s.note("%s may not read %s: it is %v", h.Name, c.file.Name, err)
 		}
 	}
-	if setting := h.Hidden(c.text); setting != "" {
+	if setting := h.Hidden(c.text, hosts.Server); setting != "" {
 		s.note("%s has a setting %q that hides the server: add %q to it, or take it out of it", c.file.Name, setting, hosts.Server)
 	}
 }

@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// Hidden returns the setting of a host's file that hides our server from its
-// agents. It returns "" if none does.
-func (h *Host) Hidden(text []byte) string {
+// Hidden returns the setting of a host's file that hides a server from its agents. It
+// returns "" if none does.
+func (h *Host) Hidden(text []byte, name string) string {
 	file, err := meaning(h.Format, text)
 	if err != nil {
 		return ""
 	}
 	for _, setting := range h.Allowed {
-		if names, ok := lookUp(file, setting); ok && !slices.Contains(names, any(Server)) {
+		if names, ok := lookUp(file, setting); ok && !slices.Contains(names, any(name)) {
 			return setting
 		}
 	}
 	for _, setting := range h.Excluded {
-		if names, _ := lookUp(file, setting); slices.Contains(names, any(Server)) {
+		if names, _ := lookUp(file, setting); slices.Contains(names, any(name)) {
 			return setting
 		}
 	}

@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func TestSharedGroupStays(t *testing.T) {
 	claude, _ := ByID("claude")
 	e := Edit{HookEdit, claude}
 	ours := `{"type": "command", "command": "huskies-mcp context --format claude"}`
-	shared := `{"hooks": {"SessionStart": [{"hooks": [{"type": "command", "command": "x"}, ` + ours + `]}]}}`
+	shared := `{"hooks": {"SessionStart": [{"hooks": [` + ours + `, {"type": "command", "command": "x"}]}]}}`
 	if out, err := e.Remove([]byte(shared), false); err != nil || string(out) != shared {
 		t.Errorf("got %s, %v", out, err)
 	}
@@ -84,5 +85,14 @@ func TestTOMLForms(t *testing.T) {
 		if out, err := e.Remove([]byte(text), false); err != nil || string(out) != want {
 			t.Errorf("got %q, want %q (%v) of %q", out, want, err, text)
 		}
+	}
+}
+
+// TestInsertComparesMeaning: text that is legal and means something else is refused by
+// the comparison alone.
+func TestInsertComparesMeaning(t *testing.T) {
+	codex, _ := ByID("codex")
+	if out, _, err := (Edit{ServerEdit, codex}).Insert([]byte("[[mcp_servers]]\nname = \"x\"\n")); !errors.Is(err, ErrChangesMore) {
+		t.Errorf("got %s, %v", out, err)
 	}
 }

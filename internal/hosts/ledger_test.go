@@ -80,6 +80,11 @@ func TestHostileLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := e.spot().without(before, e.is)
+	_, right := edited(t, name, "{\n  \"mcpServers\": {\n    \"a\": {\n      \"command\": \"x\"\n    }\n  }\n}\n", e)
+	right.Files[name][0].Created = true
+	if got, err := Undo(right.Files[name], name, []byte(file), []Edit{e}); err != nil || !got.Exact || got.Created {
+		t.Errorf("a file with more than ours is to be removed: %+v, %v", got, err)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		spans := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Span {
 			return Span{rapid.IntRange(-5, len(file)+5).Draw(t, "at"), rapid.IntRange(-5, len(file)+5).Draw(t, "len")}
@@ -131,7 +136,7 @@ func TestHidden(t *testing.T) {
 		`{"mcp": "x"}`:                       "",
 		`{"allowMCPServers": []}`:            "allowMCPServers",
 	} {
-		if got := gemini.Hidden([]byte(text)); got != want {
+		if got := gemini.Hidden([]byte(text), Server); got != want {
 			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
 	}
