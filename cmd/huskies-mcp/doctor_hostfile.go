@@ -36,13 +36,9 @@ func readersOf(key string) string {
 	}
 }
 
-// example says where a person finds how the host's file should look.
+// example says how the host's file should look.
 func (f hostFile) example() string {
-	switch f.host.ID {
-	case "claude", "cursor", "vscode", "codex":
-		return "the README has an example for " + f.host.Name
-	}
-	return "for " + f.host.Name + " it should have " + strings.TrimSpace(f.host.Snippet())
+	return "for " + f.host.Name + " it should have " + f.host.Example()
 }
 
 // parse reads the text, or says why the host cannot. An empty file of the user's

@@ -35,7 +35,7 @@ func (e *examination) checkHosts(ctx context.Context) {
 	e.checkNames()
 }
 
-// checkHostFile looks at one file, and reports whether it is about us.
+// checkHostFile looks at one file, and reports whether the file is about us.
 func (e *examination) checkHostFile(ctx context.Context, file hostFile) bool {
 	text, err := readPlain(file.path)
 	switch {
@@ -52,7 +52,7 @@ func (e *examination) checkHostFile(ctx context.Context, file hostFile) bool {
 		return names
 	}
 	if !names {
-		return false // also when its shape is unknown: it is not about us
+		return false // the file is not about us, whatever its shape
 	}
 	entries, err := file.ownEntries(content)
 	if err != nil {
@@ -69,11 +69,12 @@ func (e *examination) checkHostFile(ctx context.Context, file hostFile) bool {
 			e.checkHost(ctx, file, name, entry)
 		}
 	}
-	return found || e.checkOtherKeys(file, content) // who has it under both keys shares the file between hosts
+	// A file that several hosts share has our server under the keys of all of them.
+	return found || e.checkOtherKeys(file, content)
 }
 
-// checkOtherKeys finds our server where the host does not look for it, and reports
-// whether there is one.
+// checkOtherKeys finds our server under a key that the host does not read, and
+// reports whether there is such a server.
 func (e *examination) checkOtherKeys(file hostFile, content map[string]any) (found bool) {
 	for _, key := range file.host.OtherKeys(content) {
 		entries, err := file.host.Entries(content, key)
@@ -93,7 +94,7 @@ func (e *examination) checkOtherKeys(file hostFile, content map[string]any) (fou
 	return found
 }
 
-// badShape reports a file that is about us and not as its host reads it.
+// badShape reports a file that is about us and has another shape than its host reads.
 func (e *examination) badShape(file hostFile, err error) {
 	e.bad("hosts", "mend the file; "+file.example(), "%s, of %s, names %s but has not the shape that is read: %v", file.path, file.host.Name, programName, err)
 }
@@ -118,7 +119,7 @@ func (e *examination) hostFiles() (files []hostFile) {
 			}
 		}
 	}
-	seen := map[string]bool{} // a home may be the project
+	seen := map[string]bool{} // the home folder may be the project
 	return slices.DeleteFunc(files, func(f hostFile) bool {
 		before := seen[f.path]
 		seen[f.path] = true
@@ -137,8 +138,8 @@ func readableHosts() iter.Seq[*hosts.Host] {
 	}
 }
 
-// projectFolders returns the folders that a host may have open as the project:
-// that we are in, the root of its repository, and the one with the database.
+// projectFolders returns the folders that a host may have open as the project: the
+// working directory, the root of its repository, and the folder with the database.
 func (e *examination) projectFolders() []string {
 	start := e.startFolder()
 	folders := []string{start}
@@ -155,8 +156,8 @@ func (e *examination) projectFolders() []string {
 	return slices.Compact(folders)
 }
 
-// malformed reports a file in which its host cannot read anything. One of the
-// user's that does not name us is not for us to judge.
+// malformed reports a file that its host cannot read. A file of the user's that does
+// not name us is only noted, since nothing of ours depends on it.
 func (e *examination) malformed(file hostFile, names bool, err error) {
 	report := e.bad
 	if !file.shared && !names {
@@ -229,7 +230,7 @@ func (e *examination) checkProgram(file hostFile, label, folder string, words []
 		e.bad("hosts", "go install ./cmd/huskies-mcp in a clone, then give the whole path as the command: "+ownPath(), "%s: its command %s cannot be started: %v", label, word(words[0]), err)
 		return 0, "", false
 	}
-	// Our own part of the command line: env and the like stand before it.
+	// Programs such as env stand before our own part of the command line.
 	if us = slices.IndexFunc(words, isUs); us <= 0 {
 		return us, program, true
 	}
@@ -258,8 +259,8 @@ func (e *examination) expanded(file hostFile, label, what, path string) bool {
 	return false
 }
 
-// findProgram returns the program that a host starts from folder: one with a
-// slash as it is named, another one from PATH.
+// findProgram returns the program that a host starts from a folder. A command with a
+// slash is a path. A command without one is looked up on PATH.
 func findProgram(command, folder string) (string, error) {
 	if command == "" {
 		return "", errors.New("there is none")
@@ -270,7 +271,7 @@ func findProgram(command, folder string) (string, error) {
 	return exec.LookPath(command)
 }
 
-// ownPath is where this program is.
+// ownPath returns the path of the running program.
 func ownPath() string {
 	path, err := os.Executable()
 	if err != nil {
@@ -283,13 +284,14 @@ func ownPath() string {
 const versionTimeout = 3 * time.Second
 
 // checkVersion compares the program that a host starts with this one. It reports
-// whether they are the same version. What stands in the project's own tree, and
-// may have come with it, is not run: the host asks before it does, we do not.
+// whether the program can be started as far as doctor can tell. A program in the
+// project's tree is not run: it may have come with the project, and a host would ask
+// before it starts such a program.
 func (e *examination) checkVersion(ctx context.Context, file hostFile, label, command, program string) bool {
 	if sameFile(program, ownPath()) {
 		return true
 	}
-	// One that is found by PATH is the user's choice.
+	// A program that was found on PATH is the user's choice and may be run.
 	if file.shared && filepath.Base(command) != command && e.inProject(program) {
 		e.note("hosts", "ask it: "+quoted(program)+" version (this is "+version+revision()+")", "%s: its program is in the project's tree and was not run to ask for its version: %s", label, program)
 		return true

@@ -36,7 +36,7 @@ func (e *examination) checkTarget(file hostFile, label, folder string, args []st
 	}
 	where := server.where
 	if e.where.Path == "" || where.Path == e.where.Path || sameFile(where.Path, e.where.Path) {
-		if opts.agent != "" || entry.Env["HUSKIES_AGENT"] != "" { // else it has no name, or one that is not the host's
+		if opts.agent != "" || entry.Env["HUSKIES_AGENT"] != "" { // a name of the host's own environment is not the file's
 			e.named(server.agent, file)
 		}
 		return true
@@ -44,15 +44,15 @@ func (e *examination) checkTarget(file hostFile, label, folder string, args []st
 	remedy := "if it should be the same one: say --db " + quoted(e.where.Path) + " there, or leave --db and HUSKIES_DB out everywhere"
 	text := "%s: its server uses another database, %s (%s)"
 	if strings.HasPrefix(e.where.Why, "named by ") {
-		e.note("hosts", remedy, text, label, where.Path, where.Why) // perhaps it is this run that is about another one
+		e.note("hosts", remedy, text, label, where.Path, where.Why) // this run may be the one that names another database
 	} else {
 		e.bad("hosts", remedy, text, label, where.Path, where.Why)
 	}
 	return false
 }
 
-// serverCommand returns the command that the arguments choose, with its flags read;
-// an error, if it is not one that serves.
+// serverCommand returns the command that the arguments choose, with its flags read.
+// A command that does not serve is an error.
 func serverCommand(root *cobra.Command, args []string) (*cobra.Command, error) {
 	sub, rest, err := root.Find(args)
 	if err != nil {
@@ -77,8 +77,8 @@ func serverCommand(root *cobra.Command, args []string) (*cobra.Command, error) {
 	return sub, nil
 }
 
-// serverEnvironment reads the options as the server does when it starts. It opens
-// nothing, and what it returns is for looking only.
+// serverEnvironment reads the options as the server does when it starts. It opens no
+// file, and the caller must not use the replica in the result.
 func serverEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	env, err := newEnvironment(cmd, opts)
 	if err != nil {
@@ -89,7 +89,7 @@ func serverEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	return env, err
 }
 
-// named remembers that a file gives its host's sessions this name.
+// named remembers that a file gives this name to the sessions of its host.
 func (e *examination) named(agent string, file hostFile) {
 	if e.names == nil {
 		e.names = make(map[string][]hostFile)
@@ -99,8 +99,8 @@ func (e *examination) named(agent string, file hostFile) {
 	}
 }
 
-// checkNames says which names several hosts give. One host may have its name in
-// several files: of its own and in each worktree.
+// checkNames says which names are given by several hosts. One host may give its name
+// in several files, for example in each worktree.
 func (e *examination) checkNames() {
 	for _, agent := range slices.Sorted(maps.Keys(e.names)) {
 		files := e.names[agent]

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -152,8 +151,8 @@ func (s *setup) afterwards() string {
 		if h.Hook != nil && s.flags.hooks && h.Hook.Trust != "" {
 			b.WriteString("- " + h.Hook.Trust + "\n")
 		}
-		if copilot, ok := hosts.ByID("copilot"); ok && slices.Contains(copilot.Reads, h.New) && inUse(copilot, s.project) {
-			b.WriteString("- " + copilot.Trust + "\n")
+		for _, other := range readersInUse(h, s.project) {
+			b.WriteString("- " + other.Trust + "\n")
 		}
 	}
 	if _, err := exec.LookPath(programName); err != nil {
@@ -172,11 +171,7 @@ func (s *setup) byHand() string {
 		if len(h.Project) > 0 || len(s.flags.hosts) > 0 || !inUse(h, s.project) {
 			continue
 		}
-		how := "add to ~/" + h.User[0].Folder + "/" + h.User[0].Name + ": " + strings.TrimSpace(h.Snippet())
-		if h.UserCommand != "" {
-			how = h.UserCommand
-		}
-		fmt.Fprintf(&b, "\n%s has no files in a project. To set it up for all projects: %s\n", h.Name, how)
+		fmt.Fprintf(&b, "\n%s has no files in a project. To set it up for all projects: %s\n", h.Name, forAllProjects(h))
 	}
 	b.WriteString("\nTo set up a host for all your projects instead:\n")
 	for _, h := range s.hosts {
@@ -185,4 +180,12 @@ func (s *setup) byHand() string {
 		}
 	}
 	return b.String()
+}
+
+// forAllProjects says how to set up a host by the user's own files.
+func forAllProjects(h *hosts.Host) string {
+	if h.UserCommand != "" {
+		return h.UserCommand
+	}
+	return "add to ~/" + h.User[0].Folder + "/" + h.User[0].Name + ": " + strings.TrimSpace(h.Snippet())
 }

@@ -69,8 +69,8 @@ func newSetup(opts options, flags initFlags) (*setup, error) {
 // chooseHosts takes the hosts that were named, else those that are in use.
 func (s *setup) chooseHosts() error {
 	for _, id := range s.flags.hosts {
-		if h, ok := hosts.ByID(id); !ok || h.New == "" {
-			return fmt.Errorf("--host %s: there is no such host; the hosts are %s", word(id), strings.Join(initHosts(), ", "))
+		if err := canSetUp(id); err != nil {
+			return fmt.Errorf("--host %s: %w", word(id), err)
 		}
 	}
 	for i := range hosts.All {
@@ -78,7 +78,7 @@ func (s *setup) chooseHosts() error {
 		switch {
 		case h.New == "":
 		case len(s.flags.hosts) > 0 && !slices.Contains(s.flags.hosts, h.ID):
-		case len(s.flags.hosts) > 0, s.flags.remove, inUse(h, s.project), readerInUse(h, s.project):
+		case len(s.flags.hosts) > 0, s.flags.remove, inUse(h, s.project), len(readersInUse(h, s.project)) > 0:
 			s.hosts = append(s.hosts, h)
 		}
 	}
@@ -86,6 +86,24 @@ func (s *setup) chooseHosts() error {
 		return fmt.Errorf("no agent host was found in %s or on PATH: name one, such as --host claude; the hosts are %s", s.project, strings.Join(initHosts(), ", "))
 	}
 	return nil
+}
+
+// canSetUp returns an error that says why a host cannot be set up and what to do
+// instead.
+func canSetUp(id string) error {
+	h, ok := hosts.ByID(id)
+	switch {
+	case !ok:
+		return fmt.Errorf("there is no such host; the hosts are %s", strings.Join(initHosts(), ", "))
+	case h.New != "":
+		return nil
+	}
+	for _, other := range hosts.All {
+		if other.New != "" && slices.Contains(h.Reads, other.New) {
+			return fmt.Errorf("%s reads %s, the file of %s: give --host %s", h.Name, other.New, other.Name, other.ID)
+		}
+	}
+	return fmt.Errorf("%s has no files in a project. To set it up for all projects: %s", h.Name, forAllProjects(h))
 }
 
 // inUse reports whether a host seems to be in use in a project.
@@ -101,12 +119,16 @@ func inUse(h *hosts.Host, project string) bool {
 	})
 }
 
-// readerInUse reports whether a host is in use that has no file of its own for init
-// and reads the file of h.
-func readerInUse(h *hosts.Host, project string) bool {
-	return slices.ContainsFunc(hosts.All, func(other hosts.Host) bool {
-		return other.New == "" && slices.Contains(other.Reads, h.New) && inUse(&other, project)
-	})
+// readersInUse returns the hosts in use that read the file of h, and for which init
+// has no other file.
+func readersInUse(h *hosts.Host, project string) (readers []*hosts.Host) {
+	for i := range hosts.All {
+		other := &hosts.All[i]
+		if other.New == "" && slices.Contains(other.Reads, h.New) && inUse(other, project) {
+			readers = append(readers, other)
+		}
+	}
+	return readers
 }
 
 // edits returns what init puts into files, in the order in which it does. Removing

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/huskies/huskies-mcp/internal/hosts"
 )
@@ -19,9 +18,9 @@ func (s *setup) refusal(edit hosts.Edit, c *change, err error) error {
 	case edit.Kind != hosts.ServerEdit:
 		return fmt.Errorf("%w: mend the file", what)
 	case errors.Is(err, hosts.ErrNoWrapper), errors.Is(err, hosts.ErrChangesMore):
-		return fmt.Errorf("%w: add the server yourself, as in %s", what, strings.TrimSpace(edit.Host.Snippet()))
+		return fmt.Errorf("%w: add the server yourself, as in %s", what, edit.Host.Example())
 	}
-	return fmt.Errorf("%w: mend the file; for %s it should have %s", what, edit.Host.Name, strings.TrimSpace(edit.Host.Snippet()))
+	return fmt.Errorf("%w: mend the file; for %s it should have %s", what, edit.Host.Name, edit.Host.Example())
 }
 
 // replaceForeign returns the text without an entry that has our name and starts
@@ -44,11 +43,11 @@ func (s *setup) replaceForeign(edit hosts.Edit, c *change) (text []byte, replace
 // checkManifest refuses to edit the manifest of a plugin unless a person knows of it:
 // an entry there goes to everybody who installs the plugin.
 func (s *setup) checkManifest(h *hosts.Host, c *change) error {
-	if h.ID != "claude" || !c.file.Exists {
+	if h.Plugin == nil || !c.file.Exists {
 		return nil
 	}
-	_, err := os.Stat(filepath.Join(s.project, ".claude-plugin"))
-	if err != nil && !bytes.Contains(c.text, []byte("CLAUDE_PLUGIN_ROOT")) {
+	_, err := os.Stat(filepath.Join(s.project, h.Plugin.Folder))
+	if err != nil && !bytes.Contains(c.text, []byte(h.Plugin.Variable)) {
 		return nil
 	}
 	if s.flags.yes && !slices.Contains(s.flags.hosts, h.ID) {
@@ -70,13 +69,18 @@ func (s *setup) noteQuirks(h *hosts.Host, c *change) {
 	}
 }
 
-// noteAgents says how Claude Code gets to read AGENTS.md.
+// noteAgents says which hosts read another file than AGENTS.md.
 func (s *setup) noteAgents() {
-	if !s.flags.agentsMD || !slices.ContainsFunc(s.hosts, func(h *hosts.Host) bool { return h.ID == "claude" }) {
+	if !s.flags.agentsMD {
 		return
 	}
-	text, err := readPlain(filepath.Join(s.project, "CLAUDE.md"))
-	if err != nil || !bytes.Contains(text, []byte(hosts.AgentsFile)) {
-		s.note("Claude Code reads CLAUDE.md: let it have a line @%s", hosts.AgentsFile)
+	for _, h := range s.hosts {
+		if h.Instructions == "" {
+			continue
+		}
+		text, err := readPlain(filepath.Join(s.project, h.Instructions))
+		if err != nil || !bytes.Contains(text, []byte(hosts.AgentsFile)) {
+			s.note("%s reads %s: let it have a line @%s", h.Name, h.Instructions, hosts.AgentsFile)
+		}
 	}
 }

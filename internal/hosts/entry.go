@@ -37,6 +37,14 @@ func (h *Host) Snippet() string {
 	return s.inline(spot{key: Server}.wrap([]string{h.Key}, h.Shape.newEntry())) + "\n"
 }
 
+// Example returns what a file of the host should say, in one line for people.
+func (h *Host) Example() string {
+	if h.Format == TOML {
+		return "[" + h.Key + "." + Server + "] and below it command = " + jsonString(Program).literal
+	}
+	return strings.TrimSpace(h.Snippet())
+}
+
 // envKey returns the key of the environment in an entry.
 func (s Shape) envKey() string {
 	if s.Env == "" {

@@ -78,6 +78,13 @@ type Host struct {
 	// ProjectVariable reports that the host sets CLAUDE_PROJECT_DIR for its servers.
 	ProjectVariable bool
 
+	// Instructions is the file that the host reads in place of AGENTS.md. It may be
+	// empty.
+	Instructions string
+	// Plugin says how a project shows that its file is the manifest of a plugin. A nil
+	// Plugin means that the host has no such plugins.
+	Plugin *Plugin
+
 	// Allowed are settings, as dotted keys, that list the only servers to use.
 	Allowed []string
 	// Excluded are settings, as dotted keys, that list servers not to use.
@@ -92,6 +99,13 @@ type Host struct {
 	Trust string
 	// UserCommand is the host's own command that adds the server for all projects.
 	UserCommand string
+}
+
+// Plugin is how a project shows that it is a plugin of a host. An entry in its file
+// goes to everybody who installs the plugin.
+type Plugin struct {
+	Folder   string // a folder of the project
+	Variable string // a variable that only plugins use
 }
 
 // Hook is where a host reads the commands that it runs when a session starts.

@@ -32,6 +32,7 @@ var All = []Host{
 		Expansion: Expansion{Syntax: Braced, Default: true, Fields: InCommand | InArgs | InEnv},
 		Names:     wordName, StartTimeout: 30 * time.Second,
 		Inherits: true, ProjectVariable: true,
+		Instructions: "CLAUDE.md", Plugin: &Plugin{Folder: ".claude-plugin", Variable: "CLAUDE_PLUGIN_ROOT"},
 		Hook:        &Hook{File: ".claude/settings.json", Path: startedSession, Grouped: true, Command: contextForClaude},
 		Trust:       "Claude Code asks whether to use the servers of .mcp.json. `claude mcp list` shows them as pending until then.",
 		UserCommand: "claude mcp add --scope user huskies -- huskies-mcp",
