@@ -1,0 +1,171 @@
+package intake
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Format names a shape of files.
+type Format string
+
+// The formats that [Read] knows.
+const (
+	CSV       Format = "csv"
+	JSON      Format = "json"
+	JSONLines Format = "jsonl"
+	Huskies   Format = "huskies"
+)
+
+// Formats returns all formats, in the order in which they are explained to people.
+func Formats() []Format {
+	return []Format{CSV, JSON, JSONLines}
+}
+
+// Source is a file, as a person named it.
+type Source struct {
+	// Name is the path that was given, "-" for standard input. Errors and notes show it.
+	Name string
+	// Data is its content.
+	Data []byte
+}
+
+// Options say how a source is read.
+type Options struct {
+	// Format overrides what the name and the content say. Empty: it is detected.
+	Format Format
+}
+
+// Read returns what a source holds. An error means that the source as a whole cannot be read.
+// Single broken rows are in the list.
+func Read(src Source, o Options) (*List, error) {
+	if o.Format != "" && !slices.Contains(Formats(), o.Format) {
+		return nil, fmt.Errorf("format %q is not known; give one of %s", o.Format, listFormats())
+	}
+	// Names become parts of notes, which are UTF-8. A path need not be.
+	src.Name = strings.ToValidUTF8(src.Name, "\ufffd")
+	data, err := text(src.Name, src.Data)
+	if err != nil {
+		return nil, err
+	}
+	src.Data = data
+	format := o.Format
+	if format == "" {
+		format = detect(src.Name, data)
+	}
+	if format == "" {
+		return nil, fmt.Errorf("%s: the format cannot be told from the name or the content; give --format with one of %s", src.Name, listFormats())
+	}
+	return readFile(src, format)
+}
+
+// readFile reads a file whose text was checked.
+func readFile(src Source, format Format) (l *List, err error) {
+	l = &List{Format: format}
+	switch format {
+	case CSV:
+		err = readCSV(l, src)
+	case JSON:
+		err = readJSON(l, src)
+	case JSONLines:
+		readJSONLines(l, src)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func listFormats() string {
+	var names []string
+	for _, f := range Formats() {
+		names = append(names, string(f))
+	}
+	return strings.Join(names, ", ")
+}
+
+// text returns data without a byte order mark, and an error if the data is not UTF-8.
+func text(name string, data []byte) ([]byte, error) {
+	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+		return nil, fmt.Errorf("%s is UTF-16; save it as UTF-8 and try again", name)
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if utf8.Valid(data) {
+		return data, nil
+	}
+	line := 1
+	for rest := data; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		if r == '\n' {
+			line++
+		}
+		rest = rest[size:]
+	}
+	return nil, fmt.Errorf("%s line %d is not UTF-8; save the file as UTF-8 and try again", name, line)
+}
+
+// detect returns the format of a file, or "" if nothing tells it.
+func detect(name string, data []byte) Format {
+	ext := strings.ToLower(path.Ext(name))
+	switch trimmed := bytes.TrimSpace(data); {
+	case ext == ".csv" || ext == ".tsv":
+		return CSV
+	case len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '['):
+		// Markdown can begin with "[" as well.
+		if f := detectJSON(trimmed); f != "" {
+			return f
+		}
+	}
+	switch ext {
+	case ".json":
+		return JSON
+	case ".jsonl", ".ndjson":
+		return JSONLines
+	}
+	return detectText(data)
+}
+
+// detectJSON returns the format of a text that begins as JSON does.
+func detectJSON(data []byte) Format {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	var first json.RawMessage
+	if dec.Decode(&first) != nil {
+		if line, _, more := bytes.Cut(data, []byte("\n")); more && json.Valid(line) {
+			return JSONLines
+		}
+		return ""
+	}
+	if first[0] == '[' {
+		return JSON
+	}
+	var row map[string]json.RawMessage
+	if json.Unmarshal(first, &row) != nil {
+		return JSON
+	}
+	if dec.More() || row["name"] != nil || row["title"] != nil {
+		return JSONLines
+	}
+	return JSON
+}
+
+// detectText tells whether a text without a telling name is CSV.
+func detectText(data []byte) Format {
+	for line := range bytes.Lines(data) {
+		trimmed := strings.TrimSpace(string(line))
+		if trimmed == "" {
+			continue
+		}
+		if nameColumn(splitHeader(trimmed)) >= 0 && strings.ContainsAny(trimmed, ",;\t") {
+			return CSV
+		}
+		break
+	}
+	return ""
+}

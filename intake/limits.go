@@ -1,0 +1,13 @@
+package intake
+
+// Bounds of what is brought in, with their reasons. The bounds of names, descriptions, notes
+// and dependencies are those of packages pipeline and crdt.
+const (
+	// maxComment bounds what one person said, in bytes, so that a log in one comment leaves room for
+	// the others in the note of a story.
+	maxComment = 4 << 10
+	// maxKey bounds the ID in a source line, in bytes. A longer one is cut and ends in its hash.
+	maxKey = 200
+	// maxPreview bounds the lines of each part of a preview, so that a summary stays in sight.
+	maxPreview = 200
+)
