@@ -15,15 +15,18 @@ type Format string
 
 // The formats that [Read] knows.
 const (
-	CSV       Format = "csv"
-	JSON      Format = "json"
-	JSONLines Format = "jsonl"
-	Huskies   Format = "huskies"
+	CSV        Format = "csv"
+	JSON       Format = "json"
+	JSONLines  Format = "jsonl"
+	Beads      Format = "beads"
+	TaskMaster Format = "task-master"
+	GitHub     Format = "github"
+	Huskies    Format = "huskies"
 )
 
 // Formats returns all formats, in the order in which they are explained to people.
 func Formats() []Format {
-	return []Format{CSV, JSON, JSONLines}
+	return []Format{CSV, JSON, JSONLines, Beads, TaskMaster, GitHub}
 }
 
 // Source is a file, as a person named it.
@@ -73,6 +76,12 @@ func readFile(src Source, format Format) (l *List, err error) {
 		err = readJSON(l, src)
 	case JSONLines:
 		readJSONLines(l, src)
+	case Beads:
+		err = readBeads(l, src)
+	case TaskMaster:
+		err = readTaskMaster(l, src)
+	case GitHub:
+		err = readGitHub(l, src)
 	}
 	if err != nil {
 		return nil, err
@@ -117,6 +126,8 @@ func detect(name string, data []byte) Format {
 	switch trimmed := bytes.TrimSpace(data); {
 	case ext == ".csv" || ext == ".tsv":
 		return CSV
+	case ext == ".jsonl" && strings.Contains("/"+name, "/.beads/"):
+		return Beads
 	case len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '['):
 		// Markdown can begin with "[" as well.
 		if f := detectJSON(trimmed); f != "" {
@@ -143,16 +154,53 @@ func detectJSON(data []byte) Format {
 		return ""
 	}
 	if first[0] == '[' {
-		return JSON
+		var rows []map[string]json.RawMessage
+		if json.Unmarshal(first, &rows) != nil || len(rows) == 0 {
+			return JSON
+		}
+		return rowFormat(rows[0], JSON)
 	}
 	var row map[string]json.RawMessage
 	if json.Unmarshal(first, &row) != nil {
 		return JSON
 	}
-	if dec.More() || row["name"] != nil || row["title"] != nil {
-		return JSONLines
+	if dec.More() {
+		return linesFormat(data)
+	}
+	if isTaskMaster(row) {
+		return TaskMaster
+	}
+	if row["name"] != nil || row["title"] != nil || row["_type"] != nil {
+		return rowFormat(row, JSONLines)
 	}
 	return JSON
+}
+
+// linesFormat looks at the first lines of JSON Lines: those of beads may begin with memories, which
+// look like nothing else.
+func linesFormat(data []byte) Format {
+	for n := 0; n < 50 && len(data) > 0; n++ {
+		var line []byte
+		line, data, _ = bytes.Cut(data, []byte("\n"))
+		var row map[string]json.RawMessage
+		if json.Unmarshal(line, &row) == nil && rowFormat(row, JSONLines) == Beads {
+			return Beads
+		}
+	}
+	return JSONLines
+}
+
+// rowFormat tells whose row it is, and returns other if nothing tells.
+func rowFormat(row map[string]json.RawMessage, other Format) Format {
+	switch {
+	case row["id"] != nil && row["title"] != nil && (row["issue_type"] != nil || row["_type"] != nil || row["close_reason"] != nil),
+		row["_type"] != nil && other == JSONLines:
+		return Beads
+	case row["number"] != nil && row["title"] != nil && row["id"] == nil,
+		row["number"] != nil && row["title"] != nil && (row["labels"] != nil || row["body"] != nil || row["state"] != nil):
+		return GitHub
+	}
+	return other
 }
 
 // detectText tells whether a text without a telling name is CSV.

@@ -55,6 +55,11 @@ func TestShapes(t *testing.T) {
 		{"csv_tabs", "csv/tabs.tsv", Options{}, PlanOptions{}},
 		{"json_list", "json/list.json", Options{}, PlanOptions{SkipBad: true}},
 		{"json_lines", "json/lines.jsonl", Options{}, PlanOptions{SkipBad: true}},
+		{"beads", "beads/project/.beads/issues.jsonl", Options{}, PlanOptions{SkipBad: true}},
+		{"beads_shown", "beads/shown.json", Options{}, PlanOptions{}},
+		{"task_master", "task-master/tags.json", Options{}, PlanOptions{SkipBad: true}},
+		{"task_master_flat", "task-master/flat.json", Options{}, PlanOptions{}},
+		{"github", "github/issues.json", Options{}, PlanOptions{SkipBad: true}},
 	} {
 		t.Run(c.golden, func(t *testing.T) {
 			l := read(t, source(t, c.source), c.options)

@@ -82,6 +82,18 @@ func storyType(source string) string {
 	return "story"
 }
 
+// typeOfLabels returns the type that one of the labels names, or story.
+func typeOfLabels(labels []string) string {
+	for _, label := range labels {
+		// Labels have prefixes, as in "type: bug" or "kind/bug".
+		tail := label[strings.LastIndexAny(label, ":/")+1:]
+		if t := storyType(tail); t != "story" {
+			return t
+		}
+	}
+	return "story"
+}
+
 // typeOfID returns the type that a story ID of ours names, and story for any other ID.
 func typeOfID(id string) string {
 	parts := strings.SplitN(id, "_", 3)
