@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ const (
 	JSON       Format = "json"
 	JSONLines  Format = "jsonl"
 	Beads      Format = "beads"
+	Backlog    Format = "backlog"
 	TaskMaster Format = "task-master"
 	GitHub     Format = "github"
 	Huskies    Format = "huskies"
@@ -26,21 +28,26 @@ const (
 
 // Formats returns all formats, in the order in which they are explained to people.
 func Formats() []Format {
-	return []Format{CSV, JSON, JSONLines, Beads, TaskMaster, GitHub}
+	return []Format{CSV, JSON, JSONLines, Beads, Backlog, TaskMaster, GitHub, Huskies}
 }
 
-// Source is a file, as a person named it.
+// Source is a file or a folder, as a person named it.
 type Source struct {
 	// Name is the path that was given, "-" for standard input. Errors and notes show it.
 	Name string
-	// Data is its content.
+	// Data is the content of a file.
 	Data []byte
+	// Folder is the content of a folder, and nil for a file.
+	Folder fs.FS
 }
 
 // Options say how a source is read.
 type Options struct {
 	// Format overrides what the name and the content say. Empty: it is detected.
 	Format Format
+	// Drafts and Archive bring in the drafts and the archived tasks of a Backlog.md folder.
+	Drafts  bool
+	Archive bool
 }
 
 // Read returns what a source holds. An error means that the source as a whole cannot be read.
@@ -51,6 +58,9 @@ func Read(src Source, o Options) (*List, error) {
 	}
 	// Names become parts of notes, which are UTF-8. A path need not be.
 	src.Name = strings.ToValidUTF8(src.Name, "\ufffd")
+	if src.Folder != nil {
+		return readFolder(src, o)
+	}
 	data, err := text(src.Name, src.Data)
 	if err != nil {
 		return nil, err
@@ -82,6 +92,11 @@ func readFile(src Source, format Format) (l *List, err error) {
 		err = readTaskMaster(l, src)
 	case GitHub:
 		err = readGitHub(l, src)
+	case Backlog:
+		b := backlog{list: l, ordinals: map[string]float64{}}
+		b.file(src.Name, src.Data, "")
+	case Huskies:
+		readStoryFile(l, src.Name, src.Data)
 	}
 	if err != nil {
 		return nil, err
@@ -124,6 +139,8 @@ func text(name string, data []byte) ([]byte, error) {
 func detect(name string, data []byte) Format {
 	ext := strings.ToLower(path.Ext(name))
 	switch trimmed := bytes.TrimSpace(data); {
+	case ext == ".md" || ext == ".markdown":
+		return detectMarkdown(name, data)
 	case ext == ".csv" || ext == ".tsv":
 		return CSV
 	case ext == ".jsonl" && strings.Contains("/"+name, "/.beads/"):
@@ -141,6 +158,22 @@ func detect(name string, data []byte) Format {
 		return JSONLines
 	}
 	return detectText(data)
+}
+
+// detectMarkdown tells whose task a file holds.
+func detectMarkdown(name string, data []byte) Format {
+	front, _, _ := cutFrontMatter(data)
+	keys, err := yamlMapping(front)
+	if err != nil || len(keys) == 0 {
+		return ""
+	}
+	if stageOfPath(name) != "" {
+		return Huskies
+	}
+	if _, ok := keys["title"]; ok && keys["id"] != nil {
+		return Backlog
+	}
+	return ""
 }
 
 // detectJSON returns the format of a text that begins as JSON does.

@@ -65,6 +65,26 @@ func checkItems(t *testing.T, l *List) {
 	}
 }
 
+// FuzzFrontMatter: front matter and the text behind it are parts of the file.
+func FuzzFrontMatter(f *testing.F) {
+	f.Add([]byte("---\nname: a: b\n---\nbody"))
+	f.Add([]byte("---\r\nassignee: @x\r\nlist:\r\n  - @y\r\n---\r\n"))
+	f.Add([]byte("---\n- a\n---"))
+	f.Add([]byte("---\na: &x [*x]\n---"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		front, body, lines := cutFrontMatter(data)
+		if !strings.HasSuffix(string(data), string(body)) || len(front)+len(body) > len(data) {
+			t.Fatalf("%q is cut into %q and %q", data, front, body)
+		}
+		if lines > strings.Count(string(data), "\n") {
+			t.Errorf("%d lines stand before the text of %q", lines, data)
+		}
+		if m, err := yamlMapping(front); err == nil && m == nil {
+			t.Errorf("%q gives neither a mapping nor an error", front)
+		}
+	})
+}
+
 // FuzzCut: a cut text is valid, within its bound, and begins as the whole does.
 func FuzzCut(f *testing.F) {
 	f.Add("wörter und mehr", 8)

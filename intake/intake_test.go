@@ -22,10 +22,17 @@ func slug(name string) string {
 	return s[:min(len(s), 40)]
 }
 
-// source returns a file of testdata under its path there.
+// source returns a file or a folder of testdata under its path there.
 func source(t *testing.T, name string) Source {
 	t.Helper()
 	full := filepath.Join("testdata", filepath.FromSlash(name))
+	info, err := os.Stat(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.IsDir() {
+		return Source{Name: name, Folder: os.DirFS(full)}
+	}
 	data, err := os.ReadFile(full)
 	if err != nil {
 		t.Fatal(err)
@@ -55,11 +62,14 @@ func TestShapes(t *testing.T) {
 		{"csv_tabs", "csv/tabs.tsv", Options{}, PlanOptions{}},
 		{"json_list", "json/list.json", Options{}, PlanOptions{SkipBad: true}},
 		{"json_lines", "json/lines.jsonl", Options{}, PlanOptions{SkipBad: true}},
-		{"beads", "beads/project/.beads/issues.jsonl", Options{}, PlanOptions{SkipBad: true}},
+		{"beads", "beads/project", Options{}, PlanOptions{SkipBad: true}},
 		{"beads_shown", "beads/shown.json", Options{}, PlanOptions{}},
+		{"backlog", "backlog/project", Options{}, PlanOptions{SkipBad: true}},
+		{"backlog_all", "backlog/project/backlog", Options{Drafts: true, Archive: true}, PlanOptions{SkipBad: true}},
 		{"task_master", "task-master/tags.json", Options{}, PlanOptions{SkipBad: true}},
 		{"task_master_flat", "task-master/flat.json", Options{}, PlanOptions{}},
 		{"github", "github/issues.json", Options{}, PlanOptions{SkipBad: true}},
+		{"huskies", "huskies", Options{}, PlanOptions{SkipBad: true}},
 	} {
 		t.Run(c.golden, func(t *testing.T) {
 			l := read(t, source(t, c.source), c.options)

@@ -3,6 +3,11 @@ package intake
 // Bounds of what is brought in, with their reasons. The bounds of names, descriptions, notes
 // and dependencies are those of packages pipeline and crdt.
 const (
+	// maxFile bounds one file of a folder, in bytes: tasks are pages, and a file beyond the bound is
+	// something else.
+	maxFile = 8 << 20
+	// maxFrontMatter bounds the front matter of a file, in bytes: several times what any tool writes.
+	maxFrontMatter = 64 << 10
 	// maxComment bounds what one person said, in bytes, so that a log in one comment leaves room for
 	// the others in the note of a story.
 	maxComment = 4 << 10

@@ -191,6 +191,25 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestStoriesKeepTheirIDs: stories of huskies keep their IDs where the numbers are free, and their
+// dependencies follow where they are not.
+func TestStoriesKeepTheirIDs(t *testing.T) {
+	l := read(t, source(t, "huskies"), Options{})
+	w := newPlace(t)
+	w.apply("3_story_other", crdt.Set("stage", crdt.String("1_backlog")))
+	p := NewPlan(l, w.index(), PlanOptions{SkipBad: true, Slug: slug})
+	if got, want := ids(p), []string{"5_spike_spike_three", "4_bug_fix_crash", "10_story_add_login"}; !slices.Equal(got, want) {
+		t.Fatalf("got %v, want %v", got, want)
+	}
+	if got, want := p.Create[2].DependsOn, []uint32{4, 5}; !slices.Equal(got, want) {
+		t.Errorf("10_story_add_login depends on %d, want %d", got, want)
+	}
+	w.bring(p)
+	if again := NewPlan(l, w.index(), PlanOptions{SkipBad: true}); len(again.Create) != 0 {
+		t.Errorf("got %v anew, want nothing", ids(again))
+	}
+}
+
 // TestPreviewHidesControls: what a source has in its names does not reach the terminal.
 func TestPreviewHidesControls(t *testing.T) {
 	p := NewPlan(read(t, csvOf("id,name,depends_on\n\"\x1b]0;x\a\",\"Na\x1b[2Jme\u202e\",\"\x1b[1m\"\n"), Options{}), &Index{}, PlanOptions{})
