@@ -16,6 +16,7 @@ type Format string
 
 // The formats that [Read] knows.
 const (
+	Markdown   Format = "markdown"
 	CSV        Format = "csv"
 	JSON       Format = "json"
 	JSONLines  Format = "jsonl"
@@ -28,7 +29,7 @@ const (
 
 // Formats returns all formats, in the order in which they are explained to people.
 func Formats() []Format {
-	return []Format{CSV, JSON, JSONLines, Beads, Backlog, TaskMaster, GitHub, Huskies}
+	return []Format{Markdown, CSV, JSON, JSONLines, Beads, Backlog, TaskMaster, GitHub, Huskies}
 }
 
 // Source is a file or a folder, as a person named it.
@@ -80,6 +81,8 @@ func Read(src Source, o Options) (*List, error) {
 func readFile(src Source, format Format) (l *List, err error) {
 	l = &List{Format: format}
 	switch format {
+	case Markdown:
+		readMarkdown(l, src)
 	case CSV:
 		err = readCSV(l, src)
 	case JSON:
@@ -160,12 +163,12 @@ func detect(name string, data []byte) Format {
 	return detectText(data)
 }
 
-// detectMarkdown tells whose task a file holds.
+// detectMarkdown tells files that hold one task each from lists.
 func detectMarkdown(name string, data []byte) Format {
 	front, _, _ := cutFrontMatter(data)
 	keys, err := yamlMapping(front)
 	if err != nil || len(keys) == 0 {
-		return ""
+		return Markdown
 	}
 	if stageOfPath(name) != "" {
 		return Huskies
@@ -173,7 +176,7 @@ func detectMarkdown(name string, data []byte) Format {
 	if _, ok := keys["title"]; ok && keys["id"] != nil {
 		return Backlog
 	}
-	return ""
+	return Markdown
 }
 
 // detectJSON returns the format of a text that begins as JSON does.
@@ -236,7 +239,7 @@ func rowFormat(row map[string]json.RawMessage, other Format) Format {
 	return other
 }
 
-// detectText tells whether a text without a telling name is CSV.
+// detectText tells CSV from Markdown for a text without a telling name.
 func detectText(data []byte) Format {
 	for line := range bytes.Lines(data) {
 		trimmed := strings.TrimSpace(string(line))
@@ -246,7 +249,7 @@ func detectText(data []byte) Format {
 		if nameColumn(splitHeader(trimmed)) >= 0 && strings.ContainsAny(trimmed, ",;\t") {
 			return CSV
 		}
-		break
+		return Markdown
 	}
 	return ""
 }

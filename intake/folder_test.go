@@ -35,7 +35,7 @@ func TestFolders(t *testing.T) {
 		{"two tools", map[string]string{".beads/issues.jsonl": issue, "backlog/tasks/task-1.md": task}, Options{}, "", "p/.beads/issues.jsonl (--format beads), p/backlog (--format backlog)"},
 		{"one of two tools", map[string]string{".beads/issues.jsonl": issue, "backlog/tasks/task-1.md": task}, Options{Format: Backlog}, "Backlog task", ""},
 		{"no tool", map[string]string{"tasks/x.md": "x", "README.md": "x"}, Options{}, "", "name a file"},
-		{"unknown format", map[string]string{"README.md": "x"}, Options{Format: "xml"}, "", `format "xml" is not known; give one of csv`},
+		{"unknown format", map[string]string{"README.md": "x"}, Options{Format: "xml"}, "", `format "xml" is not known; give one of markdown, csv`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files := fstest.MapFS{}

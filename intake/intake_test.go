@@ -70,6 +70,9 @@ func TestShapes(t *testing.T) {
 		{"task_master_flat", "task-master/flat.json", Options{}, PlanOptions{}},
 		{"github", "github/issues.json", Options{}, PlanOptions{SkipBad: true}},
 		{"huskies", "huskies", Options{}, PlanOptions{SkipBad: true}},
+		{"markdown", "markdown/todo.md", Options{}, PlanOptions{}},
+		{"markdown_nested", "markdown/todo.md", Options{}, PlanOptions{Nested: true}},
+		{"markdown_headings", "markdown/headings.md", Options{}, PlanOptions{}},
 	} {
 		t.Run(c.golden, func(t *testing.T) {
 			l := read(t, source(t, c.source), c.options)

@@ -47,7 +47,7 @@ var thirdParty = map[string][]string{
 	"cmd/huskies-mcp":      {"github.com/spf13/cobra", "github.com/mark3labs/mcp-go", "github.com/schollz/progressbar", "golang.org/x/term", "golang.org/x/sys", "github.com/pelletier/go-toml", "github.com/tidwall/jsonc"},
 	"tools":                {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/agnivade/levenshtein", "golang.org/x/text/unicode/norm"},
 	"tools/stdio":          {"github.com/mark3labs/mcp-go"},
-	"intake":               {"go.yaml.in/yaml"},
+	"intake":               {"github.com/yuin/goldmark", "go.yaml.in/yaml"},
 	"oplog":                {"modernc.org/sqlite", "github.com/gofrs/flock"},
 	"internal/conformance": {"github.com/mark3labs/mcp-go"},
 	// SQLite's C interface, on which its VFS is put.
