@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -10,15 +11,48 @@ import (
 // task is a task or a subtask of task-master.
 type task struct {
 	ID           any               `json:"id"`
-	Title        string            `json:"title"`
-	Description  string            `json:"description"`
-	Details      string            `json:"details"`
-	TestStrategy string            `json:"testStrategy"`
-	Status       string            `json:"status"`
-	Priority     string            `json:"priority"`
-	Assignee     string            `json:"assignee"`
+	Title        loose             `json:"title"`
+	Description  loose             `json:"description"`
+	Details      loose             `json:"details"`
+	TestStrategy loose             `json:"testStrategy"`
+	Status       loose             `json:"status"`
+	Priority     loose             `json:"priority"`
+	Assignee     loose             `json:"assignee"`
 	Dependencies []any             `json:"dependencies"`
 	Subtasks     []json.RawMessage `json:"subtasks"`
+}
+
+// loose is a text. Models write these files, and now and then put a list or a number where a text belongs.
+type loose string
+
+// UnmarshalJSON reads a text, a number, or a list of these as a list in Markdown. Another value becomes
+// its own JSON.
+func (s *loose) UnmarshalJSON(data []byte) error {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return err
+	}
+	switch v := v.(type) {
+	case nil:
+	case []any:
+		for _, e := range v {
+			*s += loose("- " + cmp.Or(oneLine(scalar(e)), compact(e)) + "\n")
+		}
+	default:
+		*s = loose(cmp.Or(scalar(v), compact(v)))
+	}
+	return nil
+}
+
+// compact returns a value as JSON, and "" for an empty text.
+func compact(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil || v == "" {
+		return ""
+	}
+	return string(b)
 }
 
 // masterTag is the tag that flat files of older versions became.
@@ -156,10 +190,10 @@ func (r *tagReader) item(t parsedTask) Item {
 	it := Item{
 		Origin: string(TaskMaster),
 		ID:     r.full(t.id),
-		Name:   t.Title,
+		Name:   string(t.Title),
 		Type:   "story",
-		Status: oneLine(t.Status),
-		Holder: t.Assignee,
+		Status: oneLine(string(t.Status)),
+		Holder: string(t.Assignee),
 		At:     Place{File: r.file, Row: fmt.Sprintf("task %s of tag %s", t.id, r.tag)},
 	}
 	for _, d := range t.Dependencies {
@@ -172,8 +206,8 @@ func (r *tagReader) item(t parsedTask) Item {
 		it.Links = append(it.Links, Link{"Part of", it.Parent})
 	}
 	it.Description = withLines(
-		compose(t.Description, section{"Details", t.Details}, section{"Test strategy", t.TestStrategy}),
-		labelled("Priority", t.Priority))
+		compose(string(t.Description), section{"Details", string(t.Details)}, section{"Test strategy", string(t.TestStrategy)}),
+		labelled("Priority", string(t.Priority)))
 	return it
 }
 
