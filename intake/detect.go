@@ -144,6 +144,8 @@ func detect(name string, data []byte) Format {
 	switch trimmed := bytes.TrimSpace(data); {
 	case ext == ".md" || ext == ".markdown":
 		return detectMarkdown(name, data)
+	case isExport(data):
+		return Huskies
 	case ext == ".csv" || ext == ".tsv":
 		return CSV
 	case ext == ".jsonl" && strings.Contains("/"+name, "/.beads/"):
@@ -163,8 +165,11 @@ func detect(name string, data []byte) Format {
 	return detectText(data)
 }
 
-// detectMarkdown tells files that hold one task each from lists.
+// detectMarkdown tells exports and files that hold one task each from lists.
 func detectMarkdown(name string, data []byte) Format {
+	if isExport(data) {
+		return Huskies
+	}
 	front, _, _ := cutFrontMatter(data)
 	keys, err := yamlMapping(front)
 	if err != nil || len(keys) == 0 {

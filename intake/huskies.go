@@ -47,8 +47,12 @@ func readWork(name string, f fs.FS) (*List, error) {
 	return l, nil
 }
 
-// readStoryFile adds the story of one file <stage>/<story_id>.md.
+// readStoryFile adds the story of one file <stage>/<story_id>.md, or the stories of an export.
 func readStoryFile(l *List, name string, data []byte) {
+	if isExport(data) {
+		readExport(l, name, data)
+		return
+	}
 	at := Place{File: name}
 	if bytes.Contains(bytes.ToLower(data[:min(len(data), 512)]), generatedMark) {
 		l.warn(at, "huskies-mcp wrote this file from a pipeline; it is left out")

@@ -70,6 +70,7 @@ func TestShapes(t *testing.T) {
 		{"task_master_flat", "task-master/flat.json", Options{}, PlanOptions{}},
 		{"github", "github/issues.json", Options{}, PlanOptions{SkipBad: true}},
 		{"huskies", "huskies", Options{}, PlanOptions{SkipBad: true}},
+		{"huskies_export", "huskies/export.md", Options{}, PlanOptions{SkipBad: true}},
 		{"markdown", "markdown/todo.md", Options{}, PlanOptions{}},
 		{"markdown_nested", "markdown/todo.md", Options{}, PlanOptions{Nested: true}},
 		{"markdown_headings", "markdown/headings.md", Options{}, PlanOptions{}},

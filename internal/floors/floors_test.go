@@ -30,6 +30,7 @@ var floor = map[string]int{
 	// A command, too, for tests alone.
 	"internal/conformance": 5,
 	"tools":                4,
+	"export":               4,
 	"intake":               4,
 	"tools/stdio":          3, // below tools' floor, so that tools could use it; it knows nothing of the pipeline
 	"replica":              3,
