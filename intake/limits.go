@@ -13,6 +13,8 @@ const (
 	maxComment = 4 << 10
 	// maxKey bounds the ID in a source line, in bytes. A longer one is cut and ends in its hash.
 	maxKey = 200
+	// maxKeys bounds the source lines of one story: it can have come through as many pipelines.
+	maxKeys = 8
 	// maxPreview bounds the lines of each part of a preview, so that a summary stays in sight.
 	maxPreview = 200
 )

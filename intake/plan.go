@@ -158,9 +158,9 @@ func (p *planner) sort(items []Item) {
 			continue
 		}
 		seen[k] = it.At
-		if id, ok := p.here.stories[k]; ok {
-			p.plan.Known = append(p.plan.Known, Known{it.At, k, id})
-			p.know(&it, id)
+		if known, ok := p.here.find(&it); ok {
+			p.plan.Known = append(p.plan.Known, known)
+			p.know(&it, known.Story)
 			continue
 		}
 		p.byKey[k] = len(p.items)

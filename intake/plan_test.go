@@ -210,6 +210,20 @@ func TestStoriesKeepTheirIDs(t *testing.T) {
 	}
 }
 
+// TestKnownThroughAnotherPipeline: a story that another pipeline had from beads is the issue of beads
+// here, too.
+func TestKnownThroughAnotherPipeline(t *testing.T) {
+	export := read(t, source(t, "huskies/export.md"), Options{})
+	issues := read(t, Source{Name: "issues.jsonl", Data: []byte(`{"id":"gt-1","title":"Crash","issue_type":"bug","status":"open"}`)}, Options{})
+	for _, order := range [][2]*List{{export, issues}, {issues, export}} {
+		w := newPlace(t)
+		w.bring(NewPlan(order[0], w.index(), PlanOptions{SkipBad: true}))
+		if second := NewPlan(order[1], w.index(), PlanOptions{SkipBad: true}); len(second.Create) != 0 || len(second.Known) != 1 {
+			t.Errorf("%s after %s: got %v to create and %v known, want only one known", order[1].Format, order[0].Format, ids(second), second.Known)
+		}
+	}
+}
+
 // TestPreviewHidesControls: what a source has in its names does not reach the terminal.
 func TestPreviewHidesControls(t *testing.T) {
 	p := NewPlan(read(t, csvOf("id,name,depends_on\n\"\x1b]0;x\a\",\"Na\x1b[2Jme\u202e\",\"\x1b[1m\"\n"), Options{}), &Index{}, PlanOptions{})

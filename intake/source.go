@@ -17,6 +17,31 @@ type Key string
 // key returns the item's key.
 func (it *Item) key() Key { return keyOf(it.Origin, it.ID) }
 
+// keys returns the item's key and those that its notes name: a story in an export may have been
+// brought in from elsewhere before.
+func (it *Item) keys() []Key {
+	keys := []Key{it.key()}
+	if it.Origin == string(Huskies) {
+		for _, note := range it.Notes {
+			keys = append(keys, sources(note)...)
+		}
+	}
+	return keys
+}
+
+// sources returns the keys in the lines with which a note begins.
+func sources(note string) []Key {
+	var keys []Key
+	for line := range strings.Lines(note) {
+		rest, ok := strings.CutPrefix(line, sourceMark)
+		if !ok {
+			break
+		}
+		keys = append(keys, Key(strings.TrimSpace(rest)))
+	}
+	return keys
+}
+
 func keyOf(origin, id string) Key {
 	k := oneLine(origin + " " + id)
 	if len(k) > maxKey {
@@ -65,9 +90,8 @@ func (x *Index) add(id string, notes []string) {
 	}
 	x.enter(keyOf(string(Huskies), id), id)
 	for _, note := range notes {
-		line, _, _ := strings.Cut(note, "\n")
-		if rest, ok := strings.CutPrefix(line, sourceMark); ok {
-			x.enter(Key(rest), id)
+		for _, k := range sources(note) {
+			x.enter(k, id)
 		}
 	}
 	if n, ok := pipeline.Number(id); ok {
@@ -81,4 +105,14 @@ func (x *Index) enter(k Key, id string) {
 	if x.stories[k] == "" {
 		x.stories[k] = id
 	}
+}
+
+// find returns the story that an item is in the pipeline already.
+func (x *Index) find(it *Item) (Known, bool) {
+	for _, k := range it.keys() {
+		if id, ok := x.stories[k]; ok {
+			return Known{it.At, k, id}, true
+		}
+	}
+	return Known{}, false
 }

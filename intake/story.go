@@ -130,7 +130,13 @@ func (p *planner) linked(it *planned, link Link) string {
 
 // origin returns the note that says where the story came from, by which it is known again.
 func (p *planner) origin(it *Item) string {
-	note := fmt.Sprintf("%s%s\nBrought in from %s.", sourceMark, it.key(), cutWords(it.At.String(), 512))
+	note := ""
+	for i, k := range it.keys() {
+		if i < maxKeys && !strings.Contains(note, sourceMark+string(k)+"\n") {
+			note += sourceMark + string(k) + "\n"
+		}
+	}
+	note += fmt.Sprintf("Brought in from %s.", cutWords(it.At.String(), 512))
 	holder := cutWords(it.Holder, crdt.MaxAgent)
 	switch {
 	case it.Held && holder != "":
