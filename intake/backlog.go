@@ -55,13 +55,13 @@ func (b *backlog) compare(x, y Item) int {
 }
 
 // digitsFirst returns an ID without its prefix, so that it is compared by number.
-func digitsFirst(id string) string { return id[strings.IndexByte(id, '-')+1:] }
+func digitsFirst(id string) string { return id[strings.LastIndexByte(id, '-')+1:] }
 
 var (
 	// backlogFile matches the name of a task's file, as in "task-45 - Add-a-job.md".
-	backlogFile = regexp.MustCompile(`^([A-Za-z]+-\d+(?:\.\d+)*)(?: +- +(.*))?$`)
+	backlogFile = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_-]*-\d+(?:\.\d+)*)(?: +- +(.*))?$`)
 	// backlogID parts an ID into prefix and number.
-	backlogID = regexp.MustCompile(`^(?:([A-Za-z]+)-)?(\d+(?:\.\d+)*)$`)
+	backlogID = regexp.MustCompile(`^(?:([A-Za-z][A-Za-z0-9_-]*)-)?(\d+(?:\.\d+)*)$`)
 	// backlogMark matches the comments by which Backlog.md finds the parts of a task.
 	backlogMark = regexp.MustCompile(`(?m)^[ \t]*<!-- (?:SECTION:[A-Z_]+|AC|DOD|COMMENTS?|COMMENT):(?:BEGIN|END) -->[ \t]*\n?`)
 	blankLines  = regexp.MustCompile(`\n{3,}`)

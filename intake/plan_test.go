@@ -224,6 +224,18 @@ func TestKnownThroughAnotherPipeline(t *testing.T) {
 	}
 }
 
+// TestLastNumber: behind the greatest number there is, the least free ones are given out.
+func TestLastNumber(t *testing.T) {
+	x := &Index{}
+	x.Add("4294967294_story")
+	x.Add("1_story")
+	x.AddDeleted("3_story")
+	p := NewPlan(read(t, csvOf("name\nA\nB\nC\n"), Options{}), x, PlanOptions{})
+	if got, want := ids(p), []string{"4294967295_story", "2_story", "4_story"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // TestPreviewHidesControls: what a source has in its names does not reach the terminal.
 func TestPreviewHidesControls(t *testing.T) {
 	p := NewPlan(read(t, csvOf("id,name,depends_on\n\"\x1b]0;x\a\",\"Na\x1b[2Jme\u202e\",\"\x1b[1m\"\n"), Options{}), &Index{}, PlanOptions{})
