@@ -89,10 +89,15 @@ func TestRoundTrip(t *testing.T) {
 	for name, write := range forms {
 		t.Run(name, func(t *testing.T) {
 			checkRoundTrip(t, name, write, stories())
-			if name == "stories.csv" {
-				return // a reader of CSV takes CRLF in a cell for LF, so that not every text comes back
-			}
-			rapid.Check(t, func(rt *rapid.T) { checkRoundTrip(rt, name, write, anyStories(rt)) })
+			rapid.Check(t, func(rt *rapid.T) {
+				all := anyStories(rt)
+				for i := range all {
+					if s := &all[i]; name == "stories.csv" { // a reader of CSV takes CRLF in a cell for LF
+						s.Name, s.Description = unix(s.Name), unix(s.Description)
+					}
+				}
+				checkRoundTrip(rt, name, write, all)
+			})
 		})
 	}
 }
@@ -151,6 +156,8 @@ func checkRoundTrip(t reporter, name string, write func([]export.Story) ([]byte,
 	}
 }
 
+func unix(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
+
 func text(n uint32) string {
 	out := ""
 	for ; n > 0 || out == ""; n /= 10 {
@@ -180,7 +187,6 @@ func anyStories(t *rapid.T) []export.Story {
 	}
 	// A text of blanks alone is none, and a note has neither line ends nor blanks at its ends.
 	written := func(label string) string { return "a" + draw(label) + "z" }
-	unix := func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
 	var all []export.Story
 	for i := range rapid.IntRange(0, 4).Draw(t, "stories") {
 		s := export.Story{Story: pipeline.Story{
