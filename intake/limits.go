@@ -15,6 +15,8 @@ const (
 	maxKey = 200
 	// maxKeys bounds the source lines of one story: it can have come through as many pipelines.
 	maxKeys = 8
+	// maxHeadline bounds a name in a preview, in bytes, so that most lines fit a terminal.
+	maxHeadline = 80
 	// maxPreview bounds the lines of each part of a preview, so that a summary stays in sight.
 	maxPreview = 200
 )

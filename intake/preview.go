@@ -19,7 +19,7 @@ func (p *Plan) Preview() string {
 		width = max(width, len(s.ID))
 	}
 	part(&b, "To create", p.Create, func(s Story) string {
-		line := fmt.Sprintf("%-*s  %-10s  %s", width, s.ID, s.Stage, s.Name)
+		line := fmt.Sprintf("%-*s  %-10s  %s", width, s.ID, s.Stage, cutWords(s.Name, maxHeadline))
 		if len(s.DependsOn) > 0 {
 			line += "  (depends on " + strings.Trim(strings.ReplaceAll(fmt.Sprint(s.DependsOn), " ", ", "), "[]") + ")"
 		}
