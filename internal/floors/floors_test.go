@@ -30,6 +30,8 @@ var floor = map[string]int{
 	// A command, too, for tests alone.
 	"internal/conformance": 5,
 	"tools":                4,
+	"export":               4,
+	"intake":               4,
 	"tools/stdio":          3, // below tools' floor, so that tools could use it; it knows nothing of the pipeline
 	"replica":              3,
 	"oplog":                2,
@@ -49,6 +51,7 @@ var thirdParty = map[string][]string{
 	"internal/hosts":       {"github.com/tailscale/hujson", "github.com/pelletier/go-toml"},
 	"tools":                {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/agnivade/levenshtein", "golang.org/x/text/unicode/norm"},
 	"tools/stdio":          {"github.com/mark3labs/mcp-go"},
+	"intake":               {"github.com/yuin/goldmark", "go.yaml.in/yaml"},
 	"oplog":                {"modernc.org/sqlite", "github.com/gofrs/flock"},
 	"internal/conformance": {"github.com/mark3labs/mcp-go"},
 	// SQLite's C interface, on which its VFS is put.

@@ -1,0 +1,60 @@
+package intake
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// TestFolders: in a project, and in the folder that a tool keeps there, its work is found. Where several
+// tools keep work, one has to be named.
+func TestFolders(t *testing.T) {
+	const (
+		issue = `{"id":"gt-1","title":"Issue","status":"open","issue_type":"task"}`
+		tasks = `{"tasks":[{"id":1,"title":"Task","status":"pending"}]}`
+		story = "---\nname: Story\n---\n"
+		task  = "---\nid: TASK-1\ntitle: Backlog task\n---\n"
+	)
+	for _, c := range []struct {
+		name    string
+		files   map[string]string
+		options Options
+		// want is the name of the only item, or a part of the error.
+		want, err string
+	}{
+		{"beads", map[string]string{".beads/issues.jsonl": issue}, Options{}, "Issue", ""},
+		{"older beads", map[string]string{".beads/beads.jsonl": issue}, Options{}, "Issue", ""},
+		{"folder of beads", map[string]string{"issues.jsonl": issue, "config.yaml": ""}, Options{}, "Issue", ""},
+		{"task-master", map[string]string{".taskmaster/tasks/tasks.json": tasks, "tasks/x.md": "x"}, Options{}, "Task", ""},
+		{"folder of task-master", map[string]string{"tasks/tasks.json": tasks}, Options{}, "Task", ""},
+		{"huskies", map[string]string{".huskies/work/1_backlog/1_story_x.md": story}, Options{}, "Story", ""},
+		{"folder of work", map[string]string{"3_qa/1_story_x.md": story}, Options{}, "Story", ""},
+		{"Backlog.md", map[string]string{"backlog/tasks/task-1 - x.md": task}, Options{}, "Backlog task", ""},
+		{"folder of Backlog.md", map[string]string{"tasks/task-1 - x.md": task}, Options{}, "Backlog task", ""},
+		{"only completed tasks", map[string]string{"backlog/completed/task-1 - x.md": task}, Options{}, "Backlog task", ""},
+		{"two tools", map[string]string{".beads/issues.jsonl": issue, "backlog/tasks/task-1.md": task}, Options{}, "", "p/.beads/issues.jsonl (--format beads), p/backlog (--format backlog)"},
+		{"one of two tools", map[string]string{".beads/issues.jsonl": issue, "backlog/tasks/task-1.md": task}, Options{Format: Backlog}, "Backlog task", ""},
+		{"no tool", map[string]string{"tasks/x.md": "x", "README.md": "x"}, Options{}, "", "name a file"},
+		{"unknown format", map[string]string{"README.md": "x"}, Options{Format: "xml"}, "", `format "xml" is not known; give one of markdown, csv`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := fstest.MapFS{}
+			for name, content := range c.files {
+				files[name] = &fstest.MapFile{Data: []byte(content)}
+			}
+			l, err := Read(Source{Name: "p", Folder: files}, c.options)
+			if err != nil || c.err != "" {
+				if err == nil || c.err == "" || !strings.Contains(err.Error(), c.err) {
+					t.Fatalf("got error %v, want one with %q", err, c.err)
+				}
+				return
+			}
+			if len(l.Items) != 1 || l.Items[0].Name != c.want || len(l.Broken)+len(l.Warnings) != 0 {
+				t.Errorf("got %v, broken %v, warnings %v, want %s", l.Items, l.Broken, l.Warnings, c.want)
+			}
+			if len(l.Items) == 1 && !strings.HasPrefix(l.Items[0].At.File, "p/") {
+				t.Errorf("the item stands in %s, want a path below p", l.Items[0].At.File)
+			}
+		})
+	}
+}
