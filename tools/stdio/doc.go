@@ -64,10 +64,10 @@
 //	                └─── streams ──┘
 //
 // The reader cuts lines. The loop, in Serve's own goroutine, owns the queue,
-// decides what each line is and starts the calls, each on a goroutine of its own;
-// one whose call is done takes the next. The writer owns out. Serve
-// waits for all of them except the reader, which nothing can interrupt while it
-// is blocked in Read. Several Serves may share one server; each is a session.
+// decides what each line is and starts the calls, each on a goroutine of its own.
+// The writer owns out. Serve waits for all of them except the reader, which nothing
+// can interrupt while it is blocked in Read. Several Serves may share one server;
+// each is a session.
 //
 // # Sessions
 //

@@ -21,7 +21,6 @@ type calls struct {
 	waiting chan struct{}  // and for each that does
 	busy    sync.WaitGroup // of those in running
 	all     sync.WaitGroup
-	idle    chan func()     // to the goroutines of calls that are done
 	last    chan struct{}   // closed when the call that was started last has handed over
 	ending  context.Context // ends with ErrEnding when no call is left that does not wait
 	end     context.CancelCauseFunc
@@ -31,7 +30,6 @@ func newCalls() *calls {
 	c := &calls{
 		running: make(chan struct{}, maxRunningCalls),
 		waiting: make(chan struct{}, maxWaitingCalls),
-		idle:    make(chan func()),
 		last:    make(chan struct{}),
 	}
 	close(c.last)
@@ -68,7 +66,7 @@ func (c *calls) start(fn func(*call)) {
 			return ErrTooManyWaiting
 		}
 	})
-	c.run(func() {
+	c.all.Go(func() {
 		defer func() {
 			one.handOver()
 			one.release()
@@ -80,24 +78,9 @@ func (c *calls) start(fn func(*call)) {
 	})
 }
 
-// run runs fn on the goroutine of a call that is done, if there is one: its stack
-// has grown to what a call takes, and to grow one anew is a twentieth of a call.
-func (c *calls) run(fn func()) {
-	select {
-	case c.idle <- fn:
-	default:
-		c.all.Go(func() {
-			for ok := true; ok; fn, ok = <-c.idle {
-				fn()
-			}
-		})
-	}
-}
-
 // wait waits for all calls, and ends those that wait when no other is left: until
 // then they may see what those do.
 func (c *calls) wait() {
-	close(c.idle)
 	c.busy.Wait()
 	c.end(ErrEnding)
 	c.all.Wait()
