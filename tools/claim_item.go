@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/huskies/huskies-mcp/pipeline"
-	"github.com/huskies/huskies-mcp/tools/stdio"
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 type claimItemIn struct {
@@ -47,7 +47,7 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 			if wait <= 0 {
 				break
 			}
-			if err := s.waitForClaim(ctx, in, wait); errors.Is(err, stdio.ErrEnding) {
+			if err := s.waitForClaim(ctx, in, wait); errors.Is(err, calls.ErrEnding) {
 				deadline = s.now() // one more try
 			} else if err != nil {
 				return out, err

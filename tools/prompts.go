@@ -9,7 +9,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/huskies/huskies-mcp/pipeline"
-	"github.com/huskies/huskies-mcp/tools/stdio"
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 // prompt is a text that people choose from their host's menu.
@@ -93,7 +93,7 @@ func addPrompts(srv *server.MCPServer, offered []string) {
 			func(ctx context.Context, req mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 				text, err := p.fill(req.Params.Arguments)
 				if err != nil {
-					stdio.FailWith(ctx, mcp.INVALID_PARAMS)
+					calls.FailWith(ctx, mcp.INVALID_PARAMS)
 					return nil, err
 				}
 				return mcp.NewGetPromptResult(p.description, []mcp.PromptMessage{

@@ -8,7 +8,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
-	"github.com/huskies/huskies-mcp/tools/stdio"
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 const (
@@ -92,7 +92,7 @@ func (w *changeWait) wait(ctx context.Context, timeout time.Duration) error {
 	w.out.Changes = []changedStory{}
 	if timeout > 0 {
 		err := w.watch(ctx, timeout)
-		if !errors.Is(err, errTimeUp) && !errors.Is(err, stdio.ErrEnding) {
+		if !errors.Is(err, errTimeUp) && !errors.Is(err, calls.ErrEnding) {
 			return err
 		}
 	}
@@ -125,9 +125,9 @@ func (w *changeWait) watch(ctx context.Context, timeout time.Duration) error {
 	return w.call.replica.Watch(ctx, w.look)
 }
 
-// waiting is stdio.Wait for calls of tools.
+// waiting is calls.Wait for calls of tools.
 func waiting(ctx context.Context) (context.Context, func(), error) {
-	ctx, done, err := stdio.Wait(ctx)
+	ctx, done, err := calls.Wait(ctx)
 	if err != nil {
 		err = &pipeline.Error{
 			Code:    pipeline.CodeLimit,

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/tools"
-	"github.com/huskies/huskies-mcp/tools/stdio"
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 func callCommand(opts *options) *cobra.Command {
@@ -73,7 +73,7 @@ func call(cmd *cobra.Command, opts options, args []string) error {
 	}
 	if string(arguments) == "-" {
 		var err error
-		if arguments, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), stdio.MaxMessageBytes)); err != nil {
+		if arguments, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), calls.MaxMessageBytes)); err != nil {
 			return fmt.Errorf("read arguments: %w", err)
 		}
 	}

@@ -1,4 +1,4 @@
-package stdio
+package calls
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package stdio
+package calls
 
 import (
 	"slices"
@@ -6,8 +6,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// queue holds the calls that wait to be started, oldest first. Only the loop
-// touches it, so it has no lock.
+// queue holds the calls that wait to be started, oldest first.
 type queue struct {
 	calls []*request
 	bytes int // of their lines

@@ -1,4 +1,4 @@
-package stdio_test
+package calls_test
 
 import (
 	"context"
@@ -11,27 +11,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mark3labs/mcp-go/mcp"
 
-	"github.com/huskies/huskies-mcp/tools/stdio"
+	"github.com/huskies/huskies-mcp/tools/calls"
+	"github.com/huskies/huskies-mcp/tools/calls/callstest"
 )
 
 // newWaiters is newTools with a tool that waits until one is woken, or the session
 // ends.
-func newWaiters() (ts *tools, wake chan struct{}) {
-	ts, wake = newTools(), make(chan struct{})
-	ts.add("sleep", func(ctx context.Context, name string) (*mcp.CallToolResult, error) {
-		waiting, done, err := stdio.Wait(ctx)
+func newWaiters() (ts *callstest.Tools, wake chan struct{}) {
+	ts, wake = callstest.NewTools(), make(chan struct{})
+	ts.Add("sleep", func(ctx context.Context, name string) (*mcp.CallToolResult, error) {
+		waiting, done, err := calls.Wait(ctx)
 		if err != nil {
 			return mcp.NewToolResultText(err.Error()), nil
 		}
 		defer done()
-		ts.started <- name
+		ts.Started <- name
 		select {
 		case <-wake:
 			return mcp.NewToolResultText(name + " woken"), nil
 		case <-waiting.Done():
-			ts.mu.Lock()
-			defer ts.mu.Unlock()
-			return mcp.NewToolResultText(fmt.Sprintf("%s: %v; notes: %s", name, context.Cause(waiting), strings.Join(ts.notes, " "))), nil
+			return mcp.NewToolResultText(fmt.Sprintf("%s: %v; notes: %s", name, context.Cause(waiting), strings.Join(ts.Notes(), " "))), nil
 		}
 	})
 	return ts, wake
@@ -43,39 +42,39 @@ func newWaiters() (ts *tools, wake chan struct{}) {
 func TestWaitingTakesNoPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ts, wake := newWaiters()
-		c := serve(t, ts.srv)
+		c := callstest.InProcess(t, ts.Srv)
 		for i := range 256 {
-			c.send(call(fmt.Sprint(i), "sleep", "s"))
-			<-ts.started
+			c.Send(callstest.Call(fmt.Sprint(i), "sleep", "s"))
+			<-ts.Started
 		}
-		c.send(call("300", "sleep", "one more"))
-		if got, want := c.next(), "300: 256 calls wait already"; got != want {
+		c.Send(callstest.Call("300", "sleep", "one more"))
+		if got, want := c.Next(), "300: 256 calls wait already"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		var got, want []string
 		for i := range 100 { // more than may go on side by side
-			c.send(call(fmt.Sprint(1000+i), "note", fmt.Sprint("n", i)), ping(fmt.Sprint(2000+i)))
+			c.Send(callstest.Call(fmt.Sprint(1000+i), "note", fmt.Sprint("n", i)), callstest.Ping(fmt.Sprint(2000+i)))
 			want = append(want, fmt.Sprintf("%d: n%d", 1000+i, i), fmt.Sprintf("%d: ok", 2000+i))
-			got = append(got, c.next(), c.next())
+			got = append(got, c.Next(), c.Next())
 		}
 		slices.Sort(got)
 		slices.Sort(want)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error("answers beside 256 that wait (-want +got):", diff)
 		}
-		c.send(cancel("7"))
+		c.Send(callstest.Cancel("7"))
 		synctest.Wait()
 		wake <- struct{}{}
-		woken, _, _ := strings.Cut(c.next(), ":")
+		woken, _, _ := strings.Cut(c.Next(), ":")
 		// A call's place is free just after its answer.
 		synctest.Wait()
-		c.send(call("301", "sleep", "s"), call("302", "sleep", "s")) // in both their places
-		rest := c.finish()
+		c.Send(callstest.Call("301", "sleep", "s"), callstest.Call("302", "sleep", "s")) // in both their places
+		rest := c.Finish()
 		if len(rest) != 256 {
 			t.Errorf("%d answers at the end, want 256", len(rest))
 		}
 		for _, l := range rest {
-			if strings.HasPrefix(l, "7: ") || strings.HasPrefix(l, woken+": ") || !strings.Contains(l, stdio.ErrEnding.Error()) {
+			if strings.HasPrefix(l, "7: ") || strings.HasPrefix(l, woken+": ") || !strings.Contains(l, calls.ErrEnding.Error()) {
 				t.Errorf("at the end: %s", l)
 			}
 		}
@@ -86,28 +85,28 @@ func TestWaitingTakesNoPlace(t *testing.T) {
 // stop, a call that waits is answered as soon as all others are, also those that
 // came after it, and sees what they did.
 func TestWaitEndsWithTheSession(t *testing.T) {
-	for name, end := range map[string]func(c *client){
-		"end of input": func(c *client) { c.in.Close() },
-		"told to stop": func(c *client) { c.stop() },
+	for name, end := range map[string]func(c *callstest.Client){
+		"end of input": func(c *callstest.Client) { c.In.Close() },
+		"told to stop": func(c *callstest.Client) { c.Stop() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ts, _ := newWaiters()
-				c := serve(t, ts.srv)
-				c.send(call("1", "sleep", "s"), call("2", "share", "busy"), call("3", "note", "a"), ping("4"), call("5", "note", "b"))
+				c := callstest.InProcess(t, ts.Srv)
+				c.Send(callstest.Call("1", "sleep", "s"), callstest.Call("2", "share", "busy"), callstest.Call("3", "note", "a"), callstest.Ping("4"), callstest.Call("5", "note", "b"))
 				synctest.Wait()
 				end(c)
 				synctest.Wait()
 				var got []string
-				for range len(c.lines) {
-					got = append(got, c.next())
+				for range len(c.Lines) {
+					got = append(got, c.Next())
 				}
 				slices.Sort(got)
 				if diff := cmp.Diff([]string{"3: a", "4: ok", "5: b"}, got); diff != "" {
 					t.Errorf("while a call is busy (-want +got):\n%s", diff)
 				}
-				ts.release <- struct{}{}
-				if diff := cmp.Diff([]string{"2: busy", "1: s: the session is ending; notes: a b"}, c.rest(nil)); diff != "" {
+				ts.Release <- struct{}{}
+				if diff := cmp.Diff([]string{"2: busy", "1: s: the session is ending; notes: a b"}, c.Rest(nil)); diff != "" {
 					t.Errorf("then (-want +got):\n%s", diff)
 				}
 			})
@@ -118,7 +117,7 @@ func TestWaitEndsWithTheSession(t *testing.T) {
 // TestWaitOutsideASession: a handler that is called without this transport waits
 // with the context it has.
 func TestWaitOutsideASession(t *testing.T) {
-	ctx, done, err := stdio.Wait(t.Context())
+	ctx, done, err := calls.Wait(t.Context())
 	if err != nil || ctx != t.Context() {
 		t.Errorf("got %v, %v", ctx, err)
 	}
