@@ -128,7 +128,10 @@ func (w *changeWait) watch(ctx context.Context, timeout time.Duration) error {
 // waiting is calls.Wait for calls of tools.
 func waiting(ctx context.Context) (context.Context, func(), error) {
 	ctx, done, err := calls.Wait(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, calls.ErrTooLongToWait):
+		err = &pipeline.Error{Code: pipeline.CodeLimit, Message: err.Error(), Next: "leave out what the call does not need"}
+	case err != nil:
 		err = &pipeline.Error{
 			Code:    pipeline.CodeLimit,
 			Message: err.Error(),

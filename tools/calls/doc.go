@@ -17,17 +17,19 @@
 //   - Calls start in the order in which they came. A call starts when the call before is done or its
 //     handler has said that it has its place in the order ([HandOver]). So calls take effect in their
 //     order although they go on side by side. Their answers come as they are ready. Streams run on
-//     their own. Every other request is answered before the next message is taken. So a ping does not
-//     wait for calls, and the answer to initialize precedes the answer to every call after it.
+//     their own. Every other request runs before the next message is taken, and its answer is written
+//     before a later call starts. So a ping does not wait for calls, and the answer to initialize
+//     precedes all that the calls after it send.
 //   - A call that waits for something ([Wait]) takes no other call's place. When the session ends, a
 //     waiting call ends as soon as no call is left that does not wait.
 //   - A notification that a handler sends is written before that handler's answer, as progress
 //     notifications require.
 //   - A cancelled call is not answered. The context of a call that is under way ends. A call that has
 //     not started never starts.
-//   - Memory is bounded, see limits.go. No message is taken while the queue of calls is full, so a ping
-//     or a cancellation that is sent after it waits until a call ends. The end of the context is still
-//     noticed.
+//   - Memory is bounded, see limits.go. No message is taken while too many bytes are in flight, so a
+//     ping or a cancellation that is sent then waits until a call ends. The end of the context is still
+//     noticed. A client that does not read its answers does not keep the session from reading on, as
+//     far as there is room.
 //   - A handler that panics costs its own answer, and not the server.
 //
 // [github.com/huskies/huskies-mcp/tools/calls/callstest.Guarantees] tries what a client can see of them.
@@ -46,7 +48,8 @@
 // dropped, since nobody is left to answer.
 //
 // Serve always waits for handlers to return and for send to return. Only the end of the process helps
-// against a handler that ignores its context.
+// against a handler that ignores its context. A transport must let send fail when the client can no
+// longer be waited for.
 //
 // # Concurrency
 //

@@ -7,13 +7,19 @@ import "time"
 const MaxMessageBytes = 16 << 20
 
 const (
-	// maxQueuedCalls bounds the calls that wait to be started. Hosts have a
-	// handful of calls under way and batch scripts a few hundred.
-	maxQueuedCalls = 1024
+	// maxBytesInFlight bounds the messages that are not answered and the answers that are not written,
+	// together with the messages that the transport holds. No message is taken while the next one
+	// could pass the bound. Hosts have a handful of calls under way and batch scripts a few hundred.
+	maxBytesInFlight = 64 << 20
 
-	// maxQueuedBytes bounds the messages of those calls together. The call that reaches the bound is
-	// the last one in.
-	maxQueuedBytes = 64 << 20
+	// overhead is what a message or an answer counts beside its bytes: for a call, its context and its
+	// places in tables.
+	overhead = 1 << 10
+
+	// maxLastingBytes bounds the message of a stream and of a call that waits. Such requests last as
+	// long as the client wants, and must not use up maxBytesInFlight meanwhile: 16 streams and 256
+	// calls take 17 MiB.
+	maxLastingBytes = 64 << 10
 
 	// maxRunningCalls bounds the calls that go on side by side. Package replica commits as many
 	// together, so more would only wait elsewhere.
@@ -37,5 +43,5 @@ const (
 	// drainTime is how long calls may go on after the end of the context of Serve. Calls that wait for
 	// nothing but the disk take less, and hosts and supervisors wait longer between SIGTERM and
 	// SIGKILL.
-	drainTime = 3 * time.Second
+	drainTime = 2 * time.Second
 )

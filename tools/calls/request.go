@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
@@ -30,6 +31,7 @@ func (r *request) cancelled() bool {
 func (s *session) accept(parent context.Context, m message) *request {
 	r := &request{message: m}
 	r.ctx, r.cancel = context.WithCancelCause(parent)
+	s.inFlight.add(m.raw)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[r] = struct{}{}
@@ -37,23 +39,27 @@ func (s *session) accept(parent context.Context, m message) *request {
 }
 
 func (s *session) finish(r *request) {
+	r.cancel(nil)
+	s.inFlight.remove(r.raw)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, r)
-	r.cancel(nil)
 }
 
 // cancel ends what notifications/cancelled names: every open request with that id, should a client use
 // one twice. Ids that are unknown, answered already or malformed are ignored, as the specification
-// asks. Initialize is never found, because the loop answers it before the next message is taken.
+// asks. Initialize is never found, because the loop runs it before the next message is taken.
 func (s *session) cancel(m message) {
 	id, ok := cancelledID(m)
 	if !ok {
 		return
 	}
-	for _, r := range s.queue.remove(id) {
-		s.finish(r)
-	}
+	s.queue = slices.DeleteFunc(s.queue, func(r *request) bool {
+		if r.id == id {
+			s.finish(r)
+		}
+		return r.id == id
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for r := range s.open {
@@ -65,11 +71,14 @@ func (s *session) cancel(m message) {
 
 // listen starts a stream, which lasts until the client cancels it or the session ends.
 func (s *session) listen(m message) {
+	if len(m.raw) > maxLastingBytes {
+		s.refuse(m.id, mcp.INVALID_PARAMS, fmt.Sprintf("a subscription may have at most %d bytes; ask for less at a time", maxLastingBytes))
+		return
+	}
 	select {
 	case s.streamSlots <- struct{}{}:
 	default:
-		s.writer.reply(mustEncode(refuse(m.id, codeTooManyStreams,
-			fmt.Sprintf("%d subscriptions are open already; cancel one first", maxStreams))))
+		s.refuse(m.id, codeTooManyStreams, fmt.Sprintf("%d subscriptions are open already; cancel one first", maxStreams))
 		return
 	}
 	st := &stream{peer: s.peer, id: m.id}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -28,10 +29,12 @@ type session struct {
 	listening context.Context // the parent of every stream's context
 	writer    *writer
 
-	slots *slots
+	slots    *slots
+	inFlight *inFlight
 
 	// Only the loop touches these.
-	queue queue
+	queue   []*request // calls that wait to be started, oldest first
+	replies []reply    // what the loop itself answers and is not written yet, oldest first
 
 	streams     sync.WaitGroup
 	streamSlots chan struct{} // holds one element for each open stream
@@ -60,6 +63,7 @@ func Serve(ctx context.Context, srv *server.MCPServer, in <-chan Message, send f
 		listening:   listening,
 		writer:      newWriter(send, p, log, cancelHandlers),
 		slots:       newSlots(),
+		inFlight:    newInFlight(),
 		streamSlots: make(chan struct{}, maxStreams),
 		open:        make(map[*request]struct{}),
 	}
@@ -91,17 +95,24 @@ func Serve(ctx context.Context, srv *server.MCPServer, in <-chan Message, send f
 // each when the call before has handed over or is done. loop returns the error of reading.
 func (s *session) loop(ctx context.Context, in <-chan Message) (readErr error) {
 	stop := ctx.Done()
-	for mayStart := false; in != nil || len(s.queue.calls) > 0; {
-		// A nil channel is never ready: no reading while the queue is full, no starting while the
-		// queue is empty.
+	for mayStart, writing := false, false; in != nil || len(s.queue) > 0 || len(s.replies) > 0; {
+		// A nil channel is never ready. No call starts before the loop's own answers are written, since
+		// what was asked before a call is answered before all that the call sends.
 		input := in
-		if s.queue.full() {
+		if s.inFlight.full() {
 			input = nil
 		}
 		var turn <-chan struct{}
 		var place chan<- struct{}
+		var out chan<- reply
+		var next reply
+		var written <-chan struct{}
 		switch {
-		case len(s.queue.calls) == 0:
+		case writing:
+			written = s.replies[0].written
+		case len(s.replies) > 0:
+			out, next = s.writer.replies, s.replies[0]
+		case len(s.queue) == 0:
 		case mayStart:
 			place = s.slots.running
 		default:
@@ -122,7 +133,16 @@ func (s *session) loop(ctx context.Context, in <-chan Message) (readErr error) {
 			mayStart = true
 		case place <- struct{}{}:
 			mayStart = false
-			s.start(s.queue.pop())
+			first := s.queue[0]
+			s.queue = slices.Delete(s.queue, 0, 1)
+			s.start(first)
+		case out <- next:
+			writing = true
+		case <-written:
+			writing = false
+			s.inFlight.remove(s.replies[0].message)
+			s.replies = slices.Delete(s.replies, 0, 1)
+		case <-s.inFlight.freed:
 		case <-stop:
 			in, stop = nil, nil
 		case <-s.writer.failed:
@@ -134,7 +154,7 @@ func (s *session) loop(ctx context.Context, in <-chan Message) (readErr error) {
 
 // start runs a call, for which the loop has taken a place in slots.running.
 func (s *session) start(r *request) {
-	s.slots.start(func(one *slot) {
+	s.slots.start(len(r.raw) <= maxLastingBytes, func(one *slot) {
 		if r.ctx.Err() != nil && !r.cancelled() {
 			s.finish(r)
 			s.writer.reply(mustEncode(refuse(r.id, codeShuttingDown, "the server is shutting down and did not run this call")))
@@ -144,18 +164,27 @@ func (s *session) start(r *request) {
 	})
 }
 
+// reply answers a request in the loop. The loop goes on while the client does not read the answer.
+func (s *session) reply(message []byte) {
+	s.inFlight.add(message)
+	s.replies = append(s.replies, newReply(message))
+}
+
+func (s *session) refuse(id mcp.RequestId, code int, text string) {
+	s.reply(mustEncode(refuse(id, code, text)))
+}
+
 // handle decides what one message is and sees to the message.
 func (s *session) handle(from Message) {
 	if from.TooLong || len(from.Text) > MaxMessageBytes {
 		s.log.Warn("message refused", "reason", "too long")
-		s.writer.reply(mustEncode(refuse(mcp.RequestId{}, mcp.INVALID_REQUEST,
-			fmt.Sprintf("the message is longer than %d bytes and was not read", MaxMessageBytes))))
+		s.refuse(mcp.RequestId{}, mcp.INVALID_REQUEST, fmt.Sprintf("the message is longer than %d bytes and was not read", MaxMessageBytes))
 		return
 	}
 	m, refusal := parse(from.Text)
 	if refusal != nil {
 		s.log.Warn("message refused", "id", refusal.ID, "reason", refusal.Error.Message)
-		s.writer.reply(mustEncode(refusal))
+		s.reply(mustEncode(refusal))
 		return
 	}
 	if m.response {
@@ -170,11 +199,11 @@ func (s *session) handle(from Message) {
 		s.run(s.handlers, m)
 		// What mcp-go answers to a notification of another JSON-RPC version is not sent.
 	case isCall(m.method):
-		s.queue.push(s.accept(s.handlers, m))
+		s.queue = append(s.queue, s.accept(s.handlers, m))
 	case m.method == string(mcp.MethodSubscriptionsListen):
 		s.listen(m)
 	default:
-		s.writer.reply(s.run(s.handlers, m))
+		s.reply(s.run(s.handlers, m))
 	}
 }
 

@@ -219,20 +219,21 @@ func TestEndOfInputThenEndOfContext(t *testing.T) {
 	})
 }
 
-func TestFullQueueStopsReading(t *testing.T) {
-	const queued = 1024 // maxQueuedCalls
+func TestBytesInFlightStopReading(t *testing.T) {
+	const queued = 32 // calls of 1 MiB; with them a message of 16 MiB that comes and one that is read might pass 64 MiB
+	long := strings.Repeat("x", 1<<20)
 	fill := func(t *testing.T) (*callstest.Tools, *callstest.Client) {
 		ts := callstest.NewTools()
 		c := callstest.InProcess(t, ts.Srv)
 		c.Send(callstest.Call("0", "wait", "first"))
 		<-ts.Started
 		for i := range queued {
-			c.Send(callstest.Call(fmt.Sprint(i+1), "note", "n"))
+			c.Send(callstest.Call(fmt.Sprint(i+1), "client", long))
 		}
 		go io.WriteString(c.In, callstest.Ping(`"held"`)+"\n") // nobody takes the message
 		synctest.Wait()
 		if len(c.Lines) > 0 {
-			t.Fatalf("got %s, want no answer while the queue is full", c.Next())
+			t.Fatalf("got %.40s, want no answer while so much is in flight", c.Next())
 		}
 		return ts, c
 	}
@@ -241,9 +242,24 @@ func TestFullQueueStopsReading(t *testing.T) {
 			ts, c := fill(t)
 			ts.Release <- struct{}{}
 			got := c.Finish()
-			slices.Sort(got)
 			if len(got) != queued+2 || !slices.Contains(got, `"held": ok`) {
 				t.Errorf("got %d answers, want %d and one to the ping", len(got), queued+2)
+			}
+		})
+	})
+	t.Run("until a call is cancelled", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ts := callstest.NewTools()
+			c := callstest.InProcess(t, ts.Srv)
+			c.Send(callstest.Call("0", "share", "first"), callstest.Call("1", "wait", strings.Repeat("x", 15<<20)), callstest.Cancel("1"))
+			c.Send(callstest.Call("2", "wait", strings.Repeat("x", 15<<20)), callstest.Cancel("2"))
+			c.Send(callstest.Call("3", "wait", strings.Repeat("x", 15<<20)), callstest.Cancel("3"), callstest.Ping("4"))
+			if got := c.Next(); got != "4: ok" {
+				t.Errorf("got %s, want the answer to ping", got)
+			}
+			close(ts.Release)
+			if diff := cmp.Diff([]string{"0: first"}, c.Finish()); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
 			}
 		})
 	})
@@ -257,6 +273,30 @@ func TestFullQueueStopsReading(t *testing.T) {
 				t.Errorf("got %d answers, want the %d calls accepted", len(got), queued+1)
 			}
 		})
+	})
+}
+
+// TestLastingRequestsAreShort: a request that may last is refused when it is long, so that requests that
+// last cannot use up the bytes in flight.
+func TestLastingRequestsAreShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts, wake := newWaiters()
+		c := callstest.InProcess(t, ts.Srv)
+		long := strings.Repeat("x", 64<<10)
+		c.Send(callstest.Call("1", "sleep", long))
+		if got, want := c.Next(), "1: a call that waits may have at most 65536 bytes"; got != want {
+			t.Errorf("got %.100s, want %s", got, want)
+		}
+		c.Send(callstest.Modern("2", "subscriptions/listen", `"x":"`+long+`",`+callstest.ToolsChanged))
+		if got, want := c.Next(), "2: -32602 a subscription may have at most 65536 bytes; ask for less at a time"; got != want {
+			t.Errorf("got %.100s, want %s", got, want)
+		}
+		c.Send(callstest.Call("3", "sleep", long[:1<<10]))
+		wake <- struct{}{}
+		if got := c.Next(); !strings.HasSuffix(got, " woken") {
+			t.Errorf("got %.100s, want a call that waited", got)
+		}
+		c.Finish()
 	})
 }
 

@@ -14,6 +14,8 @@ var (
 	ErrEnding = errors.New("the session is ending")
 	// ErrTooManyWaiting says that there is no room for one more call that waits.
 	ErrTooManyWaiting = fmt.Errorf("%d calls wait already", maxWaitingCalls)
+	// ErrTooLongToWait says that the message of the call is too long to be kept for so long.
+	ErrTooLongToWait = fmt.Errorf("a call that waits may have at most %d bytes", maxLastingBytes)
 )
 
 // slots bounds the calls that go on side by side, and the calls that wait.
@@ -47,15 +49,18 @@ type slot struct {
 	waiting  bool
 }
 
-// start runs fn on a goroutine of its own. The caller must have received from last and put an element
-// into running.
-func (s *slots) start(fn func(*slot)) {
+// start runs fn on a goroutine of its own. mayWait says whether the call may move to waiting. The caller
+// must have received from last and put an element into running.
+func (s *slots) start(mayWait bool, fn func(*slot)) {
 	s.busy.Add(1)
 	handedOver := make(chan struct{})
 	s.last = handedOver
 	one := &slot{slots: s, handOver: sync.OnceFunc(func() { close(handedOver) })}
 	one.release = sync.OnceFunc(func() { <-s.running; s.busy.Done() })
 	one.wait = sync.OnceValue(func() error {
+		if !mayWait {
+			return ErrTooLongToWait
+		}
 		select {
 		case s.waiting <- struct{}{}:
 			one.waiting = true
@@ -100,8 +105,8 @@ func HandOver(ctx context.Context) {
 // Wait says that the call of ctx waits from now on for something that other calls or other processes
 // do. The call hands over, and another call may go on in its place. The context that Wait returns ends
 // with ctx, and with the cause ErrEnding when the session ends and no other call is left. The call
-// should then answer with what it has. The error is ErrTooManyWaiting. Wait returns ctx as it is if ctx
-// is not a call's. The caller must call done.
+// should then answer with what it has. The error is ErrTooManyWaiting or ErrTooLongToWait. Wait returns
+// ctx as it is if ctx is not a call's. The caller must call done.
 func Wait(ctx context.Context) (waiting context.Context, done func(), err error) {
 	one, ok := ctx.Value(slotKey{}).(*slot)
 	if !ok {

@@ -27,6 +27,8 @@ type reply struct {
 	written chan struct{} // closed when the message is written
 }
 
+func newReply(message []byte) reply { return reply{message, make(chan struct{})} }
+
 // newWriter returns a writer that calls onFail when send fails.
 func newWriter(send func([]byte) error, p *peer, log *slog.Logger, onFail func()) *writer {
 	return &writer{send: send, peer: p, log: log, onFail: onFail, replies: make(chan reply), failed: make(chan struct{})}
@@ -35,7 +37,7 @@ func newWriter(send func([]byte) error, p *peer, log *slog.Logger, onFail func()
 // reply writes one answer, or drops it when writing has failed. reply returns when the answer is
 // written, so that nothing that happens later can be written before it.
 func (w *writer) reply(message []byte) {
-	r := reply{message, make(chan struct{})}
+	r := newReply(message)
 	select {
 	case w.replies <- r:
 	case <-w.failed:

@@ -13,9 +13,14 @@
 //
 // # Life
 //
-// [Serve] ends when the input ends, when its context is done (a signal) or when writing fails. A reader
-// goroutine cuts the lines. Serve does not wait for the reader, because nothing can interrupt a blocked
-// Read.
+// [Serve] ends when the input ends, when its context is done (a signal) or when writing fails. One
+// goroutine cuts the lines and one writes them. Serve does not wait for either, because nothing can
+// interrupt a blocked Read or Write.
+//
+// A client that is slow to read is waited for while the session can still read from the client. When the
+// session can read no more, because the input has ended or too much is in flight, a client that takes
+// nothing for two to three seconds is given up. After the end of its context Serve gives up a client
+// that has not taken everything by then, see endTime.
 //
 // TestGuaranteesOverPipes, TestLongLineOverPipes and TestClientGoesAway run over pipes of the system.
 // The other tests here run in simulated time, where a goroutine left behind fails the test.

@@ -19,9 +19,12 @@ var byteOrderMark = []byte("\uFEFF")
 // Serve starts readLines and does not wait for its end, because a Read that blocks cannot be
 // interrupted, and in is not ours to close. Once done is closed readLines reads no further and sends
 // nothing. What a blocked Read returns later is lost.
-func readLines(in io.Reader, messages chan<- calls.Message, done <-chan struct{}) {
+func (p *pipe) readLines(in io.Reader, messages chan<- calls.Message, done <-chan struct{}) {
 	defer close(messages)
+	defer p.blocked.Add(1) // for good
 	send := func(m calls.Message) bool {
+		p.blocked.Add(1)
+		defer p.blocked.Add(1)
 		select {
 		case messages <- m:
 			return true
