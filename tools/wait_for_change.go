@@ -20,10 +20,10 @@ const (
 )
 
 type waitForChangeIn struct {
-	Since          string  `json:"since" jsonschema_description:"cursor of any answer"`
-	StoryID        *string `json:"story_id,omitempty"`
-	Stage          *string `json:"stage,omitempty" jsonschema:"enum=1_backlog,enum=2_current,enum=3_qa,enum=4_merge,enum=5_done,enum=6_archived" jsonschema_description:"stories that are in it, came or left"`
-	TimeoutSeconds *int    `json:"timeout_seconds,omitempty" jsonschema:"minimum=0,maximum=50,default=30"`
+	Since          string          `json:"since" jsonschema_description:"cursor of any answer"`
+	StoryID        *string         `json:"story_id,omitempty"`
+	Stage          *pipeline.Stage `json:"stage,omitempty" jsonschema_description:"stories that are in it, came or left"`
+	TimeoutSeconds *int            `json:"timeout_seconds,omitempty" jsonschema:"minimum=0,maximum=50,default=30"`
 }
 
 type waitForChangeOut struct {
@@ -172,8 +172,7 @@ func (w *changeWait) matches(c *replica.Change) bool {
 	if w.in.Stage == nil {
 		return true
 	}
-	stage := pipeline.Stage(*w.in.Stage)
-	return c.Before == stage || c.After == stage
+	return c.Before == *w.in.Stage || c.After == *w.in.Stage
 }
 
 // upTo returns the position up to which so few stories match that one answer
