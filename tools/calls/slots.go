@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 )
 
 var (
@@ -119,20 +118,4 @@ func Wait(ctx context.Context) (waiting context.Context, done func(), err error)
 	waiting, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(one.slots.ending, func() { cancel(context.Cause(one.slots.ending)) })
 	return waiting, func() { stop(); cancel(nil) }, nil
-}
-
-// Outlive returns a context that has the values of ctx and ends when d has passed since the end of ctx,
-// or when cancel is called. The caller must call cancel.
-func Outlive(ctx context.Context, d time.Duration) (longer context.Context, cancel context.CancelFunc) {
-	longer, end := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			end()
-		case <-longer.Done():
-		}
-	})
-	return longer, func() { stop(); end() }
 }
