@@ -14,7 +14,7 @@ import (
 
 func TestOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ts, wake := newWaiters()
+		ts := callstest.NewTools()
 		once := func(ctx context.Context, request string) string {
 			t.Helper()
 			answer, err := calls.Once(ctx, ts.Srv, []byte(request), slog.New(slog.DiscardHandler))
@@ -33,7 +33,7 @@ func TestOnce(t *testing.T) {
 		check(once(t.Context(), callstest.Call("2", "panic", "")), "2: -32603 internal error; the server's log has the details")
 		check(once(t.Context(), "no JSON")[:13], "null: -32700 ")
 
-		go func() { time.Sleep(time.Minute); wake <- struct{}{} }()
+		go func() { time.Sleep(time.Minute); ts.Wake <- struct{}{} }()
 		check(once(t.Context(), callstest.Call("3", "sleep", "s")), "3: s woken")
 
 		ending, stop := context.WithTimeout(t.Context(), time.Minute)

@@ -280,7 +280,7 @@ func TestBytesInFlightStopReading(t *testing.T) {
 // last cannot use up the bytes in flight.
 func TestLastingRequestsAreShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ts, wake := newWaiters()
+		ts := callstest.NewTools()
 		c := callstest.InProcess(t, ts.Srv)
 		long := strings.Repeat("x", 64<<10)
 		c.Send(callstest.Call("1", "sleep", long))
@@ -292,7 +292,7 @@ func TestLastingRequestsAreShort(t *testing.T) {
 			t.Errorf("got %.100s, want %s", got, want)
 		}
 		c.Send(callstest.Call("3", "sleep", long[:1<<10]))
-		wake <- struct{}{}
+		ts.Wake <- struct{}{}
 		if got := c.Next(); !strings.HasSuffix(got, " woken") {
 			t.Errorf("got %.100s, want a call that waited", got)
 		}

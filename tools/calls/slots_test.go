@@ -1,7 +1,6 @@
 package calls_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,39 +8,17 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/mark3labs/mcp-go/mcp"
 
 	"github.com/huskies/huskies-mcp/tools/calls"
 	"github.com/huskies/huskies-mcp/tools/calls/callstest"
 )
-
-// newWaiters is newTools with a tool that waits until one is woken, or the session
-// ends.
-func newWaiters() (ts *callstest.Tools, wake chan struct{}) {
-	ts, wake = callstest.NewTools(), make(chan struct{})
-	ts.Add("sleep", func(ctx context.Context, name string) (*mcp.CallToolResult, error) {
-		waiting, done, err := calls.Wait(ctx)
-		if err != nil {
-			return mcp.NewToolResultText(err.Error()), nil
-		}
-		defer done()
-		ts.Started <- name
-		select {
-		case <-wake:
-			return mcp.NewToolResultText(name + " woken"), nil
-		case <-waiting.Done():
-			return mcp.NewToolResultText(fmt.Sprintf("%s: %v; notes: %s", name, context.Cause(waiting), strings.Join(ts.Notes(), " "))), nil
-		}
-	})
-	return ts, wake
-}
 
 // TestWaitingTakesNoPlace: as many calls may wait as the bound says, one more is
 // told so, and all others go on meanwhile; when one that waits is done or cancelled
 // there is room again.
 func TestWaitingTakesNoPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ts, wake := newWaiters()
+		ts := callstest.NewTools()
 		c := callstest.InProcess(t, ts.Srv)
 		for i := range 256 {
 			c.Send(callstest.Call(fmt.Sprint(i), "sleep", "s"))
@@ -64,7 +41,7 @@ func TestWaitingTakesNoPlace(t *testing.T) {
 		}
 		c.Send(callstest.Cancel("7"))
 		synctest.Wait()
-		wake <- struct{}{}
+		ts.Wake <- struct{}{}
 		woken, _, _ := strings.Cut(c.Next(), ":")
 		// A call's place is free just after its answer.
 		synctest.Wait()
@@ -91,7 +68,7 @@ func TestWaitEndsWithTheSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ts, _ := newWaiters()
+				ts := callstest.NewTools()
 				c := callstest.InProcess(t, ts.Srv)
 				c.Send(callstest.Call("1", "sleep", "s"), callstest.Call("2", "share", "busy"), callstest.Call("3", "note", "a"), callstest.Ping("4"), callstest.Call("5", "note", "b"))
 				synctest.Wait()

@@ -126,7 +126,7 @@ func FuzzServe(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		ts := callstest.NewTools()
-		ts.Srv.DeleteTools("wait", "stubborn")
+		ts.Srv.DeleteTools("wait", "share", "stubborn")
 		var out bytes.Buffer
 		if err := stdio.Serve(t.Context(), ts.Srv, bytes.NewReader(in), &out, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatalf("Serve: %v", err)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 // runs is how often each guarantee is tried, because most faults of order show by luck.
@@ -124,6 +126,54 @@ var guarantees = []struct {
 		if !strings.Contains(c.Log.String(), "handler panicked") {
 			t.Errorf("the log says\n%s", c.Log)
 		}
+	}},
+	{"256 calls may wait and take no other call's place, and end with the session", func(t *testing.T, ts *Tools, c *Client) {
+		for i := range 256 {
+			c.Send(Call(fmt.Sprint(i), "sleep", "s"))
+			<-ts.Started
+		}
+		c.Send(Call("256", "sleep", "one more"))
+		c.want([]string{c.Next()}, []string{"256: 256 calls wait already"})
+		for i := range 100 { // more than may go on side by side
+			c.Send(Call("300", "note", fmt.Sprint("n", i)))
+			c.want([]string{c.Next()}, []string{fmt.Sprint("300: n", i)})
+		}
+		ts.Wake <- struct{}{}
+		if got := c.Next(); !strings.HasSuffix(got, " woken") {
+			t.Errorf("got %s, want a call that was woken", got)
+		}
+		for _, got := range c.Finish() {
+			if !strings.Contains(got, calls.ErrEnding.Error()) {
+				t.Errorf("at the end: %s", got)
+			}
+		}
+	}},
+	{"at most 64 calls go on side by side", func(t *testing.T, ts *Tools, c *Client) {
+		for i := range 65 {
+			c.Send(Call(fmt.Sprint(i), "share", "s"))
+		}
+		for range 64 {
+			<-ts.Started
+		}
+		c.Send(Ping(`"p"`)) // the 65th call is taken by the time of the answer
+		c.want([]string{c.Next()}, []string{`"p": ok`})
+		if len(ts.Started) > 0 {
+			t.Error("the 65th call has started")
+		}
+		close(ts.Release)
+		if got := c.Finish(); len(got) != 65 {
+			t.Errorf("got %d answers", len(got))
+		}
+	}},
+	{"a handler's own code and text reach the client", func(t *testing.T, ts *Tools, c *Client) {
+		c.Send(Call("1", "refuse", "b\u202eed"))
+		c.want(c.Finish(), []string{"1: -32055 there is no bed"})
+	}},
+	{"each client is a session of its own, of either era", func(t *testing.T, ts *Tools, c *Client) {
+		c.Send(Initialize, Call("1", "client", ""))
+		c.want([]string{c.Next(), c.Next()}, []string{"0: ok", "1: tester 2025-11-25"})
+		c.Send(Modern("2", "tools/call", `"name":"client",`))
+		c.want(c.Finish(), []string{"2: newcomer 2026-07-28"})
 	}},
 	{"malformed lines get their errors and the next ones are served", func(t *testing.T, ts *Tools, c *Client) {
 		c.Send(`{"jsonrpc":`, "["+Ping("1")+"]", Ping("null"), `{"jsonrpc":"2.0","id":2,"method":"nope"}`, Ping("9007199254740993"), Ping(`"\u0041"`))

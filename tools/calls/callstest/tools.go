@@ -3,6 +3,7 @@ package callstest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ type Tools struct {
 	Started chan string   // The tools wait, share and stubborn send their name when they begin.
 	Ended   chan error    // The same tools send ctx.Err() when they return.
 	Release chan struct{} // One receive lets one of the same tools return.
+	Wake    chan struct{} // One receive wakes one call of the tool sleep.
 
 	mu    sync.Mutex
 	notes []string // guarded by mu: what note was called with, in order
@@ -33,10 +35,13 @@ func NewTools() *Tools {
 		Started: make(chan string, 4096),
 		Ended:   make(chan error, 4096),
 		Release: make(chan struct{}, 4096),
+		Wake:    make(chan struct{}),
 	}
 	ts.addNotes()
 	ts.addSlow()
+	ts.addSleep()
 	ts.addFailing()
+	ts.addSession()
 	return ts
 }
 
@@ -86,8 +91,26 @@ func (ts *Tools) addSlow() {
 	})
 }
 
-// addFailing adds tools that panic and answer with what JSON cannot say, and tools that need the
-// session: progress notifies three times, and client says who calls.
+// addSleep adds the tool sleep, which waits until it is woken or its context ends.
+func (ts *Tools) addSleep() {
+	ts.Add("sleep", func(ctx context.Context, name string) (*mcp.CallToolResult, error) {
+		waiting, done, err := calls.Wait(ctx)
+		if err != nil {
+			return mcp.NewToolResultText(err.Error()), nil
+		}
+		defer done()
+		ts.Started <- name
+		select {
+		case <-ts.Wake:
+			return mcp.NewToolResultText(name + " woken"), nil
+		case <-waiting.Done():
+			return mcp.NewToolResultText(fmt.Sprintf("%s: %v; notes: %s", name, context.Cause(waiting), strings.Join(ts.Notes(), " "))), nil
+		}
+	})
+}
+
+// addFailing adds the tools panic, unencodable, whose answer cannot be JSON, and refuse, whose error is
+// its own.
 func (ts *Tools) addFailing() {
 	ts.Add("panic", func(context.Context, string) (*mcp.CallToolResult, error) {
 		panic("secret of the handler")
@@ -95,6 +118,15 @@ func (ts *Tools) addFailing() {
 	ts.Add("unencodable", func(context.Context, string) (*mcp.CallToolResult, error) {
 		return &mcp.CallToolResult{StructuredContent: make(chan int)}, nil
 	})
+	ts.Add("refuse", func(ctx context.Context, name string) (*mcp.CallToolResult, error) {
+		calls.FailWith(ctx, -32055)
+		calls.FailSaying(ctx, "there is no "+name)
+		return nil, errors.New("words of the code")
+	})
+}
+
+// addSession adds tools that need the session: progress notifies three times, and client says who calls.
+func (ts *Tools) addSession() {
 	ts.Add("progress", func(ctx context.Context, name string) (*mcp.CallToolResult, error) {
 		for i := range 3 {
 			if err := ts.Srv.SendNotificationToClient(ctx, "notifications/progress", map[string]any{"progress": i}); err != nil {
