@@ -20,7 +20,6 @@ import (
 // checker checks the arguments of one tool against its schema.
 type checker struct {
 	tool   string
-	plain  *plain
 	schema *jsonschema.Schema
 }
 
@@ -38,11 +37,7 @@ func newChecker(tool string, schema []byte) (*checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain, err := newPlain(schema)
-	if err != nil {
-		return nil, err
-	}
-	return &checker{tool: tool, plain: plain, schema: compiled}, nil
+	return &checker{tool: tool, schema: compiled}, nil
 }
 
 // arguments returns raw as a JSON object that fits the schema, or an error
@@ -50,26 +45,15 @@ func newChecker(tool string, schema []byte) (*checker, error) {
 // count as omitted; numbers and booleans sent as text are taken for what they
 // say.
 func (c *checker) arguments(raw json.RawMessage) (json.RawMessage, error) {
-	if c.plain.fits(raw) {
-		return raw, nil
-	}
-	return c.bySchema(raw)
-}
-
-// bySchema is arguments for those that are not plain.
-func (c *checker) bySchema(raw json.RawMessage) (json.RawMessage, error) {
 	args, err := c.object(raw)
 	if err != nil {
 		return nil, err
 	}
-	asSent := true
 	for name, v := range args {
 		if v == nil {
 			delete(args, name)
-			asSent = false
-		} else if s, ok := c.schema.Properties[name]; ok && !asWanted(v, s) {
+		} else if s, ok := c.schema.Properties[name]; ok {
 			args[name] = lenient(v, s)
-			asSent = false
 		}
 	}
 	if err := c.schema.Validate(map[string]any(args)); err != nil {
@@ -81,25 +65,7 @@ func (c *checker) bySchema(raw json.RawMessage) (json.RawMessage, error) {
 			return nil, errors.New(strings.Join(problems, "; "))
 		}
 	}
-	if asSent && len(raw) > 0 {
-		return raw, nil
-	}
 	return json.Marshal(args)
-}
-
-// asWanted reports whether the value is of the type that the schema wants, as nearly
-// always, so that there is nothing to be lenient about.
-func asWanted(v any, s *jsonschema.Schema) bool {
-	switch v := v.(type) {
-	case string:
-		return wants(s, "string")
-	case bool:
-		return wants(s, "boolean")
-	case json.Number:
-		_, err := strconv.ParseInt(v.String(), 10, 64)
-		return err == nil && wants(s, "integer")
-	}
-	return false
 }
 
 // object reads raw as one JSON object. A name given twice is an error: one of the

@@ -6,15 +6,15 @@ import (
 	"time"
 
 	"github.com/huskies/huskies-mcp/pipeline"
-	"github.com/huskies/huskies-mcp/tools/stdio"
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 type claimItemIn struct {
-	StoryID      *string `json:"story_id,omitempty" jsonschema_description:"default: the first story that can be claimed"`
-	Stage        *string `json:"stage,omitempty" jsonschema:"enum=1_backlog,enum=2_current,enum=3_qa,enum=4_merge,enum=5_done,enum=6_archived" jsonschema_description:"claim the first of this stage; default: ready ones of 1_backlog, then what was left in 2_current"`
-	Agent        *string `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"your name"`
-	LeaseSeconds int64   `json:"lease_seconds,omitempty" jsonschema:"minimum=1,maximum=604800" jsonschema_description:"default: while your session lives"`
-	WaitSeconds  int64   `json:"wait_seconds,omitempty" jsonschema:"minimum=0,maximum=50" jsonschema_description:"wait so long for one"`
+	StoryID      *string         `json:"story_id,omitempty" jsonschema_description:"default: the first story that can be claimed"`
+	Stage        *pipeline.Stage `json:"stage,omitempty" jsonschema_description:"claim the first of this stage; default: ready ones of 1_backlog, then what was left in 2_current"`
+	Agent        *string         `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"your name"`
+	LeaseSeconds int64           `json:"lease_seconds,omitempty" jsonschema:"minimum=1,maximum=604800" jsonschema_description:"default: while your session lives"`
+	WaitSeconds  int64           `json:"wait_seconds,omitempty" jsonschema:"minimum=0,maximum=50" jsonschema_description:"wait so long for one"`
 }
 
 type claimItemOut struct {
@@ -47,7 +47,7 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 			if wait <= 0 {
 				break
 			}
-			if err := s.waitForClaim(ctx, in, wait); errors.Is(err, stdio.ErrEnding) {
+			if err := s.waitForClaim(ctx, in, wait); errors.Is(err, calls.ErrEnding) {
 				deadline = s.now() // one more try
 			} else if err != nil {
 				return out, err
@@ -69,7 +69,7 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 		if in.StoryID != nil {
 			won, err = tx.Claim(*in.StoryID, options)
 		} else {
-			won, err = tx.ClaimNext((*pipeline.Stage)(in.Stage), options)
+			won, err = tx.ClaimNext(in.Stage, options)
 		}
 		return err
 	})
@@ -105,7 +105,7 @@ func (s *call) waitForClaim(ctx context.Context, in claimItemIn, wait time.Durat
 		id = *in.StoryID
 	}
 	err = s.replica.Watch(ctx, func(p *pipeline.State) (bool, error) {
-		return p.CanClaim(id, (*pipeline.Stage)(in.Stage), s.who(in.Agent))
+		return p.CanClaim(id, in.Stage, s.who(in.Agent))
 	})
 	if errors.Is(err, errLook) {
 		return nil

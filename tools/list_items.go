@@ -21,14 +21,14 @@ const (
 )
 
 type listItemsIn struct {
-	Stage   *string     `json:"stage,omitempty" jsonschema:"enum=1_backlog,enum=2_current,enum=3_qa,enum=4_merge,enum=5_done,enum=6_archived"`
-	Agent   *string     `json:"agent,omitempty" jsonschema_description:"\"\" for stories without an agent"`
-	Blocked *bool       `json:"blocked,omitempty"`
-	Ready   *bool       `json:"ready,omitempty" jsonschema_description:"true: stories that an agent may take"`
-	Query   string      `json:"query,omitempty" jsonschema:"maxLength=256" jsonschema_description:"words in ID, name or description"`
-	Fields  []listField `json:"fields,omitempty" jsonschema_description:"default: name, agent, ready, blocked, waiting_on"`
-	Limit   *int        `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200,default=50"`
-	Cursor  string      `json:"cursor,omitempty" jsonschema_description:"next_cursor of the answer before"`
+	Stage   *pipeline.Stage `json:"stage,omitempty"`
+	Agent   *string         `json:"agent,omitempty" jsonschema_description:"\"\" for stories without an agent"`
+	Blocked *bool           `json:"blocked,omitempty"`
+	Ready   *bool           `json:"ready,omitempty" jsonschema_description:"true: stories that an agent may take"`
+	Query   string          `json:"query,omitempty" jsonschema:"maxLength=256" jsonschema_description:"words in ID, name or description"`
+	Fields  []listField     `json:"fields,omitempty" jsonschema_description:"default: name, agent, ready, blocked, waiting_on"`
+	Limit   *int            `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200,default=50"`
+	Cursor  string          `json:"cursor,omitempty" jsonschema_description:"next_cursor of the answer before"`
 }
 
 type stageItems struct {
@@ -65,7 +65,7 @@ var listItems = define(definition[listItemsIn, listItemsOut]{
 			fields = in.Fields
 		}
 		filter := pipeline.Filter{
-			Stage:   (*pipeline.Stage)(in.Stage),
+			Stage:   in.Stage,
 			Agent:   in.Agent,
 			Blocked: in.Blocked,
 			Ready:   in.Ready,

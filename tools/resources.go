@@ -10,7 +10,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/huskies/huskies-mcp/pipeline"
-	"github.com/huskies/huskies-mcp/tools/stdio"
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 const (
@@ -73,7 +73,7 @@ func (s *service) readResource(ctx context.Context, req mcp.ReadResourceRequest)
 		if mcp.IsModernProtocol(server.RequestProtocolVersion(ctx)) {
 			code = mcp.INVALID_PARAMS
 		}
-		stdio.FailWith(ctx, code)
+		calls.FailWith(ctx, code)
 		return nil, errors.New(clean(err.Error()))
 	}
 	if err != nil {

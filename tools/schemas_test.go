@@ -144,6 +144,13 @@ func mapTypes(t reflect.Type) *jsonschema.Schema {
 	if t == reflect.TypeFor[storyNumber]() {
 		return &jsonschema.Schema{Type: "integer", Minimum: "0", Maximum: "4294967295"}
 	}
+	if t == reflect.TypeFor[pipeline.Stage]() {
+		s := &jsonschema.Schema{Type: "string"}
+		for _, stage := range pipeline.Stages() {
+			s.Enum = append(s.Enum, string(stage))
+		}
+		return s
+	}
 	if t == reflect.TypeFor[listField]() {
 		s := &jsonschema.Schema{Type: "string"}
 		for f := range reflect.TypeFor[listItem]().Fields() {

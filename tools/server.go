@@ -17,7 +17,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
-	"github.com/huskies/huskies-mcp/tools/stdio"
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 // Name is the server's name in the protocol.
@@ -97,7 +97,7 @@ func (s *call) update(ctx context.Context, id string, want expected, edit func(*
 // story as the change left it.
 func (s *call) changeAs(ctx context.Context, agent string, edit func(*pipeline.Tx) error) (pipeline.Story, error) {
 	change := s.replica.Submit(agent, edit)
-	stdio.HandOver(ctx) // the next call may come into the same commit
+	calls.HandOver(ctx) // the next call may come into the same commit
 	story, err := change.Wait(ctx)
 	s.reflects = change.Position()
 	return story, err
@@ -117,7 +117,7 @@ func (s *service) now() time.Time { return s.replica.Now() }
 // view reads the pipeline as the calls before this one leave it.
 func (s *service) view(ctx context.Context, fn func(*pipeline.State) error) error {
 	last := s.replica.LastWrite()
-	stdio.HandOver(ctx)
+	calls.HandOver(ctx)
 	return s.replica.ViewAfter(ctx, last, fn)
 }
 
@@ -218,17 +218,17 @@ func explain(offered []string) server.OnErrorHookFunc {
 			if near, ok := nearest(name, offered); ok {
 				text += fmt.Sprintf("; did you mean %s?", near)
 			}
-			stdio.FailSaying(ctx, text)
+			calls.FailSaying(ctx, text)
 		case errors.Is(err, server.ErrPromptNotFound):
 			if req, ok := message.(*mcp.GetPromptRequest); ok {
-				stdio.FailSaying(ctx, fmt.Sprintf("there is no prompt %s: prompts/list names them", quote(req.Params.Name)))
+				calls.FailSaying(ctx, fmt.Sprintf("there is no prompt %s: prompts/list names them", quote(req.Params.Name)))
 			}
 		case errors.Is(err, server.ErrResourceNotFound):
 			if req, ok := message.(*mcp.ReadResourceRequest); ok {
-				stdio.FailSaying(ctx, fmt.Sprintf("there is no resource %s: the resources are %s and %s", quote(req.Params.URI), pipelineURI, storyTemplate))
+				calls.FailSaying(ctx, fmt.Sprintf("there is no resource %s: the resources are %s and %s", quote(req.Params.URI), pipelineURI, storyTemplate))
 			}
 		case errors.As(err, &typ):
-			stdio.FailSaying(ctx, fmt.Sprintf("%s: %s cannot be %s", method, cmp.Or(typ.Field, "params"), withArticle(typ.Value)))
+			calls.FailSaying(ctx, fmt.Sprintf("%s: %s cannot be %s", method, cmp.Or(typ.Field, "params"), withArticle(typ.Value)))
 		}
 	}
 }

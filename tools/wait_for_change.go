@@ -8,7 +8,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
-	"github.com/huskies/huskies-mcp/tools/stdio"
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 const (
@@ -20,10 +20,10 @@ const (
 )
 
 type waitForChangeIn struct {
-	Since          string  `json:"since" jsonschema_description:"cursor of any answer"`
-	StoryID        *string `json:"story_id,omitempty"`
-	Stage          *string `json:"stage,omitempty" jsonschema:"enum=1_backlog,enum=2_current,enum=3_qa,enum=4_merge,enum=5_done,enum=6_archived" jsonschema_description:"stories that are in it, came or left"`
-	TimeoutSeconds *int    `json:"timeout_seconds,omitempty" jsonschema:"minimum=0,maximum=50,default=30"`
+	Since          string          `json:"since" jsonschema_description:"cursor of any answer"`
+	StoryID        *string         `json:"story_id,omitempty"`
+	Stage          *pipeline.Stage `json:"stage,omitempty" jsonschema_description:"stories that are in it, came or left"`
+	TimeoutSeconds *int            `json:"timeout_seconds,omitempty" jsonschema:"minimum=0,maximum=50,default=30"`
 }
 
 type waitForChangeOut struct {
@@ -92,7 +92,7 @@ func (w *changeWait) wait(ctx context.Context, timeout time.Duration) error {
 	w.out.Changes = []changedStory{}
 	if timeout > 0 {
 		err := w.watch(ctx, timeout)
-		if !errors.Is(err, errTimeUp) && !errors.Is(err, stdio.ErrEnding) {
+		if !errors.Is(err, errTimeUp) && !errors.Is(err, calls.ErrEnding) {
 			return err
 		}
 	}
@@ -125,10 +125,13 @@ func (w *changeWait) watch(ctx context.Context, timeout time.Duration) error {
 	return w.call.replica.Watch(ctx, w.look)
 }
 
-// waiting is stdio.Wait for calls of tools.
+// waiting is calls.Wait for calls of tools.
 func waiting(ctx context.Context) (context.Context, func(), error) {
-	ctx, done, err := stdio.Wait(ctx)
-	if err != nil {
+	ctx, done, err := calls.Wait(ctx)
+	switch {
+	case errors.Is(err, calls.ErrTooLongToWait):
+		err = &pipeline.Error{Code: pipeline.CodeLimit, Message: err.Error(), Next: "leave out what the call does not need"}
+	case err != nil:
 		err = &pipeline.Error{
 			Code:    pipeline.CodeLimit,
 			Message: err.Error(),
@@ -169,8 +172,7 @@ func (w *changeWait) matches(c *replica.Change) bool {
 	if w.in.Stage == nil {
 		return true
 	}
-	stage := pipeline.Stage(*w.in.Stage)
-	return c.Before == stage || c.After == stage
+	return c.Before == *w.in.Stage || c.After == *w.in.Stage
 }
 
 // upTo returns the position up to which so few stories match that one answer

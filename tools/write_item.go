@@ -8,20 +8,20 @@ import (
 )
 
 type writeItemIn struct {
-	StoryID     *string        `json:"story_id,omitempty" jsonschema:"pattern=^[A-Za-z0-9][A-Za-z0-9._-]{0\\,127}$,example=10_story_add_login" jsonschema_description:"<number>_<story|bug|spike|refactor>_<slug>, e.g. 10_story_add_login; leave it out to create a story with the next number"`
-	Type        *string        `json:"type,omitempty" jsonschema:"enum=story,enum=bug,enum=spike,enum=refactor" jsonschema_description:"of a new story without story_id"`
-	Stage       *string        `json:"stage,omitempty" jsonschema:"enum=1_backlog,enum=2_current,enum=3_qa,enum=4_merge,enum=5_done,enum=6_archived" jsonschema_description:"required to create, unless story_id is left out: 1_backlog then"`
-	Name        *string        `json:"name,omitempty" jsonschema:"maxLength=256" jsonschema_description:"headline for people"`
-	Agent       *string        `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"who works on it; \"\" for nobody. Never changes the stage"`
-	RetryCount  *int64         `json:"retry_count,omitempty" jsonschema:"minimum=0,maximum=1000000"`
-	Blocked     *bool          `json:"blocked,omitempty" jsonschema_description:"set_blocked takes a reason too"`
-	Description *string        `json:"description,omitempty" jsonschema:"maxLength=32768" jsonschema_description:"Markdown"`
-	Note        *string        `json:"note,omitempty" jsonschema:"maxLength=16384" jsonschema_description:"added to the notes, which stay"`
-	DependsOn   *[]storyNumber `json:"depends_on,omitempty" jsonschema:"maxItems=64" jsonschema_description:"numbers of the stories that must be done first; replaces the list"`
-	After       *string        `json:"after,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly behind this story_id; \"\" for first. New stories go last"`
-	Before      *string        `json:"before,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly before this story_id; \"\" for first"`
-	IfRev       *string        `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
-	Claim       *string        `json:"claim,omitempty" jsonschema_description:"as claim_item gave it: refused if it has ended"`
+	StoryID     *string         `json:"story_id,omitempty" jsonschema:"pattern=^[A-Za-z0-9][A-Za-z0-9._-]{0\\,127}$,example=10_story_add_login" jsonschema_description:"<number>_<story|bug|spike|refactor>_<slug>, e.g. 10_story_add_login; leave it out to create a story with the next number"`
+	Type        *string         `json:"type,omitempty" jsonschema:"enum=story,enum=bug,enum=spike,enum=refactor" jsonschema_description:"of a new story without story_id"`
+	Stage       *pipeline.Stage `json:"stage,omitempty" jsonschema_description:"required to create, unless story_id is left out: 1_backlog then"`
+	Name        *string         `json:"name,omitempty" jsonschema:"maxLength=256" jsonschema_description:"headline for people"`
+	Agent       *string         `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"who works on it; \"\" for nobody. Never changes the stage"`
+	RetryCount  *int64          `json:"retry_count,omitempty" jsonschema:"minimum=0,maximum=1000000"`
+	Blocked     *bool           `json:"blocked,omitempty" jsonschema_description:"set_blocked takes a reason too"`
+	Description *string         `json:"description,omitempty" jsonschema:"maxLength=32768" jsonschema_description:"Markdown"`
+	Note        *string         `json:"note,omitempty" jsonschema:"maxLength=16384" jsonschema_description:"added to the notes, which stay"`
+	DependsOn   *[]storyNumber  `json:"depends_on,omitempty" jsonschema:"maxItems=64" jsonschema_description:"numbers of the stories that must be done first; replaces the list"`
+	After       *string         `json:"after,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly behind this story_id; \"\" for first. New stories go last"`
+	Before      *string         `json:"before,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly before this story_id; \"\" for first"`
+	IfRev       *string         `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
+	Claim       *string         `json:"claim,omitempty" jsonschema_description:"as claim_item gave it: refused if it has ended"`
 }
 
 // storyNumber is the number a story ID begins with.
@@ -52,7 +52,7 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 	description: "Create a story (with a name alone it gets the next number, in 1_backlog) or update the given fields, all at once. Omitted fields stay; \"\" and [] clear. A note is added, never overwritten. To take a story use claim_item.",
 	handle: func(ctx context.Context, s *call, in writeItemIn) (out writeItemOut, err error) {
 		changes := pipeline.Changes{
-			Stage:       (*pipeline.Stage)(in.Stage),
+			Stage:       in.Stage,
 			Name:        in.Name,
 			Agent:       in.Agent,
 			RetryCount:  in.RetryCount,

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/tools"
-	"github.com/huskies/huskies-mcp/tools/stdio"
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 func callCommand(opts *options) *cobra.Command {
@@ -73,7 +73,7 @@ func call(cmd *cobra.Command, opts options, args []string) error {
 	}
 	if string(arguments) == "-" {
 		var err error
-		if arguments, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), stdio.MaxMessageBytes)); err != nil {
+		if arguments, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), calls.MaxMessageBytes)); err != nil {
 			return fmt.Errorf("read arguments: %w", err)
 		}
 	}
@@ -106,7 +106,11 @@ func callTool(cmd *cobra.Command, env *environment, tool string, arguments json.
 	if err != nil {
 		return err
 	}
-	return printAnswer(cmd.OutOrStdout(), srv.HandleMessage(cmd.Context(), request))
+	message, err := calls.Once(cmd.Context(), srv, request, env.logger)
+	if err != nil {
+		return err
+	}
+	return printAnswer(cmd.OutOrStdout(), message)
 }
 
 // noteNothing says so on w if the tool reads where there is no pipeline. That is
@@ -123,11 +127,7 @@ func (env *environment) noteNothing(w io.Writer, tool string) {
 
 // printAnswer writes the structured answer, indented for a terminal, or
 // returns the tool's or the protocol's error.
-func printAnswer(w io.Writer, message mcp.JSONRPCMessage) error {
-	b, err := json.Marshal(message)
-	if err != nil {
-		return err
-	}
+func printAnswer(w io.Writer, message []byte) error {
 	var answer struct {
 		Error  *struct{ Message string }
 		Result struct {
@@ -135,7 +135,7 @@ func printAnswer(w io.Writer, message mcp.JSONRPCMessage) error {
 			Content []struct{ Text string }
 		}
 	}
-	if err := json.Unmarshal(b, &answer); err != nil {
+	if err := json.Unmarshal(message, &answer); err != nil {
 		return err
 	}
 	if answer.Error != nil {
@@ -150,6 +150,7 @@ func printAnswer(w io.Writer, message mcp.JSONRPCMessage) error {
 	}
 	// The text is the structured answer as JSON, without the escapes that the
 	// protocol's encoder adds.
+	var err error
 	out := bytes.NewBuffer(nil)
 	if f, ok := w.(*os.File); ok && isTerminal(f) {
 		err = json.Indent(out, text, "", "  ")

@@ -25,22 +25,25 @@ const module = "github.com/huskies/huskies-mcp"
 // floor of every package, by its folder. A new package needs a line here.
 var floor = map[string]int{
 	// Above all, since no package but tests may import it.
-	"internal/vfstest": 6,
-	"cmd/huskies-mcp":  5,
+	"internal/vfstest": 9,
+	"cmd/huskies-mcp":  9,
 	// A command, too, for tests alone.
-	"internal/conformance": 5,
-	"tools":                4,
-	"export":               4,
-	"intake":               4,
-	"tools/stdio":          3, // below tools' floor, so that tools could use it; it knows nothing of the pipeline
-	"replica":              3,
-	"oplog":                2,
-	"pipeline":             1,
-	"internal/hosts":       0,
-	"crdt":                 0,
-	"db":                   0,
-	"migrations":           0,
-	"schemas":              0,
+	"internal/conformance": 9,
+	"tools/stdio":          8,
+	"tools":                7,
+	"export":               7,
+	"intake":               7,
+	// What the tests of all transports share, for tests alone.
+	"tools/calls/callstest": 7,
+	"tools/calls":           6,
+	"replica":               5,
+	"oplog":                 3,
+	"pipeline":              1,
+	"internal/hosts":        0,
+	"crdt":                  0,
+	"db":                    0,
+	"migrations":            0,
+	"schemas":               0,
 }
 
 // thirdParty lists who may import which modules besides the standard library
@@ -48,12 +51,14 @@ var floor = map[string]int{
 var thirdParty = map[string][]string{
 	"cmd/huskies-mcp": {"github.com/spf13/cobra", "github.com/mark3labs/mcp-go", "github.com/schollz/progressbar", "github.com/aymanbagabas/go-udiff", "golang.org/x/term", "golang.org/x/sys"},
 	// Parsers of the hosts' files, which keep the place of everything.
-	"internal/hosts":       {"github.com/tailscale/hujson", "github.com/pelletier/go-toml"},
-	"tools":                {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/agnivade/levenshtein", "golang.org/x/text/unicode/norm"},
-	"tools/stdio":          {"github.com/mark3labs/mcp-go"},
-	"intake":               {"github.com/yuin/goldmark", "go.yaml.in/yaml"},
-	"oplog":                {"modernc.org/sqlite", "github.com/gofrs/flock"},
-	"internal/conformance": {"github.com/mark3labs/mcp-go"},
+	"internal/hosts":        {"github.com/tailscale/hujson", "github.com/pelletier/go-toml"},
+	"tools":                 {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/agnivade/levenshtein", "golang.org/x/text/unicode/norm"},
+	"tools/stdio":           {"github.com/mark3labs/mcp-go"},
+	"tools/calls":           {"github.com/mark3labs/mcp-go"},
+	"tools/calls/callstest": {"github.com/mark3labs/mcp-go", "github.com/google/go-cmp"},
+	"intake":                {"github.com/yuin/goldmark", "go.yaml.in/yaml"},
+	"oplog":                 {"modernc.org/sqlite", "github.com/gofrs/flock"},
+	"internal/conformance":  {"github.com/mark3labs/mcp-go"},
 	// SQLite's C interface, on which its VFS is put.
 	"internal/vfstest": {"modernc.org/sqlite", "modernc.org/libc"},
 }

@@ -6,30 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 // byteOrderMark may precede the first line: PowerShell pipes begin with it.
 var byteOrderMark = []byte("\uFEFF")
 
-// line is one line of the input without surrounding white space, or the reason
-// why there is none.
-type line struct {
-	text    []byte
-	tooLong bool  // text was over MaxMessageBytes and has been skipped
-	err     error // reading failed; this is the last line
-}
-
-// readLines cuts in into lines and closes lines at the end of input. It leaves
-// out blank lines.
+// readLines cuts in into lines, each of them one message, and closes messages at the end of input.
+// Blank lines are left out.
 //
-// Serve starts it and does not wait for it: a Read that blocks cannot be
-// interrupted, and in is not ours to close. Once done is closed it reads no
-// further and sends nothing. What a blocked Read returns later is lost.
-func readLines(in io.Reader, lines chan<- line, done <-chan struct{}) {
-	defer close(lines)
-	send := func(l line) bool {
+// Serve starts readLines and does not wait for its end, because a Read that blocks cannot be
+// interrupted, and in is not ours to close. Once done is closed readLines reads no further and sends
+// nothing. What a blocked Read returns later is lost.
+func (p *pipe) readLines(in io.Reader, messages chan<- calls.Message, done <-chan struct{}) {
+	defer close(messages)
+	defer p.blocked.Add(1) // for good
+	send := func(m calls.Message) bool {
+		p.blocked.Add(1)
+		defer p.blocked.Add(1)
 		select {
-		case lines <- l:
+		case messages <- m:
 			return true
 		case <-done:
 			return false
@@ -39,8 +36,8 @@ func readLines(in io.Reader, lines chan<- line, done <-chan struct{}) {
 	for first := true; ; first = false {
 		text, tooLong, err := readLine(r)
 		if err != nil && !errors.Is(err, io.EOF) {
-			// What was read of the line is not a message: drop it.
-			send(line{err: fmt.Errorf("read message: %w", err)})
+			// What was read of the line is no message and is dropped.
+			send(calls.Message{Err: fmt.Errorf("read message: %w", err)})
 			return
 		}
 		if first {
@@ -48,7 +45,7 @@ func readLines(in io.Reader, lines chan<- line, done <-chan struct{}) {
 		}
 		text = bytes.TrimSpace(text)
 		if tooLong || len(text) > 0 {
-			if !send(line{text: text, tooLong: tooLong}) {
+			if !send(calls.Message{Text: text, TooLong: tooLong}) {
 				return
 			}
 		}
@@ -58,14 +55,14 @@ func readLines(in io.Reader, lines chan<- line, done <-chan struct{}) {
 	}
 }
 
-// readLine reads to the next newline or the end of input. A line over
-// MaxMessageBytes is read to its end but not kept.
+// readLine reads to the next newline or the end of input. A line over calls.MaxMessageBytes is read to
+// its end but not kept.
 func readLine(r *bufio.Reader) (text []byte, tooLong bool, err error) {
 	for {
 		part, err := r.ReadSlice('\n')
 		if !tooLong {
 			text = append(text, part...)
-			if len(bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))) > MaxMessageBytes {
+			if len(bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))) > calls.MaxMessageBytes {
 				text, tooLong = nil, true
 			}
 		}
@@ -75,8 +72,8 @@ func readLine(r *bufio.Reader) (text []byte, tooLong bool, err error) {
 	}
 }
 
-// untilDone is a reader that ends when done is closed, so that bufio, which
-// reads until it has a line, does not start another Read.
+// untilDone is a reader that ends when done is closed. bufio reads until it has a line, and so does not
+// start another Read.
 type untilDone struct {
 	in   io.Reader
 	done <-chan struct{}

@@ -1,4 +1,4 @@
-package stdio_test
+package calls_test
 
 import (
 	"context"
@@ -11,15 +11,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/huskies/huskies-mcp/tools/calls/callstest"
 )
 
 func TestBothErasOnOneServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := newTools().srv
-		old, young := serve(t, srv), serve(t, srv)
-		old.send(initialize, `{"jsonrpc":"2.0","method":"notifications/initialized"}`, call("1", "client", ""))
-		young.send(modern("1", "server/discover", ""), modern("2", "tools/call", `"name":"client",`), modern("3", "ping", ""))
-		if diff := cmp.Diff([]string{"0: ok", "1: tester 2025-11-25"}, old.finish()); diff != "" {
+		srv := callstest.NewTools().Srv
+		old, young := callstest.InProcess(t, srv), callstest.InProcess(t, srv)
+		old.Send(callstest.Initialize, `{"jsonrpc":"2.0","method":"notifications/initialized"}`, callstest.Call("1", "client", ""))
+		young.Send(callstest.Modern("1", "server/discover", ""), callstest.Modern("2", "tools/call", `"name":"client",`), callstest.Modern("3", "ping", ""))
+		if diff := cmp.Diff([]string{"0: ok", "1: tester 2025-11-25"}, old.Finish()); diff != "" {
 			t.Errorf("2025-11-25 (-want +got):\n%s", diff)
 		}
 		want := []string{
@@ -27,7 +29,7 @@ func TestBothErasOnOneServer(t *testing.T) {
 			`3: -32601 "ping" was removed in protocol version 2026-07-28`,
 			"2: newcomer 2026-07-28",
 		}
-		got := young.finish()
+		got := young.Finish()
 		slices.Sort(got) // a call may be answered before or after what follows it
 		slices.Sort(want)
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -48,7 +50,7 @@ func TestSessionsAreUnregistered(t *testing.T) {
 		})
 		srv := server.NewMCPServer("test", "1", server.WithHooks(hooks))
 		for range 2 {
-			if got := serve(t, srv).finish(); len(got) > 0 {
+			if got := callstest.InProcess(t, srv).Finish(); len(got) > 0 {
 				t.Errorf("got %q, want nothing for an empty input", got)
 			}
 		}
@@ -60,8 +62,8 @@ func TestSessionsAreUnregistered(t *testing.T) {
 
 func TestNotificationsPrecedeTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := serve(t, newTools().srv)
-		c.send(initialize, call("1", "progress", "done"))
+		c := callstest.InProcess(t, callstest.NewTools().Srv)
+		c.Send(callstest.Initialize, callstest.Call("1", "progress", "done"))
 		want := []string{
 			"0: ok",
 			`notifications/progress {"progress":0}`,
@@ -69,7 +71,7 @@ func TestNotificationsPrecedeTheAnswer(t *testing.T) {
 			`notifications/progress {"progress":2}`,
 			"1: done",
 		}
-		if diff := cmp.Diff(want, c.finish()); diff != "" {
+		if diff := cmp.Diff(want, c.Finish()); diff != "" {
 			t.Errorf("output (-want +got):\n%s", diff)
 		}
 	})
@@ -85,9 +87,9 @@ func TestNotificationsQueuedAtTheEndAreWritten(t *testing.T) {
 			s.NotificationChannel() <- n
 		})
 		srv = server.NewMCPServer("test", "1", server.WithHooks(hooks))
-		c := serve(t, srv)
-		c.send(initialize)
-		if diff := cmp.Diff([]string{"0: ok", "notifications/last"}, c.finish()); diff != "" {
+		c := callstest.InProcess(t, srv)
+		c.Send(callstest.Initialize)
+		if diff := cmp.Diff([]string{"0: ok", "notifications/last"}, c.Finish()); diff != "" {
 			t.Errorf("output (-want +got):\n%s", diff)
 		}
 	})
@@ -95,8 +97,8 @@ func TestNotificationsQueuedAtTheEndAreWritten(t *testing.T) {
 
 func TestStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ts := newTools()
-		c := serve(t, ts.srv)
+		ts := callstest.NewTools()
+		c := callstest.InProcess(t, ts.Srv)
 		ack := func(id string) string {
 			return fmt.Sprintf(`notifications/subscriptions/acknowledged {"_meta":{"io.modelcontextprotocol/subscriptionId":%s},`+
 				`"notifications":{"toolsListChanged":true}}`, id)
@@ -108,7 +110,7 @@ func TestStreams(t *testing.T) {
 			t.Helper()
 			var got []string
 			for range want {
-				got = append(got, c.next())
+				got = append(got, c.Next())
 			}
 			slices.Sort(got)
 			slices.Sort(want)
@@ -116,27 +118,27 @@ func TestStreams(t *testing.T) {
 				t.Errorf("output (-want +got):\n%s", diff)
 			}
 			synctest.Wait()
-			if len(c.lines) > 0 {
-				t.Errorf("got %s as well", c.next())
+			if len(c.Lines) > 0 {
+				t.Errorf("got %s as well", c.Next())
 			}
 		}
 
-		c.send(modern("1", "server/discover", ""))
+		c.Send(callstest.Modern("1", "server/discover", ""))
 		expect("1: ok")
-		ts.srv.SendNotificationToAllClients("notifications/tools/list_changed", nil) // not asked for
-		c.send(modern("2", "subscriptions/listen", toolsChanged))
+		ts.Srv.SendNotificationToAllClients("notifications/tools/list_changed", nil) // not asked for
+		c.Send(callstest.Modern("2", "subscriptions/listen", callstest.ToolsChanged))
 		expect(ack("2"))
-		c.send(modern(`"b"`, "subscriptions/listen", toolsChanged))
+		c.Send(callstest.Modern(`"b"`, "subscriptions/listen", callstest.ToolsChanged))
 		expect(ack(`"b"`))
-		ts.srv.SendNotificationToAllClients("notifications/tools/list_changed", nil)
-		ts.srv.SendNotificationToAllClients("notifications/prompts/list_changed", nil) // not asked for
+		ts.Srv.SendNotificationToAllClients("notifications/tools/list_changed", nil)
+		ts.Srv.SendNotificationToAllClients("notifications/prompts/list_changed", nil) // not asked for
 		expect(changed("2"), changed(`"b"`))
-		c.send(cancel("2"), ping("3"))
+		c.Send(callstest.Cancel("2"), callstest.Ping("3"))
 		expect("3: ok")
-		ts.srv.SendNotificationToAllClients("notifications/tools/list_changed", nil)
+		ts.Srv.SendNotificationToAllClients("notifications/tools/list_changed", nil)
 		expect(changed(`"b"`))
 		// At the end of input the open stream ends and is answered.
-		if diff := cmp.Diff([]string{`"b": ok`}, c.finish()); diff != "" {
+		if diff := cmp.Diff([]string{`"b": ok`}, c.Finish()); diff != "" {
 			t.Errorf("output (-want +got):\n%s", diff)
 		}
 	})
@@ -144,36 +146,36 @@ func TestStreams(t *testing.T) {
 
 func TestHandshakeClientGetsEveryBroadcast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ts := newTools()
-		c := serve(t, ts.srv)
-		c.send(initialize)
-		c.next()
-		ts.srv.SendNotificationToAllClients("notifications/tools/list_changed", nil)
-		if got := c.next(); got != "notifications/tools/list_changed" {
+		ts := callstest.NewTools()
+		c := callstest.InProcess(t, ts.Srv)
+		c.Send(callstest.Initialize)
+		c.Next()
+		ts.Srv.SendNotificationToAllClients("notifications/tools/list_changed", nil)
+		if got := c.Next(); got != "notifications/tools/list_changed" {
 			t.Errorf("got %s, want the notification as it was sent", got)
 		}
-		c.finish()
+		c.Finish()
 	})
 }
 
 func TestStreamsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := serve(t, newTools().srv)
+		c := callstest.InProcess(t, callstest.NewTools().Srv)
 		for i := range 16 { // maxStreams
-			c.send(modern(fmt.Sprint(i), "subscriptions/listen", toolsChanged))
-			c.next()
+			c.Send(callstest.Modern(fmt.Sprint(i), "subscriptions/listen", callstest.ToolsChanged))
+			c.Next()
 		}
-		c.send(modern("16", "subscriptions/listen", toolsChanged))
-		if got, want := c.next(), "16: -32001 16 subscriptions are open already; cancel one first"; got != want {
+		c.Send(callstest.Modern("16", "subscriptions/listen", callstest.ToolsChanged))
+		if got, want := c.Next(), "16: -32001 16 subscriptions are open already; cancel one first"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-		c.send(cancel("3"))
+		c.Send(callstest.Cancel("3"))
 		synctest.Wait()
-		c.send(modern("17", "subscriptions/listen", toolsChanged))
-		if got := c.next(); !strings.HasPrefix(got, "notifications/subscriptions/acknowledged") {
+		c.Send(callstest.Modern("17", "subscriptions/listen", callstest.ToolsChanged))
+		if got := c.Next(); !strings.HasPrefix(got, "notifications/subscriptions/acknowledged") {
 			t.Errorf("got %s, want an acknowledgement", got)
 		}
-		if got := c.finish(); len(got) != 16 {
+		if got := c.Finish(); len(got) != 16 {
 			t.Errorf("got %d answers to open streams, want 16", len(got))
 		}
 	})

@@ -1,6 +1,7 @@
-package stdio
+package calls
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"unicode/utf8"
@@ -8,12 +9,13 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// codeShuttingDown is the answer to a call that was read but never ran. It lies
-// in the range that JSON-RPC leaves to servers.
-const codeShuttingDown = -32000
-
-// codeTooManyStreams is the answer to a stream over maxStreams.
-const codeTooManyStreams = -32001
+// Codes of errors, in the range that JSON-RPC leaves to servers.
+const (
+	// codeShuttingDown is the answer to a call that was read but never ran.
+	codeShuttingDown = -32000
+	// codeTooManyStreams is the answer to a stream over maxStreams.
+	codeTooManyStreams = -32001
+)
 
 // message is one JSON-RPC message from the client.
 type message struct {
@@ -21,26 +23,27 @@ type message struct {
 	method string
 	raw    json.RawMessage
 
-	// response is set when the client answers a request. This package sends
-	// none, so there is nothing to match it with.
+	// response is set when the client answers a request. The server sends no requests, so there is
+	// nothing to match the response with.
 	response bool
 }
 
-// parse reads one line. The refusal is what to answer when it is not a valid
-// message. It is checked here and not left to mcp-go because mcp-go reads ids
-// as float64, which changes integers above 2^53 and takes "1" and 1 for one id.
+// parse reads one message. The refusal is what to answer when the text is not a valid message. mcp-go
+// would check less, and reads ids as float64, which changes integers above 2^53 and takes "1" and 1 for
+// one id.
 func parse(text []byte) (m message, refusal *mcp.JSONRPCError) {
+	text = bytes.TrimSpace(text)
 	var noID mcp.RequestId
 	if !utf8.Valid(text) {
-		return m, refuse(noID, mcp.PARSE_ERROR, "the line is not valid UTF-8")
+		return m, refuse(noID, mcp.PARSE_ERROR, "the message is not valid UTF-8")
 	}
 	if !json.Valid(text) {
-		return m, refuse(noID, mcp.PARSE_ERROR, "the line is not valid JSON, or nested too deeply; send one whole message a line")
+		return m, refuse(noID, mcp.PARSE_ERROR, "the message is not valid JSON, or nested too deeply; send one whole message at a time, over stdio one a line")
 	}
 	switch text[0] {
 	case '{':
 	case '[':
-		return m, refuse(noID, mcp.INVALID_REQUEST, "batches are not part of MCP; send one message a line")
+		return m, refuse(noID, mcp.INVALID_REQUEST, "batches are not part of MCP; send one message at a time")
 	default:
 		return m, refuse(noID, mcp.INVALID_REQUEST, "a message must be a JSON object")
 	}
@@ -78,8 +81,8 @@ func parse(text []byte) (m message, refusal *mcp.JSONRPCError) {
 	return m, nil
 }
 
-// parseID accepts the ids that MCP allows: strings and integers. A fraction or
-// an exponent is not an integer, whatever its value.
+// parseID accepts the ids that MCP allows: strings and integers. A number with a fraction or an exponent
+// is not an integer, whatever its value.
 func parseID(raw json.RawMessage) (id mcp.RequestId, ok bool) {
 	var s string
 	if raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
@@ -104,7 +107,7 @@ func cancelledID(m message) (id mcp.RequestId, ok bool) {
 	return parseID(fields.Params.RequestID)
 }
 
-// withID puts the request's own id in the place of the one mcp-go read.
+// withID puts the request's own id in the place of the id that mcp-go has read.
 func withID(answer mcp.JSONRPCMessage, id mcp.RequestId) mcp.JSONRPCMessage {
 	switch a := answer.(type) {
 	case mcp.JSONRPCResponse:
@@ -114,7 +117,7 @@ func withID(answer mcp.JSONRPCMessage, id mcp.RequestId) mcp.JSONRPCMessage {
 		a.ID = id
 		return a
 	default:
-		// Also nil: mcp-go found nothing to answer, but every request is owed it.
+		// The answer is nil when mcp-go found nothing to answer, but every request is owed an answer.
 		return *refuse(id, mcp.INTERNAL_ERROR, "the server has no answer to this request")
 	}
 }
