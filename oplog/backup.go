@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -54,7 +55,7 @@ func Backup(ctx context.Context, cfg Config, to string, withKey bool) (report Ba
 	for _, table := range state.missing { // the copy has it, so nothing else would say so
 		report.Damage = append(report.Damage, missingTable(table))
 	}
-	if report.Ops, err = l.copyTo(ctx, to, withKey); damaged(err) {
+	if report.Ops, err = l.copyTo(ctx, to, state.missing, withKey); damaged(err) {
 		err = l.fail("copy database", err) // not the new file is
 	}
 	if err == nil {
@@ -99,23 +100,23 @@ func createEmpty(ctx context.Context, to string) error {
 	return errors.Join(err, backup.Close())
 }
 
-// copyTo copies every row, in one read transaction. Tables that both files make
-// by the same statement SQLite copies page by page, indexes too, as VACUUM INTO
-// does; but that would write the keys first, to be deleted afterwards.
-func (l *Log) copyTo(ctx context.Context, to string, withKey bool) (ops int64, err error) {
-	tables, err := l.tables(ctx)
-	if err != nil {
-		return 0, err
-	}
+// copyTo copies every row of our tables but the missing ones, in one read transaction. Names
+// that stand in the file never become part of a statement: somebody else may have made the
+// file. Tables that both files make by the same statement SQLite copies page by page, indexes
+// too, as VACUUM INTO does; but that would write the keys first, to be deleted afterwards.
+func (l *Log) copyTo(ctx context.Context, to string, missing []string, withKey bool) (ops int64, err error) {
 	if err := l.attach(ctx, to); err != nil {
 		return 0, err
 	}
-	for _, table := range tables {
+	for _, table := range ownTables {
+		if slices.Contains(missing, table) {
+			continue
+		}
 		columns := "*"
 		if table == tableIdentities && !withKey {
 			columns = keylessColumns
 		}
-		if _, err := l.conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO backup.%s SELECT %s FROM main.%s", table, columns, table)); err != nil {
+		if _, err := l.conn.ExecContext(ctx, fmt.Sprintf(`INSERT INTO backup."%s" SELECT %s FROM main."%s"`, table, columns, table)); err != nil {
 			return 0, err
 		}
 	}
@@ -138,7 +139,8 @@ func (l *Log) attach(ctx context.Context, to string) error {
 	return err
 }
 
-// tables returns the names of the log's tables.
+// tables returns the names of all tables in the file. They are text of the file, to be
+// compared with names that the code knows and for nothing else.
 func (l *Log) tables(ctx context.Context) (names []string, err error) {
 	rows, err := l.conn.QueryContext(ctx, "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
 	if err != nil {

@@ -241,7 +241,7 @@ func (m *mender) readReceived(ctx context.Context, arrival int64) error {
 // put adds a row to the copy, unless it breaks a constraint of the table.
 func (m *mender) put(ctx context.Context, table, columns string, row ...any) (added bool, err error) {
 	marks := strings.TrimSuffix(strings.Repeat("?, ", len(row)), ", ")
-	_, err = m.tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, columns, marks), row...)
+	_, err = m.tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO "%s" (%s) VALUES (%s)`, table, columns, marks), row...)
 	var se *sqlite.Error
 	if errors.As(err, &se) && se.Code()&0xff == sqlite3.SQLITE_CONSTRAINT {
 		return false, nil

@@ -173,11 +173,14 @@ const (
 	tableRepairs    = "repairs"
 )
 
+// ownTables are all tables of the newest schema.
+var ownTables = []string{tableOps, tableIdentities, TrustTable, tableRepairs, LeasesTable}
+
 // missingTables returns the tables of the newest schema that another program took
 // out of the file.
 func (l *Log) missingTables(ctx context.Context) (missing []string, err error) {
 	there, err := l.tables(ctx)
-	for _, table := range []string{tableOps, tableIdentities, TrustTable, tableRepairs, LeasesTable} {
+	for _, table := range ownTables {
 		if !slices.Contains(there, table) {
 			missing = append(missing, table)
 		}
