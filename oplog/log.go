@@ -159,6 +159,9 @@ func (l *Log) open(ctx context.Context) error {
 
 // create does the work of Create.
 func (l *Log) create(ctx context.Context) error {
+	if err := l.refuseLinked(); err != nil {
+		return err
+	}
 	if err := createFile(l.path, l.cfg.Logger); err != nil {
 		return l.fail("create database", err)
 	}
@@ -226,6 +229,9 @@ func readOnlySettings(path string) string {
 
 // connect makes the one connection, changing nothing in the file.
 func (l *Log) connect(ctx context.Context, settings string) (err error) {
+	if err := l.checkFiles(); err != nil {
+		return err
+	}
 	if l.file, err = os.Stat(l.path); err != nil {
 		return err
 	}
@@ -337,6 +343,9 @@ func (l *Log) Sync() error { return l.fail(opSync, l.wal.sync()) }
 // returns nil, of any process. Until then others see the ops.
 func (l *Log) Commit(ctx context.Context, fn func(*Tx) error) error {
 	ctx = context.WithoutCancel(ctx)
+	if err := l.refuseLinked(); err != nil {
+		return err
+	}
 	if _, err := l.direct.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return l.fail("begin transaction", err)
 	}

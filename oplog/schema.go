@@ -75,6 +75,9 @@ func createFile(path string, log *slog.Logger) error {
 	return errors.Join(f.Close(), syncFolder(dir))
 }
 
+// maxGitIgnore bounds what is read of a .gitignore, in bytes.
+const maxGitIgnore = 64 << 10
+
 // hideFromGit writes a .gitignore for the database and its side files, before
 // there are any. One that is there is the user's: it is left as it is, with a
 // warning unless it plainly covers them.
@@ -83,7 +86,12 @@ func hideFromGit(dir, name string, log *slog.Logger) error {
 	text := "# The pipeline's database holds a private key.\n" + name + "*\n.gitignore\n"
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		have, err := os.ReadFile(path)
+		have, err := readPlain(path, maxGitIgnore)
+		var not *Error
+		if errors.As(err, &not) { // it is not opened, so nobody knows what git reads there
+			log.Warn("database holds a private key, and its .gitignore is not a regular file: see that git ignores the database", "path", path)
+			return nil
+		}
 		for line := range strings.Lines(string(have)) {
 			if line = strings.TrimSpace(line); line == "*" || line == name+"*" {
 				return err

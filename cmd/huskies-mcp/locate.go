@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -58,7 +59,11 @@ func locate(flagDB string, getenv func(string) string, wd string) (location, err
 	}
 	for dir := range upwards(from) {
 		path := filepath.Join(dir, databaseFile)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		info, err := os.Lstat(path)
+		switch {
+		case err == nil && info.Mode()&fs.ModeSymlink != 0:
+			return location{}, fmt.Errorf("%s is a symbolic link, which may have come with the files around it, so the search does not follow it: to use the database that it leads to, give --db %s", path, quoted(path))
+		case err == nil && info.Mode().IsRegular():
 			return location{Path: path, Why: found}, nil
 		}
 	}
@@ -186,8 +191,8 @@ func mainWorktree(root string) (string, bool) {
 // of a submodule is named there, and a bare repository stands for its own. With --separate-git-dir nothing says
 // where it is.
 func configuredWorktree(common string) (string, bool) {
-	text, err := os.ReadFile(filepath.Join(common, "config"))
-	if err != nil || len(text) > maxGitConfig {
+	text, ok := readGitFile(filepath.Join(common, "config"), maxGitConfig)
+	if !ok {
 		return "", false
 	}
 	bare, worktree := readCore(string(text))
@@ -237,18 +242,8 @@ func readCore(config string) (bare bool, worktree string) {
 // readGitLink returns the path that follows prefix in one of git's link files, taken relative to dir, which
 // the file is in. The path is not cleaned, as that would drop "link/.." before the link is followed.
 func readGitLink(dir, name, prefix string) (string, bool) {
-	file := filepath.Join(dir, name)
-	// Git writes them as plain files. A FIFO must not even be opened: that blocks until somebody writes to it.
-	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
-		return "", false
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return "", false
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxGitLink+1))
-	if err != nil || len(text) > maxGitLink {
+	text, ok := readGitFile(filepath.Join(dir, name), maxGitLink)
+	if !ok {
 		return "", false
 	}
 	path, ok := strings.CutPrefix(strings.TrimRight(string(text), "\r\n"), prefix)
@@ -259,6 +254,21 @@ func readGitLink(dir, name, prefix string) (string, bool) {
 		path = dir + string(filepath.Separator) + path
 	}
 	return path, true
+}
+
+// readGitFile returns the content of one of git's files, if it is a plain file of at most max bytes. Git writes
+// them as plain files. A FIFO must not even be opened: that blocks until somebody writes to it.
+func readGitFile(file string, max int64) ([]byte, bool) {
+	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
+		return nil, false
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, max+1))
+	return text, err == nil && int64(len(text)) <= max
 }
 
 // sameFile compares by identity, so that spelling on a case-insensitive file system does not matter.

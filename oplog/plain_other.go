@@ -1,0 +1,11 @@
+//go:build !unix
+
+package oplog
+
+import "io/fs"
+
+// plainFlags do not exist there: openPlain looks at the path before it opens it.
+const plainFlags = 0
+
+// linksOf returns how many names (hard links) a file has. It is not asked there.
+func linksOf(fs.FileInfo) uint64 { return 1 }

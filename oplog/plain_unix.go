@@ -1,0 +1,20 @@
+//go:build unix
+
+package oplog
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+// plainFlags keep an open from following a link in the last element of a path, and from waiting
+// for the other end of a named pipe.
+const plainFlags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
+// linksOf returns how many names (hard links) a file has.
+func linksOf(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Nlink)
+	}
+	return 1
+}
