@@ -19,6 +19,8 @@ type BackupReport struct {
 	// Damage is what is wrong in the copy, and so in the log: what a backup from before
 	// may still have.
 	Damage []Finding
+	// Keys are those that BackupApart kept apart from the file, else nil.
+	Keys *Keys
 }
 
 // Backup copies the log at cfg.Path, as it is at one moment, into the file at to,
@@ -27,7 +29,23 @@ type BackupReport struct {
 // keys are left out: they never reach the file, nor its disk. When Backup returns nil
 // the copy is durable; after an error the file holds anything, and its caller removes
 // it. The error is ErrNoLog or ErrOutdated as that of [Open].
-func Backup(ctx context.Context, cfg Config, to string, withKey bool) (report BackupReport, err error) {
+func Backup(ctx context.Context, cfg Config, to string, withKey bool) (BackupReport, error) {
+	report, err := makeBackup(ctx, cfg, to, withKey)
+	if err == nil && withKey {
+		err = storageError("write backup", to, report.Keys.putInto(to))
+	}
+	report.Keys = nil
+	return report, err
+}
+
+// BackupApart is Backup with the keys, but the file has a stand-in for each key, and the report's
+// Keys put the keys in their places. So no file has the keys before all else is done.
+func BackupApart(ctx context.Context, cfg Config, to string) (BackupReport, error) {
+	return makeBackup(ctx, cfg, to, true)
+}
+
+// makeBackup is Backup, or with withKey BackupApart.
+func makeBackup(ctx context.Context, cfg Config, to string, withKey bool) (report BackupReport, err error) {
 	path, err := resolve(cfg.Path)
 	if err != nil {
 		return report, storageError("find database", cfg.Path, err)
@@ -55,11 +73,18 @@ func Backup(ctx context.Context, cfg Config, to string, withKey bool) (report Ba
 	for _, table := range state.missing { // the copy has it, so nothing else would say so
 		report.Damage = append(report.Damage, missingTable(table))
 	}
-	if report.Ops, err = l.copyTo(ctx, to, state.missing, withKey); damaged(err) {
+	if withKey {
+		report.Keys = &Keys{}
+	}
+	var stored map[int64][]byte
+	if stored, err = l.copyTo(ctx, to, state.missing, withKey, &report); damaged(err) {
 		err = l.fail("copy database", err) // not the new file is
 	}
 	if err == nil {
 		err = report.verify(ctx, cfg, to)
+	}
+	if err == nil {
+		err = storeKeys(ctx, to, stored)
 	}
 	if err == nil {
 		err = syncFile(to)
@@ -103,28 +128,34 @@ func createEmpty(ctx context.Context, to string) error {
 // copyTo copies every row of our tables but the missing ones, in one read transaction. Names
 // that stand in the file never become part of a statement: somebody else may have made the
 // file. Tables that both files make by the same statement SQLite copies page by page, indexes
-// too, as VACUUM INTO does; but that would write the keys first, to be deleted afterwards.
-func (l *Log) copyTo(ctx context.Context, to string, missing []string, withKey bool) (ops int64, err error) {
+// too, as VACUUM INTO does; but that would write the keys first, to be deleted afterwards. With
+// withKey it returns what is to be stored in the place of each key.
+func (l *Log) copyTo(ctx context.Context, to string, missing []string, withKey bool, report *BackupReport) (stored map[int64][]byte, err error) {
 	if err := l.attach(ctx, to); err != nil {
-		return 0, err
+		return nil, err
 	}
 	for _, table := range ownTables {
 		if slices.Contains(missing, table) {
 			continue
 		}
 		columns := "*"
-		if table == tableIdentities && !withKey {
+		if table == tableIdentities {
 			columns = keylessColumns
 		}
 		if _, err := l.conn.ExecContext(ctx, fmt.Sprintf(`INSERT INTO backup."%s" SELECT %s FROM main."%s"`, table, columns, table)); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
-	if err := l.conn.QueryRowContext(ctx, "SELECT count(*) FROM backup.crdt_ops").Scan(&ops); err != nil {
-		return 0, err
+	if withKey && !slices.Contains(missing, tableIdentities) {
+		if stored, err = l.readKeys(ctx, report); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.conn.QueryRowContext(ctx, "SELECT count(*) FROM backup.crdt_ops").Scan(&report.Ops); err != nil {
+		return nil, err
 	}
 	_, err = l.conn.ExecContext(ctx, "COMMIT; DETACH backup")
-	return ops, err
+	return stored, err
 }
 
 // keylessColumns are those of the identities, without the keys.

@@ -23,6 +23,7 @@ import (
 //	write FILE@MACHINE KEY    a process there writes an op, signed with KEY; what follows is why that is fresh
 //	read FILE@MACHINE KEY     a process there that reads would sign with KEY; -: with none
 //	copy FILE FILE            and move, link (another name of the same file)
+//	refuse FILE@MACHINE       a process there may not write, since the file has two names
 //	remove FILE
 //	backup FILE FILE          a backup without the keys; keep: with them
 //	text FILE                 a file that is no database comes

@@ -37,6 +37,8 @@ type MendReport struct {
 	Missing, Cut []string
 	// KeysLost: of the replica's keys nothing can be read, and the copy gets a fresh one.
 	KeysLost bool
+	// Keys are those that MendApart kept apart from the file, else nil.
+	Keys *Keys
 }
 
 // Mend copies the log at cfg.Path as [Backup] does, and puts right what the sound
@@ -47,7 +49,22 @@ type MendReport struct {
 //
 // A copy must be of use: the error names the log if no op can be read, or if the keys
 // were asked for and are not sound.
-func Mend(ctx context.Context, cfg Config, to string, withKey bool) (report MendReport, err error) {
+func Mend(ctx context.Context, cfg Config, to string, withKey bool) (MendReport, error) {
+	report, err := makeMended(ctx, cfg, to, withKey)
+	if err == nil && withKey {
+		err = storageError("write backup", to, report.Keys.putInto(to))
+	}
+	report.Keys = nil
+	return report, err
+}
+
+// MendApart is Mend with the keys, which it keeps apart from the file as [BackupApart] does.
+func MendApart(ctx context.Context, cfg Config, to string) (MendReport, error) {
+	return makeMended(ctx, cfg, to, true)
+}
+
+// makeMended is Mend, or with withKey MendApart.
+func makeMended(ctx context.Context, cfg Config, to string, withKey bool) (report MendReport, err error) {
 	path, err := resolve(cfg.Path)
 	if err != nil {
 		return report, storageError("find database", cfg.Path, err)
@@ -81,6 +98,9 @@ func Mend(ctx context.Context, cfg Config, to string, withKey bool) (report Mend
 	}
 	m := &mender{log: l, withKey: withKey, ops: newMendedOps()}
 	m.report.Missing = state.missing
+	if withKey {
+		m.report.Keys = &Keys{}
+	}
 	if err = m.run(ctx, to); err == nil {
 		err = syncFile(to)
 	}

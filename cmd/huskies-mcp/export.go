@@ -90,9 +90,9 @@ func export(cmd *cobra.Command, env *environment, since []crdt.OpID, w io.Writer
 
 // exportFile writes a bundle to a file, whole or not at all.
 func exportFile(cmd *cobra.Command, env *environment, since []crdt.OpID, path string, force bool) (report replica.ExportReport, err error) {
-	err = env.writeFile(path, force, func(f *os.File) (err error) {
+	err = env.writeFile(path, force, func(f *os.File) (last func(io.Writer, io.Reader) error, err error) {
 		report, err = export(cmd, env, since, f)
-		return err
+		return nil, err
 	})
 	return report, err
 }
