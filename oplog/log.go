@@ -235,6 +235,9 @@ func (l *Log) connect(ctx context.Context, settings string) (err error) {
 	if l.file, err = os.Stat(l.path); err != nil {
 		return err
 	}
+	if err := l.checkOwner(); err != nil {
+		return err
+	}
 	if l.cfg.ReadOnly {
 		settings = readOnlySettings(l.path)
 	}
@@ -265,9 +268,7 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 	if err := l.findKey(state.identities); err != nil {
 		return err
 	}
-	if l.file.Mode().Perm()&0o077 != 0 {
-		l.cfg.Logger.Warn("database file holds a private key but others may read it: chmod 600", "path", l.path)
-	}
+	l.makePrivate()
 	if _, err := l.conn.ExecContext(ctx, startedSettings); err != nil {
 		return l.fail("prepare database", err)
 	}

@@ -11,6 +11,15 @@ import (
 // for the other end of a named pipe.
 const plainFlags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
+// ownerOf returns the ID of the user whose file it is.
+func ownerOf(info fs.FileInfo) (uid int, known bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(st.Uid), true
+}
+
 // linksOf returns how many names (hard links) a file has.
 func linksOf(info fs.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {

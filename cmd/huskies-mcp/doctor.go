@@ -174,6 +174,11 @@ func (e *examination) locate(cmd *cobra.Command, opts options) {
 		e.where = env.where
 		return
 	}
+	var unused *notUsed
+	if errors.As(err, &unused) {
+		e.bad("paths", unused.remedy, "%s", unused.problem)
+		return
+	}
 	e.bad("options", "mend the flag or the variable that the message names; no server starts with it", "%v", err)
 	if where, err := locate(opts.db, opts.getenv, e.wd); err == nil {
 		e.where = where // it was another option

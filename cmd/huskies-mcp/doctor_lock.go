@@ -27,6 +27,9 @@ func (e *examination) checkLock(ctx context.Context) {
 	if e.file.Lock.Info == nil {
 		return // nobody can hold it
 	}
+	if link, err := os.Lstat(e.file.Lock.Path); err == nil && !link.Mode().IsRegular() {
+		return // said with the paths
+	}
 	lock := oplog.NewLock(e.where.Path, time.Now)
 	var holder int
 	var before string

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -62,12 +63,43 @@ func locate(flagDB string, getenv func(string) string, wd string) (location, err
 		info, err := os.Lstat(path)
 		switch {
 		case err == nil && info.Mode()&fs.ModeSymlink != 0:
-			return location{}, fmt.Errorf("%s is a symbolic link, which may have come with the files around it, so the search does not follow it: to use the database that it leads to, give --db %s", path, quoted(path))
+			return location{}, &notUsed{
+				fmt.Sprintf("%s is a symbolic link, which may have come with the files around it, so the search does not follow it", path),
+				"to use the database that it leads to, give --db " + quoted(path),
+			}
 		case err == nil && info.Mode().IsRegular():
-			return location{Path: path, Why: found}, nil
+			return location{Path: path, Why: found}, checkOwners(path, getenv)
 		}
 	}
-	return location{Path: filepath.Join(root, databaseFile), Why: fresh}, nil
+	path := filepath.Join(root, databaseFile)
+	return location{Path: path, Why: fresh}, checkOwners(path, getenv)
+}
+
+// notUsed says why the search does not use what it found.
+type notUsed struct{ problem, remedy string }
+
+func (e *notUsed) Error() string { return e.problem + ": " + e.remedy }
+
+// checkOwners returns an error if the database that the search found, or its folder, belongs to another user, as git
+// does for a repository (git-config(1), safe.directory): a folder above the project, such as /tmp, may be open to
+// all. Root by way of sudo counts as the user who called sudo.
+func checkOwners(path string, getenv func(string) string) error {
+	for _, name := range []string{filepath.Dir(path), path} {
+		info, err := os.Lstat(name)
+		if err != nil {
+			continue // it is to be made, or opening it says why it cannot be seen
+		}
+		owner, known := ownerOf(info)
+		me := os.Geteuid()
+		if !known || owner == me || me == 0 && getenv("SUDO_UID") == strconv.Itoa(owner) {
+			continue
+		}
+		return &notUsed{
+			fmt.Sprintf("%s belongs to %s, and this is %s: what somebody else put there is not used unless a person names it", name, userName(owner), userName(me)),
+			"to use it all the same, give --db " + quoted(path),
+		}
+	}
+	return nil
 }
 
 // namedDatabase takes the file that the user named by an option or a variable, whether it exists or not.
