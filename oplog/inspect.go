@@ -102,7 +102,7 @@ func Inspect(ctx context.Context, path, machine string) Inspection {
 func (in *Inspection) read(ctx context.Context, path, machine string) {
 	l := newLog(Config{Path: path, Machine: machine, ReadOnly: true}, in.Path)
 	defer l.Close()
-	if err := l.connect(ctx, ""); err != nil {
+	if err := l.connect(ctx, lookingSettings); err != nil {
 		in.Err, in.Foreign = l.fail("open database", err), isNoDatabase(err)
 		return
 	}

@@ -60,6 +60,7 @@ type Log struct {
 	watch     fileWatch
 	checked   Stamp // the schema's version was right then
 	committed Stamp // see Committed
+	madeIndex bool  // looking made the -shm file
 }
 
 var (
@@ -141,7 +142,11 @@ func resolve(path string) (string, error) {
 
 // open connects to the file, which is there, and takes it as it is.
 func (l *Log) open(ctx context.Context) error {
-	if err := l.connect(ctx, connectionSettings); err != nil {
+	settings := connectionSettings
+	if l.cfg.ReadOnly {
+		settings = lookingSettings
+	}
+	if err := l.connect(ctx, settings); err != nil {
 		return l.fail("open database", err)
 	}
 	state, err := l.inspect(ctx)
@@ -214,19 +219,6 @@ const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, while it is op
 // our lock, and the process's reads waiting: it had better ask again.
 const startedSettings = "PRAGMA busy_timeout = 1000" // ms
 
-// readOnlySettings returns those of a connection that never writes. One that
-// SQLite allows to write brings a -wal file that others left into the database
-// when it is closed, and rolls back what a -journal file says; one that it does
-// not allow to write leaves the files behind that it had to make. So it depends on
-// what is there.
-func readOnlySettings(path string) string {
-	settings := "_pragma=busy_timeout(1000)&_pragma=query_only(1)&_dqs=0"
-	if look(path+"-wal").Size() > 0 || look(path+"-journal").Size() > 0 {
-		settings += "&mode=ro"
-	}
-	return settings
-}
-
 // connect makes the one connection, changing nothing in the file.
 func (l *Log) connect(ctx context.Context, settings string) (err error) {
 	if err := l.checkFiles(); err != nil {
@@ -239,7 +231,7 @@ func (l *Log) connect(ctx context.Context, settings string) (err error) {
 		return err
 	}
 	if l.cfg.ReadOnly {
-		settings = readOnlySettings(l.path)
+		settings += l.lookingMode()
 	}
 	if l.db, err = openDatabase(l.path, settings); err != nil {
 		return err
@@ -287,6 +279,7 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 func (l *Log) Close() error {
 	var errs []error
 	if l.cfg.ReadOnly {
+		defer l.cleanUp()
 		defer l.keepOpen()()
 	}
 	if l.direct != nil {
@@ -305,23 +298,6 @@ func (l *Log) Close() error {
 	l.index.leave()
 	l.watch.close()
 	return errors.Join(errs...)
-}
-
-// keepOpen makes another connection, which may not write, and returns what closes it. As
-// long as it is there ours is not the last to be closed: that one would bring into the
-// database what others have left in the write-ahead log since it was opened.
-func (l *Log) keepOpen() (release func()) {
-	release = func() {}
-	if look(l.path+"-wal").Size() == 0 {
-		return release
-	}
-	other, err := openDatabase(l.path, "mode=ro&_pragma=busy_timeout(1000)")
-	if err != nil {
-		return release
-	}
-	var n int
-	_ = other.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&n) // it takes its lock with the first read
-	return func() { _ = other.Close() }
 }
 
 // Write runs fn in one transaction, commits what it appended and makes it

@@ -75,6 +75,7 @@ func makeMended(ctx context.Context, cfg Config, to string, withKey bool) (repor
 	if _, err := os.Stat(path); err != nil {
 		return report, storageError("find database", path, err)
 	}
+	cfg.ReadOnly = true // a damaged write-ahead log is kept, too
 	l := newLog(cfg, path)
 	defer l.Close()
 	defer func() { err = unmendable(err) }()

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
@@ -51,7 +52,8 @@ type VerifyReport struct {
 // that they have no gaps, since rows are only ever added; of the file that SQLite
 // finds it sound. What stands beside the ops is checked too.
 //
-// It takes no lock and needs no key, changes nothing, and reads a page of rows at
+// It takes no lock and needs no key, changes nothing, leaves also a damaged write-ahead log as
+// it is, and reads a page of rows at
 // a time up to the row that is the last when it begins, so that it keeps nobody
 // from writing or from checkpoints. Where a row or a page of the file cannot be
 // read it goes on behind. It uses all processors, and of memory about 125 bytes a
@@ -69,7 +71,7 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return VerifyReport{}, ErrNoLog
 	}
-	l := newLog(Config{Path: cfg.Path, Logger: cfg.Logger}, path)
+	l := newLog(Config{Path: cfg.Path, Logger: cfg.Logger, ReadOnly: true}, path)
 	defer func() { _ = l.Close() }() // nothing was written
 	v := &verifier{cfg: cfg, log: l, known: make(map[crdt.OpID]uint32), authors: make(map[crdt.Author]uint32), names: make([]crdt.Author, 1)}
 	if err := v.open(ctx); err != nil {
@@ -93,7 +95,7 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 func (v *verifier) checkOpening(ctx context.Context, path string) {
 	l := newLog(Config{Path: v.cfg.Path, Logger: v.cfg.Logger, ReadOnly: true}, path)
 	defer func() { _ = l.Close() }() // nothing was written
-	err := l.connect(ctx, "")
+	err := l.connect(ctx, lookingSettings)
 	if err == nil {
 		_, err = l.inspect(ctx)
 	}
@@ -178,6 +180,7 @@ func (v *verifier) found(f Finding) {
 
 // run verifies the file that is open.
 func (v *verifier) run(ctx context.Context) error {
+	v.checkWAL()
 	v.readBeside(ctx)
 	if !v.has(tableOps) {
 		return nil
@@ -215,6 +218,34 @@ func (v *verifier) run(ctx context.Context) error {
 	v.report.Authors = len(v.authors)
 	return src.unchanged(ctx)
 }
+
+// checkWAL says so if the write-ahead log has more than SQLite reads. Others may be writing to it:
+// what is not there a moment later was their work.
+func (v *verifier) checkWAL() {
+	path := v.log.path + "-wal"
+	tail, err := readWALTail(path)
+	if err != nil {
+		return // there is none, or opening the database says why it cannot be read
+	}
+	problem, fault := tail.problem()
+	if problem == "" {
+		return
+	}
+	before := look(path)
+	time.Sleep(walPause)
+	again, err := readWALTail(path)
+	if after := look(path); err != nil || again != tail || after.Size() != before.Size() || !after.Info.ModTime().Equal(before.Info.ModTime()) {
+		return
+	}
+	kind := FoundWALEnd
+	if fault {
+		kind = FoundWAL
+	}
+	v.found(Finding{Kind: kind, Problem: problem})
+}
+
+// walPause is longer than a write takes from its first frame to its last.
+const walPause = 100 * time.Millisecond
 
 // rows verifies the rows: one goroutine reads, one a processor verifies what a
 // row says by itself, and this one puts it together in order of arrival.

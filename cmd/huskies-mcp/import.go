@@ -48,6 +48,9 @@ reasons are on standard error and the exit code is 1; the others are taken in.`,
 const databaseMagic = "SQLite format 3\x00"
 
 func importBundle(cmd *cobra.Command, env *environment, path string) error {
+	if err := env.mayWrite(cmd); err != nil {
+		return err
+	}
 	in, size := cmd.InOrStdin(), int64(-1)
 	if path != "-" {
 		f, err := os.Open(path)

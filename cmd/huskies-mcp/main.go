@@ -61,6 +61,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		var storage *oplog.Error
 		if errors.As(err, &storage) {
 			text += ". What to do: " + storage.Next
+		} else if errors.Is(err, oplog.ErrOutdated) {
+			text += ": an older build made it, and looking changes nothing. What to do: run huskies-mcp heads without --read-only and with HUSKIES_READ_ONLY=0"
 		}
 		fmt.Fprintf(stderr, "huskies-mcp: %s\n", printable(text))
 		return 1
@@ -303,6 +305,14 @@ func withReplica(cmd *cobra.Command, opts options, fn func(*environment) error) 
 	}
 	defer env.replica.Close()
 	return fn(env)
+}
+
+// mayWrite returns an error if the command, which writes to the pipeline, was told not to.
+func (env *environment) mayWrite(cmd *cobra.Command) error {
+	if !env.offer.readOnly {
+		return nil
+	}
+	return fmt.Errorf("%s writes to the pipeline, and HUSKIES_READ_ONLY forbids that: nothing was written. To allow it this once, set HUSKIES_READ_ONLY=0 for the command", cmd.CommandPath())
 }
 
 // exists reports whether there is a database.
