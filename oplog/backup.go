@@ -59,6 +59,9 @@ func makeBackup(ctx context.Context, cfg Config, to string, withKey bool) (repor
 		return report, l.fail("open database", err)
 	}
 	state, err := l.inspect(ctx)
+	if err == nil {
+		err = l.foreignError(state)
+	}
 	switch {
 	case err != nil:
 		return report, l.fail("open database", err)
@@ -168,24 +171,6 @@ func (l *Log) attach(ctx context.Context, to string) error {
 	}
 	_, err := l.conn.ExecContext(ctx, "PRAGMA backup.journal_mode = OFF; PRAGMA backup.synchronous = OFF; BEGIN")
 	return err
-}
-
-// tables returns the names of all tables in the file. They are text of the file, to be
-// compared with names that the code knows and for nothing else.
-func (l *Log) tables(ctx context.Context) (names []string, err error) {
-	rows, err := l.conn.QueryContext(ctx, "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		names = append(names, name)
-	}
-	return names, rows.Err()
 }
 
 // syncFile makes what is in a file durable. SQLite is done with it.

@@ -39,6 +39,8 @@ const (
 	FoundTrust FindingKind = "trust"
 	// FoundRepair: something is wrong with the list of repaired rows.
 	FoundRepair FindingKind = "repair"
+	// FoundSchema: the database has an object that huskies-mcp did not make.
+	FoundSchema FindingKind = "schema"
 	// FoundLeases: the table of leases is missing.
 	FoundLeases FindingKind = "leases"
 	// FoundWAL: the write-ahead log has a damaged part before its end.
@@ -78,6 +80,8 @@ var next = map[FindingKind]string{
 		"writes a copy that signs with a fresh key",
 	FoundTrust:  "look whether huskies-mcp trust list says what you decided, and decide anew or restore a backup; then, if decisions or their table are missing: " + nextMend,
 	FoundRepair: nextMend,
+	FoundSchema: "end all servers of the project; huskies-mcp backup --mend --with-key mended.db writes a copy without what is not ours; restore it, as the README says under Backup and restore, and remove mended.db. " +
+		"If our own tables were changed, or the database came from somebody else: restore a backup, or import a bundle of all ops into a new database",
 	FoundWAL: "end all servers of the project, and keep a copy of the database with its -wal file before anything is written. If something is missing that was acknowledged, " +
 		"import a bundle that has it, or restore a backup. Then go on: the next write overwrites the damaged part",
 	FoundWALEnd:  "nothing, if a process was killed or the power failed; else keep a copy of the database with its -wal file, and look whether the last change is there",

@@ -212,5 +212,12 @@ func countKeys(ctx context.Context, path string, author []byte) (int64, error) {
 	if err := conn.QueryRowContext(ctx, "PRAGMA application_id").Scan(&application); err != nil || application != applicationID {
 		return 0, err
 	}
+	objects, err := readObjects(ctx, conn)
+	if err != nil {
+		return 0, err
+	}
+	if foreign, err := foreignObjects(objects); err != nil || len(foreign) > 0 {
+		return 0, errors.Join(err, errForeign) // to count keys there could run somebody else's statements
+	}
 	return db.New(conn).KeyCount(ctx, author)
 }

@@ -116,8 +116,8 @@ func (in *Inspection) read(ctx context.Context, path, machine string) {
 	if err == nil && state.version > 0 {
 		in.Identities, in.Identity = l.inspectKeys(ctx, state)
 	}
-	if state.application != applicationID {
-		return // what is wrong with another program's file is not for us to say
+	if state.application != applicationID || len(state.foreign) > 0 {
+		return // what is wrong with another program's file is not for us to say, and its checks may be endless
 	}
 	in.CheckErr = l.fail("check database", in.check(ctx, l))
 }

@@ -142,7 +142,7 @@ func resolve(path string) (string, error) {
 
 // open connects to the file, which is there, and takes it as it is.
 func (l *Log) open(ctx context.Context) error {
-	settings := connectionSettings
+	settings := connectionSettings + defensive
 	if l.cfg.ReadOnly {
 		settings = lookingSettings
 	}
@@ -150,6 +150,9 @@ func (l *Log) open(ctx context.Context) error {
 		return l.fail("open database", err)
 	}
 	state, err := l.inspect(ctx)
+	if err == nil {
+		err = l.foreignError(state)
+	}
 	if err != nil {
 		return l.fail("open database", err)
 	}
@@ -170,10 +173,13 @@ func (l *Log) create(ctx context.Context) error {
 	if err := createFile(l.path, l.cfg.Logger); err != nil {
 		return l.fail("create database", err)
 	}
-	if err := l.connect(ctx, connectionSettings); err != nil {
+	if err := l.connect(ctx, connectionSettings+defensive); err != nil {
 		return l.fail("open database", err)
 	}
 	state, err := l.inspect(ctx)
+	if err == nil {
+		err = l.foreignError(state)
+	}
 	if err != nil {
 		return l.fail("open database", err)
 	}
@@ -215,6 +221,9 @@ const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, while it is op
 	"&_pragma=checkpoint_fullfsync(1)" + // also on macOS
 	"&_dqs=0"
 
+// defensive keeps statements from changing the schema or an index past SQLite's own rules.
+const defensive = "&_defensive=1"
+
 // startedSettings hold once the database is open. Whoever waits for another program then keeps
 // our lock, and the process's reads waiting: it had better ask again.
 const startedSettings = "PRAGMA busy_timeout = 1000" // ms
@@ -244,10 +253,14 @@ func (l *Log) connect(ctx context.Context, settings string) (err error) {
 	return err
 }
 
+// safeSettings hold for every connection. What the file's own schema says may call no function that
+// has an effect, and each cell of a page is checked before it is used.
+const safeSettings = "_pragma=trusted_schema(0)&_pragma=cell_size_check(1)"
+
 // openDatabase connects to nothing yet.
 func openDatabase(path, settings string) (*sql.DB, error) {
 	settleDriver()
-	dsn := url.URL{Scheme: "file", Path: path, RawQuery: settings}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: settings + "&" + safeSettings}
 	return sql.Open("sqlite", dsn.String())
 }
 

@@ -1,11 +1,9 @@
 package oplog
 
-import (
-	"os"
-)
+import "os"
 
 // lookingSettings hold for a connection that only looks. A wait for other programs is short.
-const lookingSettings = "_pragma=busy_timeout(1000)&_pragma=query_only(1)&_dqs=0"
+const lookingSettings = "_pragma=busy_timeout(1000)&_pragma=query_only(1)&_dqs=0" + defensive
 
 // lookingMode returns what a connection that only looks needs besides its settings. One that SQLite
 // allows to write brings a -wal file that others left into the database when it is closed, and

@@ -91,6 +91,9 @@ func makeMended(ctx context.Context, cfg Config, to string, withKey bool) (repor
 	case state.version < newestSchema:
 		return report, ErrOutdated
 	}
+	if !state.readable() {
+		return report, l.foreignError(state)
+	}
 	if slices.Contains(state.missing, tableOps) {
 		return report, l.complete(state)
 	}

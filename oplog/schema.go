@@ -122,6 +122,7 @@ type fileState struct {
 	application, version, tables int
 	journal                      string             // the journal mode
 	missing                      []string           // tables, if the schema is current
+	foreign                      []object           // that huskies-mcp did not make
 	identities                   []db.IdentitiesRow // read if the schema is current
 }
 
@@ -159,10 +160,8 @@ func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
 		}
 	case s.version > newestSchema:
 		return s, l.newerSchema(s.version)
-	case s.version == newestSchema:
-		if s.missing, err = l.missingTables(ctx); err == nil && !slices.Contains(s.missing, tableIdentities) {
-			s.identities, err = db.New(l.conn).Identities(ctx)
-		}
+	case s.version > 0:
+		err = l.inspectObjects(ctx, &s)
 	}
 	return s, err
 }
@@ -184,20 +183,35 @@ const (
 // ownTables are all tables of the newest schema.
 var ownTables = []string{tableOps, tableIdentities, TrustTable, tableRepairs, LeasesTable}
 
-// missingTables returns the tables of the newest schema that another program took
-// out of the file.
-func (l *Log) missingTables(ctx context.Context) (missing []string, err error) {
-	there, err := l.tables(ctx)
-	for _, table := range ownTables {
-		if !slices.Contains(there, table) {
-			missing = append(missing, table)
-		}
+// inspectObjects looks what the database consists of. If all of that is ours, and current, it
+// reads the keys.
+func (l *Log) inspectObjects(ctx context.Context, s *fileState) error {
+	objects, err := readObjects(ctx, l.conn)
+	if err == nil {
+		s.foreign, err = foreignObjects(objects)
 	}
-	return missing, err
+	if err != nil || s.version < newestSchema {
+		return err
+	}
+	tables, indexes, err := missingObjects(objects)
+	if err != nil {
+		return err
+	}
+	s.missing = tables
+	for _, name := range indexes {
+		s.foreign = append(s.foreign, object{kind: "missing index", name: name})
+	}
+	if s.readable() && !slices.Contains(s.missing, tableIdentities) {
+		s.identities, err = db.New(l.conn).Identities(ctx)
+	}
+	return err
 }
 
-// complete returns an error if tables are missing.
+// complete returns an error if tables are missing, or if something is in the file that is not ours.
 func (l *Log) complete(s fileState) error {
+	if err := l.foreignError(s); err != nil {
+		return err
+	}
 	if len(s.missing) == 0 {
 		return nil
 	}

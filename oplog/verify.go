@@ -112,7 +112,10 @@ type verifier struct {
 	own     map[crdt.Author]bool
 	beside  beside
 	lost    []string // tables
-	report  VerifyReport
+	// foreign says that there is something in the file that is not ours; closed, that our own
+	// tables are not either, so that nothing is read from them.
+	foreign, closed bool
+	report          VerifyReport
 
 	ops     []verifiedOp
 	known   map[crdt.OpID]uint32   // index into ops
@@ -147,7 +150,13 @@ func (v *verifier) open(ctx context.Context) error {
 	if state.version == 0 {
 		return ErrNoLog
 	}
-	l.version, v.queries, v.lost = state.version, db.New(l.conn), state.missing
+	l.version, v.queries, v.lost, v.foreign = state.version, db.New(l.conn), state.missing, len(state.foreign) > 0
+	for _, o := range state.foreign {
+		v.found(Finding{Kind: FoundSchema, Problem: "the database was changed by somebody else: " + o.String()})
+	}
+	if v.closed = !state.readable(); v.closed {
+		return nil
+	}
 	if err == nil && v.has(tableIdentities) {
 		err = v.readKeys(ctx)
 	}
@@ -181,6 +190,9 @@ func (v *verifier) found(f Finding) {
 // run verifies the file that is open.
 func (v *verifier) run(ctx context.Context) error {
 	v.checkWAL()
+	if v.closed {
+		return nil
+	}
 	v.readBeside(ctx)
 	if !v.has(tableOps) {
 		return nil
@@ -198,7 +210,13 @@ func (v *verifier) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	integrity := make(chan []Finding, 1)
-	go func() { integrity <- v.log.integrity(ctx) }()
+	go func() {
+		if v.foreign { // it would run what somebody else wrote
+			integrity <- nil
+			return
+		}
+		integrity <- v.log.integrity(ctx)
+	}()
 	err = v.rows(ctx, src, last)
 	if err != nil {
 		cancel()
