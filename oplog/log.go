@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -260,8 +261,18 @@ const safeSettings = "_pragma=trusted_schema(0)&_pragma=cell_size_check(1)"
 // openDatabase connects to nothing yet.
 func openDatabase(path, settings string) (*sql.DB, error) {
 	settleDriver()
-	dsn := url.URL{Scheme: "file", Path: path, RawQuery: settings + "&" + safeSettings}
-	return sql.Open("sqlite", dsn.String())
+	return sql.Open("sqlite", databaseURL(path, settings+"&"+safeSettings))
+}
+
+// databaseURL returns the path as SQLite takes it in a URI: on Windows as file:///C:/folder/p.db
+// (https://sqlite.org/uri.html). In any other form a folder's name could be an authority or an option.
+func databaseURL(path, settings string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: settings}
+	return dsn.String()
 }
 
 // start makes the connection ready to read and write a file whose schema is

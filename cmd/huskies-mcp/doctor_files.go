@@ -56,7 +56,7 @@ func (e *examination) checkModes() {
 		case file.Info == nil || !file.Info.Mode().IsRegular(): // said elsewhere
 			continue
 		}
-		if file.Info.Mode().Perm()&0o077 != 0 {
+		if hasModes && file.Info.Mode().Perm()&0o077 != 0 {
 			open = append(open, quoted(file.Path))
 		}
 		if !writable(file.Path) {
@@ -71,7 +71,7 @@ func (e *examination) checkModes() {
 		e.bad("modes", "chmod u+rw "+strings.Join(locked, " ")+" (if they are yours; else see owner); on a disk that is read-only give another --db", "%s cannot be written by us, so no story can", list(locked))
 	}
 	e.checkFolder()
-	if f.Database.Info != nil && len(open)+len(locked) == 0 {
+	if hasModes && f.Database.Info != nil && len(open)+len(locked) == 0 {
 		e.ok("modes", "only the owner can read and write the files")
 	}
 }
@@ -86,7 +86,7 @@ func (e *examination) checkFolder() {
 	case !writable(folder.Path) && e.foreign && e.others(folder): // said with the owner
 	case !writable(folder.Path):
 		e.bad("modes", "chmod u+rwx "+quoted(folder.Path)+" (if it is yours)", "we cannot make files in %s, but SQLite needs to, also to read", folder.Path)
-	case folder.Info.Mode().Perm()&0o002 != 0 && folder.Info.Mode()&os.ModeSticky == 0:
+	case hasModes && folder.Info.Mode().Perm()&0o002 != 0 && folder.Info.Mode()&os.ModeSticky == 0:
 		e.bad("modes", "chmod o-w "+quoted(folder.Path), "everybody can replace the database, since everybody can write to %s", folder.Path)
 	}
 }

@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// hasModes: files have permissions for their owner, a group and others.
+const hasModes = true
+
 // writable reports whether we may write to the file, or make files in the
 // folder, without trying. A file that is gone is no hindrance: SQLite removes its side files when the last
 // process ends.
