@@ -179,6 +179,9 @@ func (e *examination) locate(cmd *cobra.Command, opts options) {
 	if err == nil {
 		_ = env.replica.Close()
 		e.where = env.where
+		if broken := brokenWorktree(e.where, opts.getenv, e.wd); broken != "" {
+			e.bad("paths", repairLink, "%s", broken)
+		}
 		return
 	}
 	var unused *notUsed

@@ -26,7 +26,8 @@ func exportCommand(opts *options) *cobra.Command {
 output. With --since only those that a replica with the given heads does not have.
 Ops carry their authors' signatures: a bundle can go by any way, and holds no key.`,
 		Example: `  huskies-mcp export pipeline.bundle
-  huskies-mcp export --since "$(ssh other huskies-mcp heads)" | ssh other huskies-mcp import -`,
+  there=project/.huskies/pipeline.db
+  huskies-mcp export --since "$(ssh other huskies-mcp --db $there heads)" | ssh other huskies-mcp --db $there import -`,
 		Args: atMostOneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			heads, err := parseHeads(since)

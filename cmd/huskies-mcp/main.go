@@ -95,9 +95,9 @@ Model Context Protocol on standard input and output. Hosts such as Claude Code,
 Codex, Cursor and VS Code start it; all processes of a project share one file.
 
 The file is the one named by --db or HUSKIES_DB, else the nearest
-.huskies/pipeline.db upwards from CLAUDE_PROJECT_DIR or the working directory
-(in a linked git worktree: from the main worktree), else a new one at the root of
-the repository.`,
+.huskies/pipeline.db from CLAUDE_PROJECT_DIR or the working directory (in a linked
+git worktree: from the main worktree) upwards to the root of the repository, else a
+new one at that root.`,
 		Version:       version + revision(),
 		Args:          noSubcommand,
 		SilenceUsage:  true,
@@ -233,6 +233,9 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	if env.where, err = locate(opts.db, opts.getenv, wd); err != nil {
 		return nil, err
 	}
+	if broken := brokenWorktree(env.where, opts.getenv, wd); broken != "" {
+		env.logger.Warn("a link of git is broken, so another pipeline than the main worktree's may be in use", "problem", broken, "how", repairLink)
+	}
 	env.replica = replica.New(replica.Config{
 		Path:        env.where.Path,
 		Now:         time.Now,
@@ -327,13 +330,19 @@ func (env *environment) errNoPipeline() error {
 	if folder, missing := missingFolder(env.where.Path); missing {
 		what = "nor is there a folder " + folder
 	}
+	if env.where.Above != "" {
+		what += "; there is another pipeline above, and to use that give --db " + quoted(env.where.Above)
+	}
 	return errors.New("there is no pipeline at " + env.where.Path + " (" + env.where.Why + "): " + what)
 }
 
-// missingFolder returns the folder above the database's own, and whether it is not there: the
-// first write makes one folder, not more.
+// missingFolder returns the folder that the first write needs, and whether it is not there: that of
+// the database, or the one above a folder .huskies, which is made.
 func missingFolder(path string) (folder string, missing bool) {
-	folder = filepath.Dir(filepath.Dir(path))
+	folder = filepath.Dir(path)
+	if filepath.Base(folder) == filepath.Dir(databaseFile) {
+		folder = filepath.Dir(folder)
+	}
 	_, err := os.Stat(folder)
 	return folder, errors.Is(err, fs.ErrNotExist)
 }
