@@ -45,7 +45,7 @@ func TestOpenMakesNoTrail(t *testing.T) {
 	root := t.TempDir()
 	_, err := create(testConfig(t, filepath.Join(root, "no", "such", "p.db")))
 	var e *Error
-	if !errors.As(err, &e) || !strings.Contains(err.Error(), "does not exist") || !strings.Contains(e.Next, "mkdir -p") {
+	if !errors.As(err, &e) || !strings.Contains(e.Next, "the folder does not exist") {
 		t.Errorf("got %v", err)
 	}
 	if entries, _ := os.ReadDir(root); len(entries) != 0 {

@@ -33,11 +33,8 @@ const (
 	maxFileName = 255 - len("-journal")
 )
 
-// pipelineFolder is the name of the folder that a project has for its pipeline.
-const pipelineFolder = ".huskies"
-
-// CreateFolder makes the folder of the database at path if it is missing and is called .huskies, as
-// in each project, but not what is above it. A mistyped path must not leave a trail.
+// CreateFolder makes the folder of the database at path if it is missing, but
+// not what is above it: a mistyped path must not leave a trail.
 func CreateFolder(path string) error {
 	if len(path) > maxPath || len(filepath.Base(path)) > maxFileName {
 		return &Error{
@@ -47,12 +44,6 @@ func CreateFolder(path string) error {
 		}
 	}
 	dir := filepath.Dir(path)
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && filepath.Base(dir) != pipelineFolder {
-		return &Error{
-			Op: "create database", Path: path, Err: fmt.Errorf("the folder %s does not exist", dir),
-			Next: "create it if the name is right (mkdir -p), or give another --db; nothing was written",
-		}
-	}
 	err := os.Mkdir(dir, 0o700)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
@@ -69,7 +60,7 @@ func CreateFolder(path string) error {
 // they hold a private key.
 func createFile(path string, log *slog.Logger) error {
 	dir := filepath.Dir(path)
-	if filepath.Base(dir) == pipelineFolder {
+	if filepath.Base(dir) == ".huskies" {
 		if err := hideFromGit(dir, filepath.Base(path), log); err != nil {
 			return err
 		}

@@ -310,12 +310,23 @@ func withReplica(cmd *cobra.Command, opts options, fn func(*environment) error) 
 	return fn(env)
 }
 
-// mayWrite returns an error if the command, which writes to the pipeline, was told not to.
+// mayWrite returns an error if the command, which writes to the pipeline, was told not to, or where the
+// pipeline is to be there is no folder.
 func (env *environment) mayWrite(cmd *cobra.Command) error {
 	if !env.offer.readOnly {
-		return nil
+		return env.checkFolder()
 	}
 	return fmt.Errorf("%s writes to the pipeline, and HUSKIES_READ_ONLY forbids that: nothing was written. To allow it this once, set HUSKIES_READ_ONLY=0 for the command", cmd.CommandPath())
+}
+
+// checkFolder returns an error if the folder that the database needs does not exist. Only a folder
+// .huskies is made with the database: any other may be a typing error.
+func (env *environment) checkFolder() error {
+	folder, missing := missingFolder(env.where.Path)
+	if !missing {
+		return nil
+	}
+	return fmt.Errorf("the folder %s does not exist, and the database %s (%s) needs it: make it if the name is right (mkdir -p %s), or give another --db", folder, env.where.Path, env.where.Why, quoted(folder))
 }
 
 // exists reports whether there is a database.
