@@ -53,10 +53,11 @@ func makeBackup(ctx context.Context, cfg Config, to string, withKey bool) (repor
 	if to, err = filepath.Abs(to); err != nil { // SQLite reads a URI
 		return report, storageError("write backup", to, err)
 	}
+	cfg.ReadOnly = cfg.ReadOnly || onReadOnlyDisk(filepath.Dir(path))
 	l := newLog(cfg, path)
 	defer l.Close()
 	if err := l.connect(ctx, connectionSettings); err != nil {
-		return report, l.fail("open database", err)
+		return report, l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
 	if err == nil {
@@ -64,7 +65,7 @@ func makeBackup(ctx context.Context, cfg Config, to string, withKey bool) (repor
 	}
 	switch {
 	case err != nil:
-		return report, l.fail("open database", err)
+		return report, l.failOpen(err)
 	case state.version == 0:
 		return report, ErrNoLog
 	case state.version < newestSchema:

@@ -24,7 +24,10 @@ type lockFile struct {
 func openLockFile(path string, now func() time.Time) (*lockFile, error) {
 	f, err := openPlain(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		f, err = openPlain(path, os.O_RDONLY, 0) // enough to lock it
+		refused := err
+		if f, err = openPlain(path, os.O_RDONLY, 0); errors.Is(err, fs.ErrNotExist) { // to read is enough to lock it
+			err = refused
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -148,14 +148,14 @@ func (l *Log) open(ctx context.Context) error {
 		settings = lookingSettings
 	}
 	if err := l.connect(ctx, settings); err != nil {
-		return l.fail("open database", err)
+		return l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
 	if err == nil {
 		err = l.foreignError(state)
 	}
 	if err != nil {
-		return l.fail("open database", err)
+		return l.failOpen(err)
 	}
 	switch {
 	case state.version == 0:
@@ -175,14 +175,14 @@ func (l *Log) create(ctx context.Context) error {
 		return l.fail("create database", err)
 	}
 	if err := l.connect(ctx, connectionSettings+defensive); err != nil {
-		return l.fail("open database", err)
+		return l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
 	if err == nil {
 		err = l.foreignError(state)
 	}
 	if err != nil {
-		return l.fail("open database", err)
+		return l.failOpen(err)
 	}
 	if state.journal != walMode { // a new file, or a backup
 		if state.journal, err = l.turnToWAL(ctx); err != nil {
@@ -194,7 +194,7 @@ func (l *Log) create(ctx context.Context) error {
 			return l.fail("prepare database", err)
 		}
 		if state, err = l.inspect(ctx); err != nil {
-			return l.fail("open database", err)
+			return l.failOpen(err)
 		}
 	}
 	if err := l.start(ctx, state); err != nil {

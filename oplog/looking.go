@@ -1,6 +1,15 @@
 package oplog
 
-import "os"
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
 
 // lookingSettings hold for a connection that only looks. A wait for other programs is short.
 const lookingSettings = "_pragma=busy_timeout(1000)&_pragma=query_only(1)&_dqs=0" + defensive
@@ -8,10 +17,14 @@ const lookingSettings = "_pragma=busy_timeout(1000)&_pragma=query_only(1)&_dqs=0
 // lookingMode returns what a connection that only looks needs besides its settings. One that SQLite
 // allows to write brings a -wal file that others left into the database when it is closed, and
 // rolls back what a -journal file says. One that SQLite does not allow to write leaves the -shm
-// file behind that it had to make. So the mode depends on what is there.
+// file behind that it had to make. So the mode depends on what is there. On a disk that nobody can
+// write to SQLite needs neither file, if the database is all there is.
 func (l *Log) lookingMode() string {
 	left := look(l.path+"-wal").Size() > 0
 	if !left && look(l.path+"-journal").Size() == 0 {
+		if onReadOnlyDisk(filepath.Dir(l.path)) {
+			return "&immutable=1"
+		}
 		return ""
 	}
 	l.madeIndex = left && look(l.path+"-shm").Info == nil
@@ -42,3 +55,24 @@ func (l *Log) cleanUp() {
 		_ = withoutUsers(l.path, func() error { return os.Remove(l.path + "-shm") })
 	}
 }
+
+// failOpen is fail for opening the database. SQLite says of a disk that nobody can write to only
+// that it cannot make a file.
+func (l *Log) failOpen(err error) error {
+	var se *sqlite.Error
+	if !errors.As(err, &se) || !onReadOnlyDisk(filepath.Dir(l.path)) {
+		return l.fail("open database", err)
+	}
+	switch se.Code() & 0xff {
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+		err = fmt.Errorf("%w (SQLite says: %w)", syscall.EROFS, err)
+	}
+	next := remedyReadOnlyDisk
+	if l.cfg.ReadOnly {
+		next = "the disk is mounted read-only, and what was written last stands in the -wal file: copy the database with its -wal file to a disk that can be written, and give the copy's --db"
+	}
+	return &Error{Op: "open database", Path: l.cfg.Path, Err: err, Next: next, remedy: next}
+}
+
+// remedyReadOnlyDisk is what to do about a disk that nobody can write to.
+const remedyReadOnlyDisk = "the disk is mounted read-only: nothing can be written there. --read-only or HUSKIES_READ_ONLY=1 reads the pipeline; to write, mount the disk so that it can be written, or give a --db on another one"

@@ -80,12 +80,12 @@ func makeMended(ctx context.Context, cfg Config, to string, withKey bool) (repor
 	defer l.Close()
 	defer func() { err = unmendable(err) }()
 	if err := l.connect(ctx, verifySettings); err != nil {
-		return report, l.fail("open database", err)
+		return report, l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
 	switch {
 	case err != nil && (state.version == 0 || !unreadable(err)):
-		return report, l.fail("open database", err)
+		return report, l.failOpen(err)
 	case state.version == 0:
 		return report, ErrNoLog
 	case state.version < newestSchema:

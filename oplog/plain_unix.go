@@ -3,6 +3,7 @@
 package oplog
 
 import (
+	"errors"
 	"io/fs"
 	"syscall"
 )
@@ -18,6 +19,12 @@ func ownerOf(info fs.FileInfo) (uid int, known bool) {
 		return 0, false
 	}
 	return int(st.Uid), true
+}
+
+// onReadOnlyDisk reports whether the file system of a folder is mounted so that nobody can write to it.
+func onReadOnlyDisk(folder string) bool {
+	const writing = 2 // W_OK, access(2)
+	return errors.Is(syscall.Access(folder, writing), syscall.EROFS)
 }
 
 // linksOf returns how many names (hard links) a file has.

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
@@ -75,12 +74,14 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 	defer func() { _ = l.Close() }() // nothing was written
 	v := &verifier{cfg: cfg, log: l, known: make(map[crdt.OpID]uint32), authors: make(map[crdt.Author]uint32), names: make([]crdt.Author, 1)}
 	if err := v.open(ctx); err != nil {
-		return v.report, l.fail("open database", err)
+		return v.report, l.failOpen(err)
 	}
+	before := lookAtWAL(l.path)
 	err = v.run(ctx)
 	if ctx.Err() != nil {
 		return v.report, ctx.Err()
 	}
+	v.checkWAL(before)
 	if err == nil && v.report.Faults == 0 {
 		v.checkOpening(ctx, path)
 	}
@@ -189,7 +190,6 @@ func (v *verifier) found(f Finding) {
 
 // run verifies the file that is open.
 func (v *verifier) run(ctx context.Context) error {
-	v.checkWAL()
 	if v.closed {
 		return nil
 	}
@@ -236,34 +236,6 @@ func (v *verifier) run(ctx context.Context) error {
 	v.report.Authors = len(v.authors)
 	return src.unchanged(ctx)
 }
-
-// checkWAL says so if the write-ahead log has more than SQLite reads. Others may be writing to it:
-// what is not there a moment later was their work.
-func (v *verifier) checkWAL() {
-	path := v.log.path + "-wal"
-	tail, err := readWALTail(path)
-	if err != nil {
-		return // there is none, or opening the database says why it cannot be read
-	}
-	problem, fault := tail.problem()
-	if problem == "" {
-		return
-	}
-	before := look(path)
-	time.Sleep(walPause)
-	again, err := readWALTail(path)
-	if after := look(path); err != nil || again != tail || after.Size() != before.Size() || !after.Info.ModTime().Equal(before.Info.ModTime()) {
-		return
-	}
-	kind := FoundWALEnd
-	if fault {
-		kind = FoundWAL
-	}
-	v.found(Finding{Kind: kind, Problem: problem})
-}
-
-// walPause is longer than a write takes from its first frame to its last.
-const walPause = 100 * time.Millisecond
 
 // rows verifies the rows: one goroutine reads, one a processor verifies what a
 // row says by itself, and this one puts it together in order of arrival.

@@ -130,3 +130,34 @@ func (s *walSum) add(b []byte) {
 func (s *walSum) is(b []byte) bool {
 	return binary.BigEndian.Uint32(b) == s.s0 && binary.BigEndian.Uint32(b[4:]) == s.s1
 }
+
+// walLook is a write-ahead log's file at one moment.
+type walLook struct {
+	tail walTail
+	size int64
+	at   int64 // when it was changed last, in ns
+	err  error // of reading it: there is none, or opening the database says why it cannot be read
+}
+
+// lookAtWAL looks at the write-ahead log of the database at path.
+func lookAtWAL(path string) (w walLook) {
+	if file := look(path + "-wal"); file.Info != nil {
+		w.size, w.at = file.Info.Size(), file.Info.ModTime().UnixNano()
+	}
+	w.tail, w.err = readWALTail(path + "-wal")
+	return w
+}
+
+// checkWAL says so if the write-ahead log had more than SQLite reads before the rows were verified,
+// and has it still. Others may be writing to it: what is gone by now was their work.
+func (v *verifier) checkWAL(before walLook) {
+	problem, fault := before.tail.problem()
+	if problem == "" || before.err != nil || lookAtWAL(v.log.path) != before {
+		return
+	}
+	kind := FoundWALEnd
+	if fault {
+		kind = FoundWAL
+	}
+	v.found(Finding{Kind: kind, Problem: problem})
+}

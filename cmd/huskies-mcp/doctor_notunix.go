@@ -10,6 +10,8 @@ const hasModes = false
 // Permissions are of another kind there, and not looked at.
 func writable(string) bool { return true }
 
+func readOnlyDisk(string) bool { return false }
+
 func ownerOf(fs.FileInfo) (uid int, known bool) { return 0, false }
 
 func names(fs.FileInfo) uint64 { return 1 }

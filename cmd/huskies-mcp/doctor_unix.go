@@ -23,6 +23,11 @@ func writable(path string) bool {
 	return err == nil || errors.Is(err, unix.ENOENT)
 }
 
+// readOnlyDisk reports whether the file system of a folder is mounted so that nobody can write to it.
+func readOnlyDisk(folder string) bool {
+	return errors.Is(unix.Access(folder, unix.W_OK), unix.EROFS)
+}
+
 // ownerOf returns the ID of the user whose file it is.
 func ownerOf(info fs.FileInfo) (uid int, known bool) {
 	if info == nil {
