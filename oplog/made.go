@@ -84,9 +84,18 @@ type rowsOf interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// readObjects returns the objects of the database, in the order in which they were made.
+// maxObjects bounds how many objects of a database are looked at, and maxObjectText how long the text
+// of each is, in characters. Ours have some fifty of at most a few thousand.
+const (
+	maxObjects    = 1000
+	maxObjectText = 100_000
+)
+
+// readObjects returns the objects of the database, in the order in which they were made. Where there
+// are too many or they are too long, those that it returns are foreign all the same.
 func readObjects(ctx context.Context, conn rowsOf) (all []object, err error) {
-	rows, err := conn.QueryContext(ctx, "SELECT type, name, tbl_name, COALESCE(sql, '') FROM main.sqlite_schema ORDER BY rowid")
+	rows, err := conn.QueryContext(ctx, "SELECT substr(type, 1, ?1), substr(name, 1, ?1), substr(tbl_name, 1, ?1), COALESCE(substr(sql, 1, ?1), '') FROM main.sqlite_schema ORDER BY rowid LIMIT ?2",
+		maxObjectText, maxObjects)
 	if err != nil {
 		return nil, err
 	}

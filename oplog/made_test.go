@@ -1,6 +1,7 @@
 package oplog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/migrations"
@@ -149,5 +152,122 @@ func TestNormalSQL(t *testing.T) {
 		if got := normalSQL(tt.a) == normalSQL(tt.b); got != tt.same {
 			t.Errorf("%q is %q, %q is %q: the same %v, want %v", tt.a, normalSQL(tt.a), tt.b, normalSQL(tt.b), got, tt.same)
 		}
+	}
+}
+
+// TestC41_PathsFromTheFile: the path of a former home is somebody else's word. What it leads to is not
+// touched unless it can be a pipeline.
+func TestC41_PathsFromTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	appendOps(t, l, "a")
+	check(t, l.Close())
+	other := filepath.Join(t.TempDir(), "other.db") // of another program, with a write-ahead log
+	execRaw(t, other, "PRAGMA journal_mode = WAL; CREATE TABLE t (a)")
+	check(t, os.WriteFile(other+"-wal", []byte(strings.Repeat("log", 100)), 0o600))
+	before := folder(t, filepath.Dir(other))
+	execRaw(t, path, "UPDATE crdt_node_identity SET path = '"+other+"'")
+
+	moved, err := create(testConfig(t, path))
+	check(t, err)
+	check(t, moved.Close())
+	if diff := cmp.Diff(before, folder(t, filepath.Dir(other))); diff != "" {
+		t.Errorf("another program's files (-before +after):\n%s", diff)
+	}
+}
+
+// FuzzForeignBytes changes bytes of a database and of its write-ahead log. Whatever they are, each way in
+// ends, without a panic, and makes no file elsewhere.
+func FuzzForeignBytes(f *testing.F) {
+	base := map[string][]byte{}
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(madeForFuzzing(f) + suffix)
+		if err != nil {
+			f.Fatal(err)
+		}
+		base[suffix] = b
+	}
+	f.Add(false, uint32(100), []byte{0})
+	f.Add(false, uint32(18), []byte{1, 1})
+	f.Add(false, uint32(4000), []byte("CREATE TRIGGER"))
+	f.Add(true, uint32(40), []byte{0xff, 0xff})
+	f.Add(true, uint32(8), []byte{0, 1, 0, 0})
+	f.Fuzz(func(t *testing.T, wal bool, at uint32, change []byte) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "p.db")
+		for suffix, b := range base {
+			b = bytes.Clone(b)
+			if wal == (suffix == "-wal") {
+				copy(b[int(at)%len(b):], change)
+			}
+			check(t, os.WriteFile(path+suffix, b, 0o600))
+		}
+		quiet := slog.New(slog.DiscardHandler)
+		_, _ = Verify(t.Context(), Verification{Path: path, Logger: quiet, Check: func(*crdt.Op) error { return nil }, Found: func(Finding) {}})
+		Inspect(t.Context(), path, "machine")
+		cfg := testConfig(t, path)
+		cfg.Logger = quiet
+		if l, err := Open(t.Context(), cfg); err == nil {
+			_ = l.Read(t.Context(), 0, func(Row) error { return nil })
+			_ = l.Close()
+		}
+		if l, err := create(cfg); err == nil {
+			_ = write(l, func(tx *Tx) error { return tx.Trust(ann, "ann") })
+			_ = l.Close()
+		}
+		for name := range folder(t, dir) {
+			if !strings.HasPrefix(name, "p.db") {
+				t.Errorf("there is a file %q", name)
+			}
+		}
+	})
+}
+
+// madeForFuzzing returns a database with a few rows, some of them in its write-ahead log alone.
+func madeForFuzzing(f *testing.F) (path string) {
+	dir := f.TempDir()
+	from := filepath.Join(dir, "from.db")
+	cfg := Config{Path: from, Now: clock(), Rand: keySource(7), Machine: "machine", Logger: slog.New(slog.DiscardHandler)}
+	for range 2 {
+		l, err := create(cfg)
+		if err == nil {
+			err = write(l, func(tx *Tx) error { return tx.Trust(bob, "bob") })
+		}
+		if err != nil {
+			f.Fatal(err)
+		}
+		path = filepath.Join(dir, "p.db")
+		for _, suffix := range []string{"", "-wal"} {
+			b, err := os.ReadFile(from + suffix)
+			if err == nil {
+				err = os.WriteFile(path+suffix, b, 0o600)
+			}
+			if err != nil {
+				f.Fatal(err)
+			}
+		}
+		if err := l.Close(); err != nil {
+			f.Fatal(err)
+		}
+	}
+	return path
+}
+
+// TestCopyOfANewDatabase: the original is seen to hold the key also while all that it has stands in its
+// write-ahead log.
+func TestCopyOfANewDatabase(t *testing.T) {
+	from, to := filepath.Join(t.TempDir(), "p.db"), filepath.Join(t.TempDir(), "p.db")
+	original := mustCreate(t, from)
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(from + suffix)
+		check(t, errors.Join(err, os.WriteFile(to+suffix, b, 0o600)))
+	}
+	cfg := testConfig(t, to)
+	cfg.Rand = keySource(9)
+	l, err := create(cfg)
+	check(t, err)
+	defer l.Close()
+	if l.Author() == original.Author() {
+		t.Error("two files sign with one key")
 	}
 }

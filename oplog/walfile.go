@@ -60,11 +60,14 @@ func readWALTail(path string) (tail walTail, err error) {
 	return tail, tail.readFrames(in, sum, [8]byte(header[16:24]), int(pageSize))
 }
 
+// maxWALTail bounds how much is read behind the last sound frame, in bytes.
+const maxWALTail = 64 << 20
+
 // readFrames reads the frames behind the header.
 func (t *walTail) readFrames(in io.Reader, sum walSum, salts [8]byte, pageSize int) error {
 	frame := make([]byte, frameHeaderBytes+pageSize)
 	ended := false
-	for {
+	for after := 0; after < maxWALTail; {
 		n, err := io.ReadFull(in, frame)
 		if err == io.EOF {
 			return nil
@@ -86,6 +89,7 @@ func (t *walTail) readFrames(in io.Reader, sum walSum, salts [8]byte, pageSize i
 				continue
 			}
 		}
+		after += n
 		switch {
 		case !ended:
 			ended, t.torn = true, ours
@@ -93,6 +97,7 @@ func (t *walTail) readFrames(in io.Reader, sum walSum, salts [8]byte, pageSize i
 			t.behind++
 		}
 	}
+	return nil
 }
 
 // problem says what the tail means, "" if nothing is wrong, and whether more than the very last

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -226,6 +227,9 @@ func ignored(root, file string) bool {
 			sources = append(sources, filepath.Join(root, ".git", "info", "exclude"))
 		}
 		for _, source := range sources {
+			if link, err := os.Lstat(source); err != nil || !link.Mode().IsRegular() {
+				continue // git does not follow a link there either (gitignore(5))
+			}
 			text, err := readPlain(source)
 			if err == nil && covered(string(text), filepath.ToSlash(rel)) {
 				return true
@@ -252,7 +256,12 @@ func readPlain(path string) ([]byte, error) {
 	case !info.Mode().IsRegular() || info.Size() > maxPlain:
 		return nil, fmt.Errorf("%s is not a file of at most %s", path, bytesText(maxPlain))
 	}
-	return os.ReadFile(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxPlain)) // the size of some files of the system is no bound
 }
 
 // covered reports whether a line of a .gitignore file covers the file at rel,
