@@ -66,6 +66,9 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 	if err != nil {
 		return VerifyReport{}, storageError("find database", cfg.Path, err)
 	}
+	if err := checkPlain(path); err != nil {
+		return VerifyReport{}, err
+	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return VerifyReport{}, ErrNoLog
