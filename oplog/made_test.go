@@ -208,7 +208,6 @@ func FuzzForeignBytes(f *testing.F) {
 		cfg := testConfig(t, path)
 		cfg.Logger = quiet
 		if l, err := Open(t.Context(), cfg); err == nil {
-			_ = l.Read(t.Context(), 0, func(Row) error { return nil })
 			_ = l.Close()
 		}
 		if l, err := create(cfg); err == nil {

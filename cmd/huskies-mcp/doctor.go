@@ -251,9 +251,12 @@ const maxQuietWAL = 64 << 20
 
 func (e *examination) checkJournal() {
 	f := &e.file
-	if f.JournalMode != "wal" {
+	switch {
+	case readOnlyDisk(f.Folder.Path): // there SQLite reads without a journal, and says so
+		e.ok("journal", "none is needed on a disk that is mounted read-only, the -wal file has %s", bytesText(f.WAL.Size()))
+	case f.JournalMode != "wal":
 		e.note("journal", "nothing: the next write turns it to write-ahead logging", "the mode is %s, as in a backup", f.JournalMode)
-	} else {
+	default:
 		e.ok("journal", "write-ahead logging, the -wal file has %s", bytesText(f.WAL.Size()))
 	}
 	if f.WAL.Size() > maxQuietWAL {
