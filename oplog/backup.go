@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -18,6 +19,8 @@ type BackupReport struct {
 	// Damage is what is wrong in the copy, and so in the log: what a backup from before
 	// may still have.
 	Damage []Finding
+	// Keys are those that BackupApart kept apart from the file, else nil.
+	Keys *Keys
 }
 
 // Backup copies the log at cfg.Path, as it is at one moment, into the file at to,
@@ -26,7 +29,23 @@ type BackupReport struct {
 // keys are left out: they never reach the file, nor its disk. When Backup returns nil
 // the copy is durable; after an error the file holds anything, and its caller removes
 // it. The error is ErrNoLog or ErrOutdated as that of [Open].
-func Backup(ctx context.Context, cfg Config, to string, withKey bool) (report BackupReport, err error) {
+func Backup(ctx context.Context, cfg Config, to string, withKey bool) (BackupReport, error) {
+	report, err := makeBackup(ctx, cfg, to, withKey)
+	if err == nil && withKey {
+		err = storageError("write backup", to, report.Keys.putInto(to))
+	}
+	report.Keys = nil
+	return report, err
+}
+
+// BackupApart is Backup with the keys, but the file has a stand-in for each key, and the report's
+// Keys put the keys in their places. So no file has the keys before all else is done.
+func BackupApart(ctx context.Context, cfg Config, to string) (BackupReport, error) {
+	return makeBackup(ctx, cfg, to, true)
+}
+
+// makeBackup is Backup, or with withKey BackupApart.
+func makeBackup(ctx context.Context, cfg Config, to string, withKey bool) (report BackupReport, err error) {
 	path, err := resolve(cfg.Path)
 	if err != nil {
 		return report, storageError("find database", cfg.Path, err)
@@ -34,15 +53,19 @@ func Backup(ctx context.Context, cfg Config, to string, withKey bool) (report Ba
 	if to, err = filepath.Abs(to); err != nil { // SQLite reads a URI
 		return report, storageError("write backup", to, err)
 	}
+	cfg.ReadOnly = cfg.ReadOnly || onReadOnlyDisk(filepath.Dir(path))
 	l := newLog(cfg, path)
 	defer l.Close()
 	if err := l.connect(ctx, connectionSettings); err != nil {
-		return report, l.fail("open database", err)
+		return report, l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
+	if err == nil {
+		err = l.foreignError(state)
+	}
 	switch {
 	case err != nil:
-		return report, l.fail("open database", err)
+		return report, l.failOpen(err)
 	case state.version == 0:
 		return report, ErrNoLog
 	case state.version < newestSchema:
@@ -54,11 +77,18 @@ func Backup(ctx context.Context, cfg Config, to string, withKey bool) (report Ba
 	for _, table := range state.missing { // the copy has it, so nothing else would say so
 		report.Damage = append(report.Damage, missingTable(table))
 	}
-	if report.Ops, err = l.copyTo(ctx, to, withKey); damaged(err) {
+	if withKey {
+		report.Keys = &Keys{}
+	}
+	var stored map[int64][]byte
+	if stored, err = l.copyTo(ctx, to, state.missing, withKey, &report); damaged(err) {
 		err = l.fail("copy database", err) // not the new file is
 	}
 	if err == nil {
 		err = report.verify(ctx, cfg, to)
+	}
+	if err == nil {
+		err = storeKeys(ctx, to, stored)
 	}
 	if err == nil {
 		err = syncFile(to)
@@ -99,31 +129,37 @@ func createEmpty(ctx context.Context, to string) error {
 	return errors.Join(err, backup.Close())
 }
 
-// copyTo copies every row, in one read transaction. Tables that both files make
-// by the same statement SQLite copies page by page, indexes too, as VACUUM INTO
-// does; but that would write the keys first, to be deleted afterwards.
-func (l *Log) copyTo(ctx context.Context, to string, withKey bool) (ops int64, err error) {
-	tables, err := l.tables(ctx)
-	if err != nil {
-		return 0, err
-	}
+// copyTo copies every row of our tables but the missing ones, in one read transaction. Names
+// that stand in the file never become part of a statement: somebody else may have made the
+// file. Tables that both files make by the same statement SQLite copies page by page, indexes
+// too, as VACUUM INTO does; but that would write the keys first, to be deleted afterwards. With
+// withKey it returns what is to be stored in the place of each key.
+func (l *Log) copyTo(ctx context.Context, to string, missing []string, withKey bool, report *BackupReport) (stored map[int64][]byte, err error) {
 	if err := l.attach(ctx, to); err != nil {
-		return 0, err
+		return nil, err
 	}
-	for _, table := range tables {
+	for _, table := range ownTables {
+		if slices.Contains(missing, table) {
+			continue
+		}
 		columns := "*"
-		if table == tableIdentities && !withKey {
+		if table == tableIdentities {
 			columns = keylessColumns
 		}
-		if _, err := l.conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO backup.%s SELECT %s FROM main.%s", table, columns, table)); err != nil {
-			return 0, err
+		if _, err := l.conn.ExecContext(ctx, fmt.Sprintf(`INSERT INTO backup."%s" SELECT %s FROM main."%s"`, table, columns, table)); err != nil {
+			return nil, err
 		}
 	}
-	if err := l.conn.QueryRowContext(ctx, "SELECT count(*) FROM backup.crdt_ops").Scan(&ops); err != nil {
-		return 0, err
+	if withKey && !slices.Contains(missing, tableIdentities) {
+		if stored, err = l.readKeys(ctx, report); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.conn.QueryRowContext(ctx, "SELECT count(*) FROM backup.crdt_ops").Scan(&report.Ops); err != nil {
+		return nil, err
 	}
 	_, err = l.conn.ExecContext(ctx, "COMMIT; DETACH backup")
-	return ops, err
+	return stored, err
 }
 
 // keylessColumns are those of the identities, without the keys.
@@ -136,23 +172,6 @@ func (l *Log) attach(ctx context.Context, to string) error {
 	}
 	_, err := l.conn.ExecContext(ctx, "PRAGMA backup.journal_mode = OFF; PRAGMA backup.synchronous = OFF; BEGIN")
 	return err
-}
-
-// tables returns the names of the log's tables.
-func (l *Log) tables(ctx context.Context) (names []string, err error) {
-	rows, err := l.conn.QueryContext(ctx, "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		names = append(names, name)
-	}
-	return names, rows.Err()
 }
 
 // syncFile makes what is in a file durable. SQLite is done with it.

@@ -43,9 +43,13 @@ func tablesOf(t *testing.T, path string) map[string][]string {
 	if err := l.connect(t.Context(), connectionSettings); err != nil {
 		t.Fatal(err)
 	}
-	names, err := l.tables(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	objects, err := readObjects(t.Context(), l.conn)
+	check(t, err)
+	var names []string
+	for _, o := range objects {
+		if o.kind == "table" {
+			names = append(names, o.name)
+		}
 	}
 	all := map[string][]string{}
 	for _, name := range append(names, "sqlite_schema", "pragma_user_version", "pragma_application_id") {

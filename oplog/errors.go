@@ -129,6 +129,8 @@ func remedy(path string, err error) string {
 		return "the folder does not exist, or a link leads nowhere: create it, or give another --db"
 	case errors.Is(err, syscall.ENOTDIR):
 		return "a part of the path is a file, not a folder: give another --db"
+	case errors.Is(err, syscall.EROFS):
+		return remedyReadOnlyDisk
 	case errors.Is(err, syscall.ENOSPC):
 		return "the disk is full: free some space, then repeat the call"
 	}

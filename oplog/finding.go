@@ -39,8 +39,15 @@ const (
 	FoundTrust FindingKind = "trust"
 	// FoundRepair: something is wrong with the list of repaired rows.
 	FoundRepair FindingKind = "repair"
+	// FoundSchema: the database has an object that huskies-mcp did not make.
+	FoundSchema FindingKind = "schema"
 	// FoundLeases: the table of leases is missing.
 	FoundLeases FindingKind = "leases"
+	// FoundWAL: the write-ahead log has a damaged part before its end.
+	FoundWAL FindingKind = "wal"
+	// FoundWALEnd: the write-ahead log ends in the middle of a write. It is no fault: a
+	// process that is killed leaves it so.
+	FoundWALEnd FindingKind = "wal_end"
 	// FoundWaiting: an op builds on others that are not here. It is no fault: a
 	// bundle may have brought a part before the rest.
 	FoundWaiting FindingKind = "waiting"
@@ -71,8 +78,13 @@ var next = map[FindingKind]string{
 	FoundSQLite:     "keep a copy of the database with its -wal file, check the disk, and restore a backup; if there is none, huskies-mcp backup --mend FILE may save what can still be read",
 	FoundIdentity: nextRestore + "; a new key is never made in place of a damaged one. If there is no backup, huskies-mcp backup --mend FILE, without --with-key, " +
 		"writes a copy that signs with a fresh key",
-	FoundTrust:   "look whether huskies-mcp trust list says what you decided, and decide anew or restore a backup; then, if decisions or their table are missing: " + nextMend,
-	FoundRepair:  nextMend,
+	FoundTrust:  "look whether huskies-mcp trust list says what you decided, and decide anew or restore a backup; then, if decisions or their table are missing: " + nextMend,
+	FoundRepair: nextMend,
+	FoundSchema: "end all servers of the project; huskies-mcp backup --mend --with-key mended.db writes a copy without what is not ours; restore it, as the README says under Backup and restore, and remove mended.db. " +
+		"If our own tables were changed, or the database came from somebody else: restore a backup, or import a bundle of all ops into a new database",
+	FoundWAL: "end all servers of the project, and keep a copy of the database with its -wal file before anything is written. If something is missing that was acknowledged, " +
+		"import a bundle that has it, or restore a backup. Then go on: the next write overwrites the damaged part",
+	FoundWALEnd:  "nothing, if a process was killed or the power failed; else keep a copy of the database with its -wal file, and look whether the last change is there",
 	FoundLeases:  nextMend + ". The claims' leases are lost: agents claim their stories again",
 	FoundWaiting: "import a bundle that has what they build on; if rows of the database were lost, restore a backup",
 }
@@ -90,14 +102,14 @@ type Finding struct {
 }
 
 // Fault reports whether something is wrong, as opposed to worth knowing.
-func (f Finding) Fault() bool { return f.Kind != FoundWaiting }
+func (f Finding) Fault() bool { return f.Kind != FoundWaiting && f.Kind != FoundWALEnd }
 
 // Damage reports whether something is not as it was written, so that an earlier copy is
 // better. Ops that are signed and refused, or wait, are as they were, and so are those
 // that build on what a mended database has lost.
 func (f Finding) Damage() bool {
 	switch f.Kind {
-	case FoundVersion, FoundSeq, FoundRule, FoundEquivocation, FoundLost, FoundWaiting:
+	case FoundVersion, FoundSeq, FoundRule, FoundEquivocation, FoundLost, FoundWaiting, FoundWALEnd:
 		return false
 	}
 	return true

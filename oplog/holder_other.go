@@ -4,7 +4,6 @@ package oplog
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 )
@@ -26,7 +25,7 @@ func (l *lockFile) sign(pid int) {
 
 // holderOf returns the process ID in the lock's file, 0 if there is none.
 func holderOf(path string) int {
-	b, err := os.ReadFile(path)
+	b, err := readPlain(path, pidBytes+1)
 	if err != nil || len(b) > pidBytes {
 		return 0
 	}

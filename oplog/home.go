@@ -1,7 +1,9 @@
 package oplog
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -185,7 +187,7 @@ func holdsKey(ctx context.Context, path string, author []byte) bool {
 		return false
 	case err != nil:
 		return true
-	case !info.Mode().IsRegular() || info.Size() == 0:
+	case !info.Mode().IsRegular() || info.Size() == 0 || !mayBeOurs(path):
 		return false
 	}
 	found, err := countKeys(ctx, path, author)
@@ -194,6 +196,22 @@ func holdsKey(ctx context.Context, path string, author []byte) bool {
 		return false
 	}
 	return err != nil || found > 0
+}
+
+// mayBeOurs reports whether the header of the file at path allows that it is a database of ours. The
+// path stands in a file that somebody else may have made, and SQLite makes files beside what it opens.
+func mayBeOurs(path string) bool {
+	const cookieAt, applicationAt, headerBytes = 40, 68, 100 // sqlite.org/fileformat2.html, 1.3
+	header, err := readPlain(path, headerBytes)
+	if err != nil {
+		return true // what cannot be looked at is taken for one
+	}
+	if len(header) < headerBytes || !bytes.HasPrefix(header, []byte("SQLite format 3\x00")) {
+		return false
+	}
+	application, cookie := binary.BigEndian.Uint32(header[applicationAt:]), binary.BigEndian.Uint32(header[cookieAt:])
+	// All that a new file has may stand in its write-ahead log alone: it has no schema then.
+	return application == applicationID || application == 0 && cookie == 0 && look(path+"-wal").Size() > 0
 }
 
 // countKeys looks into a database that this log has nothing to do with.
@@ -211,6 +229,13 @@ func countKeys(ctx context.Context, path string, author []byte) (int64, error) {
 	var application int
 	if err := conn.QueryRowContext(ctx, "PRAGMA application_id").Scan(&application); err != nil || application != applicationID {
 		return 0, err
+	}
+	objects, err := readObjects(ctx, conn)
+	if err != nil {
+		return 0, err
+	}
+	if foreign, err := foreignObjects(objects); err != nil || len(foreign) > 0 {
+		return 0, errors.Join(err, errForeign) // to count keys there could run somebody else's statements
 	}
 	return db.New(conn).KeyCount(ctx, author)
 }

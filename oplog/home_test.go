@@ -23,6 +23,7 @@ import (
 //	write FILE@MACHINE KEY    a process there writes an op, signed with KEY; what follows is why that is fresh
 //	read FILE@MACHINE KEY     a process there that reads would sign with KEY; -: with none
 //	copy FILE FILE            and move, link (another name of the same file)
+//	refuse FILE@MACHINE       a process there may not write, since the file has two names
 //	remove FILE
 //	backup FILE FILE          a backup without the keys; keep: with them
 //	text FILE                 a file that is no database comes
@@ -106,15 +107,19 @@ var homes = map[string]string{
 		read a@n 2`,
 	"one file, two machines, two paths": `
 		write a@m 1
-		link a b
+		move a b
 		write b@n 2
+		move b a
 		write a@m 1
+		move a b
 		write b@n 2`,
 	"one file, one machine, two names": `
 		write a@m 1
 		link a b
 		read b@m 1
-		write b@m 1
+		refuse b@m
+		refuse a@m
+		remove b
 		write a@m 1`,
 	"moved, and another pipeline in its place": `
 		write a@m 1
@@ -166,9 +171,11 @@ var homes = map[string]string{
 		write b@- 2`,
 	"a machine without an ID shares the file": `
 		write a@m 1
-		link a b
+		move a b
 		write b@- 2
+		move b a
 		write a@m 1
+		move a b
 		write b@- 2`,
 	"a backup without key, beside": `
 		write a@m 1
@@ -245,6 +252,11 @@ func (w *homeWorld) step(f []string) {
 		w.read(f[1], f[2])
 	case "write":
 		w.write(f[1], f[2], strings.Join(f[3:], " "))
+	case "refuse":
+		cfg, _ := w.config(f[1], new(bytes.Buffer))
+		if _, err := create(cfg); !errors.Is(err, errManyNames) {
+			t.Errorf("got %v", err)
+		}
 	case "sql":
 		execRaw(t, w.path(f[1]), strings.Join(f[2:], " "))
 	case "remove":

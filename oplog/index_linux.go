@@ -76,7 +76,7 @@ func (x *walIndex) open(path string) {
 }
 
 func (f *indexFile) mapFile(path string) {
-	file, err := os.Open(path)
+	file, err := openPlain(path, os.O_RDONLY, 0)
 	if err != nil {
 		return
 	}

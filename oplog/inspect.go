@@ -102,22 +102,22 @@ func Inspect(ctx context.Context, path, machine string) Inspection {
 func (in *Inspection) read(ctx context.Context, path, machine string) {
 	l := newLog(Config{Path: path, Machine: machine, ReadOnly: true}, in.Path)
 	defer l.Close()
-	if err := l.connect(ctx, ""); err != nil {
-		in.Err, in.Foreign = l.fail("open database", err), isNoDatabase(err)
+	if err := l.connect(ctx, lookingSettings); err != nil {
+		in.Err, in.Foreign = l.failOpen(err), isNoDatabase(err)
 		return
 	}
 	state, err := l.inspect(ctx)
 	if err == nil {
 		err = l.complete(state)
 	}
-	in.Schema, in.JournalMode, in.Err = state.version, state.journal, l.fail("open database", err)
+	in.Schema, in.JournalMode, in.Err = state.version, state.journal, l.failOpen(err)
 	// The journal mode is what is read last before the mark is looked at.
 	in.Foreign = isNoDatabase(err) || err != nil && state.journal != "" && state.application != applicationID
 	if err == nil && state.version > 0 {
 		in.Identities, in.Identity = l.inspectKeys(ctx, state)
 	}
-	if state.application != applicationID {
-		return // what is wrong with another program's file is not for us to say
+	if state.application != applicationID || len(state.foreign) > 0 {
+		return // what is wrong with another program's file is not for us to say, and its checks may be endless
 	}
 	in.CheckErr = l.fail("check database", in.check(ctx, l))
 }

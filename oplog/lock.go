@@ -239,11 +239,14 @@ func (l *Lock) Holder() (pid int, held bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return 0, false, nil
 	}
+	if err := checkPlain(path); err != nil {
+		return 0, false, err
+	}
 	// A shared lock, so that two who ask do not see each other.
-	f := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	f := flock.New(path, flock.SetFlag(os.O_RDONLY|plainFlags))
 	free, err := f.TryRLock()
 	if err != nil {
 		return 0, false, storageError("look at lock", path, err)

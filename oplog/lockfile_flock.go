@@ -22,14 +22,20 @@ type lockFile struct {
 
 // openLockFile opens the file at path, which it makes if need be.
 func openLockFile(path string, now func() time.Time) (*lockFile, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openPlain(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		f, err = os.Open(path) // enough to lock it
+		refused := err
+		if f, err = openPlain(path, os.O_RDONLY, 0); errors.Is(err, fs.ErrNotExist) { // to read is enough to lock it
+			err = refused
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	info, err := f.Stat()
+	if err == nil && linksOf(info) > 1 {
+		err = manyNames(path) // some systems write into it who holds the lock
+	}
 	if err != nil {
 		_ = f.Close()
 		return nil, err

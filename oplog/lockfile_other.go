@@ -17,6 +17,9 @@ type lockFile struct {
 
 // openLockFile returns the file at path; it is opened and made when it is locked.
 func openLockFile(path string, _ func() time.Time) (*lockFile, error) {
+	if err := checkPlain(path); err != nil {
+		return nil, err
+	}
 	return &lockFile{path, flock.New(path, flock.SetPermissions(0o600))}, nil
 }
 
@@ -41,7 +44,7 @@ func (l *lockFile) isAtPath() bool {
 
 // write writes to the file's beginning.
 func (l *lockFile) write(b []byte) error {
-	f, err := os.OpenFile(l.path, os.O_WRONLY, 0)
+	f, err := openPlain(l.path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,6 +61,7 @@ type Log struct {
 	watch     fileWatch
 	checked   Stamp // the schema's version was right then
 	committed Stamp // see Committed
+	madeIndex bool  // looking made the -shm file
 }
 
 var (
@@ -86,6 +88,9 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	path, err := resolve(cfg.Path)
 	if err != nil {
 		return nil, storageError("find database", cfg.Path, err)
+	}
+	if err := checkPlain(path); err != nil {
+		return nil, err
 	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
@@ -141,12 +146,19 @@ func resolve(path string) (string, error) {
 
 // open connects to the file, which is there, and takes it as it is.
 func (l *Log) open(ctx context.Context) error {
-	if err := l.connect(ctx, connectionSettings); err != nil {
-		return l.fail("open database", err)
+	settings := connectionSettings + defensive
+	if l.cfg.ReadOnly {
+		settings = lookingSettings
+	}
+	if err := l.connect(ctx, settings); err != nil {
+		return l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
+	if err == nil {
+		err = l.foreignError(state)
+	}
 	if err != nil {
-		return l.fail("open database", err)
+		return l.failOpen(err)
 	}
 	switch {
 	case state.version == 0:
@@ -159,15 +171,21 @@ func (l *Log) open(ctx context.Context) error {
 
 // create does the work of Create.
 func (l *Log) create(ctx context.Context) error {
+	if err := l.refuseLinked(); err != nil {
+		return err
+	}
 	if err := createFile(l.path, l.cfg.Logger); err != nil {
 		return l.fail("create database", err)
 	}
-	if err := l.connect(ctx, connectionSettings); err != nil {
-		return l.fail("open database", err)
+	if err := l.connect(ctx, connectionSettings+defensive); err != nil {
+		return l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
+	if err == nil {
+		err = l.foreignError(state)
+	}
 	if err != nil {
-		return l.fail("open database", err)
+		return l.failOpen(err)
 	}
 	if state.journal != walMode { // a new file, or a backup
 		if state.journal, err = l.turnToWAL(ctx); err != nil {
@@ -179,7 +197,7 @@ func (l *Log) create(ctx context.Context) error {
 			return l.fail("prepare database", err)
 		}
 		if state, err = l.inspect(ctx); err != nil {
-			return l.fail("open database", err)
+			return l.failOpen(err)
 		}
 	}
 	if err := l.start(ctx, state); err != nil {
@@ -207,30 +225,26 @@ const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, while it is op
 	"&_pragma=checkpoint_fullfsync(1)" + // also on macOS
 	"&_dqs=0"
 
+// defensive keeps statements from changing the schema or an index past SQLite's own rules.
+const defensive = "&_defensive=1"
+
 // startedSettings hold once the database is open. Whoever waits for another program then keeps
 // our lock, and the process's reads waiting: it had better ask again.
 const startedSettings = "PRAGMA busy_timeout = 1000" // ms
 
-// readOnlySettings returns those of a connection that never writes. One that
-// SQLite allows to write brings a -wal file that others left into the database
-// when it is closed, and rolls back what a -journal file says; one that it does
-// not allow to write leaves the files behind that it had to make. So it depends on
-// what is there.
-func readOnlySettings(path string) string {
-	settings := "_pragma=busy_timeout(1000)&_pragma=query_only(1)&_dqs=0"
-	if look(path+"-wal").Size() > 0 || look(path+"-journal").Size() > 0 {
-		settings += "&mode=ro"
-	}
-	return settings
-}
-
 // connect makes the one connection, changing nothing in the file.
 func (l *Log) connect(ctx context.Context, settings string) (err error) {
+	if err := l.checkFiles(); err != nil {
+		return err
+	}
 	if l.file, err = os.Stat(l.path); err != nil {
 		return err
 	}
+	if err := l.checkOwner(); err != nil {
+		return err
+	}
 	if l.cfg.ReadOnly {
-		settings = readOnlySettings(l.path)
+		settings += l.lookingMode()
 	}
 	if l.db, err = openDatabase(l.path, settings); err != nil {
 		return err
@@ -243,11 +257,25 @@ func (l *Log) connect(ctx context.Context, settings string) (err error) {
 	return err
 }
 
+// safeSettings hold for every connection. What the file's own schema says may call no function that
+// has an effect, and each cell of a page is checked before it is used.
+const safeSettings = "_pragma=trusted_schema(0)&_pragma=cell_size_check(1)"
+
 // openDatabase connects to nothing yet.
 func openDatabase(path, settings string) (*sql.DB, error) {
 	settleDriver()
+	return sql.Open("sqlite", databaseURL(path, settings+"&"+safeSettings))
+}
+
+// databaseURL returns the path as SQLite takes it in a URI: on Windows as file:///C:/folder/p.db
+// (https://sqlite.org/uri.html). In any other form a folder's name could be an authority or an option.
+func databaseURL(path, settings string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: settings}
-	return sql.Open("sqlite", dsn.String())
+	return dsn.String()
 }
 
 // start makes the connection ready to read and write a file whose schema is
@@ -259,9 +287,7 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 	if err := l.findKey(state.identities); err != nil {
 		return err
 	}
-	if l.file.Mode().Perm()&0o077 != 0 {
-		l.cfg.Logger.Warn("database file holds a private key but others may read it: chmod 600", "path", l.path)
-	}
+	l.makePrivate()
 	if _, err := l.conn.ExecContext(ctx, startedSettings); err != nil {
 		return l.fail("prepare database", err)
 	}
@@ -280,6 +306,7 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 func (l *Log) Close() error {
 	var errs []error
 	if l.cfg.ReadOnly {
+		defer l.cleanUp()
 		defer l.keepOpen()()
 	}
 	if l.direct != nil {
@@ -298,23 +325,6 @@ func (l *Log) Close() error {
 	l.index.leave()
 	l.watch.close()
 	return errors.Join(errs...)
-}
-
-// keepOpen makes another connection, which may not write, and returns what closes it. As
-// long as it is there ours is not the last to be closed: that one would bring into the
-// database what others have left in the write-ahead log since it was opened.
-func (l *Log) keepOpen() (release func()) {
-	release = func() {}
-	if look(l.path+"-wal").Size() == 0 {
-		return release
-	}
-	other, err := openDatabase(l.path, "mode=ro&_pragma=busy_timeout(1000)")
-	if err != nil {
-		return release
-	}
-	var n int
-	_ = other.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&n) // it takes its lock with the first read
-	return func() { _ = other.Close() }
 }
 
 // Write runs fn in one transaction, commits what it appended and makes it
@@ -337,6 +347,9 @@ func (l *Log) Sync() error { return l.fail(opSync, l.wal.sync()) }
 // returns nil, of any process. Until then others see the ops.
 func (l *Log) Commit(ctx context.Context, fn func(*Tx) error) error {
 	ctx = context.WithoutCancel(ctx)
+	if err := l.refuseLinked(); err != nil {
+		return err
+	}
 	if _, err := l.direct.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return l.fail("begin transaction", err)
 	}

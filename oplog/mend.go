@@ -37,6 +37,8 @@ type MendReport struct {
 	Missing, Cut []string
 	// KeysLost: of the replica's keys nothing can be read, and the copy gets a fresh one.
 	KeysLost bool
+	// Keys are those that MendApart kept apart from the file, else nil.
+	Keys *Keys
 }
 
 // Mend copies the log at cfg.Path as [Backup] does, and puts right what the sound
@@ -47,7 +49,22 @@ type MendReport struct {
 //
 // A copy must be of use: the error names the log if no op can be read, or if the keys
 // were asked for and are not sound.
-func Mend(ctx context.Context, cfg Config, to string, withKey bool) (report MendReport, err error) {
+func Mend(ctx context.Context, cfg Config, to string, withKey bool) (MendReport, error) {
+	report, err := makeMended(ctx, cfg, to, withKey)
+	if err == nil && withKey {
+		err = storageError("write backup", to, report.Keys.putInto(to))
+	}
+	report.Keys = nil
+	return report, err
+}
+
+// MendApart is Mend with the keys, which it keeps apart from the file as [BackupApart] does.
+func MendApart(ctx context.Context, cfg Config, to string) (MendReport, error) {
+	return makeMended(ctx, cfg, to, true)
+}
+
+// makeMended is Mend, or with withKey MendApart.
+func makeMended(ctx context.Context, cfg Config, to string, withKey bool) (report MendReport, err error) {
 	path, err := resolve(cfg.Path)
 	if err != nil {
 		return report, storageError("find database", cfg.Path, err)
@@ -58,20 +75,24 @@ func Mend(ctx context.Context, cfg Config, to string, withKey bool) (report Mend
 	if _, err := os.Stat(path); err != nil {
 		return report, storageError("find database", path, err)
 	}
+	cfg.ReadOnly = true // a damaged write-ahead log is kept, too
 	l := newLog(cfg, path)
 	defer l.Close()
 	defer func() { err = unmendable(err) }()
 	if err := l.connect(ctx, verifySettings); err != nil {
-		return report, l.fail("open database", err)
+		return report, l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
 	switch {
 	case err != nil && (state.version == 0 || !unreadable(err)):
-		return report, l.fail("open database", err)
+		return report, l.failOpen(err)
 	case state.version == 0:
 		return report, ErrNoLog
 	case state.version < newestSchema:
 		return report, ErrOutdated
+	}
+	if !state.readable() {
+		return report, l.foreignError(state)
 	}
 	if slices.Contains(state.missing, tableOps) {
 		return report, l.complete(state)
@@ -81,6 +102,9 @@ func Mend(ctx context.Context, cfg Config, to string, withKey bool) (report Mend
 	}
 	m := &mender{log: l, withKey: withKey, ops: newMendedOps()}
 	m.report.Missing = state.missing
+	if withKey {
+		m.report.Keys = &Keys{}
+	}
 	if err = m.run(ctx, to); err == nil {
 		err = syncFile(to)
 	}
@@ -241,7 +265,7 @@ func (m *mender) readReceived(ctx context.Context, arrival int64) error {
 // put adds a row to the copy, unless it breaks a constraint of the table.
 func (m *mender) put(ctx context.Context, table, columns string, row ...any) (added bool, err error) {
 	marks := strings.TrimSuffix(strings.Repeat("?, ", len(row)), ", ")
-	_, err = m.tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, columns, marks), row...)
+	_, err = m.tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO "%s" (%s) VALUES (%s)`, table, columns, marks), row...)
 	var se *sqlite.Error
 	if errors.As(err, &se) && se.Code()&0xff == sqlite3.SQLITE_CONSTRAINT {
 		return false, nil

@@ -2,6 +2,7 @@ package oplog
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,8 +23,10 @@ func (m *mender) copyIdentities(ctx context.Context) error {
 		if damage == nil {
 			damage = soundKey(row)
 		}
-		if !m.withKey {
-			row[1] = nil
+		seed, _ := row[1].([]byte)
+		row[1] = nil
+		if m.withKey && len(seed) == ed25519.SeedSize {
+			row[1] = m.report.Keys.add(seed)
 		}
 		added, err := m.putBeside(ctx, tableIdentities, columns, row...)
 		if err != nil {
@@ -99,7 +102,7 @@ func (m *mender) readBeside(ctx context.Context, table, columns string) (all [][
 		}
 		err = m.log.fail("read table "+table, err)
 	}()
-	rows, err := m.log.conn.QueryContext(context.WithoutCancel(ctx), fmt.Sprintf("SELECT %s FROM main.%s ORDER BY rowid", columns, table))
+	rows, err := m.log.conn.QueryContext(context.WithoutCancel(ctx), fmt.Sprintf(`SELECT %s FROM main."%s" ORDER BY rowid`, columns, table))
 	if err != nil {
 		return nil, err
 	}

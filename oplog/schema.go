@@ -75,6 +75,9 @@ func createFile(path string, log *slog.Logger) error {
 	return errors.Join(f.Close(), syncFolder(dir))
 }
 
+// maxGitIgnore bounds what is read of a .gitignore, in bytes.
+const maxGitIgnore = 64 << 10
+
 // hideFromGit writes a .gitignore for the database and its side files, before
 // there are any. One that is there is the user's: it is left as it is, with a
 // warning unless it plainly covers them.
@@ -83,7 +86,12 @@ func hideFromGit(dir, name string, log *slog.Logger) error {
 	text := "# The pipeline's database holds a private key.\n" + name + "*\n.gitignore\n"
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		have, err := os.ReadFile(path)
+		have, err := readPlain(path, maxGitIgnore)
+		var not *Error
+		if errors.As(err, &not) { // it is not opened, so nobody knows what git reads there
+			log.Warn("database holds a private key, and its .gitignore is not a regular file: see that git ignores the database", "path", path)
+			return nil
+		}
 		for line := range strings.Lines(string(have)) {
 			if line = strings.TrimSpace(line); line == "*" || line == name+"*" {
 				return err
@@ -114,6 +122,7 @@ type fileState struct {
 	application, version, tables int
 	journal                      string             // the journal mode
 	missing                      []string           // tables, if the schema is current
+	foreign                      []object           // that huskies-mcp did not make
 	identities                   []db.IdentitiesRow // read if the schema is current
 }
 
@@ -151,10 +160,8 @@ func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
 		}
 	case s.version > newestSchema:
 		return s, l.newerSchema(s.version)
-	case s.version == newestSchema:
-		if s.missing, err = l.missingTables(ctx); err == nil && !slices.Contains(s.missing, tableIdentities) {
-			s.identities, err = db.New(l.conn).Identities(ctx)
-		}
+	case s.version > 0:
+		err = l.inspectObjects(ctx, &s)
 	}
 	return s, err
 }
@@ -173,20 +180,38 @@ const (
 	tableRepairs    = "repairs"
 )
 
-// missingTables returns the tables of the newest schema that another program took
-// out of the file.
-func (l *Log) missingTables(ctx context.Context) (missing []string, err error) {
-	there, err := l.tables(ctx)
-	for _, table := range []string{tableOps, tableIdentities, TrustTable, tableRepairs, LeasesTable} {
-		if !slices.Contains(there, table) {
-			missing = append(missing, table)
-		}
+// ownTables are all tables of the newest schema.
+var ownTables = []string{tableOps, tableIdentities, TrustTable, tableRepairs, LeasesTable}
+
+// inspectObjects looks what the database consists of. If all of that is ours, and current, it
+// reads the keys.
+func (l *Log) inspectObjects(ctx context.Context, s *fileState) error {
+	objects, err := readObjects(ctx, l.conn)
+	if err == nil {
+		s.foreign, err = foreignObjects(objects)
 	}
-	return missing, err
+	if err != nil || s.version < newestSchema {
+		return err
+	}
+	tables, indexes, err := missingObjects(objects)
+	if err != nil {
+		return err
+	}
+	s.missing = tables
+	for _, name := range indexes {
+		s.foreign = append(s.foreign, object{kind: "missing index", name: name})
+	}
+	if s.readable() && !slices.Contains(s.missing, tableIdentities) {
+		s.identities, err = db.New(l.conn).Identities(ctx)
+	}
+	return err
 }
 
-// complete returns an error if tables are missing.
+// complete returns an error if tables are missing, or if something is in the file that is not ours.
 func (l *Log) complete(s fileState) error {
+	if err := l.foreignError(s); err != nil {
+		return err
+	}
 	if len(s.missing) == 0 {
 		return nil
 	}

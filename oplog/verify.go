@@ -51,7 +51,8 @@ type VerifyReport struct {
 // that they have no gaps, since rows are only ever added; of the file that SQLite
 // finds it sound. What stands beside the ops is checked too.
 //
-// It takes no lock and needs no key, changes nothing, and reads a page of rows at
+// It takes no lock and needs no key, changes nothing, leaves also a damaged write-ahead log as
+// it is, and reads a page of rows at
 // a time up to the row that is the last when it begins, so that it keeps nobody
 // from writing or from checkpoints. Where a row or a page of the file cannot be
 // read it goes on behind. It uses all processors, and of memory about 125 bytes a
@@ -65,20 +66,25 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 	if err != nil {
 		return VerifyReport{}, storageError("find database", cfg.Path, err)
 	}
+	if err := checkPlain(path); err != nil {
+		return VerifyReport{}, err
+	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return VerifyReport{}, ErrNoLog
 	}
-	l := newLog(Config{Path: cfg.Path, Logger: cfg.Logger}, path)
+	l := newLog(Config{Path: cfg.Path, Logger: cfg.Logger, ReadOnly: true}, path)
 	defer func() { _ = l.Close() }() // nothing was written
 	v := &verifier{cfg: cfg, log: l, known: make(map[crdt.OpID]uint32), authors: make(map[crdt.Author]uint32), names: make([]crdt.Author, 1)}
 	if err := v.open(ctx); err != nil {
-		return v.report, l.fail("open database", err)
+		return v.report, l.failOpen(err)
 	}
+	before := lookAtWAL(l.path)
 	err = v.run(ctx)
 	if ctx.Err() != nil {
 		return v.report, ctx.Err()
 	}
+	v.checkWAL(before)
 	if err == nil && v.report.Faults == 0 {
 		v.checkOpening(ctx, path)
 	}
@@ -93,7 +99,7 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 func (v *verifier) checkOpening(ctx context.Context, path string) {
 	l := newLog(Config{Path: v.cfg.Path, Logger: v.cfg.Logger, ReadOnly: true}, path)
 	defer func() { _ = l.Close() }() // nothing was written
-	err := l.connect(ctx, "")
+	err := l.connect(ctx, lookingSettings)
 	if err == nil {
 		_, err = l.inspect(ctx)
 	}
@@ -110,7 +116,10 @@ type verifier struct {
 	own     map[crdt.Author]bool
 	beside  beside
 	lost    []string // tables
-	report  VerifyReport
+	// foreign says that there is something in the file that is not ours; closed, that our own
+	// tables are not either, so that nothing is read from them.
+	foreign, closed bool
+	report          VerifyReport
 
 	ops     []verifiedOp
 	known   map[crdt.OpID]uint32   // index into ops
@@ -145,7 +154,13 @@ func (v *verifier) open(ctx context.Context) error {
 	if state.version == 0 {
 		return ErrNoLog
 	}
-	l.version, v.queries, v.lost = state.version, db.New(l.conn), state.missing
+	l.version, v.queries, v.lost, v.foreign = state.version, db.New(l.conn), state.missing, len(state.foreign) > 0
+	for _, o := range state.foreign {
+		v.found(Finding{Kind: FoundSchema, Problem: "the database was changed by somebody else: " + o.String()})
+	}
+	if v.closed = !state.readable(); v.closed {
+		return nil
+	}
 	if err == nil && v.has(tableIdentities) {
 		err = v.readKeys(ctx)
 	}
@@ -178,6 +193,9 @@ func (v *verifier) found(f Finding) {
 
 // run verifies the file that is open.
 func (v *verifier) run(ctx context.Context) error {
+	if v.closed {
+		return nil
+	}
 	v.readBeside(ctx)
 	if !v.has(tableOps) {
 		return nil
@@ -195,7 +213,13 @@ func (v *verifier) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	integrity := make(chan []Finding, 1)
-	go func() { integrity <- v.log.integrity(ctx) }()
+	go func() {
+		if v.foreign { // it would run what somebody else wrote
+			integrity <- nil
+			return
+		}
+		integrity <- v.log.integrity(ctx)
+	}()
 	err = v.rows(ctx, src, last)
 	if err != nil {
 		cancel()

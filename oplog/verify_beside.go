@@ -52,7 +52,11 @@ func kindOf(err error, other FindingKind) FindingKind {
 }
 
 func missingTable(table string) Finding {
-	return Finding{Kind: lostTables[table], Problem: "the table " + table + " is missing: another program took it out"}
+	kind, named := lostTables[table]
+	if !named {
+		kind = FoundSchema
+	}
+	return Finding{Kind: kind, Problem: "the table " + table + " is missing: another program took it out"}
 }
 
 // lostTables says what a missing table is a finding of.

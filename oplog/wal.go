@@ -37,8 +37,8 @@ func (w *wal) openLocked() (err error) {
 	if w.file != nil || w.failed != nil {
 		return w.failed
 	}
-	if w.file, err = os.OpenFile(w.path, os.O_RDWR, 0); err != nil {
-		w.file, err = os.Open(w.path) // may be read only: others write
+	if w.file, err = openPlain(w.path, os.O_RDWR, 0); err != nil {
+		w.file, err = openPlain(w.path, os.O_RDONLY, 0) // may be read only: others write
 	}
 	return err
 }

@@ -80,8 +80,9 @@ func olderStories(t *testing.T, row *faultRow, folder string) {
 	someStories(t, row, folder)
 	path := filepath.Join(folder, row.name)
 	for _, s := range []string{
-		"CREATE TABLE older AS SELECT 1 AS id, seed, author, created_at FROM crdt_node_identity",
-		"DROP TABLE crdt_node_identity", "ALTER TABLE older RENAME TO crdt_node_identity",
+		"ALTER TABLE crdt_node_identity RENAME TO newer",
+		"CREATE TABLE crdt_node_identity (id INTEGER PRIMARY KEY CHECK (id = 1), seed BLOB NOT NULL, author BLOB NOT NULL, created_at INTEGER NOT NULL) STRICT",
+		"INSERT INTO crdt_node_identity SELECT 1, seed, author, created_at FROM newer", "DROP TABLE newer",
 		"DROP TABLE leases", "DROP TABLE trust_decisions", "DROP TABLE repairs", "PRAGMA user_version = 1",
 	} {
 		exec(t, path, s)

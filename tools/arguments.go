@@ -29,7 +29,7 @@ func newChecker(tool string, schema []byte) (*checker, error) {
 		return nil, err
 	}
 	c := jsonschema.NewCompiler()
-	url := tool + ".input.json"
+	url := "schema:///" + tool + ".input.json" // without a scheme it would be a file in the working folder, whose name may be no URL
 	if err := c.AddResource(url, doc); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,39 +58,36 @@ func backup(cmd *cobra.Command, env *environment, path string, withKey, force, m
 	if !env.exists() {
 		return env.errNoPipeline()
 	}
-	if path == "" || path == "-" {
-		return fmt.Errorf("a backup is a database file: give the path of one to make; got %q", path)
-	}
-	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the folder %s does not exist: make it, or give another FILE", filepath.Dir(path))
-	}
-	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
-		if _, err := os.Lstat(path + suffix); err == nil {
-			return fmt.Errorf("%s%s is there, which would be taken for a part of the backup and ruin it: end what uses %s and remove its files, or give another FILE", path, suffix, path)
-		}
+	if err := checkBackupFile(path); err != nil {
+		return err
 	}
 	var size int64
 	var copied oplog.BackupReport
 	var mended oplog.MendReport
-	err := env.writeFile(path, force, func(f *os.File) (err error) {
+	err := env.writeFile(path, force, func(f *os.File) (last func(io.Writer, io.Reader) error, err error) {
+		var keys *oplog.Keys
 		if mend {
-			mended, err = oplog.Mend(cmd.Context(), oplog.Config{Path: env.where.Path, Logger: env.logger}, f.Name(), withKey)
-			copied.Ops = mended.Ops
+			mended, err = mendTo(cmd.Context(), env, f.Name(), withKey)
+			copied.Ops, keys = mended.Ops, mended.Keys
 		} else {
-			copied, err = env.replica.Backup(cmd.Context(), f.Name(), withKey)
+			copied, err = backupTo(cmd.Context(), env, f.Name(), withKey)
+			keys = copied.Keys
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if _, err := os.Lstat(path); err == nil && len(copied.Damage) > 0 {
-			return fmt.Errorf("%s: %s may be a better copy and was left as it is. huskies-mcp verify says what to do; "+
+			return nil, fmt.Errorf("%s: %s may be a better copy and was left as it is. huskies-mcp verify says what to do; "+
 				"to have a copy as the database is now, give another FILE, or a mended one, give --mend", describeDamage(copied.Damage), path)
 		}
 		info, err := f.Stat()
 		if err == nil {
 			size = info.Size()
 		}
-		return err
+		if keys != nil {
+			last = keys.Copy
+		}
+		return last, err
 	})
 	switch {
 	case cmd.Context().Err() != nil:
@@ -112,6 +111,47 @@ func backup(cmd *cobra.Command, env *environment, path string, withKey, force, m
 		return fmt.Errorf("%s, and so is %s: keep the backups from before. huskies-mcp verify says what to do", describeDamage(copied.Damage), path)
 	}
 	return nil
+}
+
+// checkBackupFile returns an error if no backup can be made at path.
+func checkBackupFile(path string) error {
+	if path == "" || path == "-" {
+		return fmt.Errorf("a backup is a database file: give the path of one to make; got %q", path)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the folder %s does not exist: make it, or give another FILE", filepath.Dir(path))
+	}
+	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+		if _, err := os.Lstat(path + suffix); err == nil {
+			return fmt.Errorf("%s%s is there, which would be taken for a part of the backup and ruin it: end what uses %s and remove its files, or give another FILE", path, suffix, path)
+		}
+	}
+	return nil
+}
+
+// backupTo copies the database to a file. With its keys they are kept apart from that file.
+func backupTo(ctx context.Context, env *environment, to string, withKey bool) (oplog.BackupReport, error) {
+	if !withKey {
+		return env.replica.Backup(ctx, to, false)
+	}
+	cfg := oplog.Config{Path: env.where.Path, Now: time.Now, Machine: machine(), Logger: env.logger, ReadOnly: env.offer.readOnly}
+	report, err := oplog.BackupApart(ctx, cfg, to)
+	if !errors.Is(err, oplog.ErrOutdated) {
+		return report, err
+	}
+	if _, err := env.replica.Heads(ctx); err != nil { // any call brings the database up to date
+		return report, err
+	}
+	return oplog.BackupApart(ctx, cfg, to)
+}
+
+// mendTo is backupTo for a mended copy.
+func mendTo(ctx context.Context, env *environment, to string, withKey bool) (oplog.MendReport, error) {
+	cfg := oplog.Config{Path: env.where.Path, Logger: env.logger}
+	if withKey {
+		return oplog.MendApart(ctx, cfg, to)
+	}
+	return oplog.Mend(ctx, cfg, to, false)
 }
 
 // describeDamage names the first of what is damaged.

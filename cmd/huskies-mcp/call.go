@@ -98,7 +98,11 @@ func callTool(cmd *cobra.Command, env *environment, tool string, arguments json.
 	if err != nil {
 		return err
 	}
-	env.noteNothing(cmd.ErrOrStderr(), tool)
+	if reads(tool) {
+		env.noteNothing(cmd.ErrOrStderr())
+	} else if err := env.checkFolder(); err != nil {
+		return err
+	}
 	request, err := json.Marshal(map[string]any{
 		"jsonrpc": mcp.JSONRPC_VERSION, "id": 1, "method": mcp.MethodToolsCall,
 		"params": map[string]any{"name": tool, "arguments": arguments},
@@ -113,13 +117,15 @@ func callTool(cmd *cobra.Command, env *environment, tool string, arguments json.
 	return printAnswer(cmd.OutOrStdout(), message)
 }
 
-// noteNothing says so on w if the tool reads where there is no pipeline. That is
-// an empty one until the first write; or the path is mistyped.
-func (env *environment) noteNothing(w io.Writer, tool string) {
+// reads reports whether the tool only reads.
+func reads(tool string) bool {
 	reading, err := tools.Config{ReadOnly: true}.Offered()
-	if err != nil || !slices.Contains(reading, tool) {
-		return
-	}
+	return err == nil && slices.Contains(reading, tool)
+}
+
+// noteNothing says so on w if there is no pipeline to read. That is an empty one until
+// the first write; or the path is mistyped.
+func (env *environment) noteNothing(w io.Writer) {
 	if _, err := os.Lstat(env.where.Path); errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(w, "note: %s\n", printable(env.errNoPipeline().Error()))
 	}

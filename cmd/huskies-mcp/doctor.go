@@ -163,6 +163,13 @@ func (e *examination) locate(cmd *cobra.Command, opts options) {
 	if !cmd.Flags().Changed("log-level") {
 		opts.logLevel = "error+4" // the findings say it in other words
 	}
+	getenv := opts.getenv
+	opts.getenv = func(name string) string {
+		if name == "HUSKIES_READ_ONLY" { // doctor never writes, and checks the variable with the hosts
+			return ""
+		}
+		return getenv(name)
+	}
 	var err error
 	if e.wd, err = opts.getwd(); err != nil {
 		e.bad("paths", "change to a folder that is there", "the working directory is gone: %v", err)
@@ -172,6 +179,14 @@ func (e *examination) locate(cmd *cobra.Command, opts options) {
 	if err == nil {
 		_ = env.replica.Close()
 		e.where = env.where
+		if broken := brokenWorktree(e.where, opts.getenv, e.wd); broken != "" {
+			e.bad("paths", repairLink, "%s", broken)
+		}
+		return
+	}
+	var unused *notUsed
+	if errors.As(err, &unused) {
+		e.bad("paths", unused.remedy, "%s", unused.problem)
 		return
 	}
 	e.bad("options", "mend the flag or the variable that the message names; no server starts with it", "%v", err)
@@ -236,9 +251,12 @@ const maxQuietWAL = 64 << 20
 
 func (e *examination) checkJournal() {
 	f := &e.file
-	if f.JournalMode != "wal" {
+	switch {
+	case readOnlyDisk(f.Folder.Path): // there SQLite reads without a journal, and says so
+		e.ok("journal", "none is needed on a disk that is mounted read-only, the -wal file has %s", bytesText(f.WAL.Size()))
+	case f.JournalMode != "wal":
 		e.note("journal", "nothing: the next write turns it to write-ahead logging", "the mode is %s, as in a backup", f.JournalMode)
-	} else {
+	default:
 		e.ok("journal", "write-ahead logging, the -wal file has %s", bytesText(f.WAL.Size()))
 	}
 	if f.WAL.Size() > maxQuietWAL {

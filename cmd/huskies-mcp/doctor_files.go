@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -56,7 +57,7 @@ func (e *examination) checkModes() {
 		case file.Info == nil || !file.Info.Mode().IsRegular(): // said elsewhere
 			continue
 		}
-		if file.Info.Mode().Perm()&0o077 != 0 {
+		if hasModes && file.Info.Mode().Perm()&0o077 != 0 {
 			open = append(open, quoted(file.Path))
 		}
 		if !writable(file.Path) {
@@ -67,11 +68,15 @@ func (e *examination) checkModes() {
 	if len(open) > 0 {
 		e.bad("modes", "chmod 600 "+strings.Join(open, " "), "others can read or write %s; the replica's private key is in the database, and who can open the lock can keep it", list(open))
 	}
+	if readOnlyDisk(f.Folder.Path) {
+		e.bad("disk", "read the pipeline with --read-only or HUSKIES_READ_ONLY=1; to write, mount the disk so that it can be written, or give another --db", "%s is on a disk that is mounted read-only, so no story can be written", f.Folder.Path)
+		return
+	}
 	if len(locked) > 0 && !e.foreign {
 		e.bad("modes", "chmod u+rw "+strings.Join(locked, " ")+" (if they are yours; else see owner); on a disk that is read-only give another --db", "%s cannot be written by us, so no story can", list(locked))
 	}
 	e.checkFolder()
-	if f.Database.Info != nil && len(open)+len(locked) == 0 {
+	if hasModes && f.Database.Info != nil && len(open)+len(locked) == 0 {
 		e.ok("modes", "only the owner can read and write the files")
 	}
 }
@@ -86,7 +91,7 @@ func (e *examination) checkFolder() {
 	case !writable(folder.Path) && e.foreign && e.others(folder): // said with the owner
 	case !writable(folder.Path):
 		e.bad("modes", "chmod u+rwx "+quoted(folder.Path)+" (if it is yours)", "we cannot make files in %s, but SQLite needs to, also to read", folder.Path)
-	case folder.Info.Mode().Perm()&0o002 != 0 && folder.Info.Mode()&os.ModeSticky == 0:
+	case hasModes && folder.Info.Mode().Perm()&0o002 != 0 && folder.Info.Mode()&os.ModeSticky == 0:
 		e.bad("modes", "chmod o-w "+quoted(folder.Path), "everybody can replace the database, since everybody can write to %s", folder.Path)
 	}
 }
@@ -222,6 +227,9 @@ func ignored(root, file string) bool {
 			sources = append(sources, filepath.Join(root, ".git", "info", "exclude"))
 		}
 		for _, source := range sources {
+			if link, err := os.Lstat(source); err != nil || !link.Mode().IsRegular() {
+				continue // git does not follow a link there either (gitignore(5))
+			}
 			text, err := readPlain(source)
 			if err == nil && covered(string(text), filepath.ToSlash(rel)) {
 				return true
@@ -248,7 +256,12 @@ func readPlain(path string) ([]byte, error) {
 	case !info.Mode().IsRegular() || info.Size() > maxPlain:
 		return nil, fmt.Errorf("%s is not a file of at most %s", path, bytesText(maxPlain))
 	}
-	return os.ReadFile(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxPlain)) // the size of some files of the system is no bound
 }
 
 // covered reports whether a line of a .gitignore file covers the file at rel,

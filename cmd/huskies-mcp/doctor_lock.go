@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,9 @@ const (
 func (e *examination) checkLock(ctx context.Context) {
 	if e.file.Lock.Info == nil {
 		return // nobody can hold it
+	}
+	if link, err := os.Lstat(e.file.Lock.Path); err == nil && !link.Mode().IsRegular() {
+		return // said with the paths
 	}
 	lock := oplog.NewLock(e.where.Path, time.Now)
 	var holder int
@@ -134,12 +138,15 @@ func (e *examination) checkProcesses() {
 // processesWith returns the IDs of the other processes that have the file open,
 // as far as we may know.
 func processesWith(file fs.FileInfo) (pids []int) {
+	if runtime.GOOS != "linux" { // Wine shows Linux's /proc to a Windows program, which reads other paths there
+		return nil
+	}
 	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
 	if err != nil {
 		return nil
 	}
 	for _, link := range links {
-		pid, err := strconv.Atoi(strings.Split(link, "/")[2])
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(link))))
 		if err != nil || pid == os.Getpid() || slices.Contains(pids, pid) {
 			continue
 		}

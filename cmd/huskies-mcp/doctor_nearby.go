@@ -15,7 +15,7 @@ func (e *examination) checkNeighbours() {
 	isSaid := func(path string) bool {
 		return slices.ContainsFunc(said, func(p string) bool { return p == path || sameFile(p, path) })
 	}
-	if named := strings.HasPrefix(e.where.Why, "named by "); named || e.where.Path == "" {
+	if named := strings.HasPrefix(e.where.Why, namedBy); named || e.where.Path == "" {
 		unnamed := func(name string) string {
 			if name == "HUSKIES_DB" {
 				return ""

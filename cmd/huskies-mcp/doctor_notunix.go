@@ -4,8 +4,13 @@ package main
 
 import "io/fs"
 
+// hasModes: the permissions that Go shows of a file are made up there.
+const hasModes = false
+
 // Permissions are of another kind there, and not looked at.
 func writable(string) bool { return true }
+
+func readOnlyDisk(string) bool { return false }
 
 func ownerOf(fs.FileInfo) (uid int, known bool) { return 0, false }
 

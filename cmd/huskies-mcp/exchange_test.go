@@ -120,7 +120,7 @@ func (x *exchange) send(t *testing.T, from, to int) {
 
 func (x *exchange) importInto(t *testing.T, to int, bundle []byte) {
 	t.Helper()
-	output(t, bundle, "import", "-", "--db", x.dbs[to])
+	output(t, bundle, "import", "--create", "-", "--db", x.dbs[to])
 	x.counts["imports"]++
 	x.counts["ops sent"] += bytes.Count(bundle, []byte("\n"))
 }
@@ -151,7 +151,7 @@ func output(t *testing.T, stdin []byte, args ...string) []byte {
 
 // TestImportIsInterrupted: one signal ends an import whose bundle does not end.
 func TestImportIsInterrupted(t *testing.T) {
-	cmd := exec.Command("huskies-mcp", "import", "-", "--db", filepath.Join(t.TempDir(), "x.db"))
+	cmd := exec.Command("huskies-mcp", "import", "--create", "-", "--db", filepath.Join(t.TempDir(), "x.db"))
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

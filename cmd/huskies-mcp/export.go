@@ -26,7 +26,8 @@ func exportCommand(opts *options) *cobra.Command {
 output. With --since only those that a replica with the given heads does not have.
 Ops carry their authors' signatures: a bundle can go by any way, and holds no key.`,
 		Example: `  huskies-mcp export pipeline.bundle
-  huskies-mcp export --since "$(ssh other huskies-mcp heads)" | ssh other huskies-mcp import -`,
+  there=project/.huskies/pipeline.db
+  huskies-mcp export --since "$(ssh other huskies-mcp --db $there heads)" | ssh other huskies-mcp --db $there import -`,
 		Args: atMostOneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			heads, err := parseHeads(since)
@@ -90,9 +91,9 @@ func export(cmd *cobra.Command, env *environment, since []crdt.OpID, w io.Writer
 
 // exportFile writes a bundle to a file, whole or not at all.
 func exportFile(cmd *cobra.Command, env *environment, since []crdt.OpID, path string, force bool) (report replica.ExportReport, err error) {
-	err = env.writeFile(path, force, func(f *os.File) (err error) {
+	err = env.writeFile(path, force, func(f *os.File) (last func(io.Writer, io.Reader) error, err error) {
 		report, err = export(cmd, env, since, f)
-		return err
+		return nil, err
 	})
 	return report, err
 }

@@ -19,16 +19,18 @@ import (
 )
 
 func importCommand(opts *options) *cobra.Command {
-	return &cobra.Command{
+	var create bool
+	cmd := &cobra.Command{
 		Use:   "import FILE | -",
 		Short: "Take in a bundle of signed ops from another machine",
 		Long: `Verify the ops of a bundle that export wrote, append those that are new, and
 apply them. Ops may come in any order and again. An op whose parents are missing is
 kept and waits for them; one of an author who is not on the list of trusted ones
 (see huskies-mcp trust) is kept and changes no story. If any op is refused, the
-reasons are on standard error and the exit code is 1; the others are taken in.`,
+reasons are on standard error and the exit code is 1; the others are taken in. With
+--create a pipeline is made where there is none.`,
 		Example: `  huskies-mcp import pipeline.bundle
-  ssh other huskies-mcp export | huskies-mcp import -`,
+  ssh other huskies-mcp --db project/.huskies/pipeline.db export | huskies-mcp import --create -`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return errors.New("which bundle? Give a FILE, or - for standard input")
@@ -37,36 +39,27 @@ reasons are on standard error and the exit code is 1; the others are taken in.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error {
-				return importBundle(cmd, env, args[0])
+				return importBundle(cmd, env, args[0], create)
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&create, "create", false, "make a pipeline if there is none")
+	return cmd
 }
 
 // databaseMagic is what each SQLite database begins with
 // (sqlite.org/fileformat2.html, 1.3.1).
 const databaseMagic = "SQLite format 3\x00"
 
-func importBundle(cmd *cobra.Command, env *environment, path string) error {
-	in, size := cmd.InOrStdin(), int64(-1)
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		if info.IsDir() {
-			return fmt.Errorf("%s is a folder: give a file that huskies-mcp export wrote", path)
-		}
-		in = f
-		if info.Mode().IsRegular() {
-			size = info.Size()
-		}
+func importBundle(cmd *cobra.Command, env *environment, path string, create bool) error {
+	if err := env.mayWrite(cmd); err != nil {
+		return err
 	}
+	in, size, err := openBundle(cmd, path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
 	// A read that blocks does not hear of a signal.
 	stop := context.AfterFunc(cmd.Context(), func() {
 		time.Sleep(interruptGrace)
@@ -81,6 +74,9 @@ func importBundle(cmd *cobra.Command, env *environment, path string) error {
 			name, file = "standard input", "FILE"
 		}
 		return fmt.Errorf("%s is a database, not a bundle: write one from it with huskies-mcp --db %s export all.bundle, then import that", name, file)
+	}
+	if !create && !env.exists() {
+		return fmt.Errorf("there is no pipeline at %s (%s), and import makes none by itself: to begin one with this bundle, repeat the command with --create; or name the one that is meant by --db", env.where.Path, env.where.Why)
 	}
 	progress, done := progressBar(cmd.ErrOrStderr(), size, "import", progressbar.OptionShowBytes(true))
 	report, err := env.replica.Import(cmd.Context(), oplog.NewBundleReader(bundle), progress)
@@ -102,6 +98,29 @@ func importBundle(cmd *cobra.Command, env *environment, path string) error {
 		return err
 	}
 	return imported(cmd.ErrOrStderr(), report)
+}
+
+// openBundle opens the bundle at path, or standard input. The size is -1 if nobody knows it.
+func openBundle(cmd *cobra.Command, path string) (in io.ReadCloser, size int64, err error) {
+	if path == "-" {
+		return io.NopCloser(cmd.InOrStdin()), -1, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a folder: give a file that huskies-mcp export wrote", path)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return f, -1, nil
+	}
+	return f, info.Size(), nil
 }
 
 // interruptGrace is how long an import has after a signal to say what it took

@@ -2,38 +2,40 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
 // databaseFile is where a project keeps its pipeline, relative to the project's root.
 var databaseFile = filepath.Join(".huskies", "pipeline.db")
 
-// maxGitLink bounds what is read from git's one-line link files. They hold one path, and 4096 bytes is
-// PATH_MAX on Linux.
-const maxGitLink = 4 << 10
-
-// maxGitConfig bounds a repository's configuration, which has a few lines a branch.
-const maxGitConfig = 1 << 20
-
 // location says which database file is in use and why.
 type location struct {
 	Path string // absolute; the file and its directory may not exist yet
 	Why  string // a short plain phrase for one log line
+	// Above is a pipeline above the project that the search does not use, "" if there is none.
+	Above string
 }
+
+// namedBy begins the Why of a file that a person named.
+const namedBy = "named by "
 
 // locate finds the database file of the project that the server was started in:
 //
 //  1. the file named by flagDB (--db), else by HUSKIES_DB;
-//  2. the nearest existing .huskies/pipeline.db upwards from CLAUDE_PROJECT_DIR, else from wd;
+//  2. the nearest existing .huskies/pipeline.db from CLAUDE_PROJECT_DIR, else from wd, upwards to the root of the
+//     repository around it, or where there is none to the home folder;
 //  3. a new .huskies/pipeline.db at the root of the repository around that directory, else in it.
 //
 // In a linked git worktree 2 and 3 start at the root of the main worktree, so that all worktrees of a
-// repository share one pipeline. wd must be absolute. locate only reads: it creates nothing and never runs
-// git. What it cannot read on the way up it takes for absent.
+// repository share one pipeline, and the root of a submodule is its superproject's. The home folder's own pipeline is
+// used only where the search begins there or that folder is the root of the repository. wd must be absolute. locate
+// only reads: it creates nothing and never runs git. What it cannot read on the way up it takes for absent.
 func locate(flagDB string, getenv func(string) string, wd string) (location, error) {
 	if flagDB != "" {
 		return namedDatabase("--db", flagDB, wd)
@@ -45,30 +47,113 @@ func locate(flagDB string, getenv func(string) string, wd string) (location, err
 	if err != nil {
 		return location{}, err
 	}
-
-	from, root := start, start
+	s := search{start: start, from: start, home: homeFolder(getenv)}
 	found, fresh := "found upwards from "+start, "new, in "+place
-	if repository, ok := repositoryRoot(start); ok {
-		root, fresh = repository, "new, at the root of the repository"
-		if mainRoot, ok := mainWorktree(repository); ok {
-			from, root = mainRoot, mainRoot
-			found = "found upwards from " + mainRoot + ", main worktree of the linked git worktree " + repository
-			fresh = "new, in the main worktree of the linked git worktree " + repository
+	newRoot := start
+	if r, ok := findRepository(start); ok {
+		s.root, newRoot, fresh = r.root, r.root, "new, at the root of the repository"
+		if r.worktree != "" {
+			s.from = r.main
+			found = "found upwards from " + r.main + ", main worktree of the linked git worktree " + r.worktree
+			fresh = "new, in the main worktree of the linked git worktree " + r.worktree
 		}
 	}
-	for dir := range upwards(from) {
-		path := filepath.Join(dir, databaseFile)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			return location{Path: path, Why: found}, nil
-		}
+	where, err := s.run()
+	if err != nil {
+		return location{}, err
 	}
-	return location{Path: filepath.Join(root, databaseFile), Why: fresh}, nil
+	if where.Path != "" {
+		where.Why = found
+	} else {
+		where.Path, where.Why = filepath.Join(newRoot, databaseFile), fresh
+	}
+	return where, checkOwners(where.Path, getenv)
 }
+
+// search is the way upwards to the project's pipeline.
+type search struct {
+	start string // the folder of which the pipeline is wanted
+	from  string // the folder in which the search begins
+	root  string // the root of the repository, at which the search ends; "" if there is none
+	home  string // the home folder, "" if it is not known
+}
+
+// run returns the nearest pipeline inside the project, and the nearest one above it.
+func (s *search) run() (where location, err error) {
+	inside := true
+	for dir := range upwards(s.from) {
+		path := filepath.Join(dir, databaseFile)
+		usable := inside && (dir != s.home || s.start == s.home || s.root == s.home)
+		info, err := os.Lstat(path)
+		switch {
+		case err != nil:
+		case usable && where.Path == "" && info.Mode()&fs.ModeSymlink != 0:
+			return where, &notUsed{
+				fmt.Sprintf("%s is a symbolic link, which may have come with the files around it, so the search does not follow it", path),
+				"to use the database that it leads to, give --db " + quoted(path),
+			}
+		case usable && where.Path == "" && info.Mode().IsRegular():
+			where.Path = path
+		case !usable && where.Above == "" && info.Mode().IsRegular():
+			where.Above = path
+		}
+		if dir == s.root || s.root == "" && dir == s.home {
+			inside = false
+		}
+	}
+	return where, nil
+}
+
+// homeFolder returns the user's home folder, without links as the search's folders are; "" if it is not known.
+func homeFolder(getenv func(string) string) string {
+	for _, name := range []string{"HOME", "USERPROFILE"} {
+		if home := getenv(name); filepath.IsAbs(home) {
+			if real, err := filepath.EvalSymlinks(home); err == nil {
+				return real
+			}
+			return filepath.Clean(home)
+		}
+	}
+	return ""
+}
+
+// notUsed says why the search does not use what it found.
+type notUsed struct{ problem, remedy string }
+
+func (e *notUsed) Error() string { return e.problem + ": " + e.remedy }
+
+// checkOwners returns an error if the database that the search found, or its folder, belongs to another user, as git
+// does for a repository (git-config(1), safe.directory): a folder above the project, such as /tmp, may be open to
+// all. Root by way of sudo counts as the user who called sudo.
+func checkOwners(path string, getenv func(string) string) error {
+	for _, name := range []string{filepath.Dir(path), path} {
+		info, err := os.Lstat(name)
+		if err != nil {
+			continue // it is to be made, or opening it says why it cannot be seen
+		}
+		owner, known := ownerOf(info)
+		me := os.Geteuid()
+		if !known || owner == me || me == 0 && getenv("SUDO_UID") == strconv.Itoa(owner) {
+			continue
+		}
+		return &notUsed{
+			fmt.Sprintf("%s belongs to %s, and this is %s: what somebody else put there is not used unless a person names it", name, userName(owner), userName(me)),
+			"to use it all the same, give --db " + quoted(path),
+		}
+	}
+	return nil
+}
+
+// unexpanded matches what shells and hosts replace by the value of a variable: ${NAME} in any form, $NAME, %NAME%.
+var unexpanded = regexp.MustCompile(`\$\{[^}]*\}?|\$[A-Za-z_][A-Za-z0-9_]*|%[A-Za-z_][A-Za-z0-9_]*%`)
 
 // namedDatabase takes the file that the user named by an option or a variable, whether it exists or not.
 func namedDatabase(name, value, wd string) (location, error) {
 	if value == ":memory:" || strings.HasPrefix(value, "file:") {
 		return location{}, fmt.Errorf("%s is %q, which only SQLite's own tools read as more than a name: give the path of a database file", name, value)
+	}
+	if word := unexpanded.FindString(value); word != "" {
+		return location{}, fmt.Errorf("%s is %q, but %s is not expanded here, neither by us nor by the host that passed it on: give the whole path", name, value, word)
 	}
 	path, err := absolutePath(name, value, wd)
 	if err != nil {
@@ -86,7 +171,7 @@ func namedDatabase(name, value, wd string) (location, error) {
 	if err == nil && !info.Mode().IsRegular() { // a device, a FIFO: SQLite would leave files beside it and blame the disk
 		return location{}, fmt.Errorf("%s names %s, which is not a regular file: give the path of a database file", name, path)
 	}
-	return location{Path: path, Why: "named by " + name}, nil
+	return location{Path: path, Why: namedBy + name}, nil
 }
 
 // startDirectory is where the search begins, and what to call that directory. The path is physical, as git's
@@ -124,141 +209,6 @@ func absolutePath(name, value, wd string) (string, error) {
 		return filepath.Clean(value), nil
 	}
 	return filepath.Join(wd, value), nil
-}
-
-// repositoryRoot returns the nearest directory upwards from dir that has a .git directory or file.
-func repositoryRoot(dir string) (string, bool) {
-	for dir := range upwards(dir) {
-		info, err := os.Stat(filepath.Join(dir, ".git"))
-		if err == nil && (info.IsDir() || info.Mode().IsRegular()) {
-			return dir, true
-		}
-	}
-	return "", false
-}
-
-// mainWorktree returns the root of the main worktree of the linked worktree at root, or the repository itself
-// if that is bare. It reports false for any other kind of root: of an ordinary repository, of a submodule, of
-// one with a separate git directory or a worktree of that, and of a worktree whose links are broken.
-//
-// A linked worktree's .git file leads to <common>/worktrees/<id>, in which the file commondir leads to the
-// common directory and the file gitdir back to the .git file (gitrepository-layout(5), git-worktree(1)).
-// What the .git file says decides where we will write, and it may be stale or come with a hostile tree. So
-// all three must agree, which takes write access to the repository to forge.
-func mainWorktree(root string) (string, bool) {
-	link, ok := readGitLink(root, ".git", "gitdir: ")
-	if !ok {
-		return "", false
-	}
-	gitDir, err := filepath.EvalSymlinks(link)
-	if err != nil {
-		return "", false
-	}
-	commonLink, hasCommon := readGitLink(gitDir, "commondir", "")
-	back, hasBack := readGitLink(gitDir, "gitdir", "")
-	if !hasCommon || !hasBack {
-		return "", false
-	}
-
-	// Directories are compared, not the .git files: a symlink or a hard link to the .git file of another
-	// worktree is not one that the repository knows.
-	worktrees := filepath.Dir(gitDir)
-	common := filepath.Dir(worktrees)
-	backDir, name := filepath.Split(back)
-	if filepath.Base(worktrees) != "worktrees" || !sameFile(commonLink, common) ||
-		name != ".git" || !sameFile(backDir, root) {
-		return "", false
-	}
-	parent := filepath.Dir(common)
-	if filepath.Base(common) == ".git" {
-		return parent, true
-	}
-	// A bare repository hidden in a folder beside its worktrees, to which the
-	// folder's .git file leads: the folder stands for the main worktree, as it
-	// does for who starts there.
-	if link, ok := readGitLink(parent, ".git", "gitdir: "); ok && sameFile(link, common) {
-		return parent, true
-	}
-	return configuredWorktree(common)
-}
-
-// configuredWorktree returns the main worktree of the git directory at common by its configuration: that
-// of a submodule is named there, and a bare repository stands for its own. With --separate-git-dir nothing says
-// where it is.
-func configuredWorktree(common string) (string, bool) {
-	text, err := os.ReadFile(filepath.Join(common, "config"))
-	if err != nil || len(text) > maxGitConfig {
-		return "", false
-	}
-	bare, worktree := readCore(string(text))
-	if bare {
-		return common, true
-	}
-	if worktree != "" && !filepath.IsAbs(worktree) {
-		worktree = filepath.Join(common, worktree)
-	}
-	root, err := filepath.EvalSymlinks(worktree)
-	if err != nil || worktree == "" {
-		return "", false
-	}
-	info, err := os.Stat(root)
-	return root, err == nil && info.IsDir()
-}
-
-var unescapeGit = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
-
-// readCore reads core.bare and core.worktree as git itself writes them (git-config(1)): one a line, where need be in
-// quotation marks and with backslashes.
-func readCore(config string) (bare bool, worktree string) {
-	section := ""
-	for line := range strings.Lines(config) {
-		line = strings.TrimSpace(line)
-		if name, ok := strings.CutPrefix(line, "["); ok {
-			section = strings.ToLower(strings.TrimSuffix(name, "]"))
-			continue
-		}
-		key, value, _ := strings.Cut(line, "=")
-		value = strings.TrimSpace(value)
-		if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
-			value = value[1 : len(value)-1]
-		}
-		value = unescapeGit.Replace(value)
-		switch key = strings.ToLower(strings.TrimSpace(key)); {
-		case section != "core":
-		case key == "bare":
-			bare = strings.EqualFold(value, "true")
-		case key == "worktree":
-			worktree = value
-		}
-	}
-	return bare, worktree
-}
-
-// readGitLink returns the path that follows prefix in one of git's link files, taken relative to dir, which
-// the file is in. The path is not cleaned, as that would drop "link/.." before the link is followed.
-func readGitLink(dir, name, prefix string) (string, bool) {
-	file := filepath.Join(dir, name)
-	// Git writes them as plain files. A FIFO must not even be opened: that blocks until somebody writes to it.
-	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
-		return "", false
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return "", false
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxGitLink+1))
-	if err != nil || len(text) > maxGitLink {
-		return "", false
-	}
-	path, ok := strings.CutPrefix(strings.TrimRight(string(text), "\r\n"), prefix)
-	if !ok {
-		return "", false
-	}
-	if !filepath.IsAbs(path) {
-		path = dir + string(filepath.Separator) + path
-	}
-	return path, true
 }
 
 // sameFile compares by identity, so that spelling on a case-insensitive file system does not matter.

@@ -36,6 +36,7 @@ func TestLocate(t *testing.T) {
 		wd      string
 		path    string
 		why     string
+		above   string
 		wantErr string // a part of the message
 	}{
 		// Named by the user.
@@ -61,6 +62,21 @@ func TestLocate(t *testing.T) {
 		{
 			name: "tilde", tree: tree{"a/": ""}, wd: "a", flag: "~/x.db",
 			wantErr: `--db is "~/x.db", but a leading ~ is not expanded here: give the whole path`,
+		},
+		{
+			name: "a variable of a shell", tree: tree{"a/": ""}, wd: "a", flag: "$PROJECT/x.db",
+			wantErr: `--db is "$PROJECT/x.db", but $PROJECT is not expanded here, neither by us nor by the host that passed it on: give the whole path`,
+		},
+		{
+			name: "a variable of a host", tree: tree{"a/": ""}, wd: "a", env: map[string]string{"HUSKIES_DB": "${workspaceFolder}/x.db"},
+			wantErr: `but ${workspaceFolder} is not expanded here`,
+		},
+		{name: "a variable with a default", tree: tree{"a/": ""}, wd: "a", flag: "/x/${A:-b}/x.db", wantErr: "but ${A:-b} is not expanded"},
+		{name: "a variable of Windows", tree: tree{"a/": ""}, wd: "a", flag: `%USERPROFILE%/x.db`, wantErr: "but %USERPROFILE% is not expanded"},
+		{name: "no variables", tree: tree{"a/": ""}, wd: "a", flag: "50%off/$5/100%/a$.db", path: "a/50%off/$5/100%/a$.db", why: "named by --db"},
+		{
+			name: "a folder that the search finds may have such a name", tree: tree{"$HOME/${x}/.git/": ""}, wd: "$HOME/${x}",
+			path: "$HOME/${x}/.huskies/pipeline.db", why: "new, at the root of the repository",
 		},
 		{name: "directory named ~", tree: tree{"a/": ""}, wd: "a", flag: "./~/x.db", path: "a/~/x.db", why: "named by --db"},
 
@@ -95,8 +111,37 @@ func TestLocate(t *testing.T) {
 			path: "a/b/.huskies/pipeline.db", why: "found upwards from $ROOT/a/b/c/d",
 		},
 		{
-			name: "past the root of the repository", tree: tree{"a/.huskies/pipeline.db": "", "a/b/.git/": "", "a/b/c/": ""}, wd: "a/b/c",
-			path: "a/.huskies/pipeline.db", why: "found upwards from $ROOT/a/b/c",
+			name: "not past the root of the repository", tree: tree{"a/.huskies/pipeline.db": "", "a/b/.git/": "", "a/b/c/": ""}, wd: "a/b/c",
+			path: "a/b/.huskies/pipeline.db", why: "new, at the root of the repository", above: "a/.huskies/pipeline.db",
+		},
+		{
+			name: "the root's own, with another above", tree: tree{"a/.huskies/pipeline.db": "", "a/b/.huskies/pipeline.db": "", "a/b/.git/": "", "a/b/c/": ""}, wd: "a/b/c",
+			path: "a/b/.huskies/pipeline.db", why: "found upwards from $ROOT/a/b/c", above: "a/.huskies/pipeline.db",
+		},
+		{
+			name: "not to the home folder", tree: tree{".huskies/pipeline.db": "", "home/.huskies/pipeline.db": "", "home/a/b/": ""}, wd: "home/a/b",
+			env:  map[string]string{"HOME": "$ROOT/home"},
+			path: "home/a/b/.huskies/pipeline.db", why: "new, in the working directory", above: "home/.huskies/pipeline.db",
+		},
+		{
+			name: "below the home folder", tree: tree{"home/.huskies/pipeline.db": "", "home/a/.huskies/pipeline.db": "", "home/a/b/": ""}, wd: "home/a/b",
+			env:  map[string]string{"HOME": "$ROOT/home"},
+			path: "home/a/.huskies/pipeline.db", why: "found upwards from $ROOT/home/a/b", above: "home/.huskies/pipeline.db",
+		},
+		{
+			name: "in the home folder itself, by a link", tree: tree{".huskies/pipeline.db": "", "home/.huskies/pipeline.db": "", "link": "-> home"}, wd: "home",
+			env:  map[string]string{"HOME": "$ROOT/link"},
+			path: "home/.huskies/pipeline.db", why: "found upwards from $ROOT/home", above: ".huskies/pipeline.db",
+		},
+		{
+			name: "in a home folder that is a repository", tree: tree{"home/.huskies/pipeline.db": "", "home/.git/": "", "home/a/": ""}, wd: "home/a",
+			env:  map[string]string{"HOME": "$ROOT/home"},
+			path: "home/.huskies/pipeline.db", why: "found upwards from $ROOT/home/a",
+		},
+		{
+			name: "past the home folder inside a repository", tree: tree{".huskies/pipeline.db": "", "home/.huskies/pipeline.db": "", ".git/": "", "home/a/": ""}, wd: "home/a",
+			env:  map[string]string{"HOME": "$ROOT/home"},
+			path: ".huskies/pipeline.db", why: "found upwards from $ROOT/home/a", above: "home/.huskies/pipeline.db",
 		},
 		{
 			name: "only regular files count",
@@ -118,6 +163,24 @@ func TestLocate(t *testing.T) {
 		{
 			name: "submodule", wd: "a/sub",
 			tree: tree{"a/.git/modules/sub/HEAD": "", "a/sub/.git": "gitdir: ../.git/modules/sub\n"},
+			path: "a/.huskies/pipeline.db", why: "new, at the root of the repository",
+		},
+		{
+			name: "submodule with a pipeline of its own", wd: "a/sub",
+			tree: tree{"a/.git/modules/sub/HEAD": "", "a/sub/.git": "gitdir: ../.git/modules/sub\n", "a/sub/.huskies/pipeline.db": ""},
+			path: "a/sub/.huskies/pipeline.db", why: "found upwards from $ROOT/a/sub",
+		},
+		{
+			name: "submodule of a submodule", wd: "a/sub/deep/x",
+			tree: tree{
+				"a/.git/modules/sub/modules/deep/HEAD": "", "a/sub/.git": "gitdir: ../.git/modules/sub\n",
+				"a/sub/deep/.git": "gitdir: ../../.git/modules/sub/modules/deep\n", "a/sub/deep/x/": "",
+			},
+			path: "a/.huskies/pipeline.db", why: "new, at the root of the repository",
+		},
+		{
+			name: "no submodule of the repository above", wd: "a/sub",
+			tree: tree{"a/.git/modules/": "", "b/.git/modules/sub/HEAD": "", "a/sub/.git": "gitdir: ../../b/.git/modules/sub\n"},
 			path: "a/sub/.huskies/pipeline.db", why: "new, at the root of the repository",
 		},
 		{
@@ -141,8 +204,8 @@ func TestLocate(t *testing.T) {
 			path: "repo/.huskies/pipeline.db", why: "new, in the main worktree of the linked git worktree $ROOT/wt",
 		},
 		{
-			name: "linked, found above the main worktree", tree: linked(), wd: "wt", with: tree{".huskies/pipeline.db": ""},
-			path: ".huskies/pipeline.db", why: "found upwards from $ROOT/repo, main worktree of the linked git worktree $ROOT/wt",
+			name: "linked, above the main worktree", tree: linked(), wd: "wt", with: tree{".huskies/pipeline.db": ""},
+			path: "repo/.huskies/pipeline.db", why: "new, in the main worktree of the linked git worktree $ROOT/wt", above: ".huskies/pipeline.db",
 		},
 		{
 			name: "linked by relative paths", tree: linked(), wd: "wt",
@@ -190,8 +253,14 @@ func TestLocate(t *testing.T) {
 				}
 			} else if err != nil {
 				t.Errorf("got error %v", err)
-			} else if diff := cmp.Diff(location{Path: filepath.Join(root, tt.path), Why: expand(tt.why)}, got); diff != "" {
-				t.Errorf("location (-want +got):\n%s", diff)
+			} else {
+				want := location{Path: filepath.Join(root, tt.path), Why: expand(tt.why)}
+				if tt.above != "" {
+					want.Above = filepath.Join(root, tt.above)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("location (-want +got):\n%s", diff)
+				}
 			}
 			if diff := cmp.Diff(before, listTree(t, root)); diff != "" {
 				t.Errorf("locate changed the tree (-before +after):\n%s", diff)
@@ -290,7 +359,7 @@ func TestLocateSkipsUnreadableDirectories(t *testing.T) {
 		t.Cleanup(func() { os.Chmod(path, 0o700) })
 	}
 	wantLocation(t, filepath.Join(root, "a", "b", "c"), location{
-		Path: filepath.Join(root, "a", databaseFile), Why: "found upwards from " + filepath.Join(root, "a", "b", "c"),
+		Path: filepath.Join(root, "a", "b", databaseFile), Why: "new, at the root of the repository", Above: filepath.Join(root, "a", databaseFile),
 	})
 }
 
@@ -343,8 +412,8 @@ func TestLocateGit(t *testing.T) {
 		{"the bare clone", "bare.git", "bare.git", "new, in the working directory"},
 		{"separate git directory", "separate", "separate", atRoot},
 		{"of a separate git directory", "five", "five", atRoot},
-		{"submodule", "super/lib \"x\"", "super/lib \"x\"", atRoot},
-		{"of a submodule", "six", "super/lib \"x\"", inMain},
+		{"submodule", "super/lib \"x\"", "super", atRoot},
+		{"of a submodule", "six", "super", inMain},
 		{"moved", "moved", "repo", inMain},
 		{"copied", "copied", "copied", atRoot},
 	}

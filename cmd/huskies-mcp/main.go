@@ -61,6 +61,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		var storage *oplog.Error
 		if errors.As(err, &storage) {
 			text += ". What to do: " + storage.Next
+		} else if errors.Is(err, oplog.ErrOutdated) {
+			text += ": an older build made it, and looking changes nothing. What to do: run huskies-mcp heads without --read-only and with HUSKIES_READ_ONLY=0"
 		}
 		fmt.Fprintf(stderr, "huskies-mcp: %s\n", printable(text))
 		return 1
@@ -93,9 +95,9 @@ Model Context Protocol on standard input and output. Hosts such as Claude Code,
 Codex, Cursor and VS Code start it; all processes of a project share one file.
 
 The file is the one named by --db or HUSKIES_DB, else the nearest
-.huskies/pipeline.db upwards from CLAUDE_PROJECT_DIR or the working directory
-(in a linked git worktree: from the main worktree), else a new one at the root of
-the repository.`,
+.huskies/pipeline.db from CLAUDE_PROJECT_DIR or the working directory (in a linked
+git worktree: from the main worktree) upwards to the root of the repository, else a
+new one at that root.`,
 		Version:       version + revision(),
 		Args:          noSubcommand,
 		SilenceUsage:  true,
@@ -231,6 +233,9 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	if env.where, err = locate(opts.db, opts.getenv, wd); err != nil {
 		return nil, err
 	}
+	if broken := brokenWorktree(env.where, opts.getenv, wd); broken != "" {
+		env.logger.Warn("a link of git is broken, so another pipeline than the main worktree's may be in use", "problem", broken, "how", repairLink)
+	}
 	env.replica = replica.New(replica.Config{
 		Path:        env.where.Path,
 		Now:         time.Now,
@@ -305,6 +310,25 @@ func withReplica(cmd *cobra.Command, opts options, fn func(*environment) error) 
 	return fn(env)
 }
 
+// mayWrite returns an error if the command, which writes to the pipeline, was told not to, or where the
+// pipeline is to be there is no folder.
+func (env *environment) mayWrite(cmd *cobra.Command) error {
+	if !env.offer.readOnly {
+		return env.checkFolder()
+	}
+	return fmt.Errorf("%s writes to the pipeline, and HUSKIES_READ_ONLY forbids that: nothing was written. To allow it this once, set HUSKIES_READ_ONLY=0 for the command", cmd.CommandPath())
+}
+
+// checkFolder returns an error if the folder that the database needs does not exist. Only a folder
+// .huskies is made with the database: any other may be a typing error.
+func (env *environment) checkFolder() error {
+	folder, missing := missingFolder(env.where.Path)
+	if !missing {
+		return nil
+	}
+	return fmt.Errorf("the folder %s does not exist, and the database %s (%s) needs it: make it if the name is right (mkdir -p %s), or give another --db", folder, env.where.Path, env.where.Why, quoted(folder))
+}
+
 // exists reports whether there is a database.
 func (env *environment) exists() bool {
 	_, err := os.Stat(env.where.Path)
@@ -317,13 +341,19 @@ func (env *environment) errNoPipeline() error {
 	if folder, missing := missingFolder(env.where.Path); missing {
 		what = "nor is there a folder " + folder
 	}
+	if env.where.Above != "" {
+		what += "; there is another pipeline above, and to use that give --db " + quoted(env.where.Above)
+	}
 	return errors.New("there is no pipeline at " + env.where.Path + " (" + env.where.Why + "): " + what)
 }
 
-// missingFolder returns the folder above the database's own, and whether it is not there: the
-// first write makes one folder, not more.
+// missingFolder returns the folder that the first write needs, and whether it is not there: that of
+// the database, or the one above a folder .huskies, which is made.
 func missingFolder(path string) (folder string, missing bool) {
-	folder = filepath.Dir(filepath.Dir(path))
+	folder = filepath.Dir(path)
+	if filepath.Base(folder) == filepath.Dir(databaseFile) {
+		folder = filepath.Dir(folder)
+	}
 	_, err := os.Stat(folder)
 	return folder, errors.Is(err, fs.ErrNotExist)
 }

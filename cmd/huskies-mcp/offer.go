@@ -14,8 +14,8 @@ type offer struct {
 	tools    []string // none: all
 }
 
-// addOfferFlags gives the flags of an offer to a command that makes one. Others do
-// not heed the variables either.
+// addOfferFlags gives the flags of an offer to a command that makes one. HUSKIES_READ_ONLY holds
+// for every other command, too, and HUSKIES_TOOLS for none.
 func addOfferFlags(cmd *cobra.Command, opts *options) {
 	cmd.Flags().BoolVar(&opts.readOnly, "read-only", false, "offer no tool that writes, and never write (HUSKIES_READ_ONLY=1)")
 	cmd.Flags().StringVar(&opts.tools, "tools", "", "names of the tools to offer, with commas between (HUSKIES_TOOLS)")
@@ -23,14 +23,14 @@ func addOfferFlags(cmd *cobra.Command, opts *options) {
 
 // newOffer reads the options, if the command takes them.
 func newOffer(cmd *cobra.Command, opts options) (o offer, err error) {
-	if cmd.Flags().Lookup("read-only") == nil {
-		return o, nil
-	}
 	o.readOnly = opts.readOnly
 	if value := opts.getenv("HUSKIES_READ_ONLY"); value != "" && !cmd.Flags().Changed("read-only") {
 		if o.readOnly, err = strconv.ParseBool(value); err != nil {
 			return o, fmt.Errorf("HUSKIES_READ_ONLY must be 1 or 0; got %q", value)
 		}
+	}
+	if cmd.Flags().Lookup("read-only") == nil {
+		return o, nil
 	}
 	from, names := "--tools", opts.tools
 	if !cmd.Flags().Changed("tools") {

@@ -3,15 +3,64 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
-// writeFile makes the file at path with what write puts into the one it is
-// given, whole or not at all: that has another name at first and mode 0600. A
-// file that is there is overwritten only with force, the database never.
-func (env *environment) writeFile(path string, force bool, write func(*os.File) error) error {
+// filler puts into a file what belongs there. What must not be seen before all else is done comes
+// last: then last is not nil, and copies the file to one that has no name yet.
+type filler func(*os.File) (last func(dst io.Writer, src io.Reader) error, err error)
+
+// partFile recognises the name of a file that is being written.
+var partFile = regexp.MustCompile(`^.+\.[0-9]+\.huskies-part$`)
+
+// createPart makes the file that is to become the one at path.
+func createPart(path string) (*os.File, error) {
+	const most = 200 // bytes: names of files have 255 at most
+	name := filepath.Base(path)
+	name = strings.ToValidUTF8(name[:min(len(name), most)], "")
+	return os.CreateTemp(filepath.Dir(path), name+".*.huskies-part")
+}
+
+// writeFile makes the file at path, whole or not at all: it has another name at first and mode
+// 0600. A regular file that is there is overwritten only with force, anything else never, nor is
+// the database.
+func (env *environment) writeFile(path string, force bool, write filler) error {
+	if err := env.checkTarget(path, force); err != nil {
+		return err
+	}
+	dir := filepath.Dir(path)
+	removeLeftovers(dir)
+	f, err := createPart(path)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once the file has its name
+	defer f.Close()
+	if err := lockPart(f); err != nil {
+		return err
+	}
+	last, err := write(f)
+	if err != nil {
+		return err
+	}
+	if last != nil {
+		err = writeLast(f, path, force, last)
+	} else if err = errors.Join(f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return err
+	}
+	return syncFolder(dir)
+}
+
+// checkTarget returns an error if no file may be made at path.
+func (env *environment) checkTarget(path string, force bool) error {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
@@ -19,22 +68,62 @@ func (env *environment) writeFile(path string, force bool, write func(*os.File) 
 	case env.isDatabase(path):
 		return fmt.Errorf("%s belongs to the database: give another FILE", path)
 	}
-	if _, err := os.Lstat(path); err == nil && !force {
+	info, err = os.Lstat(path)
+	switch {
+	case err == nil && !force:
 		return fmt.Errorf("%s is there already: give another FILE, or --force to overwrite it", path)
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file, and --force replaces no other: give another FILE", path)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	return nil
+}
+
+// writeLast makes the file at path out of f, where the system can without a name until it is
+// whole, so that a process that is killed leaves nothing of it.
+func writeLast(f *os.File, path string, force bool, last func(dst io.Writer, src io.Reader) error) error {
+	out, link, err := namelessFile(filepath.Dir(path))
+	if err != nil { // neither every system nor every file system has such files
+		if out, err = createPart(path); err != nil {
+			return err
+		}
+		link = nil
+		defer os.Remove(out.Name()) // fails once the file has its name
+	}
+	defer out.Close()
+	err = lockPart(out)
+	if err == nil {
+		err = last(out, io.NewSectionReader(f, 0, 1<<62))
+	}
+	if err == nil {
+		err = out.Sync()
+	}
+	switch {
+	case err != nil:
+		return err
+	case link == nil:
+		_ = out.Close() // some systems rename no file that is open
+		return os.Rename(out.Name(), path)
+	case !force:
+		return link(path)
+	}
+	_ = f.Close()
+	if err := errors.Join(os.Remove(f.Name()), link(f.Name())); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// removeLeftovers removes the files in a folder that processes which were killed did not finish.
+func removeLeftovers(dir string) {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		return
 	}
-	defer os.Remove(f.Name()) // fails once the file has its name
-	err = write(f)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
+	for _, entry := range entries {
+		if entry.Type() == fs.FileMode(0) && partFile.MatchString(entry.Name()) {
+			removeIfLeft(filepath.Join(dir, entry.Name()))
+		}
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
 }
 
 // syncFolder makes a new name in a folder durable, where file systems can.

@@ -37,7 +37,13 @@ func serve(cmd *cobra.Command, opts options) error {
 		return err
 	}
 	defer env.replica.Close()
+	if err := env.checkFolder(); err != nil {
+		return err
+	}
 	env.logger.Info("pipeline in use", "path", env.where.Path, "why", env.where.Why, "version", version)
+	if env.where.Above != "" {
+		env.logger.Warn("there is another pipeline above this project, which is not used here", "path", env.where.Above, "to_use_it", "--db "+quoted(env.where.Above))
+	}
 	srv, err := tools.NewServer(env.toolsConfig())
 	if err != nil {
 		return err

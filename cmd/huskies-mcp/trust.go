@@ -66,6 +66,9 @@ func oneKey(_ *cobra.Command, args []string) error {
 }
 
 func trustAdd(cmd *cobra.Command, env *environment, key, name string) error {
+	if err := env.mayWrite(cmd); err != nil {
+		return err
+	}
 	author, err := crdt.ParseAuthor(key)
 	if err != nil || !author.Valid() {
 		return fmt.Errorf("%.80q is not an author's key: give the 64 hex digits that huskies-mcp identity prints on the other machine", key)
@@ -135,6 +138,9 @@ func noteHeld(cmd *cobra.Command, env *environment, first crdt.Author) {
 }
 
 func trustRemove(cmd *cobra.Command, env *environment, key string, open bool) error {
+	if err := env.mayWrite(cmd); err != nil {
+		return err
+	}
 	trusted, err := env.replica.Trusted(cmd.Context())
 	if err != nil {
 		return err
