@@ -11,8 +11,8 @@ import (
 func (d *Doc) Check() error {
 	errs := []error{d.ops.check(), d.list.Check(), d.checkPlaces(), d.pending.check(d)}
 	for id, s := range d.stories {
-		if s.id != id || s.last == 0 {
-			errs = append(errs, fmt.Errorf("story %q is filed under %q, its last op is %d", s.id, id, s.last))
+		if s.id != id || !s.Known() {
+			errs = append(errs, fmt.Errorf("story %q is filed under %q, its last op is %s", s.id, id, s.last.Op.Short()))
 			continue
 		}
 		errs = append(errs, s.check())
@@ -24,11 +24,11 @@ func (d *Doc) Check() error {
 func (t *table) check() error {
 	var errs []error
 	for i := range t.infos[1:] {
-		if ref, found := opRef(i+1), t.byID.find(t.infos, &t.infos[i+1].id); found != ref {
+		if ref, found := opRef(i+1), t.byID[t.infos[i+1].id]; found != ref {
 			errs = append(errs, fmt.Errorf("op %s is at %d, and found at %d", t.id(ref).Short(), ref, found))
 		}
 	}
-	if filed := t.byID.len(); filed != len(t.infos)-1 {
+	if filed := len(t.byID); filed != len(t.infos)-1 {
 		errs = append(errs, fmt.Errorf("%d ops are filed, %d are there", filed, len(t.infos)-1))
 	}
 	heads, counts := 0, [len(t.counts)]int{}
@@ -61,11 +61,11 @@ func (d *Doc) checkPlaces() error {
 	live := 0
 	for id, s := range d.stories {
 		want := s.spot.own
-		if s.spot.by != 0 {
-			want = d.ops.infos[s.spot.by].elem
+		if s.placed != (Stamp{}) {
+			want = d.ops.infos[d.ops.find(&s.placed.Op)].elem
 		}
 		switch {
-		case want == 0 || s.spot.shown != want || d.list.Value(want).story != s || d.list.Value(want).by != s.spot.by:
+		case want == 0 || s.spot.shown != want || d.list.Value(want).story != s || d.list.Value(want).by != s.placed:
 			errs = append(errs, fmt.Errorf("story %s stands at element %d, want %d", id, s.spot.shown, want))
 		case d.list.Live(want) == s.Deleted() || s.spot.live == s.Deleted():
 			errs = append(errs, fmt.Errorf("story %s: deleted %t, in the list %t", id, s.Deleted(), d.list.Live(want)))
@@ -77,7 +77,7 @@ func (d *Doc) checkPlaces() error {
 		errs = append(errs, fmt.Errorf("%d stories have a place, the list shows %d", live, d.list.Len()))
 	}
 	for id, s := range d.ghosts {
-		if s.id != id || s.last != 0 || d.stories[id] != nil {
+		if s.id != id || s.Known() || d.stories[id] != nil {
 			errs = append(errs, fmt.Errorf("story %s is a ghost, and an op is about it", id))
 		}
 	}

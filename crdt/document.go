@@ -52,14 +52,14 @@ type Doc struct {
 	ops     table               // applied, held or assumed to be applied
 	held    ledger
 	pending pending
-	stories map[string]*Story
+	stories map[string]*DocStory
 
 	list    *List[element]
 	waiting map[OpID][]waitingPlace // by the op whose element they follow
 	// ghosts are stories that an anchor names and no applied op is about.
-	ghosts map[string]*Story
+	ghosts map[string]*DocStory
 
-	observe func(*Op, *Story) // see Observe
+	observe func(*Op, *DocStory) // see Observe
 }
 
 // NewDoc returns an empty document whose stories have the schema's fields. If
@@ -68,11 +68,11 @@ func NewDoc(schema *Schema, trusted ...Author) *Doc {
 	d := &Doc{
 		schema:  schema,
 		ops:     newTable(),
-		stories: make(map[string]*Story),
+		stories: make(map[string]*DocStory),
 		waiting: make(map[OpID][]waitingPlace),
-		ghosts:  make(map[string]*Story),
+		ghosts:  make(map[string]*DocStory),
 	}
-	d.list = NewList(d.compareElements)
+	d.list = NewList(compareElements)
 	if len(trusted) > 0 {
 		d.trusted = make(map[Author]struct{}, len(trusted))
 		for _, a := range trusted {
@@ -88,7 +88,7 @@ func (d *Doc) Grow(n int) { d.ops.grow(n) }
 // Observe makes the document call fn for each op that it is about to merge, also
 // one that was pending, with the op's story as it is before; nil ends that. What
 // fn keeps of the op it clones.
-func (d *Doc) Observe(fn func(*Op, *Story)) { d.observe = fn }
+func (d *Doc) Observe(fn func(*Op, *DocStory)) { d.observe = fn }
 
 func (d *Doc) trusts(a Author) bool {
 	_, ok := d.trusted[a]
@@ -151,7 +151,7 @@ func (d *Doc) Admit(op *Op) (Status, error) {
 		return status, nil
 	}
 	// Also for one that is pending: it will be held, and then nobody is asked.
-	return status, d.held.room(op, ErrHeldFull, heldBounds)
+	return status, HeldRoom(op, d.held.authors[op.Author], d.held.total)
 }
 
 // wanted reports whether an op of a trusted author waits for the op: then
@@ -237,7 +237,7 @@ func (d *Doc) take(op *Op, parents *parentRefs) Status {
 		d.held.plus(op)
 		return Held
 	}
-	ref := d.enter(op, opApplied)
+	d.enter(op, opApplied)
 	for _, p := range parents[:len(op.Parents)] {
 		d.ops.name(p)
 	}
@@ -250,7 +250,8 @@ func (d *Doc) take(op *Op, parents *parentRefs) Status {
 	if d.observe != nil {
 		d.observe(op, s)
 	}
-	s.apply(ref, op)
+	_ = s.Merge(d.schema, op, s) // memory has no errors
+	d.settle(s)
 	return Applied
 }
 
@@ -270,11 +271,50 @@ func (d *Doc) enter(op *Op, kind opKind) opRef {
 
 // ghost returns a story that no applied op is about, a new one if no anchor
 // named it before.
-func (d *Doc) ghost(id string) *Story {
+func (d *Doc) ghost(id string) *DocStory {
 	if s, ok := d.ghosts[id]; ok {
 		return s
 	}
 	return newStory(d, id)
+}
+
+// Pending yields the ops that wait for parents, with the parent that each waits for
+// now: under one parent in the order of their filing.
+func (d *Doc) Pending() iter.Seq2[OpID, *Op] {
+	return func(yield func(OpID, *Op) bool) {
+		for missing, ops := range d.pending.waiting {
+			for _, op := range ops {
+				if !yield(missing, op) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Kind says what became of an op whose parents are here.
+func (d *Doc) Kind(id OpID) Status {
+	switch ref := d.ops.find(&id); {
+	case ref == 0 && d.pending.has(id):
+		return Pending
+	case ref == 0:
+		return 0
+	case d.ops.infos[ref].kind == opHeld:
+		return Held
+	}
+	return Applied
+}
+
+// HeadStamps yields the heads in no particular order, with their seqs, and whether
+// they are assumed.
+func (d *Doc) HeadStamps() iter.Seq2[Stamp, bool] {
+	return func(yield func(Stamp, bool) bool) {
+		for _, ref := range d.ops.heads {
+			if !yield(d.ops.stamp(ref), d.ops.infos[ref].kind == opAssumed) {
+				return
+			}
+		}
+	}
 }
 
 // Next returns the parents and the seq of an op written now: the heads, or the
@@ -285,7 +325,7 @@ func (d *Doc) Next() (parents []OpID, seq uint64) {
 		parents = append(parents, d.ops.id(ref))
 		seq = max(seq, d.ops.infos[ref].seq)
 	}
-	sortOpIDs(parents)
+	SortOpIDs(parents)
 	return parents, seq + 1
 }
 
@@ -317,11 +357,11 @@ func (d *Doc) Assumed(id OpID) bool {
 }
 
 // Len returns the number of ops applied, those included that are assumed so.
-func (d *Doc) Len() int { return len(d.ops.infos) - 1 - d.held.total.count }
+func (d *Doc) Len() int { return len(d.ops.infos) - 1 - d.held.total.Count }
 
 // HeldLen returns the number of ops of authors that are not trusted, without
 // those that wait for parents.
-func (d *Doc) HeldLen() int { return d.held.total.count }
+func (d *Doc) HeldLen() int { return d.held.total.Count }
 
 // AssumedLen returns the number of ops that are taken for applied although
 // their payloads are missing.
@@ -331,17 +371,17 @@ func (d *Doc) AssumedLen() int { return d.ops.counts[opAssumed] }
 func (d *Doc) PendingLen() int { return len(d.pending.ops) }
 
 // PendingTrustedLen returns how many of them are by authors whose edits would count.
-func (d *Doc) PendingTrustedLen() int { return d.pending.trusted.total.count }
+func (d *Doc) PendingTrustedLen() int { return d.pending.trusted.total.Count }
 
 // Story returns the story with the given ID, deleted or without a stage as it
 // may be, or nil if no applied op names it.
-func (d *Doc) Story(id string) *Story { return d.stories[id] }
+func (d *Doc) Story(id string) *DocStory { return d.stories[id] }
 
 // StoryCount returns the number of stories that applied ops name.
 func (d *Doc) StoryCount() int { return len(d.stories) }
 
 // Stories yields every story in no particular order.
-func (d *Doc) Stories() iter.Seq[*Story] { return maps.Values(d.stories) }
+func (d *Doc) Stories() iter.Seq[*DocStory] { return maps.Values(d.stories) }
 
 // AppendText appends the whole document as text: every story with every
 // register, its value and the op that wrote it, the order of the stories, the

@@ -93,6 +93,31 @@ func (l *List[E]) Insert(after Elem, seq uint64, v E) (Elem, error) {
 	return e, nil
 }
 
+// Append adds a live element at the list's end, whatever stands there: for loading a
+// list whose order is known, element after element.
+func (l *List[E]) Append(seq uint64, v E) Elem {
+	e := Elem(len(l.elems))
+	l.elems = append(l.elems, listElem[E]{seq, v})
+	l.tree.insert(gap{l.tree.last, int(l.tree.leaves[l.tree.last].n)}, e)
+	l.live++
+	return e
+}
+
+// Every ranges over all elements in order, dead ones too. The list must not change
+// meanwhile.
+func (l *List[E]) Every() iter.Seq2[Elem, E] {
+	return func(yield func(Elem, E) bool) {
+		for leaf := int32(0); leaf != none; leaf = l.tree.leaves[leaf].next {
+			at := &l.tree.leaves[leaf]
+			for _, e := range at.elems[:at.n] {
+				if !yield(e, l.elems[e].value) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Delete makes an element dead. If it is dead already, nothing changes.
 func (l *List[E]) Delete(e Elem) error {
 	if !l.has(e) {

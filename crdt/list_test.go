@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/huskies/huskies-mcp/crdt"
 )
@@ -328,4 +329,53 @@ func runesOf(l *crdt.List[rune]) string {
 		runes = append(runes, r)
 	}
 	return string(runes)
+}
+
+// TestAppend shows that a list which is loaded in its order is the list, also for
+// what is inserted afterwards.
+func TestAppend(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l, loaded := crdt.NewList(cmp.Compare[int]), crdt.NewList(cmp.Compare[int])
+		elems := []crdt.Elem{0}
+		insert := func(l *crdt.List[int], after crdt.Elem, seq uint64, v int) crdt.Elem {
+			e, err := l.Insert(after, seq, v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e
+		}
+		for v := range rapid.IntRange(0, 200).Draw(t, "elements") {
+			after := rapid.SampledFrom(elems).Draw(t, "after")
+			elems = append(elems, insert(l, after, l.Seq(after)+uint64(rapid.IntRange(1, 3).Draw(t, "seq")), v))
+			if rapid.IntRange(0, 3).Draw(t, "dead") == 0 {
+				_ = l.Delete(elems[len(elems)-1])
+			}
+		}
+		in := map[int]crdt.Elem{}
+		for e, v := range l.Every() {
+			in[v] = loaded.Append(l.Seq(e), v)
+			if !l.Live(e) {
+				_ = loaded.Delete(in[v])
+			}
+		}
+		for v := range 20 {
+			after, seq := rapid.SampledFrom(elems).Draw(t, "after"), uint64(100+v)
+			insert(l, after, seq, 1000+v)
+			to := crdt.Elem(0)
+			if after != 0 {
+				to = in[l.Value(after)]
+			}
+			insert(loaded, to, seq, 1000+v)
+		}
+		var got, want []int
+		for _, v := range l.All() {
+			want = append(want, v)
+		}
+		for _, v := range loaded.All() {
+			got = append(got, v)
+		}
+		if !slices.Equal(got, want) || loaded.Check() != nil {
+			t.Fatalf("got %v, want %v, check %v", got, want, loaded.Check())
+		}
+	})
 }

@@ -50,7 +50,7 @@ func observe(d *crdt.Doc) seen {
 			Dependencies: st.Dependencies(), Anchor: st.Anchor(),
 		}
 		for n := range st.Notes() {
-			seen.Notes = append(seen.Notes, seenNote{n.Op, n.Text})
+			seen.Notes = append(seen.Notes, seenNote{n.By.Op, n.Text})
 		}
 		s.Stories[st.ID()] = seen
 	}

@@ -1,9 +1,11 @@
 package crdt
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Version is the format version that this package writes, and the only one it
@@ -47,6 +49,10 @@ type Op struct {
 	size int // what it takes up in memory, for the pending bounds
 }
 
+// Size returns what the op takes up in memory, in bytes, for the bounds on what is
+// pending and held.
+func (op *Op) Size() int { return op.size }
+
 // clone returns an op that shares nothing with op but text.
 func (op *Op) clone() *Op {
 	c := *op
@@ -67,14 +73,13 @@ func (op *Op) Stamp() Stamp { return Stamp{Seq: op.Seq, Author: op.Author, Op: o
 // Wins reports whether a write stamped s beats one stamped t: the greater seq,
 // then the lower author, then the lower op ID. It is a strict total order over
 // ops, so every replica picks the same winner whatever came first.
-func (s Stamp) Wins(t Stamp) bool {
-	if s.Seq != t.Seq {
-		return s.Seq > t.Seq
-	}
-	if c := s.Author.Compare(t.Author); c != 0 {
-		return c < 0
-	}
-	return s.Op.Compare(t.Op) < 0
+//
+// Every stamp beats the zero Stamp, which is that of no write.
+func (s Stamp) Wins(t Stamp) bool { return s.compare(t) < 0 }
+
+// compare orders stamps, the winner first.
+func (s Stamp) compare(t Stamp) int {
+	return cmp.Or(cmp.Compare(t.Seq, s.Seq), s.Author.Compare(t.Author), s.Op.Compare(t.Op))
 }
 
 // EditKind tells what an edit does.
@@ -226,4 +231,9 @@ func (v Value) String() string {
 	return "none"
 }
 
-func sortOpIDs(ids []OpID) { slices.SortFunc(ids, OpID.Compare) }
+// cloneText copies a text out of an op, whose strings share its payload and would
+// keep it alive.
+func cloneText(s string) string { return strings.Clone(s) }
+
+// SortOpIDs sorts op IDs by their bytes.
+func SortOpIDs(ids []OpID) { slices.SortFunc(ids, OpID.Compare) }

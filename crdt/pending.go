@@ -15,43 +15,58 @@ var (
 	ErrHeldFull = errors.New("too many ops of authors who are not trusted: trust the author, then import the bundle again")
 )
 
-// usage is what ops take up.
-type usage struct{ count, bytes int }
+// Usage is what ops take up.
+type Usage struct {
+	Count int
+	Bytes int // see [Op.Size]
+}
 
-func (u usage) within(most usage) bool { return u.count <= most.count && u.bytes <= most.bytes }
+func (u Usage) within(most Usage) bool { return u.Count <= most.Count && u.Bytes <= most.Bytes }
 
 // bounds are what the ops of one author, and of all, may take up.
-type bounds struct{ author, total usage }
+type bounds struct{ author, total Usage }
 
 var (
-	pendingBounds = bounds{usage{MaxPendingPerAuthor, MaxPendingBytesPerAuthor}, usage{MaxPending, MaxPendingBytes}}
-	heldBounds    = bounds{usage{MaxHeldPerAuthor, MaxHeldBytesPerAuthor}, usage{MaxHeld, MaxHeldBytes}}
+	pendingBounds = bounds{Usage{MaxPendingPerAuthor, MaxPendingBytesPerAuthor}, Usage{MaxPending, MaxPendingBytes}}
+	heldBounds    = bounds{Usage{MaxHeldPerAuthor, MaxHeldBytesPerAuthor}, Usage{MaxHeld, MaxHeldBytes}}
 )
 
-// ledger counts what ops take up, by author and in total. The zero value is
-// empty and ready.
-type ledger struct {
-	authors map[Author]usage
-	total   usage
+// PendingRoom returns an [ErrPendingFull] unless the bounds on what is pending leave
+// room for the op beside what its author has pending, and all authors of its kind
+// (trusted or not) have.
+func PendingRoom(op *Op, author, total Usage) error {
+	return pendingBounds.room(op, ErrPendingFull, author, total)
+}
+
+// HeldRoom returns an [ErrHeldFull] unless the bounds on what is held leave room for
+// the op beside what is held of its author, and of all.
+func HeldRoom(op *Op, author, total Usage) error {
+	return heldBounds.room(op, ErrHeldFull, author, total)
 }
 
 // room returns full unless the bounds leave room for the op.
-func (l *ledger) room(op *Op, full error, most bounds) error {
-	author := l.authors[op.Author]
+func (most *bounds) room(op *Op, full error, author, total Usage) error {
 	switch {
-	case !(usage{author.count + 1, author.bytes + op.size}).within(most.author):
-		return fmt.Errorf("%w: author %s has %d with %d bytes", full, op.Author.Short(), author.count, author.bytes)
-	case !(usage{l.total.count + 1, l.total.bytes + op.size}).within(most.total):
-		return fmt.Errorf("%w: there are %d with %d bytes", full, l.total.count, l.total.bytes)
+	case !(Usage{author.Count + 1, author.Bytes + op.size}).within(most.author):
+		return fmt.Errorf("%w: author %s has %d with %d bytes", full, op.Author.Short(), author.Count, author.Bytes)
+	case !(Usage{total.Count + 1, total.Bytes + op.size}).within(most.total):
+		return fmt.Errorf("%w: there are %d with %d bytes", full, total.Count, total.Bytes)
 	}
 	return nil
 }
 
+// ledger counts what ops take up, by author and in total. The zero value is
+// empty and ready.
+type ledger struct {
+	authors map[Author]Usage
+	total   Usage
+}
+
 // adds reports whether the authors' usages add up to the total.
 func (l *ledger) adds() bool {
-	var sum usage
+	var sum Usage
 	for _, u := range l.authors {
-		sum.count, sum.bytes = sum.count+u.count, sum.bytes+u.bytes
+		sum.Count, sum.Bytes = sum.Count+u.Count, sum.Bytes+u.Bytes
 	}
 	return sum == l.total
 }
@@ -62,14 +77,14 @@ func (l *ledger) minus(op *Op) { l.count(op, -1) }
 
 func (l *ledger) count(op *Op, n int) {
 	if l.authors == nil {
-		l.authors = make(map[Author]usage)
+		l.authors = make(map[Author]Usage)
 	}
 	u := l.authors[op.Author]
-	u = usage{u.count + n, u.bytes + n*op.size}
-	if l.authors[op.Author] = u; u.count == 0 {
+	u = Usage{u.Count + n, u.Bytes + n*op.size}
+	if l.authors[op.Author] = u; u.Count == 0 {
 		delete(l.authors, op.Author)
 	}
-	l.total = usage{l.total.count + n, l.total.bytes + n*op.size}
+	l.total = Usage{l.total.Count + n, l.total.Bytes + n*op.size}
 }
 
 // pending holds the ops whose parents are not all here. Each waits under one
@@ -93,7 +108,8 @@ func (p *pending) ledger(trusted bool) *ledger {
 func (p *pending) has(id OpID) bool { _, ok := p.ops[id]; return ok }
 
 func (p *pending) room(op *Op, trusted bool) error {
-	return p.ledger(trusted).room(op, ErrPendingFull, pendingBounds)
+	l := p.ledger(trusted)
+	return PendingRoom(op, l.authors[op.Author], l.total)
 }
 
 // add takes in an op that waits for missing.
@@ -147,7 +163,7 @@ func (p *pending) check(d *Doc) error {
 			}
 		}
 	}
-	counted := p.trusted.total.count + p.others.total.count
+	counted := p.trusted.total.Count + p.others.total.Count
 	if filed != len(p.ops) || counted != len(p.ops) || !p.trusted.adds() || !p.others.adds() {
 		errs = append(errs, fmt.Errorf("pending ops: %d held, %d filed, %d counted", len(p.ops), filed, counted))
 	}

@@ -20,37 +20,35 @@ import (
 
 // element is what the list holds.
 type element struct {
-	story *Story
-	by    opRef // the place edit's op; 0: the story's own element
+	story *DocStory
+	by    Stamp // of the place edit's op; zero: the story's own element
 }
 
 // spot is a story's part in the list.
 type spot struct {
-	by    opRef // the winning place edit that is in the list; 0: none
-	own   Elem  // the story's own element; 0: nobody needed it yet
-	shown Elem  // where the story stands
-	live  bool  // shown is: the story is not deleted
+	own   Elem // the story's own element; 0: nobody needed it yet
+	shown Elem // where the story stands
+	live  bool // shown is: the story is not deleted
 }
 
 // waitingPlace is a place edit whose anchor is not in the list.
 type waitingPlace struct {
-	story *Story
+	story *DocStory
 	by    opRef
 }
 
 // compareElements orders elements of one seq, of which the greater stands
 // first: greater author, then greater op ID; own elements by story ID.
-func (d *Doc) compareElements(a, b element) int {
-	if a.by == 0 || b.by == 0 {
+func compareElements(a, b element) int {
+	if a.by == (Stamp{}) || b.by == (Stamp{}) {
 		return CompareStoryIDs(b.story.id, a.story.id)
 	}
-	s, t := d.ops.stamp(a.by), d.ops.stamp(b.by)
-	return cmp.Or(s.Author.Compare(t.Author), s.Op.Compare(t.Op))
+	return cmp.Or(a.by.Author.Compare(b.by.Author), a.by.Op.Compare(b.by.Op))
 }
 
 // place merges a place edit of the op by, and with it those that waited for
 // it: a loop, since they may be a long chain.
-func (d *Doc) place(s *Story, by opRef, after Anchor) {
+func (d *Doc) place(s *DocStory, by opRef, after Anchor) {
 	at, ok := d.find(after)
 	if !ok {
 		d.waiting[after.Op] = append(d.waiting[after.Op], waitingPlace{s, by})
@@ -87,7 +85,7 @@ func (d *Doc) find(a Anchor) (Elem, bool) {
 
 // named returns the story that an anchor names, a ghost if no applied op is
 // about it.
-func (d *Doc) named(id string) *Story {
+func (d *Doc) named(id string) *DocStory {
 	if s, ok := d.stories[id]; ok {
 		return s
 	}
@@ -98,14 +96,14 @@ func (d *Doc) named(id string) *Story {
 
 // attach puts the element of a place edit into the list, unless its seq is not
 // above that of what it follows, and moves the story to it if it wins.
-func (d *Doc) attach(s *Story, by opRef, after Elem) bool {
-	e, err := d.list.Insert(after, d.ops.infos[by].seq, element{s, by})
+func (d *Doc) attach(s *DocStory, by opRef, after Elem) bool {
+	stamp := d.ops.stamp(by)
+	e, err := d.list.Insert(after, stamp.Seq, element{s, stamp})
 	if err != nil {
 		return false
 	}
 	d.ops.infos[by].elem = e
-	if d.ops.wins(by, s.spot.by) {
-		s.spot.by = by
+	if s.Placed(stamp) {
 		d.settle(s)
 	} else {
 		_ = d.list.Delete(e)
@@ -114,7 +112,7 @@ func (d *Doc) attach(s *Story, by opRef, after Elem) bool {
 }
 
 // ownElem returns the story's own element.
-func (d *Doc) ownElem(s *Story) Elem {
+func (d *Doc) ownElem(s *DocStory) Elem {
 	if s.spot.own == 0 {
 		s.spot.own, _ = d.list.Insert(0, 0, element{story: s}) // the start takes any seq
 		_ = d.list.Delete(s.spot.own)
@@ -123,12 +121,12 @@ func (d *Doc) ownElem(s *Story) Elem {
 }
 
 // settle makes the story stand where it should, and only there.
-func (d *Doc) settle(s *Story) {
+func (d *Doc) settle(s *DocStory) {
 	var want Elem
 	switch {
-	case s.spot.by != 0:
-		want = d.ops.infos[s.spot.by].elem
-	case s.last != 0:
+	case s.placed != (Stamp{}):
+		want = d.ops.infos[d.ops.find(&s.placed.Op)].elem
+	case s.Known():
 		want = d.ownElem(s)
 	default:
 		return // named by an anchor; no op is about it
@@ -148,34 +146,55 @@ func (d *Doc) settle(s *Story) {
 	s.spot.shown, s.spot.live = want, live
 }
 
-// Anchor returns the name of the place where the story stands: what is put
-// behind it follows it.
-func (s *Story) Anchor() Anchor {
-	if s.spot.by != 0 {
-		return Anchor{Op: s.doc.ops.id(s.spot.by)}
+// Element is an element of the list of stories.
+type Element struct {
+	Story string
+	// By is the place edit's op; zero: the story's own element.
+	By Stamp
+	// Anchor is the op whose element it waits for; zero: it is in the list.
+	Anchor OpID
+	// Shown: a story that is not deleted stands here.
+	Shown bool
+}
+
+// Elements yields all elements of the list in its order, dead ones too, then those
+// that wait for others, in no particular order.
+func (d *Doc) Elements() iter.Seq[Element] {
+	return func(yield func(Element) bool) {
+		for e, el := range d.list.Every() {
+			if !yield(Element{Story: el.story.id, By: el.by, Shown: d.list.Live(e)}) {
+				return
+			}
+		}
+		for anchor, places := range d.waiting {
+			for _, w := range places {
+				if !yield(Element{Story: w.story.id, By: d.ops.stamp(w.by), Anchor: anchor}) {
+					return
+				}
+			}
+		}
 	}
-	return Anchor{Story: s.id}
 }
 
 // Placed yields the stories that are not deleted, in the order of their
 // places.
-func (d *Doc) Placed() iter.Seq[*Story] { return d.placedAfter(0) }
+func (d *Doc) Placed() iter.Seq[*DocStory] { return d.placedAfter(0) }
 
 // PlacedAfter yields the stories that are not deleted and stand behind the
 // place that a names, whether or not a story still stands there; nothing, and
 // false, if there is no such place.
-func (d *Doc) PlacedAfter(a Anchor) (iter.Seq[*Story], bool) {
+func (d *Doc) PlacedAfter(a Anchor) (iter.Seq[*DocStory], bool) {
 	known := a.Story == "" || d.Story(a.Story) != nil
 	if known {
 		if e, ok := d.find(a); ok {
 			return d.placedAfter(e), true
 		}
 	}
-	return func(func(*Story) bool) {}, false
+	return func(func(*DocStory) bool) {}, false
 }
 
-func (d *Doc) placedAfter(e Elem) iter.Seq[*Story] {
-	return func(yield func(*Story) bool) {
+func (d *Doc) placedAfter(e Elem) iter.Seq[*DocStory] {
+	return func(yield func(*DocStory) bool) {
 		for _, el := range d.list.After(e) {
 			if !yield(el.story) {
 				return
@@ -197,7 +216,7 @@ func (d *Doc) PlacedLen() int { return d.list.Len() }
 
 // PlacedAt returns the story at position i, from 0, among those that are not
 // deleted; nil if there are not so many.
-func (d *Doc) PlacedAt(i int) *Story {
+func (d *Doc) PlacedAt(i int) *DocStory {
 	e, ok := d.list.At(i)
 	if !ok {
 		return nil
@@ -206,7 +225,7 @@ func (d *Doc) PlacedAt(i int) *Story {
 }
 
 // Position returns how many stories that are not deleted stand before s.
-func (d *Doc) Position(s *Story) int {
+func (d *Doc) Position(s *DocStory) int {
 	n, _ := d.list.Position(s.spot.shown) // a story stands somewhere
 	return n
 }
@@ -231,4 +250,14 @@ func leadingDigits(s string) string {
 		n++
 	}
 	return s[:n]
+}
+
+// StorySortKey returns bytes that compare as CompareStoryIDs compares the IDs.
+func StorySortKey(id string) []byte {
+	digits := leadingDigits(id)
+	if digits == "" {
+		return append([]byte{1}, id...)
+	}
+	digits = strings.TrimLeft(digits, "0")
+	return append(append([]byte{0, byte(len(digits))}, digits...), id...)
 }

@@ -1,6 +1,7 @@
 package crdt_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -167,4 +168,16 @@ func TestC33_CostDoesNotGrowWithStories(t *testing.T) {
 	if few != many {
 		t.Errorf("allocations: got %+v among 10,000 stories, want as among 10: %+v", many, few)
 	}
+}
+
+// TestStorySortKey shows that the bytes of sort keys stand as the IDs do.
+func TestStorySortKey(t *testing.T) {
+	id := rapid.StringMatching(`0{0,2}[0-9]{0,12}[A-Za-z_.-]{0,4}`)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := id.Draw(t, "a"), id.Draw(t, "b")
+		got, want := bytes.Compare(crdt.StorySortKey(a), crdt.StorySortKey(b)), crdt.CompareStoryIDs(a, b)
+		if got != want {
+			t.Fatalf("keys of %q and %q compare %d, the IDs %d", a, b, got, want)
+		}
+	})
 }

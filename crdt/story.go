@@ -1,142 +1,126 @@
 package crdt
 
-import (
-	"errors"
-	"fmt"
-	"maps"
-	"slices"
-	"strconv"
-	"strings"
-)
+// Story is the merge data of one story: for each field the write that won, and
+// what the story's readers need at once. Nothing in it grows with the number of
+// ops. What does grow stands beside it, see [Beside].
+//
+// A Story is changed by Merge alone. A copy of it is another story.
+type Story struct {
+	id    string
+	cells []cell // of the fields written, in the order of their first writes: they are few
 
-// FieldType says what a field of a story holds and how writes to it merge.
-type FieldType uint8
-
-const (
-	// FieldString is a register of text.
-	FieldString FieldType = iota + 1
-	// FieldBool is a register of true or false.
-	FieldBool
-	// FieldCounter is an integer that can be set and added to.
-	FieldCounter
-)
-
-// value returns the type of the values that the field takes.
-func (t FieldType) value() Type {
-	return [...]Type{FieldString: TypeString, FieldBool: TypeBool, FieldCounter: TypeInt}[t]
+	// last is the greatest op on this story, lastAt is its at.
+	last   Stamp
+	lastAt int64
+	// placed is the winning one of the place edits that are in the list.
+	placed Stamp
+	notes  int
 }
 
-// FieldDef declares one field.
-type FieldDef struct {
-	Name string
-	Type FieldType
-	// Late must be set for a field that earlier builds did not declare. They
-	// admitted writes of any type to it, so such a write merges as nothing here,
-	// where it would be refused for another field.
-	Late bool
+// cell is the state of one field: a last-writer-wins register (Shapiro et al.
+// 2011, "A comprehensive study of Convergent and Commutative Replicated Data
+// Types", §3.2.1) with [Stamp.Wins] as its order, or a counter whose winning set
+// is that register.
+type cell struct {
+	field Field
+	value Value
+	by    Stamp // zero: the field was never set
+	at    int64 // of the op that set it
+	// sum is the sum of the incs on the winning set, or of those on the initial 0
+	// while the counter was never set.
+	sum uint64
 }
 
-// takes reports whether the edit, a set or an inc, fits the field's type.
-func (f *FieldDef) takes(e *Edit) bool {
-	if e.Kind == KindInc {
-		return f.Type == FieldCounter
-	}
-	return e.Value.typ == f.Type.value()
+// Beside keeps the parts of one story that grow with the number of its ops. The
+// document keeps them in memory, a database in tables. Every method may return an
+// error of the storage, which ends the merge.
+type Beside interface {
+	// Increment adds by to the sum of the incs of the field on the set of the op
+	// base, which is zero for the initial 0. Increment returns the new sum.
+	//
+	// Sums are kept for every base, also for those that lost: an inc may name a
+	// base that its own parents do not cover, and then the order of arrival must
+	// not decide whether it counts.
+	Increment(f Field, base OpID, by uint64) (sum uint64, err error)
+	// Increments returns the sum of the incs of the field on base.
+	Increments(f Field, base OpID) (sum uint64, err error)
+	// Depend merges a write of the dependency register of number.
+	Depend(number uint32, on bool, by Stamp) error
+	// Note adds a note to the story's notes.
+	Note(op *Op, text string) error
+	// Place merges a place edit of op into the list of stories.
+	Place(op *Op, after Anchor) error
 }
 
-// Field is a handle on a declared field of one Schema.
-type Field int32
+// NewStory returns a story that no op is about yet.
+func NewStory(id string) *Story { return &Story{id: cloneText(id)} }
 
-// Deleted is the handle of the deletion register. Every schema has it: a story
-// whose Deleted is true is deleted until a write sets it false again.
-const Deleted Field = 0
-
-// DeletedField is the deletion register's name in ops.
-const DeletedField = "deleted"
-
-// Schema declares the fields of a story. Ops that write a declared field with
-// another type are refused, unless it is a late one; fields that are not
-// declared are kept in the ops and merge as nothing.
-type Schema struct {
-	defs  []FieldDef
-	index map[string]Field
-}
-
-// NewSchema returns a schema of defs; the field at position i has the handle
-// i + 1, after [Deleted].
-func NewSchema(defs ...FieldDef) *Schema {
-	s := &Schema{index: make(map[string]Field, len(defs)+1)}
-	for i, d := range append([]FieldDef{{Name: DeletedField, Type: FieldBool}}, defs...) {
-		if _, taken := s.index[d.Name]; taken {
-			panic("crdt: field " + d.Name + " is declared twice")
-		}
-		s.defs = append(s.defs, d)
-		s.index[d.Name] = Field(i)
-	}
-	return s
-}
-
-// Check refuses an op that writes a declared field with another type. It needs
-// no other op, so all replicas agree before the op may wait for parents.
-func (s *Schema) Check(op *Op) error {
+// Merge merges the edits of an applied op, which must be about this story and fit
+// the schema. It is the one way in which an op changes a story.
+func (s *Story) Merge(schema *Schema, op *Op, beside Beside) error {
 	for i := range op.Edits {
-		e := &op.Edits[i]
-		if e.Kind != KindSet && e.Kind != KindInc {
-			continue
+		if err := s.mergeEdit(schema, op, &op.Edits[i], beside); err != nil {
+			return err
 		}
-		f, ok := s.index[e.Field]
-		if !ok {
-			continue
-		}
-		def := &s.defs[f]
-		switch {
-		case def.Late || def.takes(e):
-		case e.Kind == KindInc:
-			return fmt.Errorf("%w: op %s adds to %s, which holds a %s", ErrRefused, op.ID.Short(), e.Field, def.Type.value())
-		default:
-			return fmt.Errorf("%w: op %s sets %s to a value of type %s, want %s", ErrRefused, op.ID.Short(), e.Field, e.Value.typ, def.Type.value())
-		}
+	}
+	if by := op.Stamp(); by.Wins(s.last) {
+		s.last, s.lastAt = by, op.At
 	}
 	return nil
 }
 
-// Field returns the handle of a declared field.
-func (s *Schema) Field(name string) (f Field, ok bool) {
-	f, ok = s.index[name]
-	return f, ok
+func (s *Story) mergeEdit(schema *Schema, op *Op, e *Edit, beside Beside) error {
+	switch e.Kind {
+	case KindSet, KindInc:
+		f, ok := schema.index[e.Field]
+		switch {
+		case !ok || !schema.defs[f].takes(e):
+			return nil
+		case e.Kind == KindInc:
+			return s.inc(f, e, beside)
+		}
+		return s.set(schema, f, op, e.Value, beside)
+	case KindDep:
+		return beside.Depend(e.Number, e.Value.Bool(), op.Stamp())
+	case KindNote:
+		s.notes++
+		return beside.Note(op, e.Value.Str())
+	case KindPlace:
+		return beside.Place(op, Anchor{Op: e.Base, Story: e.Anchor})
+	}
+	return nil
 }
 
-// Len returns the number of declared fields, [Deleted] among them: the handles
-// are the numbers below it.
-func (s *Schema) Len() int { return len(s.defs) }
-
-// Name returns the field's name in ops.
-func (s *Schema) Name(f Field) string { return s.defs[f].Name }
-
-// Story is the merged state of one story. It is read-only outside the package
-// and valid until the document's next Apply.
-type Story struct {
-	id    string
-	doc   *Doc
-	cells []cell // of the fields written, in order of arrival: they are few
-	deps  map[uint32]flag
-	notes *notes // nil while there was none
-
-	// last is the greatest op on this story, lastAt its at.
-	last   opRef
-	lastAt int64
-
-	spot spot
+// set merges one write of a register. Incs made apart on the same base add up; a
+// set that wins makes the incs on other bases void, as its author had seen them or
+// could not have.
+func (s *Story) set(schema *Schema, f Field, op *Op, v Value, beside Beside) (err error) {
+	c := s.cellFor(f)
+	by := op.Stamp()
+	if !by.Wins(c.by) {
+		return nil
+	}
+	if v.str == c.value.str {
+		v.str = c.value.str
+	} else {
+		v.str = cloneText(v.str) // an op's strings share its payload
+	}
+	c.value, c.by, c.at = v, by, op.At
+	if schema.defs[f].Type == FieldCounter {
+		c.sum, err = beside.Increments(f, op.ID)
+	}
+	return err
 }
 
-// cell is the state of one field: a register, or a counter whose winning set
-// is in its base.
-type cell struct {
-	field Field
-	counter
+// inc merges one increment of a counter.
+func (s *Story) inc(f Field, e *Edit, beside Beside) error {
+	c := s.cellFor(f)
+	sum, err := beside.Increment(f, e.Base, e.By)
+	if e.Base == c.by.Op {
+		c.sum = sum
+	}
+	return err
 }
-
-func newStory(d *Doc, id string) *Story { return &Story{id: strings.Clone(id), doc: d} }
 
 // cell returns the state of a field, nil if it was never written.
 func (s *Story) cell(f Field) *cell {
@@ -148,26 +132,30 @@ func (s *Story) cell(f Field) *cell {
 	return nil
 }
 
-// merge merges a set or an inc of the field. An op's fields is how many it
-// writes at most.
-func (s *Story) merge(f Field, ref opRef, e *Edit, fields int) {
-	c := s.cell(f)
-	if c == nil {
-		if s.cells == nil {
-			s.cells = make([]cell, 0, min(fields, len(s.doc.schema.defs)))
-		}
-		s.cells = append(s.cells, cell{field: f})
-		c = &s.cells[len(s.cells)-1]
+// cellFor returns the state of a field that is about to be written.
+func (s *Story) cellFor(f Field) *cell {
+	if c := s.cell(f); c != nil {
+		return c
 	}
-	if e.Kind == KindInc {
-		c.inc(e.Base, e.By)
-	} else {
-		c.base.set(&s.doc.ops, ref, e.Value)
+	s.cells = append(s.cells, cell{field: f})
+	return &s.cells[len(s.cells)-1]
+}
+
+// Placed says that the place edit of an op is in the list now. It reports whether
+// the edit wins: then the story stands there.
+func (s *Story) Placed(by Stamp) (wins bool) {
+	if wins = by.Wins(s.placed); wins {
+		s.placed = by
 	}
+	return wins
 }
 
 // ID returns the story's ID.
 func (s *Story) ID() string { return s.id }
+
+// Known reports whether any applied op is about the story. Other ops may name it
+// before.
+func (s *Story) Known() bool { return s.last != Stamp{} }
 
 // Deleted reports whether the story is deleted.
 func (s *Story) Deleted() bool { return s.Bool(Deleted) }
@@ -180,7 +168,7 @@ func (s *Story) Bool(f Field) bool { return s.value(f).Bool() }
 
 func (s *Story) value(f Field) Value {
 	if c := s.cell(f); c != nil {
-		return c.base.value
+		return c.value
 	}
 	return Value{}
 }
@@ -188,7 +176,7 @@ func (s *Story) value(f Field) Value {
 // Count returns the counter f, 0 if it was never written.
 func (s *Story) Count(f Field) int64 {
 	if c := s.cell(f); c != nil {
-		return c.counter.value(&s.doc.ops)
+		return c.value.Int() + int64(c.sum)
 	}
 	return 0
 }
@@ -196,146 +184,34 @@ func (s *Story) Count(f Field) int64 {
 // Writer returns the op whose set of f won, zero if f was never set.
 func (s *Story) Writer(f Field) OpID {
 	if c := s.cell(f); c != nil {
-		return s.doc.ops.id(c.base.by)
+		return c.by.Op
 	}
 	return OpID{}
 }
 
-// Dependencies returns the numbers the story depends on, ascending.
-func (s *Story) Dependencies() []uint32 {
-	var on []uint32
-	for n, d := range s.deps {
-		if d.on {
-			on = append(on, n)
-		}
+// WrittenAt returns the at of the op whose set of f won, in ms since 1970, 0 if f
+// was never set.
+func (s *Story) WrittenAt(f Field) int64 {
+	if c := s.cell(f); c != nil {
+		return c.at
 	}
-	slices.Sort(on)
-	return on
+	return 0
 }
 
-// DependsOn reports whether the story depends on the stories with the number.
-func (s *Story) DependsOn(n uint32) bool { return s.deps[n].on }
+// NoteCount returns the number of notes.
+func (s *Story) NoteCount() int { return s.notes }
 
 // Rev returns the op that last changed the story, by [Stamp.Wins].
-func (s *Story) Rev() OpID { return s.doc.ops.id(s.last) }
+func (s *Story) Rev() OpID { return s.last.Op }
 
 // UpdatedAt returns the at of the op that Rev names, in ms since 1970.
 func (s *Story) UpdatedAt() int64 { return s.lastAt }
 
-// apply merges the edits of op, which must fit the schema.
-func (s *Story) apply(ref opRef, op *Op) {
-	t := &s.doc.ops
-	for i := range op.Edits {
-		e := &op.Edits[i]
-		switch e.Kind {
-		case KindSet, KindInc:
-			if f, ok := s.doc.schema.index[e.Field]; ok && s.doc.schema.defs[f].takes(e) {
-				s.merge(f, ref, e, len(op.Edits))
-			}
-		case KindDep:
-			if s.deps == nil {
-				s.deps = make(map[uint32]flag, 1)
-			}
-			f := s.deps[e.Number]
-			f.set(t, ref, e.Value.Bool())
-			s.deps[e.Number] = f
-		case KindNote:
-			if s.notes == nil {
-				s.notes = &notes{}
-			}
-			s.notes.add(t, ref, op, e.Value.Str())
-		case KindPlace:
-			s.doc.place(s, ref, Anchor{Op: e.Base, Story: e.Anchor})
-		}
+// Anchor returns the name of the place where the story stands: what is put
+// behind it follows it.
+func (s *Story) Anchor() Anchor {
+	if s.placed != (Stamp{}) {
+		return Anchor{Op: s.placed.Op}
 	}
-	if t.wins(ref, s.last) {
-		s.last, s.lastAt = ref, op.At
-	}
-	s.doc.settle(s)
-}
-
-// check proves for [Doc.Check] that every write shown is an op applied, and
-// that none is later than the last one.
-func (s *Story) check() error {
-	var errs []error
-	t := &s.doc.ops
-	one := func(what string, ref opRef) {
-		if ref <= 0 || int(ref) >= len(t.infos) || t.infos[ref].kind != opApplied {
-			errs = append(errs, fmt.Errorf("story %s: %s was written by op %d, which is not applied", s.id, what, ref))
-		} else if ref != s.last && !t.wins(s.last, ref) {
-			errs = append(errs, fmt.Errorf("story %s: %s was written by op %s, later than the last op %s", s.id, what, t.id(ref).Short(), t.id(s.last).Short()))
-		}
-	}
-	one("the story", s.last)
-	for i := range s.cells {
-		c := &s.cells[i]
-		if c != s.cell(c.field) || !c.base.written() && c.incs == nil {
-			errs = append(errs, fmt.Errorf("story %s: field %s stands twice, or was never written", s.id, s.doc.schema.Name(c.field)))
-		}
-		if c.base.written() {
-			one(s.doc.schema.Name(c.field), c.base.by)
-		}
-	}
-	for n, d := range s.deps {
-		one(fmt.Sprintf("dependency %d", n), d.by)
-	}
-	if s.notes != nil {
-		for _, n := range s.notes.list {
-			one("a note", n.by)
-		}
-	}
-	if s.spot.by != 0 {
-		one("the place", s.spot.by)
-	}
-	return errors.Join(errs...)
-}
-
-// appendText prints all there is to know of the story, in one fixed order.
-func (s *Story) appendText(b []byte) []byte {
-	t := &s.doc.ops
-	by := func(b []byte, ref opRef) []byte { return append(b, " by "+t.id(ref).Short()...) }
-	b = append(b, "story "+s.id+" rev "+s.Rev().Short()+"\n"...)
-	for f := range s.doc.schema.defs {
-		c, def := s.cell(Field(f)), &s.doc.schema.defs[f]
-		if c == nil {
-			continue
-		}
-		b = append(b, "  "+def.Name+" "...)
-		if def.Type == FieldCounter {
-			b = strconv.AppendInt(b, c.counter.value(t), 10)
-		} else {
-			b = append(b, c.base.value.String()...)
-		}
-		if c.base.written() {
-			b = by(b, c.base.by)
-		}
-		if c.incs != nil {
-			b = c.incs.appendText(b)
-		}
-		b = append(b, '\n')
-	}
-	for _, n := range slices.Sorted(maps.Keys(s.deps)) {
-		b = append(b, "  depends_on "...)
-		b = strconv.AppendUint(b, uint64(n), 10)
-		b = append(b, " "+strconv.FormatBool(s.deps[n].on)...)
-		b = append(by(b, s.deps[n].by), '\n')
-	}
-	for n := range s.Notes() {
-		b = append(b, "  note "+strconv.Quote(n.Text)+" by "+n.Op.Short()+"\n"...)
-	}
-	if s.spot.by != 0 {
-		b = append(by(append(b, "  placed"...), s.spot.by), '\n')
-	}
-	return b
-}
-
-func (n *incs) appendText(b []byte) []byte {
-	if n.initial > 0 {
-		b = strconv.AppendUint(append(b, " +"...), n.initial, 10)
-	}
-	for _, base := range slices.SortedFunc(maps.Keys(n.onSets), OpID.Compare) {
-		b = strconv.AppendUint(append(b, " +"...), n.onSets[base], 10)
-		b = append(b, " on "+base.Short()...)
-	}
-	return b
+	return Anchor{Story: s.id}
 }

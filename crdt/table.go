@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -10,11 +11,10 @@ import (
 type opRef int32
 
 // table holds what must be known of every op whose parents are here: its ID,
-// its place in the order of writes, its part in the graph. All else that names
-// an op does so by opRef, in four bytes.
+// its place in the order of writes, its part in the graph.
 type table struct {
 	infos   []opInfo // by opRef; the first is no op
-	byID    index
+	byID    map[OpID]opRef
 	authors []Author
 	refs    map[Author]int32 // into authors
 	heads   []opRef
@@ -47,20 +47,22 @@ const (
 )
 
 func newTable() table {
-	return table{infos: make([]opInfo, 1), byID: newIndex(), refs: make(map[Author]int32)}
+	return table{infos: make([]opInfo, 1), byID: make(map[OpID]opRef), refs: make(map[Author]int32)}
 }
 
 // grow makes room for n more ops.
 func (t *table) grow(n int) {
 	t.infos = slices.Grow(t.infos, n)
-	t.byID.grow(n)
+	byID := make(map[OpID]opRef, len(t.byID)+n)
+	maps.Copy(byID, t.byID)
+	t.byID = byID
 }
 
 // add enters an op and makes it a head unless it is held.
 func (t *table) add(id OpID, seq uint64, author Author, kind opKind) opRef {
 	ref := opRef(len(t.infos))
 	t.infos = append(t.infos, opInfo{id: id, seq: seq, author: t.authorRef(author), kind: kind})
-	t.byID.add(&id, ref)
+	t.byID[id] = ref
 	t.counts[kind]++
 	t.settleHead(ref)
 	return ref
@@ -81,7 +83,7 @@ func (t *table) find(id *OpID) opRef {
 	if last := opRef(len(t.infos) - 1); t.infos[last].id == *id {
 		return last
 	}
-	return t.byID.find(t.infos, id)
+	return t.byID[*id]
 }
 
 // name records that an applied op has ref among its parents.
@@ -115,17 +117,6 @@ func (t *table) stamp(ref opRef) Stamp {
 	return Stamp{Seq: info.seq, Author: t.authors[info.author], Op: info.id}
 }
 
-// wins reports whether a write by op a beats one by op b; any op beats none.
-func (t *table) wins(a, b opRef) bool {
-	if b == 0 {
-		return true
-	}
-	if sa, sb := t.infos[a].seq, t.infos[b].seq; sa != sb {
-		return sa > sb
-	}
-	return t.stamp(a).Wins(t.stamp(b))
-}
-
 // idsOf returns the IDs of the ops of one kind, sorted.
 func (t *table) idsOf(kind opKind) []OpID {
 	var ids []OpID
@@ -134,7 +125,7 @@ func (t *table) idsOf(kind opKind) []OpID {
 			ids = append(ids, t.infos[i+1].id)
 		}
 	}
-	sortOpIDs(ids)
+	SortOpIDs(ids)
 	return ids
 }
 
@@ -144,7 +135,7 @@ func (t *table) headIDs() []OpID {
 	for i, ref := range t.heads {
 		ids[i] = t.id(ref)
 	}
-	sortOpIDs(ids)
+	SortOpIDs(ids)
 	return ids
 }
 

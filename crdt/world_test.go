@@ -182,7 +182,7 @@ func text(d *crdt.Doc) string { return string(d.AppendText(nil)) }
 // order returns the IDs of the stories in the order of their places.
 func order(d *crdt.Doc) []string { return collect(d.Placed()) }
 
-func collect(stories iter.Seq[*crdt.Story]) (ids []string) {
+func collect(stories iter.Seq[*crdt.DocStory]) (ids []string) {
 	for s := range stories {
 		ids = append(ids, s.ID())
 	}

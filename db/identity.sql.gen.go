@@ -24,7 +24,7 @@ type CreateIdentityParams struct {
 
 // CreateIdentity stores a key. There is no way to replace one.
 func (q *Queries) CreateIdentity(ctx context.Context, arg CreateIdentityParams) error {
-	_, err := q.exec(ctx, q.createIdentityStmt, CreateIdentity,
+	_, err := q.db.ExecContext(ctx, CreateIdentity,
 		arg.Seed,
 		arg.Author,
 		arg.CreatedAt,
@@ -53,7 +53,7 @@ type IdentitiesRow struct {
 // Identities returns the replica's keys, oldest first. An empty seed and none
 // look the same to Go.
 func (q *Queries) Identities(ctx context.Context) ([]IdentitiesRow, error) {
-	rows, err := q.query(ctx, q.identitiesStmt, Identities)
+	rows, err := q.db.QueryContext(ctx, Identities)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ SELECT count(*) FROM crdt_node_identity WHERE author = ? AND seed IS NOT NULL
 // KeyCount returns how many keys of the author a file holds, also one of an
 // older schema.
 func (q *Queries) KeyCount(ctx context.Context, author []byte) (int64, error) {
-	row := q.queryRow(ctx, q.keyCountStmt, KeyCount, author)
+	row := q.db.QueryRowContext(ctx, KeyCount, author)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -108,7 +108,7 @@ type MoveHomeParams struct {
 
 // MoveHome writes where a key's home is now.
 func (q *Queries) MoveHome(ctx context.Context, arg MoveHomeParams) (int64, error) {
-	result, err := q.exec(ctx, q.moveHomeStmt, MoveHome, arg.Machine, arg.Path, arg.ID)
+	result, err := q.db.ExecContext(ctx, MoveHome, arg.Machine, arg.Path, arg.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -127,7 +127,7 @@ type SeedsRow struct {
 
 // Seeds returns the replica's keys, oldest first, also of an older schema.
 func (q *Queries) Seeds(ctx context.Context) ([]SeedsRow, error) {
-	rows, err := q.query(ctx, q.seedsStmt, Seeds)
+	rows, err := q.db.QueryContext(ctx, Seeds)
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +160,6 @@ type SetHomesParams struct {
 
 // SetHomes writes the home of keys that were made before homes were kept.
 func (q *Queries) SetHomes(ctx context.Context, arg SetHomesParams) error {
-	_, err := q.exec(ctx, q.setHomesStmt, SetHomes, arg.Machine, arg.Path)
+	_, err := q.db.ExecContext(ctx, SetHomes, arg.Machine, arg.Path)
 	return err
 }

@@ -15,7 +15,7 @@ DELETE FROM leases WHERE claim = ?
 
 // DropLease forgets the lease of a claim that has ended.
 func (q *Queries) DropLease(ctx context.Context, claim []byte) error {
-	_, err := q.exec(ctx, q.dropLeaseStmt, DropLease, claim)
+	_, err := q.db.ExecContext(ctx, DropLease, claim)
 	return err
 }
 
@@ -26,7 +26,22 @@ DELETE FROM leases WHERE expires_at < ? AND seconds > 0
 // DropLeasesBefore forgets leases for a time that ended long ago. The session of another may
 // live, whatever the clock says, and renew it in a moment.
 func (q *Queries) DropLeasesBefore(ctx context.Context, expiresAt int64) error {
-	_, err := q.exec(ctx, q.dropLeasesBeforeStmt, DropLeasesBefore, expiresAt)
+	_, err := q.db.ExecContext(ctx, DropLeasesBefore, expiresAt)
+	return err
+}
+
+const ExtendLeases = `-- name: ExtendLeases :exec
+UPDATE leases SET expires_at = max(expires_at, ?1) WHERE expires_at > ?2
+`
+
+type ExtendLeasesParams struct {
+	Until interface{}
+	Now   int64
+}
+
+// ExtendLeases gives all leases that have not ended an end that is not before a time.
+func (q *Queries) ExtendLeases(ctx context.Context, arg ExtendLeasesParams) error {
+	_, err := q.db.ExecContext(ctx, ExtendLeases, arg.Until, arg.Now)
 	return err
 }
 
@@ -42,7 +57,7 @@ type LeaseOfRow struct {
 
 // LeaseOf returns the lease of a claim.
 func (q *Queries) LeaseOf(ctx context.Context, claim []byte) (LeaseOfRow, error) {
-	row := q.queryRow(ctx, q.leaseOfStmt, LeaseOf, claim)
+	row := q.db.QueryRowContext(ctx, LeaseOf, claim)
 	var i LeaseOfRow
 	err := row.Scan(&i.Session, &i.Seconds, &i.ExpiresAt)
 	return i, err
@@ -63,7 +78,7 @@ type PutLeaseParams struct {
 
 // PutLease stores the lease of a claim, or a new end of it.
 func (q *Queries) PutLease(ctx context.Context, arg PutLeaseParams) error {
-	_, err := q.exec(ctx, q.putLeaseStmt, PutLease,
+	_, err := q.db.ExecContext(ctx, PutLease,
 		arg.Claim,
 		arg.Session,
 		arg.Seconds,
@@ -83,7 +98,7 @@ type RenewLeasesParams struct {
 
 // RenewLeases gives all leases that follow a session's life a new end.
 func (q *Queries) RenewLeases(ctx context.Context, arg RenewLeasesParams) (int64, error) {
-	result, err := q.exec(ctx, q.renewLeasesStmt, RenewLeases, arg.ExpiresAt, arg.Session)
+	result, err := q.db.ExecContext(ctx, RenewLeases, arg.ExpiresAt, arg.Session)
 	if err != nil {
 		return 0, err
 	}

@@ -4,6 +4,33 @@
 
 package db
 
+import (
+	"database/sql"
+)
+
+type Author struct {
+	Author       []byte
+	Ops          int64
+	Held         int64
+	HeldBytes    int64
+	Pending      int64
+	PendingBytes int64
+}
+
+type Claim struct {
+	Claim []byte
+	Story int64
+	Agent string
+}
+
+type Count struct {
+	Stage   string
+	Agent   string
+	Blocked int64
+	Waiting int64
+	Stories int64
+}
+
 type CrdtNodeIdentity struct {
 	ID        int64
 	Seed      []byte
@@ -23,11 +50,106 @@ type CrdtOp struct {
 	ReceivedAt int64
 }
 
+type Dependency struct {
+	Story  int64
+	Number int64
+	IsOn   int64
+	Seq    int64
+	Author []byte
+	OpID   []byte
+}
+
+type Exception struct {
+	Arrival int64
+	Kind    int64
+	OpID    []byte
+	Seq     int64
+	Author  []byte
+	Size    int64
+}
+
+type FtsTodo struct {
+	Kind int64
+	N    int64
+}
+
+type Head struct {
+	OpID    []byte
+	Seq     int64
+	Assumed int64
+}
+
+type History struct {
+	Story   int64
+	Arrival int64
+	Before  sql.NullString
+	After   sql.NullString
+}
+
+type Increment struct {
+	Story int64
+	Field int64
+	Base  []byte
+	Total int64
+}
+
+type Late struct {
+	AtArrival int64
+	N         int64
+	Arrival   int64
+}
+
 type Lease struct {
 	Claim     []byte
 	Session   string
 	Seconds   int64
 	ExpiresAt int64
+}
+
+type Note struct {
+	N      int64
+	Story  int64
+	Seq    int64
+	Author []byte
+	OpID   []byte
+	Agent  string
+	At     int64
+	Text   string
+}
+
+type NoteText struct {
+	Words string
+}
+
+type Number struct {
+	Number   int64
+	Known    int64
+	Visible  int64
+	Open     int64
+	Archived int64
+	Deleted  int64
+}
+
+type OpIndex struct {
+	Prefix  []byte
+	Arrival int64
+}
+
+type Place struct {
+	N       int64
+	Story   int64
+	OpID    []byte
+	Seq     int64
+	Author  []byte
+	OwnKey  []byte
+	Anchor  []byte
+	Label   sql.NullInt64
+	Shown   int64
+	Stage   sql.NullString
+	Agent   string
+	Blocked int64
+	Waiting int64
+	Ready   int64
 }
 
 type Repair struct {
@@ -36,10 +158,50 @@ type Repair struct {
 	RepairedAt int64
 }
 
+type State struct {
+	ID       int64
+	Format   int64
+	StateID  int64
+	Arrival  int64
+	OpID     []byte
+	Greatest int64
+	Stories  int64
+	Decision int64
+	Key      int64
+}
+
+type Story struct {
+	N       int64
+	ID      string
+	SortKey []byte
+	Number  sql.NullInt64
+	Status  int64
+	Depends int64
+	Unmet   int64
+	Place   int64
+	Merged  []byte
+}
+
+type StoryText struct {
+	Words string
+}
+
+type Sum struct {
+	Kind  int64
+	Ops   int64
+	Bytes int64
+}
+
 type TrustDecision struct {
 	ID        int64
 	Author    []byte
 	Name      string
 	Trusted   int64
 	DecidedAt int64
+}
+
+type WaitingOp struct {
+	N       int64
+	Missing []byte
+	Arrival int64
 }

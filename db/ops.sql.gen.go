@@ -26,7 +26,7 @@ type AppendOpParams struct {
 // AppendOp adds an op at the end and returns its arrival number. An op that is
 // here already is an error: the writer looks first, under the lock.
 func (q *Queries) AppendOp(ctx context.Context, arg AppendOpParams) (int64, error) {
-	result, err := q.exec(ctx, q.appendOpStmt, AppendOp,
+	result, err := q.db.ExecContext(ctx, AppendOp,
 		arg.OpID,
 		arg.Author,
 		arg.Seq,
@@ -51,26 +51,8 @@ type AppendRepairParams struct {
 
 // AppendRepair notes that a damaged row got its bytes back.
 func (q *Queries) AppendRepair(ctx context.Context, arg AppendRepairParams) error {
-	_, err := q.exec(ctx, q.appendRepairStmt, AppendRepair, arg.OpID, arg.RepairedAt)
+	_, err := q.db.ExecContext(ctx, AppendRepair, arg.OpID, arg.RepairedAt)
 	return err
-}
-
-const Epoch = `-- name: Epoch :one
-SELECT CAST(COALESCE((SELECT max(id) * 1000000 + decided_at % 1000000 FROM trust_decisions), 0)
-     + COALESCE((SELECT max(id) * 1000000 + repaired_at % 1000000 FROM repairs), 0)
-     + COALESCE((SELECT (max(id) - 1) * 1000000 + (max(id) > 1) * (created_at % 1000000) FROM crdt_node_identity), 0)
-     + (SELECT count(*) * 1000000 FROM crdt_node_identity WHERE seed IS NULL) AS INTEGER) AS epoch
-`
-
-// Epoch returns the number of decisions whom to trust, of repairs, of keys
-// after the first and of keys that a backup left out, in millions; below that stands when the last of
-// each was made, so that a log which was restored and decided upon anew most surely has another one.
-// Each table numbers its rows from 1.
-func (q *Queries) Epoch(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.epochStmt, Epoch)
-	var epoch int64
-	err := row.Scan(&epoch)
-	return epoch, err
 }
 
 const FirstOp = `-- name: FirstOp :one
@@ -79,7 +61,7 @@ SELECT op_id FROM crdt_ops ORDER BY arrival LIMIT 1
 
 // FirstOp returns the ID of the op that arrived first.
 func (q *Queries) FirstOp(ctx context.Context) ([]byte, error) {
-	row := q.queryRow(ctx, q.firstOpStmt, FirstOp)
+	row := q.db.QueryRowContext(ctx, FirstOp)
 	var op_id []byte
 	err := row.Scan(&op_id)
 	return op_id, err
@@ -97,7 +79,7 @@ type IndexedOpsRow struct {
 // IndexedOps returns the arrival numbers and IDs of all ops. SQLite takes
 // them from the index alone, which may be sound where the table is not.
 func (q *Queries) IndexedOps(ctx context.Context) ([]IndexedOpsRow, error) {
-	rows, err := q.query(ctx, q.indexedOpsStmt, IndexedOps)
+	rows, err := q.db.QueryContext(ctx, IndexedOps)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +107,7 @@ SELECT CAST(COALESCE(max(arrival), 0) AS INTEGER) FROM crdt_ops
 
 // LastArrival returns the greatest arrival number, 0 if there is no op.
 func (q *Queries) LastArrival(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.lastArrivalStmt, LastArrival)
+	row := q.db.QueryRowContext(ctx, LastArrival)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -137,30 +119,10 @@ SELECT op_id FROM crdt_ops WHERE arrival = ?
 
 // OpAt returns the ID of the op with the given arrival number.
 func (q *Queries) OpAt(ctx context.Context, arrival int64) ([]byte, error) {
-	row := q.queryRow(ctx, q.opAtStmt, OpAt, arrival)
+	row := q.db.QueryRowContext(ctx, OpAt, arrival)
 	var op_id []byte
 	err := row.Scan(&op_id)
 	return op_id, err
-}
-
-const OpReceipt = `-- name: OpReceipt :one
-SELECT seq, signature, received_at
-FROM crdt_ops
-WHERE arrival = ?
-`
-
-type OpReceiptRow struct {
-	Seq        int64
-	Signature  []byte
-	ReceivedAt int64
-}
-
-// OpReceipt returns the other columns of the op with the given arrival number.
-func (q *Queries) OpReceipt(ctx context.Context, arrival int64) (OpReceiptRow, error) {
-	row := q.queryRow(ctx, q.opReceiptStmt, OpReceipt, arrival)
-	var i OpReceiptRow
-	err := row.Scan(&i.Seq, &i.Signature, &i.ReceivedAt)
-	return i, err
 }
 
 const OpSignature = `-- name: OpSignature :one
@@ -174,7 +136,7 @@ type OpSignatureParams struct {
 
 // OpSignature returns the stored signature of an op.
 func (q *Queries) OpSignature(ctx context.Context, arg OpSignatureParams) ([]byte, error) {
-	row := q.queryRow(ctx, q.opSignatureStmt, OpSignature, arg.Seq, arg.OpID)
+	row := q.db.QueryRowContext(ctx, OpSignature, arg.Seq, arg.OpID)
 	var signature []byte
 	err := row.Scan(&signature)
 	return signature, err
@@ -188,55 +150,10 @@ WHERE arrival IN (SELECT o.arrival FROM crdt_ops AS o WHERE o.op_id = ?)
 // OpSignatureAnySeq finds the op also if the seq in its row is damaged: it
 // searches the whole index.
 func (q *Queries) OpSignatureAnySeq(ctx context.Context, opID []byte) ([]byte, error) {
-	row := q.queryRow(ctx, q.opSignatureAnySeqStmt, OpSignatureAnySeq, opID)
+	row := q.db.QueryRowContext(ctx, OpSignatureAnySeq, opID)
 	var signature []byte
 	err := row.Scan(&signature)
 	return signature, err
-}
-
-const OpsAfter = `-- name: OpsAfter :many
-SELECT arrival, op_id, payload
-FROM crdt_ops
-WHERE arrival > ?
-ORDER BY arrival
-LIMIT ?
-`
-
-type OpsAfterParams struct {
-	Arrival int64
-	Limit   int64
-}
-
-type OpsAfterRow struct {
-	Arrival int64
-	OpID    []byte
-	Payload []byte
-}
-
-// OpsAfter returns up to limit ops that arrived after the given arrival
-// number, in order of arrival: only the columns that replay needs, since it
-// reads every row at every start.
-func (q *Queries) OpsAfter(ctx context.Context, arg OpsAfterParams) ([]OpsAfterRow, error) {
-	rows, err := q.query(ctx, q.opsAfterStmt, OpsAfter, arg.Arrival, arg.Limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []OpsAfterRow{}
-	for rows.Next() {
-		var i OpsAfterRow
-		if err := rows.Scan(&i.Arrival, &i.OpID, &i.Payload); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const OpsToVerify = `-- name: OpsToVerify :many
@@ -266,7 +183,7 @@ type OpsToVerifyRow struct {
 // order of arrival, with all that the payload vouches for. Verify scans it by
 // hand: in a damaged file a column may hold anything.
 func (q *Queries) OpsToVerify(ctx context.Context, arg OpsToVerifyParams) ([]OpsToVerifyRow, error) {
-	rows, err := q.query(ctx, q.opsToVerifyStmt, OpsToVerify, arg.First, arg.Last, arg.Rows)
+	rows, err := q.db.QueryContext(ctx, OpsToVerify, arg.First, arg.Last, arg.Rows)
 	if err != nil {
 		return nil, err
 	}
@@ -295,6 +212,21 @@ func (q *Queries) OpsToVerify(ctx context.Context, arg OpsToVerifyParams) ([]Ops
 	return items, nil
 }
 
+const RenameOp = `-- name: RenameOp :exec
+UPDATE crdt_ops SET op_id = ? WHERE arrival = ?
+`
+
+type RenameOpParams struct {
+	OpID    []byte
+	Arrival int64
+}
+
+// RenameOp mends a damaged op ID.
+func (q *Queries) RenameOp(ctx context.Context, arg RenameOpParams) error {
+	_, err := q.db.ExecContext(ctx, RenameOp, arg.OpID, arg.Arrival)
+	return err
+}
+
 const RepairOp = `-- name: RepairOp :execrows
 UPDATE crdt_ops
 SET author = ?, seq = ?, payload = ?, signature = ?
@@ -312,7 +244,7 @@ type RepairOpParams struct {
 // RepairOp gives the row of an op its bytes back. It keeps its place. The seq in
 // a damaged row may be another, so the whole index is searched.
 func (q *Queries) RepairOp(ctx context.Context, arg RepairOpParams) (int64, error) {
-	result, err := q.exec(ctx, q.repairOpStmt, RepairOp,
+	result, err := q.db.ExecContext(ctx, RepairOp,
 		arg.Author,
 		arg.Seq,
 		arg.Payload,
@@ -336,7 +268,7 @@ type RepairsRow struct {
 
 // Repairs returns all repairs of damaged rows, in their order.
 func (q *Queries) Repairs(ctx context.Context) ([]RepairsRow, error) {
-	rows, err := q.query(ctx, q.repairsStmt, Repairs)
+	rows, err := q.db.QueryContext(ctx, Repairs)
 	if err != nil {
 		return nil, err
 	}
@@ -375,7 +307,7 @@ type SignedOpAtRow struct {
 
 // SignedOpAt is SignedOpsAfter for the op with the given arrival number.
 func (q *Queries) SignedOpAt(ctx context.Context, arrival int64) (SignedOpAtRow, error) {
-	row := q.queryRow(ctx, q.signedOpAtStmt, SignedOpAt, arrival)
+	row := q.db.QueryRowContext(ctx, SignedOpAt, arrival)
 	var i SignedOpAtRow
 	err := row.Scan(
 		&i.Arrival,
@@ -410,9 +342,10 @@ type SignedOpsAfterRow struct {
 	ReceivedAt int64
 }
 
-// SignedOpsAfter is OpsAfter with what stands beside the payload.
+// SignedOpsAfter returns up to limit ops that arrived after the given arrival number,
+// in order of arrival.
 func (q *Queries) SignedOpsAfter(ctx context.Context, arg SignedOpsAfterParams) ([]SignedOpsAfterRow, error) {
-	rows, err := q.query(ctx, q.signedOpsAfterStmt, SignedOpsAfter, arg.Arrival, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, SignedOpsAfter, arg.Arrival, arg.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ type AppendDecisionParams struct {
 
 // AppendDecision adds a decision, which from now on counts for its author.
 func (q *Queries) AppendDecision(ctx context.Context, arg AppendDecisionParams) error {
-	_, err := q.exec(ctx, q.appendDecisionStmt, AppendDecision,
+	_, err := q.db.ExecContext(ctx, AppendDecision,
 		arg.Author,
 		arg.Name,
 		arg.Trusted,
@@ -44,7 +44,7 @@ type TrustDecisionsRow struct {
 
 // TrustDecisions returns all decisions, in their order.
 func (q *Queries) TrustDecisions(ctx context.Context) ([]TrustDecisionsRow, error) {
-	rows, err := q.query(ctx, q.trustDecisionsStmt, TrustDecisions)
+	rows, err := q.db.QueryContext(ctx, TrustDecisions)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ type TrustedAuthorsRow struct {
 
 // TrustedAuthors returns the decisions that count and say yes, oldest first.
 func (q *Queries) TrustedAuthors(ctx context.Context) ([]TrustedAuthorsRow, error) {
-	rows, err := q.query(ctx, q.trustedAuthorsStmt, TrustedAuthors)
+	rows, err := q.db.QueryContext(ctx, TrustedAuthors)
 	if err != nil {
 		return nil, err
 	}

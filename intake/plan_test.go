@@ -23,12 +23,12 @@ type reporter interface {
 // place is a pipeline that plans are carried out on, as the command does it.
 type place struct {
 	t     reporter
-	state *pipeline.State
+	model *pipeline.Model
 	key   ed25519.PrivateKey
 }
 
 func newPlace(t reporter) *place {
-	return &place{t, pipeline.NewState(), ed25519.NewKeyFromSeed([]byte(strings.Repeat("i", ed25519.SeedSize)))}
+	return &place{t, pipeline.NewModel(), ed25519.NewKeyFromSeed([]byte(strings.Repeat("i", ed25519.SeedSize)))}
 }
 
 // bring creates the stories of a plan, one op each.
@@ -38,7 +38,7 @@ func (w *place) bring(p *Plan) {
 		w.t.Fatal(err)
 	}
 	for _, s := range p.Create {
-		tx := w.state.NewTx()
+		tx := pipeline.NewState(w.model, nil).NewTx()
 		created, _, err := tx.Write(s.ID, s.Changes())
 		if err != nil || !created {
 			w.t.Fatalf("write %s of %s: created %v, %v", s.ID, s.At, created, err)
@@ -49,12 +49,12 @@ func (w *place) bring(p *Plan) {
 
 func (w *place) apply(story string, edits ...crdt.Edit) {
 	w.t.Helper()
-	parents, seq := w.state.Doc().Next()
+	parents, seq := w.model.Doc().Next()
 	op := &crdt.Op{Seq: seq, Parents: parents, Story: story, Edits: edits, At: 1_700_000_000_000}
 	if _, err := crdt.Sign(op, w.key); err != nil {
 		w.t.Fatalf("sign the op of %s: %v", story, err)
 	}
-	if _, err := w.state.Apply(op); err != nil {
+	if _, err := w.model.Apply(op); err != nil {
 		w.t.Fatalf("apply the op of %s: %v", story, err)
 	}
 }
@@ -62,7 +62,7 @@ func (w *place) apply(story string, edits ...crdt.Edit) {
 // index returns what the pipeline holds.
 func (w *place) index() *Index {
 	x := &Index{}
-	for s := range w.state.Doc().Stories() {
+	for s := range w.model.Doc().Stories() {
 		var notes []string
 		for n := range s.LastNotes(1000) {
 			notes = append(notes, n.Text)

@@ -4,10 +4,11 @@ package oplog
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
+	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -27,10 +28,10 @@ func BenchmarkRead(b *testing.B) {
 	}
 	defer l.Close()
 	if err := write(l, func(tx *Tx) error {
-		for i := range rows { // the log takes any bytes for a payload
-			payload := make([]byte, 250)
-			binary.BigEndian.PutUint64(payload, uint64(i))
-			if _, err := tx.Append(&crdt.Op{Seq: 1}, crdt.SignedOp{ID: sha256.Sum256(payload), Payload: payload}); err != nil {
+		for i := range rows {
+			text := strings.Repeat("x", 100)
+			op, signed, err := nextOp(tx, l.Key(), fmt.Sprint(i%10_000), crdt.Set("name", crdt.String(text)))
+			if err := errors.Join(err, appendOp(tx, op, signed)); err != nil {
 				return err
 			}
 		}
@@ -42,7 +43,7 @@ func BenchmarkRead(b *testing.B) {
 	before := processorTime(b)
 	for b.Loop() {
 		got := 0
-		if err := l.Read(context.Background(), 0, func(Row) error { got++; return nil }); err != nil || got != rows {
+		if err := l.View(context.Background(), func(s *Snapshot) error { return s.Rows(0, func(SignedRow) error { got++; return nil }) }); err != nil || got != rows {
 			b.Fatalf("read %d rows, want %d: %v", got, rows, err)
 		}
 	}

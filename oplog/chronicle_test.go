@@ -65,7 +65,7 @@ func (c *chronicle) draft(author, name string, parents ...string) (*crdt.Op, crd
 
 func (c *chronicle) append(op *crdt.Op, signed crdt.SignedOp) {
 	c.t.Helper()
-	if err := write(c.log, func(tx *Tx) error { _, err := tx.Append(op, signed); return err }); err != nil {
+	if err := write(c.log, func(tx *Tx) error { return appendOp(tx, op, signed) }); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -132,7 +132,7 @@ func longLog(t testing.TB, n int) (path string) {
 			if err != nil {
 				return err
 			}
-			if _, err := tx.Append(op, signed); err != nil {
+			if err := appendOp(tx, op, signed); err != nil {
 				return err
 			}
 			parents = []crdt.OpID{op.ID}

@@ -1,31 +1,71 @@
-// Package oplog stores signed ops in one SQLite file, in order of arrival, for
+// Package oplog keeps signed ops, and the pipeline that they give, in one SQLite file for
 // all processes that work on a project.
 //
-// An op is in the log for all processes when [Log.Commit] has returned, and
-// durable when a [Log.Sync] has that began afterwards; [Log.Write] does both.
-// Processes commit one at a time: they queue for an exclusive flock on
-// <path>.lock, which wakes who waits when it is free, where SQLite's own busy handler sleeps,
-// and begin IMMEDIATE. They wait for the disk together, without the lock, in which time
-// others take it. Readers take no lock, nor does opening a log that is there and current.
+// # The log and the state
 //
-// Settings: write-ahead log, synchronous=NORMAL with an fdatasync of our own of
-// the write-ahead log (an acknowledged op survives a power cut),
-// open-file-description locks (so that nothing else in the process can drop
-// SQLite's locks by closing a file).
+// The file has two halves. The log is the table of ops in order of arrival: rows are only
+// ever added, but that a damaged row may be given back the bytes that its ID names
+// ([Tx.Repair]). Beside the ops stand the replica's own decisions: whom to trust, the keys
+// and their homes, the leases of claims. The state is the tables in which readers look:
+// stories, notes, dependencies, places, heads, counts, histories, and the exceptions,
+// which are the rows of the log whose ops are not applied as they stand there. All of the
+// state is derived from the log.
 //
-// The package stores bytes: it checks neither signatures nor causality, which is
-// for package crdt, and keeps no state of the pipeline, which is for package
-// replica. Rows are only ever added; the one exception is that a damaged row may
-// be given back the bytes that its ID names ([Tx.Repair]).
+// Two rules join the halves. An op's row and its effect on the state are written in one
+// transaction. The state row says which row of the log, and which decision whom to trust,
+// the state reflects; each [Log.View] and [Log.Write] reads it first. Where it does not
+// fit, View makes a state from the log in memory, and the next Write makes the tables anew.
 //
-// A key of the replica has a home, a machine and a path, and is used nowhere else:
-// [Open] gives a copied file no key, [Create] a fresh one. [Backup] leaves the
-// keys out unless it is told not to.
+// A state is made anew by a rebuild ([Log.Rebuild]): the replay of the whole log into the
+// model of package pipeline, which is then written into the tables, in one transaction. A
+// rebuild is the only repair of a state. It also follows a decision whom to trust that
+// changes which ops of the log are applied, the repair of a row, an upgrade of the
+// tables' format, and a move of the file: the tables of a file that was moved or copied
+// here are somebody else's word, so nobody believes them.
 //
-// Beside the ops stand the replica's own decisions whose ops it takes, each a
-// row: the last one of an author counts.
+// Whatever way an op came, the same code gives it its effect. An op is applied, held
+// while its author is not trusted, pending while parents are missing, or refused (see
+// [Kind]). An op that was pending counts at the row that released it.
 //
-// A Log is for one goroutine at a time, but for Sync; a [Lock] is for any number.
+// # Reading and writing
+//
+// [Log.View] gives a [Snapshot]: a read transaction that waits for no writer, as none
+// waits for it. Up to four Views run at once, others wait for one of these. A View may
+// call its function a second time, after an error that says that the state in the file is
+// damaged.
+//
+// [Log.Write] gives a [Tx]. It is durable when it has returned (synchronous=FULL), and an
+// op that another process can see is durable too. Processes write one at a time: they
+// queue for an exclusive flock on <path>.lock, see [Lock], where SQLite's own busy handler
+// would sleep, and begin IMMEDIATE. After an error nothing was acknowledged. If the error
+// is [Error.Uncertain] the change may be on disk all the same: open the log anew, call
+// [Log.Settle], and look.
+//
+// A [Position] names the last row that an answer reflects, and the state's ID, 32 random
+// bits that are drawn anew with each rebuild. [Snapshot.Changes] tells what has changed
+// since a position, each change once, or says that it cannot tell: the position is not
+// one of the log and the state as they are.
+//
+// A Log is for one goroutine at a time, but for View, which any number may call. A Lock is
+// for any number.
+//
+// # Files
+//
+// Settings: write-ahead log, synchronous=FULL, fullfsync on macOS, and
+// open-file-description locks, so that nothing else in the process can drop SQLite's locks
+// by closing a file. After a rebuild the write-ahead log is moved into the file and cut.
+//
+// [Open] opens a file for reading and changes nothing, whatever its age: of a file of an
+// older schema the state is made in memory. [Create] makes what is missing under the lock:
+// the file, the schema, a key, a state. [Log.Ready] says whether a log can be written to
+// as it is.
+//
+// A key of the replica has a home, a machine and a path, and is used nowhere else: Open
+// gives a copied file no key, Create a fresh one. [Backup] leaves the keys out unless it is
+// told not to, and the state always.
+//
+// [Verify] checks all that can be checked: each row of the log by itself and with its
+// parents, what stands beside the ops, and the state against the log.
 //
 // # Bundles
 //

@@ -28,10 +28,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Path, 
 func (e *Error) Unwrap() error { return e.Err }
 
 // Uncertain reports whether the change may be on disk all the same.
-func (e *Error) Uncertain() bool { return e.Op == opCommit || e.Op == opSync }
-
-// Unsynced reports whether what a log shows may not be durable.
-func (e *Error) Unsynced() bool { return e.Op == opSync }
+func (e *Error) Uncertain() bool { return e.Op == opCommit }
 
 // Busy reports whether another program, that does not take our lock, has the database.
 func (e *Error) Busy() bool {
@@ -63,11 +60,8 @@ func (e *Error) Undone() *Error {
 	return &sure
 }
 
-// The operations after whose failure the change may be on disk.
-const (
-	opCommit = "commit"
-	opSync   = "sync"
-)
+// opCommit is the operation after whose failure the change may be on disk.
+const opCommit = "commit"
 
 // fail wraps an error of the storage with what to do about it.
 func (l *Log) fail(op string, err error) error {
@@ -76,7 +70,7 @@ func (l *Log) fail(op string, err error) error {
 
 func storageError(op, path string, err error) error {
 	var known *Error
-	if err == nil || errors.As(err, &known) || errors.Is(err, ErrNoLog) || errors.Is(err, ErrOutdated) {
+	if err == nil || errors.As(err, &known) || errors.Is(err, ErrNoLog) || errors.Is(err, ErrOutdated) || errors.Is(err, errStale) {
 		return err
 	}
 	e := &Error{Op: op, Path: path, Err: err, remedy: remedy(path, err)}
@@ -91,6 +85,8 @@ func storageError(op, path string, err error) error {
 const remedyDamaged = "the database is damaged: keep a copy of it with its -wal file and restore a backup as the README says; " +
 	"if there is none, huskies-mcp backup --mend FILE may save what can still be read"
 
+const remedyFull = "the disk is full: free some space, then repeat the call"
+
 // remedy says what to do about err, by SQLite's result code
 // (https://sqlite.org/rescode.html) or the system's error.
 func remedy(path string, err error) string {
@@ -102,9 +98,12 @@ func remedy(path string, err error) string {
 		if se.Code() == sqlite3.SQLITE_READONLY_DIRECTORY || se.Code() == sqlite3.SQLITE_READONLY_CANTINIT {
 			return "SQLite makes files beside the database also to read it: let this user write to the folder, then repeat the call; or have its owner run huskies-mcp backup FILE, which can be read anywhere"
 		}
+		if se.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // for the -shm file, which the first to open the database makes
+			return remedyFull
+		}
 		switch se.Code() & 0xff {
 		case sqlite3.SQLITE_FULL:
-			return "the disk is full: free some space, then repeat the call"
+			return remedyFull
 		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
 			return "it cannot be written: check the permissions of the file, of its folder, and of the -wal and -shm files beside it, then repeat the call"
 		case sqlite3.SQLITE_CANTOPEN:
@@ -123,6 +122,8 @@ func remedy(path string, err error) string {
 		}
 	}
 	switch {
+	case errors.Is(err, errNewerOp):
+		return "a newer huskies-mcp wrote into this database: install that one and start it again; nothing in the file was changed"
 	case errors.Is(err, fs.ErrPermission):
 		return "check the permissions of " + path + " and its folder, then repeat the call"
 	case errors.Is(err, fs.ErrNotExist):
@@ -132,7 +133,7 @@ func remedy(path string, err error) string {
 	case errors.Is(err, syscall.EROFS):
 		return remedyReadOnlyDisk
 	case errors.Is(err, syscall.ENOSPC):
-		return "the disk is full: free some space, then repeat the call"
+		return remedyFull
 	}
 	return "the error above says what stands in the way; when it is gone, repeat the call"
 }

@@ -23,26 +23,6 @@ import (
 // faultKey is the key of the logs of these tests.
 var faultKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
 
-// someOps makes a log with two ops, which the WAL still has.
-func someOps(t *testing.T, path string) {
-	l := mustCreate(t, path) // closed when the test ends
-	appendOps(t, l, "a", "b")
-}
-
-// olderSchema is someOps by an older build.
-func olderSchema(t *testing.T, path string) {
-	someOps(t, path)
-	for _, s := range []string{"DROP TABLE leases", "DROP TABLE trust_decisions", "DROP TABLE repairs", "PRAGMA user_version = 1"} {
-		execRaw(t, path, s)
-	}
-}
-
-// aBackup is someOps in a file that is not set to write-ahead logging.
-func aBackup(t *testing.T, path string) {
-	someOps(t, path+".from")
-	execRaw(t, path+".from", "VACUUM INTO '"+path+"'")
-}
-
 // readFiles returns the database in the folder and its WAL, by name.
 func readFiles(t *testing.T, folder string) map[string][]byte {
 	t.Helper()
@@ -90,10 +70,13 @@ type faultCase struct {
 	crash  *powerCut // just behind the operation
 }
 
-// group is the ops of one Write, and what its caller was told.
+// group is what one Write did, and what its caller was told.
 type group struct {
-	ops   []crdt.SignedOp
-	there presence
+	ops []crdt.SignedOp
+	// seen reports whether the change is there, if it is not one of ops.
+	seen    func(*Snapshot) (bool, error)
+	damaged bool // the rows of ops need not have their payloads
+	there   presence
 }
 
 type presence uint8
@@ -111,17 +94,13 @@ type powerCut struct {
 	groups []group
 }
 
-func newFaultCase(t *testing.T, folder string, files map[string][]byte, checked map[[sha256.Size]byte]bool) *faultCase {
+func newFaultCase(t *testing.T, folder string, files map[string][]byte, before []group, checked map[[sha256.Size]byte]bool) *faultCase {
 	t.Helper()
 	c := &faultCase{t: t, checked: checked, folder: folder, before: files}
 	c.cfg = testConfig(t, filepath.Join(c.folder, "p.db"))
-	c.cfg.Logger, c.cfg.Sync = slog.New(slog.DiscardHandler), vfstest.SyncFile
+	c.cfg.Logger, c.groups = slog.New(slog.DiscardHandler), slices.Clone(before)
 	if len(files) > 0 {
 		c.key = faultKey
-		for _, name := range []string{"a", "b"} {
-			_, signed := makeOp(t, faultKey, 1, name)
-			c.groups = append(c.groups, group{ops: []crdt.SignedOp{signed}})
-		}
 		c.cfg.Rand = keySource(8) // a key made now is not the one that must be there
 	}
 	return c
@@ -188,8 +167,8 @@ func (c *faultCase) another() (closeIt func()) {
 	return func() { _ = l.Close() }
 }
 
-// clear returns an error unless err is one that a person can act on.
-func clear(err error) error {
+// actionable returns an error unless err is one that a person can act on.
+func actionable(err error) error {
 	var e *Error
 	if !errors.As(err, &e) || e.Next == "" {
 		return fmt.Errorf("an error without a next step: %w", err)
@@ -218,30 +197,38 @@ func (c *faultCase) settle() error {
 	if err := l.Settle(context.Background()); err != nil {
 		return err
 	}
-	rows, err := readRows(l)
+	found, err := lookAt(l)
 	if err == nil {
 		c.unsettled = false
-		c.wrong = errors.Join(c.wrong, c.compare(rows))
+		c.wrong = errors.Join(c.wrong, c.compare(found))
 	}
 	return err
 }
 
 // write writes an op a name in one transaction and notes what it was told.
 func (c *faultCase) write(names ...string) error {
-	if err := c.settle(); err != nil {
-		return clear(err) // nothing was written
-	}
-	var g group
-	err := c.log.Write(context.Background(), func(tx *Tx) error {
+	var ops []crdt.SignedOp
+	return c.change(func(tx *Tx) error {
+		ops = nil
 		for _, name := range names {
 			op, signed := makeOp(c.t, c.log.Key(), 1, name)
-			g.ops = append(g.ops, signed)
-			if _, err := tx.Append(op, signed); err != nil {
+			ops = append(ops, signed)
+			if err := appendOp(tx, op, signed); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
+	}, func() group { return group{ops: ops} })
+}
+
+// change makes a change in one transaction and notes what it was told. What it is, made
+// says afterwards.
+func (c *faultCase) change(fn func(tx *Tx) error, made func() group) error {
+	if err := c.settle(); err != nil {
+		return actionable(err) // nothing was written
+	}
+	err := c.log.Write(context.Background(), fn)
+	g := made()
 	var e *Error
 	switch {
 	case err == nil:
@@ -255,10 +242,50 @@ func (c *faultCase) write(names ...string) error {
 	if err == nil {
 		return nil
 	}
-	if strings.Contains(e.Next, "may have been made") != (g.there == maybe) {
+	if e != nil && strings.Contains(e.Next, "may have been made") != (g.there == maybe) {
 		return fmt.Errorf("%w: says %q", err, e.Next)
 	}
-	return clear(err)
+	return actionable(err)
+}
+
+// trust trusts an author, whereby the state must be made anew.
+func (c *faultCase) trust(who string) error {
+	author := crdt.AuthorOf(authorKey(who))
+	return c.change(func(tx *Tx) error { return tx.Trust(author, who) }, func() group {
+		return group{seen: func(s *Snapshot) (bool, error) {
+			all, err := s.Trusted()
+			return slices.ContainsFunc(all, func(a TrustedAuthor) bool { return a.Author == author }), err
+		}}
+	})
+}
+
+// repair gives the second row of damagedRow its payload back.
+func (c *faultCase) repair() error {
+	op, signed := makeOp(c.t, faultKey, 1, "b")
+	return c.change(func(tx *Tx) error { return tx.Repair(op, signed) }, func() group {
+		return group{seen: func(s *Snapshot) (bool, error) {
+			row, err := s.Row(2)
+			return bytes.Equal(row.Payload, signed.Payload), err
+		}}
+	})
+}
+
+// lease stores a lease of a claim.
+func (c *faultCase) lease(claim byte) error {
+	return c.change(func(tx *Tx) error { return tx.PutLease(crdt.OpID{claim}, Lease{Session: "s"}) }, func() group {
+		return group{seen: func(s *Snapshot) (bool, error) {
+			_, ok, err := s.Lease(crdt.OpID{claim})
+			return ok, err
+		}}
+	})
+}
+
+// rebuild makes the state anew, which changes nothing that anybody was told.
+func (c *faultCase) rebuild() error {
+	if err := c.log.Rebuild(context.Background()); err != nil {
+		return actionable(err)
+	}
+	return nil
 }
 
 // refuse appends an op and says no: nothing is on disk, whatever fails.
@@ -269,7 +296,7 @@ func (c *faultCase) refuse() error {
 	err := c.log.Write(context.Background(), func(tx *Tx) error {
 		op, signed := makeOp(c.t, c.log.Key(), 1, "refused")
 		g.ops = []crdt.SignedOp{signed}
-		if _, err := tx.Append(op, signed); err != nil {
+		if err := appendOp(tx, op, signed); err != nil {
 			return err
 		}
 		return no
@@ -277,16 +304,16 @@ func (c *faultCase) refuse() error {
 	if errors.Is(err, no) {
 		return nil
 	}
-	return clear(err)
+	return actionable(err)
 }
 
 // read reads the log: all of it, or an error.
 func (c *faultCase) read() error {
-	rows, err := readRows(c.log)
+	found, err := lookAt(c.log)
 	if err != nil {
-		return clear(err)
+		return actionable(err)
 	}
-	return c.compare(rows)
+	return c.compare(found)
 }
 
 // tryOpen opens a log, which must be there if one was opened before.
@@ -302,18 +329,18 @@ func (c *faultCase) tryOpen(open func(context.Context, Config) (*Log, error)) er
 	if err != nil {
 		var e *Error
 		c.unsettled = errors.As(err, &e) && e.Uncertain()
-		return clear(err)
+		return actionable(err)
 	}
 	defer l.Close()
 	c.opened = true
 	if c.key == nil {
 		c.key = l.Key()
 	}
-	rows, err := readRows(l)
+	found, err := lookAt(l)
 	if err != nil {
-		return clear(err)
+		return actionable(err)
 	}
-	return errors.Join(c.sameKey(l), c.compare(rows))
+	return errors.Join(c.sameKey(l), c.compare(found))
 }
 
 func (c *faultCase) sameKey(l *Log) error {
@@ -321,43 +348,13 @@ func (c *faultCase) sameKey(l *Log) error {
 		return nil
 	}
 	// In the file of a restart, which is a copy, the key is one of a former home.
-	own, err := l.Identities(context.Background())
-	if err != nil || slices.ContainsFunc(own, func(id Identity) bool { return id.Author == crdt.AuthorOf(c.key) && !id.Keyless }) {
-		return err
+	var own []Identity
+	err := l.View(context.Background(), func(s *Snapshot) (err error) { own, err = s.Identities(); return err })
+	if err != nil {
+		return actionable(err)
+	}
+	if slices.ContainsFunc(own, func(id Identity) bool { return id.Author == crdt.AuthorOf(c.key) && !id.Keyless }) {
+		return nil
 	}
 	return errors.New("the replica's key is another")
-}
-
-func readRows(l *Log) (rows []SignedRow, err error) {
-	err = l.ReadSigned(context.Background(), 0, func(row SignedRow) error {
-		rows = append(rows, row)
-		return nil
-	})
-	return rows, err
-}
-
-// compare compares rows with what callers were told. What may be there is from
-// now on what it was found to be.
-func (c *faultCase) compare(rows []SignedRow) error {
-	for i := range c.groups {
-		g := &c.groups[i]
-		have := min(len(rows), len(g.ops))
-		there := have == len(g.ops) && slices.EqualFunc(rows[:have], g.ops, func(row SignedRow, op crdt.SignedOp) bool {
-			return row.ID == op.ID && row.Signature == op.Signature && bytes.Equal(row.Payload, op.Payload)
-		})
-		switch {
-		case g.there == not:
-			continue
-		case there:
-			g.there, rows = surely, rows[have:]
-		case g.there == surely:
-			return fmt.Errorf("write %d was acknowledged, or seen, and is not there", i)
-		default:
-			g.there = not
-		}
-	}
-	if len(rows) > 0 {
-		return fmt.Errorf("%d rows that nobody wrote, or half a write; the first is arrival %d, op %s", len(rows), rows[0].Arrival, rows[0].ID.Short())
-	}
-	return nil
 }

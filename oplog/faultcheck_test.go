@@ -13,6 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/huskies/huskies-mcp/internal/vfstest"
 )
@@ -66,14 +69,59 @@ func (c *faultCase) check() error {
 
 // readWell reads the open log, which works.
 func (c *faultCase) readWell(who string) error {
-	rows, err := readRows(c.log)
+	found, err := lookAt(c.log)
 	if err == nil {
-		err = c.compare(rows)
+		err = errors.Join(c.compare(found), stateFits(c.log))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", who, err)
 	}
 	return nil
+}
+
+// stateFits returns an error if the tables of the state are not what the log gives.
+func stateFits(l *Log) error {
+	kept, err := dumpOf(l)
+	if err != nil {
+		return err
+	}
+	sum, err := logSum(l)
+	if err != nil {
+		return err
+	}
+	rebuilt, ok := rebuiltDumps.Load(sum)
+	if !ok {
+		if rebuilt, err = rebuiltDump(l); err != nil {
+			return err
+		}
+		rebuiltDumps.Store(sum, rebuilt)
+	}
+	if diff := cmp.Diff(rebuilt, kept); diff != "" {
+		return fmt.Errorf("the state is not what the log gives (-rebuilt +kept):\n%s", diff)
+	}
+	return nil
+}
+
+// rebuiltDumps has the dump that a log gives by its sum: the logs of these tests are few,
+// and to rebuild costs more than all else.
+var rebuiltDumps sync.Map
+
+// logSum returns the hash of all from which a state is made.
+func logSum(l *Log) (sum [sha256.Size]byte, err error) {
+	h := sha256.New()
+	err = l.View(context.Background(), func(s *Snapshot) error {
+		h.Reset()
+		trusted, err := trustedAuthors(s.ctx, s.q)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(h, trusted) // a map is printed in the order of its keys
+		return s.Rows(0, func(row SignedRow) error {
+			_, err := fmt.Fprintln(h, row.Arrival, row.ID, row.Payload, row.Signature, row.Seq)
+			return err
+		})
+	})
+	return [sha256.Size]byte(h.Sum(nil)), err
 }
 
 // checkFresh checks what a new process finds.
@@ -83,16 +131,16 @@ func (c *faultCase) checkFresh(open func(context.Context, Config) (*Log, error),
 		return fmt.Errorf("%s: open: %w", who, err)
 	}
 	defer l.Close()
-	rows, err := readRows(l)
+	found, err := lookAt(l)
 	if err == nil {
-		err = errors.Join(c.sameKey(l), c.compare(rows))
+		err = errors.Join(c.sameKey(l), c.compare(found), stateFits(l))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", who, err)
 	}
-	var found string
-	if err := l.conn.QueryRowContext(context.Background(), "PRAGMA integrity_check").Scan(&found); err != nil || found != "ok" {
-		return fmt.Errorf("%s: integrity: %s, %v", who, found, err)
+	var says string
+	if err := l.conn.QueryRowContext(context.Background(), "PRAGMA integrity_check").Scan(&says); err != nil || says != "ok" {
+		return fmt.Errorf("%s: integrity: %s, %v", who, says, err)
 	}
 	return nil
 }
@@ -124,7 +172,7 @@ func (c *faultCase) checkBeside() error {
 		copy(row.Signature[:], signature)
 		rows = append(rows, row)
 	}
-	if err := errors.Join(found.Err(), c.compare(rows)); err != nil {
+	if err := errors.Join(found.Err(), c.compare(logFound{rows: rows})); err != nil {
 		return fmt.Errorf("beside: %w", err)
 	}
 	return nil

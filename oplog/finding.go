@@ -48,6 +48,8 @@ const (
 	// FoundWALEnd: the write-ahead log ends in the middle of a write. It is no fault: a
 	// process that is killed leaves it so.
 	FoundWALEnd FindingKind = "wal_end"
+	// FoundState: the tables of the state are not what the ops give.
+	FoundState FindingKind = "state"
 	// FoundWaiting: an op builds on others that are not here. It is no fault: a
 	// bundle may have brought a part before the rest.
 	FoundWaiting FindingKind = "waiting"
@@ -86,6 +88,7 @@ var next = map[FindingKind]string{
 		"import a bundle that has it, or restore a backup. Then go on: the next write overwrites the damaged part",
 	FoundWALEnd:  "nothing, if a process was killed or the power failed; else keep a copy of the database with its -wal file, and look whether the last change is there",
 	FoundLeases:  nextMend + ". The claims' leases are lost: agents claim their stories again",
+	FoundState:   "huskies-mcp rebuild makes the state anew from the ops, and loses nothing",
 	FoundWaiting: "import a bundle that has what they build on; if rows of the database were lost, restore a backup",
 }
 
@@ -106,10 +109,10 @@ func (f Finding) Fault() bool { return f.Kind != FoundWaiting && f.Kind != Found
 
 // Damage reports whether something is not as it was written, so that an earlier copy is
 // better. Ops that are signed and refused, or wait, are as they were, and so are those
-// that build on what a mended database has lost.
+// that build on what a mended database has lost. The state is made of the ops.
 func (f Finding) Damage() bool {
 	switch f.Kind {
-	case FoundVersion, FoundSeq, FoundRule, FoundEquivocation, FoundLost, FoundWaiting, FoundWALEnd:
+	case FoundVersion, FoundSeq, FoundRule, FoundEquivocation, FoundLost, FoundState, FoundWaiting, FoundWALEnd:
 		return false
 	}
 	return true

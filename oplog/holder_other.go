@@ -8,10 +8,6 @@ import (
 	"strings"
 )
 
-// pidBytes is the length of what a holder writes: its process ID and a newline,
-// filled up with blanks, so that it covers what stood there.
-const pidBytes = 20
-
 // sign writes a process ID into the file, or with 0 takes it out again, for
 // holderOf. That is there for people: that it cannot be written, on a full disk, is
 // no reason not to go on.
@@ -20,16 +16,16 @@ func (l *lockFile) sign(pid int) {
 	if pid != 0 {
 		text = strconv.Itoa(pid)
 	}
-	_ = l.write(fmt.Appendf(nil, "%-*s\n", pidBytes-1, text))
+	_ = l.write(fmt.Appendf(nil, "%-*s\n", pidSize-1, text))
 }
 
 // holderOf returns the process ID in the lock's file, 0 if there is none.
 func holderOf(path string) int {
-	b, err := readPlain(path, pidBytes+1)
-	if err != nil || len(b) > pidBytes {
+	b, err := readPlain(path, 1<<10)
+	if err != nil {
 		return 0
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b[:min(len(b), pidSize)]))) // behind it stands how far a rebuild has come
 	if err != nil || pid < 0 {
 		return 0
 	}

@@ -19,7 +19,7 @@ func TestLockHolderUnknown(t *testing.T) {
 		if err := os.WriteFile(path+".lock", []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := NewLock(path, time.Now).Acquire(within(t, short))
+		_, err := NewLock(path).Acquire(within(t, short))
 		var e *Error
 		if !errors.As(err, &e) || !strings.Contains(e.Next, "fuser "+path+".lock") {
 			t.Errorf("%q: got %v", text, err)

@@ -62,20 +62,27 @@ func (l *Log) findKey(rows []db.IdentitiesRow) error {
 	return l.checkKeys(rows)
 }
 
-// ReadKey looks again which key's home is here: another database may have been put
-// over the one that was opened.
-func (l *Log) ReadKey(ctx context.Context) error {
-	rows, err := l.queries.Identities(context.WithoutCancel(ctx))
-	if err == nil {
-		l.key = nil
-		err = l.findKey(rows)
+// errKeyGone: the key that the log was opened with is not in the file any more, or not at home here.
+// A backup without the key may have been put over the file.
+var errKeyGone = errors.New("the key is not in the file any more")
+
+// checkKey returns errKeyGone unless the log's key is still the one to sign with.
+func (l *Log) checkKey(ctx context.Context) error {
+	rows, err := l.queries.Identities(ctx)
+	if err != nil {
+		return err
 	}
-	return l.fail("read identities", err)
+	author := l.Author()
+	if row := l.resident(rows); row == nil || string(row.Author) != string(author[:]) {
+		return errKeyGone
+	}
+	return nil
 }
 
-// moveIn makes this the home of one of the file's keys, or of a fresh one. The
-// caller holds the lock. If it fails, the file is as it was, or as after a
-// failed commit the next look will say.
+// moveIn makes this the home of one of the file's keys, or of a fresh one, and makes
+// the state anew: the tables that came with the file are somebody else's word. The
+// caller holds the lock. If moveIn fails, the file is as it was, or as after a failed
+// commit the next look will say.
 func (l *Log) moveIn(ctx context.Context) error {
 	var tell func()
 	err := l.transaction(ctx, func() error {
@@ -84,27 +91,12 @@ func (l *Log) moveIn(ctx context.Context) error {
 			return err
 		}
 		if err := l.findKey(rows); err != nil || l.key != nil {
-			return err // nothing to write
+			return err // another process has moved in
 		}
-		if row := l.moved(ctx, rows); row != nil {
-			if row.Path != l.path {
-				tell = func() {
-					l.cfg.Logger.Info("database was moved here: it keeps its key", "from", row.Path, "to", l.path)
-				}
-			}
-			return l.moveHome(ctx, *row)
-		}
-		why := l.whyFresh(rows)
-		if l.key, err = l.createIdentity(ctx); err != nil {
+		if tell, err = l.settleIn(ctx, rows); err != nil {
 			return err
 		}
-		var former crdt.Author
-		copy(former[:], rows[len(rows)-1].Author)
-		tell = func() {
-			l.cfg.Logger.Warn("this replica has a fresh key, since "+why+". Its history stays. Other replicas with a list of trusted authors hold its ops until a person adds the author there: huskies-mcp trust add",
-				"author", l.Author().String(), "former_author", former.Short(), "path", l.path)
-		}
-		return nil
+		return l.rebuildWithin(ctx)
 	})
 	if err != nil {
 		l.key = nil
@@ -112,8 +104,32 @@ func (l *Log) moveIn(ctx context.Context) error {
 	}
 	if tell != nil {
 		tell()
+		l.cutWAL(ctx)
 	}
 	return nil
+}
+
+// settleIn gives the log the key whose home is here from now on. Tell says so, when the
+// transaction is committed.
+func (l *Log) settleIn(ctx context.Context, rows []db.IdentitiesRow) (tell func(), err error) {
+	if row := l.moved(ctx, rows); row != nil {
+		tell = func() {
+			if row.Path != l.path {
+				l.cfg.Logger.Info("database was moved here: it keeps its key", "from", row.Path, "to", l.path)
+			}
+		}
+		return tell, l.moveHome(ctx, *row)
+	}
+	why := l.whyFresh(rows)
+	if l.key, err = l.createIdentity(ctx); err != nil {
+		return nil, err
+	}
+	var former crdt.Author
+	copy(former[:], rows[len(rows)-1].Author)
+	return func() {
+		l.cfg.Logger.Warn("this replica has a fresh key, since "+why+". Its history stays. Other replicas with a list of trusted authors hold its ops until a person adds the author there: huskies-mcp trust add",
+			"author", l.Author().String(), "former_author", former.Short(), "path", l.path)
+	}, nil
 }
 
 // moved returns the row of the key whose home is to be here from now on: the one

@@ -220,6 +220,7 @@ var homes = map[string]string{
 }
 
 func TestHomes(t *testing.T) {
+	t.Parallel()
 	for _, name := range slices.Sorted(maps.Keys(homes)) {
 		t.Run(name, func(t *testing.T) {
 			w := &homeWorld{t: t, folder: t.TempDir(), ops: map[string]*int{}}
@@ -393,6 +394,13 @@ func TestManyFindTheCopy(t *testing.T) {
 	}
 }
 
+// identities returns the replica's authors.
+func identities(t *testing.T, l *Log) (all []Identity) {
+	t.Helper()
+	view(t, l, func(s *Snapshot) (err error) { all, err = s.Identities(); return err })
+	return all
+}
+
 // TestIdentities: a file knows who it was, and where.
 func TestIdentities(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
@@ -404,8 +412,7 @@ func TestIdentities(t *testing.T) {
 	defer l.Close()
 	real, err := filepath.EvalSymlinks(path)
 	check(t, err)
-	got, err := l.Identities(t.Context())
-	check(t, err)
+	got := identities(t, l)
 	for i := range got {
 		if got[i].CreatedAt == 0 {
 			t.Errorf("key %d was never created", i)
@@ -417,7 +424,7 @@ func TestIdentities(t *testing.T) {
 		t.Error("-want +got:", diff)
 	}
 	execRaw(t, path, "UPDATE crdt_node_identity SET seed = NULL WHERE id = 1")
-	if got, err = l.Identities(t.Context()); err != nil || len(got) != 2 || !got[0].Keyless || got[1].Keyless {
-		t.Errorf("got %+v (%v), want the first without key", got, err)
+	if got = identities(t, l); len(got) != 2 || !got[0].Keyless || got[1].Keyless {
+		t.Errorf("got %+v, want the first without key", got)
 	}
 }

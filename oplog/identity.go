@@ -26,13 +26,8 @@ type Identity struct {
 	Present bool
 }
 
-// Identities returns the replica's authors in the order in which they came,
-// without those of damaged rows. None is present while [Log.Key] is nil.
-func (l *Log) Identities(ctx context.Context) ([]Identity, error) {
-	rows, err := l.queries.Identities(context.WithoutCancel(ctx))
-	if err != nil {
-		return nil, l.fail("read identities", err)
-	}
+// identities returns what the rows say, without those that are damaged.
+func (l *Log) identities(rows []db.IdentitiesRow) []Identity {
 	present := l.Author()
 	var all []Identity
 	for _, row := range rows {
@@ -48,16 +43,17 @@ func (l *Log) Identities(ctx context.Context) ([]Identity, error) {
 		id.Present = l.key != nil && id.Author == present
 		all = append(all, id)
 	}
-	return all, nil
+	return all
 }
 
 // Key returns the key that this process signs with. It is nil if [Open] found
 // none whose home is here; [Create] makes out which one it is, or makes one.
 func (l *Log) Key() ed25519.PrivateKey { return l.key }
 
-// Ready reports whether the log can be written to: it has a Key, and is set to
-// write-ahead logging, which a backup is not. Otherwise [Create] sees to it.
-func (l *Log) Ready() bool { return l.key != nil && !l.wal.optional }
+// Ready reports whether the log can be written to: its schema is current, it has a Key,
+// and is set to write-ahead logging, which a backup is not. Otherwise [Create] sees to
+// it.
+func (l *Log) Ready() bool { return l.version == newestSchema && l.key != nil && l.journal == walMode }
 
 // Author returns the author that Key gives, the zero one if there is no key.
 func (l *Log) Author() crdt.Author {

@@ -135,11 +135,11 @@ func (l *Log) inspectKeys(ctx context.Context, state fileState) ([]Identity, err
 	if err != nil {
 		return nil, l.damagedIdentity(err)
 	}
-	if state.version == newestSchema {
+	if state.version >= homesSchema {
 		if err := l.findKey(state.identities); err != nil {
 			return nil, err
 		}
-		return l.Identities(ctx)
+		return l.identities(state.identities), nil
 	}
 	var all []Identity
 	for _, author := range authors { // one, which belongs where the file is opened

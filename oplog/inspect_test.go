@@ -15,6 +15,7 @@ func TestInspect(t *testing.T) {
 		t.Errorf("without a file: got %+v", in)
 	}
 	l := mustCreate(t, path)
+	appendOps(t, l, "a")
 	author := crdt.AuthorOf(l.Key())
 	link := filepath.Join(filepath.Dir(path), "link.db")
 	if err := os.Symlink("p.db", link); err != nil {

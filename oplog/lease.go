@@ -2,8 +2,6 @@ package oplog
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -27,14 +25,16 @@ type Lease struct {
 const leaseMemory = 30 * 24 * time.Hour
 
 // Lease returns the lease of the claim that the op made, or false if there is
-// none. Inside a Write it sees the transaction's own.
-func (l *Log) Lease(ctx context.Context, claim crdt.OpID) (Lease, bool, error) {
-	row, err := l.queries.LeaseOf(context.WithoutCancel(ctx), claim[:])
-	if errors.Is(err, sql.ErrNoRows) {
-		return Lease{}, false, nil
-	}
+// none, as the transaction has made it.
+func (tx *Tx) Lease(claim crdt.OpID) (Lease, bool, error) {
+	lease, ok, err := leaseOf(tx.ctx, tx.log.queries, claim)
+	return lease, ok, tx.log.fail("read lease", err)
+}
+
+func leaseOf(ctx context.Context, q *db.Queries, claim crdt.OpID) (Lease, bool, error) {
+	row, err := q.LeaseOf(ctx, claim[:])
 	if err != nil {
-		return Lease{}, false, l.fail("read lease", err)
+		return Lease{}, false, none(err)
 	}
 	return Lease{Session: row.Session, Seconds: row.Seconds, Ends: time.UnixMilli(row.ExpiresAt).UTC()}, true, nil
 }
@@ -68,13 +68,4 @@ func (tx *Tx) DropLease(claim crdt.OpID) error {
 func (tx *Tx) RenewLeases(session string, ends time.Time) (int64, error) {
 	n, err := tx.log.queries.RenewLeases(tx.ctx, db.RenewLeasesParams{ExpiresAt: milliseconds(ends), Session: session})
 	return n, tx.changed("renew leases", err)
-}
-
-// changed notes that the transaction has something to commit.
-func (tx *Tx) changed(what string, err error) error {
-	if err != nil {
-		return tx.log.fail(what, err)
-	}
-	tx.appended++
-	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -26,7 +25,6 @@ var ErrLockTimeout = errors.New("another process holds the lock")
 // than one such goroutine.
 type Lock struct {
 	database string
-	now      func() time.Time
 	turn     chan struct{} // holds one token; who has it may lock the file
 
 	mu      sync.Mutex   // guards all below
@@ -51,10 +49,9 @@ type lockResult struct {
 	ran  bool // then was called
 }
 
-// NewLock returns the lock of the database at path. The clock tells when to look
-// again whether its file is still there.
-func NewLock(path string, now func() time.Time) *Lock {
-	l := &Lock{database: path, now: now, turn: make(chan struct{}, 1)}
+// NewLock returns the lock of the database at path.
+func NewLock(path string) *Lock {
+	l := &Lock{database: path, turn: make(chan struct{}, 1)}
 	l.turn <- struct{}{}
 	return l
 }
@@ -143,7 +140,7 @@ func (l *Lock) openLocked(path string) (f *lockFile, err error) {
 	if l.file != nil { // of where the database's path led before
 		l.file.close()
 	}
-	l.file, err = openLockFile(path, l.now)
+	l.file, err = openLockFile(path)
 	return l.file, err
 }
 

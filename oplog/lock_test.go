@@ -44,7 +44,7 @@ func holdLock(t *testing.T, path string) (release func()) {
 
 func TestLockTimeoutIsAClearError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	log, l := mustCreate(t, path), NewLock(path, time.Now)
+	log, l := mustCreate(t, path), NewLock(path)
 	held := holdLock(t, path+".lock")
 	for range 3 { // one waiting goroutine serves them all
 		_, err := l.Acquire(within(t, short))
@@ -68,7 +68,7 @@ func TestLockTimeoutIsAClearError(t *testing.T) {
 // whatever stands in its file; who asks hears it without waiting.
 func TestLockNamesItsHolder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	if pid, held, err := NewLock(path, time.Now).Holder(); pid != 0 || held || err != nil {
+	if pid, held, err := NewLock(path).Holder(); pid != 0 || held || err != nil {
 		t.Errorf("no file yet: %d, %v, %v", pid, held, err)
 	}
 	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) != 0 {
@@ -77,7 +77,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 	if err := os.WriteFile(path+".lock", []byte("4294967295         \n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	holder, other := NewLock(path, time.Now), NewLock(path, time.Now)
+	holder, other := NewLock(path), NewLock(path)
 	release, err := holder.Acquire(within(t, time.Minute))
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 // for others at once.
 func TestAbandonedLockIsLetGo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	l := NewLock(path, time.Now)
+	l := NewLock(path)
 	held := holdLock(t, path+".lock")
 	if _, err := l.Acquire(within(t, time.Millisecond)); !errors.Is(err, ErrLockTimeout) {
 		t.Fatalf("got %v", err)
@@ -121,13 +121,13 @@ func TestAbandonedLockIsLetGo(t *testing.T) {
 // after a wait, also one that somebody else began and gave up, and when its file was replaced.
 func TestAcquireThen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	l := NewLock(path, time.Now)
+	l := NewLock(path)
 	defer l.Close()
 	calls := 0
 	then := func(release func()) {
 		defer release()
 		calls++
-		if _, held, err := NewLock(path, time.Now).Holder(); !held || err != nil {
+		if _, held, err := NewLock(path).Holder(); !held || err != nil {
 			t.Errorf("called without the lock (%v)", err)
 		}
 	}
@@ -170,8 +170,7 @@ func TestLockFollowsLink(t *testing.T) {
 		check(t, os.WriteFile(path, nil, 0o600))
 	}
 	check(t, os.Symlink(a, link))
-	stands := time.Now().Add(time.Hour) // so that the files are old, and each look is the last one's
-	l := NewLock(link, func() time.Time { return stands })
+	l := NewLock(link)
 	defer l.Close()
 	for range 2 {
 		release, err := l.Acquire(t.Context())
@@ -186,17 +185,17 @@ func TestLockFollowsLink(t *testing.T) {
 		t.Fatal("not free")
 	}
 	defer release()
-	if _, held, err := NewLock(b, time.Now).Holder(); !held || err != nil {
+	if _, held, err := NewLock(b).Holder(); !held || err != nil {
 		t.Errorf("the lock of b.db is free (%v)", err)
 	}
-	if _, held, err := NewLock(a, time.Now).Holder(); held || err != nil {
+	if _, held, err := NewLock(a).Holder(); held || err != nil {
 		t.Errorf("the lock of a.db is held (%v)", err)
 	}
 }
 
 func TestLockHonoursContext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	l := NewLock(path, time.Now)
+	l := NewLock(path)
 	held := holdLock(t, path+".lock")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -213,7 +212,7 @@ func TestLockHonoursContext(t *testing.T) {
 // TestLockOfARemovedFile: after somebody removed the lock file, all meet at the
 // new one.
 func TestLockOfARemovedFile(t *testing.T) {
-	l := NewLock(filepath.Join(t.TempDir(), "p.db"), time.Now)
+	l := NewLock(filepath.Join(t.TempDir(), "p.db"))
 	path := l.database + ".lock"
 	held := holdLock(t, path)
 	got := make(chan func())
@@ -245,7 +244,7 @@ func TestLockOfARemovedFile(t *testing.T) {
 // and all get their turn.
 func TestLockExcludes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
-	locks := []*Lock{NewLock(path, time.Now), NewLock(path, time.Now)}
+	locks := []*Lock{NewLock(path), NewLock(path)}
 	var wg sync.WaitGroup
 	var inside, total atomic.Int32
 	for i := range 8 {

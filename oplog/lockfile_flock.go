@@ -7,21 +7,19 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
-	"time"
 )
 
 // lockFile is the lock's file, kept open between locks: to open and close it
 // costs a write more than the lock itself, and gofrs/flock does so each time.
 // The flock(2) is of the open file description.
 type lockFile struct {
-	path  string
-	file  *os.File
-	info  fs.FileInfo
-	watch fileWatch
+	path string
+	file *os.File
+	info fs.FileInfo
 }
 
 // openLockFile opens the file at path, which it makes if need be.
-func openLockFile(path string, now func() time.Time) (*lockFile, error) {
+func openLockFile(path string) (*lockFile, error) {
 	f, err := openPlain(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		refused := err
@@ -40,9 +38,7 @@ func openLockFile(path string, now func() time.Time) (*lockFile, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	l := &lockFile{path: path, file: f, info: info}
-	l.watch.open(path, info, now)
-	return l, nil
+	return &lockFile{path: path, file: f, info: info}, nil
 }
 
 // lock waits for the lock. Nothing interrupts it; when the file is closed
@@ -80,13 +76,8 @@ func (l *lockFile) flock(how int) error {
 
 // isAtPath reports whether the file is still the one at its path.
 func (l *lockFile) isAtPath() bool {
-	return l.watch.look(func() bool {
-		there, err := os.Stat(l.path)
-		return err == nil && os.SameFile(l.info, there)
-	})
+	there, err := os.Stat(l.path)
+	return err == nil && os.SameFile(l.info, there)
 }
 
-func (l *lockFile) close() {
-	l.watch.close()
-	_ = l.file.Close()
-}
+func (l *lockFile) close() { _ = l.file.Close() }

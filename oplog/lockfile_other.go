@@ -4,7 +4,6 @@ package oplog
 
 import (
 	"os"
-	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -16,7 +15,7 @@ type lockFile struct {
 }
 
 // openLockFile returns the file at path; it is opened and made when it is locked.
-func openLockFile(path string, _ func() time.Time) (*lockFile, error) {
+func openLockFile(path string) (*lockFile, error) {
 	if err := checkPlain(path); err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -34,34 +34,39 @@ type Config struct {
 	// other machine, so that a copied file is told from one that stayed. Empty: it
 	// cannot be told.
 	Machine string
-	// Sync makes durable what was written to a file; nil: fdatasync(2).
-	Sync   func(*os.File) error
-	Logger *slog.Logger
+	Logger  *slog.Logger
+	// Progress, if it is not nil, hears how far a rebuild has come, in rows of the log, and
+	// how many rows there are.
+	Progress func(rows, of int64)
 	// ReadOnly is for looking at a file that may be in trouble: nothing is ever
 	// written to it, also not by SQLite when it is closed, and a wait for other
 	// programs is short.
 	ReadOnly bool
 }
 
-// Log is one process's access to the op log.
+// Log is one process's access to the op log and its state. [Log.View] may be called by
+// any number of goroutines at once. All else is for one goroutine at a time, which is
+// the writer.
 type Log struct {
-	cfg       Config
-	path      string      // of the file that cfg.Path leads to
-	file      fs.FileInfo // that file as it was opened
-	version   int         // of its schema: this build's
-	db        *sql.DB
-	conn      *sql.Conn
-	direct    *direct // the same connection
-	queries   *db.Queries
-	appending *db.Queries // by direct
-	key       ed25519.PrivateKey
-	page      page // for Read
-	wal       wal
-	index     walIndex
-	watch     fileWatch
-	checked   Stamp // the schema's version was right then
-	committed Stamp // see Committed
-	madeIndex bool  // looking made the -shm file
+	cfg     Config
+	path    string      // of the file that cfg.Path leads to
+	file    fs.FileInfo // that file as it was opened
+	version int         // of its schema
+	journal string      // its journal mode
+	key     ed25519.PrivateKey
+
+	// The writer's.
+	db      *sql.DB
+	conn    *sql.Conn
+	st      *statements // of conn
+	queries *db.Queries // by st
+
+	readers readers
+	scratch scratch
+	// doubted: the state was found damaged. The next write rebuilds it.
+	doubted   atomic.Bool
+	madeIndex bool   // looking made the -shm file
+	mode      string // see lookingMode
 }
 
 var (
@@ -78,12 +83,11 @@ var settleDriver = sync.OnceFunc(func() {
 	_, _ = sqlite.Fdatasync(true)
 })
 
-// Open opens the log at cfg.Path, which must be there and current; otherwise
-// the error is ErrNoLog or ErrOutdated, for [Create] to mend. It needs no lock,
-// so a process that holds the lock, or hangs with it, keeps nobody from
-// reading. It changes nothing and leaves no file that was not there but
-// SQLite's own. A backup, or a file that was moved or copied here, can be read but
-// is not [Log.Ready] before Create was called on it.
+// Open opens the log at cfg.Path, which must be there; otherwise the error is ErrNoLog,
+// for [Create] to mend. It needs no lock, so a process that holds the lock, or hangs
+// with it, keeps nobody from reading. It changes nothing and leaves no file that was
+// not there but SQLite's own. An older file, a backup, or a file that was moved or
+// copied here can be read but is not [Log.Ready] before Create was called on it.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	path, err := resolve(cfg.Path)
 	if err != nil {
@@ -101,7 +105,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		_ = l.Close()
 		return nil, err
 	}
-	if l.key == nil {
+	if l.key == nil && l.version == newestSchema {
 		cfg.Logger.Info("this is not yet the home of any key in the database: the first write finds out whether it was moved or copied here", "path", path)
 	}
 	return l, nil
@@ -125,10 +129,7 @@ func Create(ctx context.Context, cfg Config) (*Log, error) {
 }
 
 func newLog(cfg Config, path string) *Log {
-	if cfg.Sync == nil {
-		cfg.Sync = syncData
-	}
-	return &Log{cfg: cfg, path: path, wal: wal{path: path + "-wal", fdatasync: cfg.Sync}}
+	return &Log{cfg: cfg, path: path}
 }
 
 // resolve follows symbolic links, as SQLite does: all processes must meet at one
@@ -142,6 +143,16 @@ func resolve(path string) (string, error) {
 		return path, nil // the folder is to be made, or the error comes with it
 	}
 	return filepath.Join(dir, filepath.Base(path)), nil
+}
+
+// Resolve returns where the database at path is, with symbolic links followed as far as
+// they lead. It returns path where that cannot be told.
+func Resolve(path string) string {
+	real, err := resolve(path)
+	if err != nil {
+		return path
+	}
+	return real
 }
 
 // open connects to the file, which is there, and takes it as it is.
@@ -160,11 +171,8 @@ func (l *Log) open(ctx context.Context) error {
 	if err != nil {
 		return l.failOpen(err)
 	}
-	switch {
-	case state.version == 0:
+	if state.version == 0 {
 		return ErrNoLog
-	case state.version < newestSchema:
-		return ErrOutdated
 	}
 	return l.start(ctx, state)
 }
@@ -204,25 +212,19 @@ func (l *Log) create(ctx context.Context) error {
 		return err
 	}
 	if l.key == nil {
-		if err := l.readThrough(ctx); err != nil {
-			return err
-		}
 		if err := l.moveIn(ctx); err != nil {
 			return l.fail("prepare database", err)
 		}
+		l.Doubt() // the state is somebody else's word
 	}
-	// The schema and the key must be durable. A read makes SQLite open the
-	// write-ahead log, should it be new.
-	if _, err := l.Epoch(ctx); err != nil {
-		return err
-	}
-	return l.Sync()
+	return l.bringUpToDate(ctx)
 }
 
 // connectionSettings hold for one connection and change nothing in the file.
 const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, while it is opened, against programs that lock without our lock, e.g. an sqlite3 shell
-	"&_pragma=synchronous(NORMAL)" + // a commit is on disk after Sync; a checkpoint is when it returns,
-	"&_pragma=checkpoint_fullfsync(1)" + // also on macOS
+	"&_pragma=synchronous(FULL)" + // a commit is on disk when it returns,
+	"&_pragma=fullfsync(1)&_pragma=checkpoint_fullfsync(1)" + // also on macOS
+	"&_pragma=journal_size_limit(67108864)" + // bytes that the write-ahead log keeps after a large transaction
 	"&_dqs=0"
 
 // defensive keeps statements from changing the schema or an index past SQLite's own rules.
@@ -244,14 +246,11 @@ func (l *Log) connect(ctx context.Context, settings string) (err error) {
 		return err
 	}
 	if l.cfg.ReadOnly {
-		settings += l.lookingMode()
+		l.mode = l.lookingMode()
+		settings += l.mode
 	}
 	if l.db, err = openDatabase(l.path, settings); err != nil {
 		return err
-	}
-	l.index.enter(l.file)
-	if l.path == l.cfg.Path { // a link may be made to lead elsewhere
-		l.watch.open(l.path, l.file, l.cfg.Now)
 	}
 	l.conn, err = l.db.Conn(ctx)
 	return err
@@ -278,134 +277,132 @@ func databaseURL(path, settings string) string {
 	return dsn.String()
 }
 
-// start makes the connection ready to read and write a file whose schema is
-// current. The key is nil if its home is not here.
+// start makes the connection ready to read and write. The key is nil if its home is
+// not here, or the schema is older than homes.
 func (l *Log) start(ctx context.Context, state fileState) (err error) {
 	if err := l.complete(state); err != nil {
 		return err
 	}
-	if err := l.findKey(state.identities); err != nil {
-		return err
+	l.version, l.journal = state.version, state.journal
+	if l.version >= homesSchema {
+		if err := l.findKey(state.identities); err != nil {
+			return err
+		}
 	}
 	l.makePrivate()
 	if _, err := l.conn.ExecContext(ctx, startedSettings); err != nil {
 		return l.fail("prepare database", err)
 	}
-	l.version = state.version
-	l.wal.optional = state.journal != walMode
-	l.direct = newDirect(l.conn)
-	l.appending = db.New(l.direct)
-	l.queries, err = db.Prepare(ctx, l.conn)
-	if err == nil && !l.cfg.ReadOnly {
-		l.index.open(l.path + "-shm")
-	}
-	return l.fail("prepare queries", err)
+	l.st = newStatements(l.conn)
+	l.queries = db.New(l.st)
+	return nil
 }
 
-// Close closes the file. It does not wait for a lock.
+// Close closes the file. It does not wait for a lock. No View may be running.
 func (l *Log) Close() error {
 	var errs []error
 	if l.cfg.ReadOnly {
 		defer l.cleanUp()
 		defer l.keepOpen()()
 	}
-	if l.direct != nil {
-		errs = append(errs, l.direct.close())
+	errs = append(errs, l.readers.close(), l.scratch.close())
+	if l.st != nil {
+		errs = append(errs, l.st.close())
 	}
-	if l.queries != nil {
-		errs = append(errs, l.queries.Close())
-	}
-	errs = append(errs, l.wal.close())
 	if l.conn != nil {
 		errs = append(errs, l.conn.Close())
 	}
 	if l.db != nil {
 		errs = append(errs, l.db.Close())
 	}
-	l.index.leave()
-	l.watch.close()
 	return errors.Join(errs...)
 }
 
-// Write runs fn in one transaction, commits what it appended and makes it
-// durable. The caller holds the path's [Lock]. When it returns an error nothing
-// was acknowledged: after an error of fn nothing is on disk; after one that is
-// uncertain the ops may be, and then the next Read brings them.
+// Write runs fn in one transaction and commits what it wrote, durably. The caller holds
+// the path's [Lock]. When it returns an error nothing was acknowledged: after an error
+// of fn nothing is on disk; after one that is uncertain the change may be, and then
+// [Log.Settle] finds out.
 func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
-	if err := l.Commit(ctx, fn); err != nil {
-		return err
-	}
-	return l.Sync()
-}
-
-// Sync makes durable what was committed, by this process or another, before the
-// call. It needs no lock and may be called while other methods run. After an error
-// it goes on to fail: what is on disk must be settled, see [Log.Settle].
-func (l *Log) Sync() error { return l.fail(opSync, l.wal.sync()) }
-
-// Commit is Write but for the durability, which comes with the next Sync that
-// returns nil, of any process. Until then others see the ops.
-func (l *Log) Commit(ctx context.Context, fn func(*Tx) error) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := l.refuseLinked(); err != nil {
 		return err
 	}
-	if _, err := l.direct.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return l.fail("begin transaction", err)
+	tx, err := l.begin(ctx)
+	if err != nil {
+		return err
 	}
-	before := l.Stamp() // nobody else commits from now on
-	if err := l.checkVersion(ctx, before); err != nil {
-		return errors.Join(err, l.rollback(ctx))
+	err = fn(tx)
+	if err == nil {
+		err = tx.finish()
 	}
-	l.committed = Stamp{}
-	if err := l.wal.open(); err != nil { // before there is anything to sync
-		return errors.Join(l.fail("open write-ahead log", err), l.rollback(ctx))
+	if errors.Is(err, ErrState) || damaged(err) {
+		l.Doubt()
 	}
-	tx := &Tx{log: l, ctx: ctx}
-	if err := fn(tx); err != nil || tx.appended == 0 {
+	if err != nil || !tx.wrote {
 		return errors.Join(err, l.rollback(ctx)) // nothing is on disk
 	}
-	if _, err := l.direct.ExecContext(ctx, "COMMIT"); err != nil {
+	if _, err := l.st.ExecContext(ctx, "COMMIT"); err != nil {
 		// The connection may still be in the transaction, or SQLite may have
 		// ended it; a rollback of no transaction is harmless.
 		_ = l.rollback(ctx)
 		return l.fail(opCommit, err)
 	}
-	if after := l.Stamp(); after.follows(before) {
-		l.checked, l.committed = after, after
+	if tx.rebuild {
+		l.cutWAL(ctx)
 	}
 	return nil
 }
 
-// checkVersion looks whether a newer build has changed the schema since this
-// process opened the file. The caller is in a transaction that began at the stamp.
-func (l *Log) checkVersion(ctx context.Context, at Stamp) error {
-	if at.Exact() && at == l.checked {
-		return nil
-	}
-	version := -1
-	err := l.direct.each(ctx, "PRAGMA user_version", func(row []driver.Value) {
-		if v, ok := row[0].(int64); ok {
-			version = int(v)
+// Doubt makes the next write rebuild the state.
+func (l *Log) Doubt() { l.doubted.Store(true) }
+
+// Doubted reports whether the next write rebuilds the state, because the state was found
+// damaged.
+func (l *Log) Doubted() bool { return l.doubted.Load() }
+
+// begin begins a transaction on a state that fits the log.
+func (l *Log) begin(ctx context.Context) (*Tx, error) {
+	for range 3 {
+		if _, err := l.st.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+			return nil, l.fail("begin transaction", err)
 		}
-	})
-	if err != nil {
-		return l.fail("begin transaction", err)
+		tx, err := l.newTx(ctx)
+		if err == nil {
+			return tx, nil
+		}
+		_ = l.rollback(ctx)
+		if errors.Is(err, errKeyGone) {
+			l.key = nil
+			if err := l.moveIn(ctx); err != nil {
+				return nil, l.fail("prepare database", err)
+			}
+			continue
+		}
+		if !errors.Is(err, errStale) && !errors.Is(err, ErrState) && !damaged(err) {
+			return nil, l.fail("begin transaction", err)
+		}
+		if err := l.rebuild(ctx, "the state does not fit the log, or is damaged"); err != nil {
+			return nil, err
+		}
+	}
+	return nil, l.fail("begin transaction", errStale)
+}
+
+// checkVersion looks whether a newer build has changed the schema since this
+// process opened the file. The caller is in a transaction.
+func (l *Log) checkVersion(ctx context.Context) error {
+	var version int
+	if err := l.st.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
 	}
 	if version != l.version {
 		return l.newerSchema(version)
 	}
-	l.checked = at
 	return nil
 }
 
-// Committed returns the stamp just after the last Commit, or the zero Stamp if it
-// committed nothing, or somebody else has committed since it began.
-func (l *Log) Committed() Stamp { return l.committed }
-
-// Settle makes definite what is on disk after a commit or a sync failed: what this
-// log shows then is durable, and what it does not show will not appear. Such a
-// failure may have left a whole transaction in the write-ahead log that SQLite
+// Settle makes definite what is on disk after a commit failed: what this log shows
+// then is durable, and what it does not show will not appear. Such a failure may have left a whole transaction in the write-ahead log that SQLite
 // does not show now, but takes for committed when it recovers after a crash. So
 // all that counts is moved to the database file, the write-ahead log is cut to
 // nothing, and since SQLite does not sync that, a commit that changes nothing
@@ -419,9 +416,6 @@ func (l *Log) Settle(ctx context.Context) error {
 	}
 	if err == nil {
 		err = l.commitNothing(ctx)
-	}
-	if err == nil {
-		err = l.wal.sync()
 	}
 	return l.fail("settle", err)
 }

@@ -11,6 +11,10 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
+// immutable is the setting of a connection to a file on a disk that is mounted read-only, where
+// SQLite cannot make the -shm file.
+const immutable = "&immutable=1"
+
 // lookingSettings hold for a connection that only looks. A wait for other programs is short.
 const lookingSettings = "_pragma=busy_timeout(1000)&_pragma=query_only(1)&_dqs=0" + defensive
 
@@ -23,7 +27,7 @@ func (l *Log) lookingMode() string {
 	left := look(l.path+"-wal").Size() > 0
 	if !left && look(l.path+"-journal").Size() == 0 {
 		if onReadOnlyDisk(filepath.Dir(l.path)) {
-			return "&immutable=1"
+			return immutable
 		}
 		return ""
 	}

@@ -100,6 +100,7 @@ func makeMended(ctx context.Context, cfg Config, to string, withKey bool) (repor
 	if err := createEmpty(ctx, to); err != nil {
 		return report, storageError("write backup", to, err)
 	}
+	l.version, l.journal = state.version, state.journal
 	m := &mender{log: l, withKey: withKey, ops: newMendedOps()}
 	m.report.Missing = state.missing
 	if withKey {

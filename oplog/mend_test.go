@@ -46,7 +46,7 @@ func TestTableTakenOut(t *testing.T) {
 	l := mustCreate(t, path)
 	appendOps(t, l, "a")
 	execRaw(t, path, "DROP TABLE leases")
-	_, _, err := l.Lease(t.Context(), crdt.OpID{1})
+	err := l.View(t.Context(), func(s *Snapshot) error { _, _, err := s.Lease(crdt.OpID{1}); return err })
 	var broken *Error
 	if !errors.As(err, &broken) || broken.Next != "another program took out a table: huskies-mcp verify says what to do" {
 		t.Errorf("got %v, %+v", err, broken)
@@ -150,8 +150,9 @@ func TestMendAFileThatEndsEarly(t *testing.T) {
 	whole, err := os.ReadFile(path)
 	check(t, err)
 	leaves, _ := pagesOf(t, path, tableOps)
-	last := int(slices.Max(leaves)) * pageBytes
-	for _, end := range []int{last - pageBytes, last - 1000, len(whole) / 2, len(whole)/2 + 100} {
+	slices.Sort(leaves)
+	last, middle := int(slices.Max(leaves))*pageBytes, int(leaves[len(leaves)/2])*pageBytes
+	for _, end := range []int{last - pageBytes, last - 1000, middle, middle + 100} {
 		check(t, os.WriteFile(path, whole[:end], 0o600))
 		verified := verifyLog(t, path)
 		to, report, err := mend(t, path, true)
@@ -203,6 +204,7 @@ func TestMendCountsWhatWaits(t *testing.T) {
 // TestMendSurvivesAnyDamage: whatever pages of a file hold, Verify and Mend end, and the
 // copy has no fault but damaged payloads and what is lost with the rows that are not in it.
 func TestMendSurvivesAnyDamage(t *testing.T) {
+	t.Parallel()
 	const n = 600 // rows are read 128 at a time
 	path := longLog(t, n)
 	whole, err := os.ReadFile(path)

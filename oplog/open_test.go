@@ -3,7 +3,6 @@ package oplog
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,12 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/huskies/huskies-mcp/crdt"
-	"github.com/huskies/huskies-mcp/migrations"
 )
 
 func TestOpenCreatesPrivateFiles(t *testing.T) {
@@ -57,8 +52,8 @@ func TestOpenMakesNoTrail(t *testing.T) {
 func TestSettings(t *testing.T) {
 	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
 	for pragma, want := range map[string]string{
-		"journal_mode": "wal", "synchronous": "1", "checkpoint_fullfsync": "1",
-		"busy_timeout": "1000", "user_version": "4", "application_id": fmt.Sprint(applicationID),
+		"journal_mode": "wal", "synchronous": "2", "fullfsync": "1", "checkpoint_fullfsync": "1",
+		"busy_timeout": "1000", "user_version": "5", "journal_size_limit": "67108864", "application_id": fmt.Sprint(applicationID),
 	} {
 		var got string
 		if err := l.conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
@@ -231,69 +226,6 @@ func TestOpenWhileOthersCreate(t *testing.T) {
 	}
 }
 
-// TestOlderSchema: a log of an older build is not taken for an empty one; the
-// holder of the lock brings it up to date and everything is there.
-func TestOlderSchema(t *testing.T) {
-	for version := 1; version < newestSchema; version++ {
-		path := filepath.Join(t.TempDir(), "p.db")
-		key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, ed25519.SeedSize))
-		author := crdt.AuthorOf(key)
-		home, here := "", ""
-		if version >= homesSchema {
-			home, here = ", machine, path", ", '', '"+path+"'"
-		}
-		statements := []string{
-			"PRAGMA journal_mode = WAL", strings.Join(migrations.All()[:version], "\n"),
-			fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version),
-			fmt.Sprintf("INSERT INTO crdt_node_identity (id, seed, author, created_at%s) VALUES (1, x'%x', x'%s', 1%s)", home, key.Seed(), author, here),
-		}
-		var want []Row
-		for i, name := range []string{"a", "b"} {
-			op, signed := makeOp(t, key, uint64(i+1), name)
-			statements = append(statements, fmt.Sprintf("INSERT INTO crdt_ops VALUES (%d, x'%s', x'%s', %d, x'%x', x'%s', 1)",
-				i+1, signed.ID, author, op.Seq, signed.Payload, signed.Signature))
-			want = append(want, Row{Arrival: int64(i + 1), ID: signed.ID, Payload: signed.Payload})
-		}
-		for _, s := range statements {
-			execRaw(t, path, s)
-		}
-		before := dump(t, path)
-
-		if _, err := Open(t.Context(), testConfig(t, path)); !errors.Is(err, ErrOutdated) {
-			t.Errorf("version %d: got %v, want ErrOutdated", version, err)
-		}
-		l := mustCreate(t, path)
-		if diff := cmp.Diff(want, readAll(t, l, 0)); diff != "" {
-			t.Errorf("version %d: rows after the upgrade (-want +got):\n%s", version, diff)
-		}
-		if diff := cmp.Diff(before, dump(t, path)); diff != "" || !l.Key().Equal(key) {
-			t.Errorf("version %d: the upgrade changed the ops or the key (-before +after):\n%s", version, diff)
-		}
-		if diff := cmp.Diff(schema(t, mustCreate(t, filepath.Join(t.TempDir(), "p.db"))), schema(t, l)); diff != "" {
-			t.Errorf("version %d: an old file is not as a new one (-new +old):\n%s", version, diff)
-		}
-		own, err := l.Identities(t.Context())
-		if err != nil || len(own) != 1 || !own[0].Present || own[0].Path != l.path {
-			t.Errorf("version %d: got identities %+v (%v), want one that is at home here", version, own, err)
-		}
-		if trusted, err := l.Trusted(t.Context()); err != nil || len(trusted) != 0 {
-			t.Errorf("version %d: trusts %v (%v), want nobody", version, trusted, err)
-		}
-		appendOps(t, l, "c")
-	}
-}
-
-// schema returns the statements that make the log's tables, and its version.
-func schema(t *testing.T, l *Log) (text string) {
-	t.Helper()
-	err := l.conn.QueryRowContext(t.Context(), `SELECT group_concat(sql, ';') || (SELECT user_version FROM pragma_user_version)
-		FROM (SELECT sql FROM sqlite_schema ORDER BY name)`).Scan(&text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
 // openBackup opens a copy of a log of one op, as VACUUM INTO makes it.
 func openBackup(t *testing.T) (reader *Log, path string) {
 	t.Helper()
@@ -311,12 +243,12 @@ func openBackup(t *testing.T) (reader *Log, path string) {
 // can be read as it is, and is turned back under the lock.
 func TestBackupIsTurnedToWAL(t *testing.T) {
 	reader, backup := openBackup(t)
-	if rows := readAll(t, reader, 0); len(rows) != 1 || reader.Sync() != nil || reader.Ready() {
+	if rows := readAll(t, reader, 0); len(rows) != 1 || reader.Ready() {
 		t.Errorf("a backup that is read: %d rows, ready: %t", len(rows), reader.Ready())
 	}
 	l := mustCreate(t, backup)
 	appendOps(t, l, "b")
-	if rows := readAll(t, reader, 0); len(rows) != 2 || reader.Sync() != nil || !l.Ready() {
+	if rows := readAll(t, reader, 0); len(rows) != 2 || !l.Ready() {
 		t.Errorf("a backup that was written to: %d rows", len(rows))
 	}
 	var mode string
@@ -331,8 +263,7 @@ func TestNewerSchemaUnderARunningProcess(t *testing.T) {
 	l := mustCreate(t, path)
 	appendOps(t, l, "a")
 	execRaw(t, path, fmt.Sprintf("PRAGMA user_version = %d", newestSchema+1))
-	op, signed := makeOp(t, l.Key(), 1, "b")
-	err := write(l, func(tx *Tx) error { _, err := tx.Append(op, signed); return err })
+	err := write(l, func(tx *Tx) error { _, err := appendNext(l, tx, "b"); return err })
 	var e *Error
 	if !errors.As(err, &e) || !strings.Contains(e.Next, "install a newer huskies-mcp") {
 		t.Errorf("got %v", err)
@@ -385,7 +316,7 @@ func TestSymbolicLinksMeetAtOneLock(t *testing.T) {
 	}
 	l := mustCreate(t, link)
 	release := holdLock(t, path+".lock")
-	if _, err := NewLock(link, time.Now).Acquire(within(t, short)); err == nil {
+	if _, err := NewLock(link).Acquire(within(t, short)); err == nil {
 		t.Error("the lock was got twice")
 	}
 	release()
@@ -409,8 +340,7 @@ func TestSymbolicLinksMeetAtOneLock(t *testing.T) {
 	}
 }
 
-// TestPresence: what becomes of the file is seen at once, also when it was there
-// just before, and soon when it is a folder that was moved.
+// TestPresence shows that what becomes of the file is seen at once.
 func TestPresence(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "folder")
 	path := filepath.Join(folder, "p.db")
@@ -424,36 +354,41 @@ func TestPresence(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", what, got, want)
 		}
 	}
-	for _, settled := range []bool{false, true} { // the file's times are old enough to go by
-		open := func() {
-			t.Helper()
-			if err := errors.Join(os.RemoveAll(folder), os.Mkdir(folder, 0o700)); err != nil {
-				t.Fatal(err)
-			}
-			l = mustCreate(t, path)
-			if settled {
-				time.Sleep(30 * time.Millisecond)
-			}
-			becomes(Present, "just opened")
-			becomes(Present, "asked again")
-		}
-		open()
-		becomes(Removed, "moved away", os.Rename(path, path+".old"))
-		becomes(Replaced, "another file", os.WriteFile(path, nil, 0o600))
-		becomes(Present, "moved back", os.Rename(path+".old", path))
-		other := filepath.Join(folder, "other")
-		becomes(Replaced, "replaced", os.WriteFile(other, nil, 0o600), os.Rename(other, path))
-		open()
-		becomes(Removed, "removed", os.Remove(path))
-		becomes(Removed, "still")
-		open()
-		if err := os.Rename(folder, folder+".old"); err != nil {
+	open := func() {
+		t.Helper()
+		if err := errors.Join(os.RemoveAll(folder), os.Mkdir(folder, 0o700)); err != nil {
 			t.Fatal(err)
 		}
-		for l.Presence() == Present {
-			time.Sleep(time.Millisecond)
-		}
-		becomes(Present, "folder moved back", os.Rename(folder+".old", folder))
+		l = mustCreate(t, path)
+		becomes(Present, "just opened")
+		appendOps(t, l, "a")
+		becomes(Present, "written to")
+	}
+	open()
+	becomes(Removed, "moved away", os.Rename(path, path+".old"))
+	becomes(Replaced, "another file", os.WriteFile(path, nil, 0o600))
+	becomes(Present, "moved back", os.Rename(path+".old", path))
+	other := filepath.Join(folder, "other")
+	becomes(Replaced, "replaced", os.WriteFile(other, nil, 0o600), os.Rename(other, path))
+	open()
+	becomes(Removed, "removed", os.Remove(path))
+	becomes(Removed, "still")
+	open()
+	becomes(Removed, "folder moved", os.Rename(folder, folder+".old"))
+	becomes(Removed, "folder became a file", os.WriteFile(folder, nil, 0o600))
+	becomes(Present, "folder moved back", os.Remove(folder), os.Rename(folder+".old", folder))
+}
+
+// TestPresenceOfABackup shows that a process that reads a backup sees that somebody writes
+// to it by now.
+func TestPresenceOfABackup(t *testing.T) {
+	reader, path := openBackup(t)
+	if got := reader.Presence(); got != Present {
+		t.Errorf("a backup: got %v, want %v", got, Present)
+	}
+	mustCreate(t, path)
+	if got := reader.Presence(); got != Turned {
+		t.Errorf("a backup that somebody writes to: got %v, want %v", got, Turned)
 	}
 }
 

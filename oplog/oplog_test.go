@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/huskies/huskies-mcp/crdt"
 )
@@ -34,27 +36,33 @@ func clock() func() time.Time {
 	}
 }
 
-// keySource is a source of keys: reads give the byte it is.
+// keySource is a source of keys: reads give the byte it is. The reads that draw the ID of
+// a state are shorter, and give another one each time.
 type keySource byte
 
 func (k keySource) Read(p []byte) (int, error) {
+	if len(p) == 4 {
+		binary.BigEndian.PutUint32(p, stateIDs.Add(1))
+		return len(p), nil
+	}
 	for i := range p {
 		p[i] = byte(k)
 	}
 	return len(p), nil
 }
 
+var stateIDs atomic.Uint32
+
 func testConfig(t *testing.T, path string) Config {
 	return Config{Path: path, Now: clock(), Rand: keySource(7), Machine: "here", Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 }
 
-// testLock is the lock of the database at path, with little patience.
 // create is Create as a writer calls it.
 func create(cfg Config) (*Log, error) {
 	if err := CreateFolder(cfg.Path); err != nil {
 		return nil, err
 	}
-	release, err := NewLock(cfg.Path, time.Now).Acquire(context.Background())
+	release, err := NewLock(cfg.Path).Acquire(context.Background())
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +80,8 @@ func mustCreate(t *testing.T, path string) *Log {
 	return l
 }
 
-// makeOp signs an op that sets the story's name.
+// makeOp signs an op that sets the story's name and has no parents. Every seq but 1
+// makes it an op that is refused.
 func makeOp(t *testing.T, key ed25519.PrivateKey, seq uint64, name string) (*crdt.Op, crdt.SignedOp) {
 	t.Helper()
 	op := &crdt.Op{Seq: seq, Story: "1_s", Edits: []crdt.Edit{crdt.Set("name", crdt.String(name))}}
@@ -83,12 +92,42 @@ func makeOp(t *testing.T, key ed25519.PrivateKey, seq uint64, name string) (*crd
 	return op, signed
 }
 
+// nextOp signs an op that makes the edits to the story and builds on what the
+// transaction has applied.
+func nextOp(tx *Tx, key ed25519.PrivateKey, story string, edits ...crdt.Edit) (*crdt.Op, crdt.SignedOp, error) {
+	op := &crdt.Op{Story: story, At: 1_700_000_000_000, Edits: edits}
+	var err error
+	if op.Parents, op.Seq, err = tx.Next(); err != nil {
+		return nil, crdt.SignedOp{}, err
+	}
+	signed, err := crdt.Sign(op, key)
+	return op, signed, err
+}
+
+// appendNext appends an op of the log's own key that sets a story's name.
+func appendNext(l *Log, tx *Tx, name string) (crdt.SignedOp, error) {
+	op, signed, err := nextOp(tx, l.Key(), "1_s", crdt.Set("name", crdt.String(name)))
+	if err != nil {
+		return signed, err
+	}
+	_, kind, err := tx.Append(op, signed)
+	if err == nil && kind != Applied {
+		err = fmt.Errorf("op %q is %v, want applied", name, kind)
+	}
+	return signed, err
+}
+
+// appendOp appends an op as it is.
+func appendOp(tx *Tx, op *crdt.Op, signed crdt.SignedOp) error {
+	_, _, err := tx.Append(op, signed)
+	return err
+}
+
 // appendOps writes one op a name, each in its own transaction.
 func appendOps(t *testing.T, l *Log, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		op, signed := makeOp(t, l.Key(), 1, name)
-		if err := write(l, func(tx *Tx) error { _, err := tx.Append(op, signed); return err }); err != nil {
+		if err := write(l, func(tx *Tx) error { _, err := appendNext(l, tx, name); return err }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -96,7 +135,7 @@ func appendOps(t *testing.T, l *Log, names ...string) {
 
 // write takes the lock and writes.
 func write(l *Log, fn func(*Tx) error) error {
-	release, err := NewLock(l.cfg.Path, time.Now).Acquire(context.Background())
+	release, err := NewLock(l.cfg.Path).Acquire(context.Background())
 	if err != nil {
 		return err
 	}
@@ -104,19 +143,38 @@ func write(l *Log, fn func(*Tx) error) error {
 	return l.Write(context.Background(), fn)
 }
 
-func readAll(t *testing.T, l *Log, after int64) []Row {
+// readRows returns the rows of the log after an arrival number.
+func readRows(l *Log, after int64) (rows []SignedRow, err error) {
+	err = l.View(context.Background(), func(s *Snapshot) error {
+		rows = nil
+		return s.Rows(after, func(row SignedRow) error {
+			row.Payload = bytes.Clone(row.Payload)
+			rows = append(rows, row)
+			return nil
+		})
+	})
+	return rows, err
+}
+
+func readAll(t *testing.T, l *Log, after int64) []SignedRow {
 	t.Helper()
-	var rows []Row
-	if err := l.Read(context.Background(), after, func(r Row) error {
-		r.Payload = bytes.Clone(r.Payload)
-		rows = append(rows, r)
-		return nil
-	}); err != nil {
+	rows, err := readRows(l, after)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return rows
 }
 
+// view calls fn with a snapshot.
+func view(t *testing.T, l *Log, fn func(*Snapshot) error) {
+	t.Helper()
+	if err := l.View(t.Context(), fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAppendReadRestart shows that what was appended is read in order of arrival: over
+// pages, from a cursor, and after a restart.
 func TestAppendReadRestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	l := mustCreate(t, path)
@@ -127,9 +185,12 @@ func TestAppendReadRestart(t *testing.T) {
 	}
 	if err := write(l, func(tx *Tx) error {
 		for i, name := range names {
-			op, signed := makeOp(t, key, uint64(i+1), name)
-			if arrival, err := tx.Append(op, signed); err != nil || arrival != int64(i+1) {
-				t.Fatalf("append %d: arrival %d, %v", i, arrival, err)
+			op, signed, err := nextOp(tx, key, "1_s", crdt.Set("name", crdt.String(name)))
+			if err != nil {
+				return err
+			}
+			if arrival, kind, err := tx.Append(op, signed); err != nil || arrival != int64(i+1) || kind != Applied {
+				t.Fatalf("append %d: arrival %d, %v, %v", i, arrival, kind, err)
 			}
 		}
 		return nil
@@ -141,16 +202,12 @@ func TestAppendReadRestart(t *testing.T) {
 		t.Fatalf("got %d rows, want %d", len(before), len(names))
 	}
 	for i, r := range before {
-		receipt, err := l.Receipt(t.Context(), r.Arrival)
+		op, err := crdt.Verify(r.Payload, r.Signature)
 		if err != nil {
 			t.Fatal(err)
 		}
-		op, err := crdt.Verify(r.Payload, receipt.Signature)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Arrival != int64(i+1) || op.ID != r.ID || op.Seq != receipt.Seq || op.Edits[0].Value.Str() != names[i] || receipt.ReceivedAt <= 1_700_000_000_000 {
-			t.Fatalf("row %d is %+v with %+v of op %+v", i, r, receipt, op)
+		if r.Arrival != int64(i+1) || op.ID != r.ID || op.Seq != r.Seq || op.Edits[0].Value.Str() != names[i] || r.ReceivedAt <= 1_700_000_000_000 {
+			t.Fatalf("row %d is %+v of op %+v", i, r, op)
 		}
 	}
 	if err := l.Close(); err != nil {
@@ -160,103 +217,35 @@ func TestAppendReadRestart(t *testing.T) {
 	if !l.Key().Equal(key) {
 		t.Error("the key changed with a restart")
 	}
-	if diff := cmp.Diff(before, readAll(t, l, 0)); diff != "" {
-		t.Error("rows after a restart (-before +after):", diff)
-	}
-	if diff := cmp.Diff(before[pageSize+1:], readAll(t, l, pageSize+1)); diff != "" {
-		t.Error("rows after a cursor (-want +got):", diff)
-	}
-}
-
-// TestReadSigned: the rows are those of Read, with the receipts, over pages,
-// from a cursor, in a write, and until the caller has enough.
-func TestReadSigned(t *testing.T) {
-	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
-	check := func(after int64) {
-		t.Helper()
-		var want, got []SignedRow
-		for _, row := range readAll(t, l, after) {
-			receipt, err := l.Receipt(t.Context(), row.Arrival)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want = append(want, SignedRow{row, receipt})
-		}
-		if err := l.ReadSigned(t.Context(), after, func(row SignedRow) error { got = append(got, row); return nil }); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("after %d (-Read and Receipt +ReadSigned):\n%s", after, diff)
+	for _, after := range []int{0, pageSize - 1, pageSize + 1, len(names) - 1, len(names)} {
+		if diff := cmp.Diff(before[after:], readAll(t, l, int64(after)), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("rows after %d, after a restart (-before +after): %s", after, diff)
 		}
 	}
-	check(0)
-	if err := write(l, func(tx *Tx) error {
-		for i := range 2 * pageSize { // two full pages
-			op, signed := makeOp(t, l.Key(), uint64(i+1), "x")
-			if _, err := tx.Append(op, signed); err != nil {
-				return err
-			}
-		}
-		check(0)
-		return tx.Trust(ann, "")
-	}); err != nil {
-		t.Fatal(err)
-	}
-	check(0)
-	check(pageSize - 1)
-	check(2 * pageSize)
+	checkState(t, l)
 	enough, rows := errors.New("enough"), 0
-	err := l.ReadSigned(t.Context(), 0, func(row SignedRow) error {
-		if rows++; row.Arrival == pageSize+1 {
-			return enough
-		}
-		return nil
+	err := l.View(t.Context(), func(s *Snapshot) error {
+		return s.Rows(0, func(row SignedRow) error {
+			if rows++; row.Arrival == pageSize+1 {
+				return enough
+			}
+			return nil
+		})
 	})
-	if err != enough || rows != pageSize+1 {
+	if !errors.Is(err, enough) || rows != pageSize+1 {
 		t.Errorf("got %v after %d rows, want the caller's error after %d", err, rows, pageSize+1)
 	}
 }
 
-// TestOpsOutliveTheirRows: what is decoded while a row is read stays as it is
-// when the row's memory is used again, pages later.
-func TestOpsOutliveTheirRows(t *testing.T) {
-	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
-	var want, got []*crdt.Op
-	if err := write(l, func(tx *Tx) error {
-		for i := range 4 * pageSize {
-			op, signed := makeOp(t, l.Key(), uint64(i+1), fmt.Sprint("name ", i))
-			if _, err := tx.Append(op, signed); err != nil {
-				return err
-			}
-			want = append(want, op)
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Read(t.Context(), 0, func(row Row) error {
-		op, err := crdt.Decode(row.Payload)
-		got = append(got, op)
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	for i := range want {
-		if fmt.Sprint(*got[i]) != fmt.Sprint(*want[i]) {
-			t.Fatalf("op %d is %v, want %v", i, *got[i], *want[i])
-		}
-	}
-}
-
-// TestFailedWriteLeavesNothing: an error of the caller or of the storage leaves
-// the file as it was, and the next write works.
+// TestFailedWriteLeavesNothing shows that an error of the caller or of the storage leaves
+// the log and the state as they were, and that the next write works.
 func TestFailedWriteLeavesNothing(t *testing.T) {
 	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
 	appendOps(t, l, "a")
+	before := stateDump(t, l)
 	boom := errors.New("boom")
-	op, signed := makeOp(t, l.Key(), 1, "b")
 	err := write(l, func(tx *Tx) error {
-		if _, err := tx.Append(op, signed); err != nil {
+		if _, err := appendNext(l, tx, "b"); err != nil {
 			return err
 		}
 		return boom
@@ -266,11 +255,8 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 	}
 	// The same op twice: the storage refuses, whatever the writer forgot.
 	err = write(l, func(tx *Tx) error {
-		if _, err := tx.Append(op, signed); err != nil {
-			return err
-		}
-		_, err := tx.Append(op, signed)
-		return err
+		op, signed, err := nextOp(tx, l.Key(), "2_s", crdt.Set("name", crdt.String("b")))
+		return errors.Join(err, appendOp(tx, op, signed), appendOp(tx, op, signed))
 	})
 	var e *Error
 	if !errors.As(err, &e) {
@@ -279,11 +265,15 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 	if got := len(readAll(t, l, 0)); got != 1 {
 		t.Errorf("%d rows after failed writes, want 1", got)
 	}
+	if diff := cmp.Diff(before, stateDump(t, l)); diff != "" {
+		t.Errorf("the state changed with failed writes:\n%s", diff)
+	}
 	appendOps(t, l, "c")
+	checkState(t, l)
 }
 
-// TestC32_DiskFull: the caller hears it, nothing is half done, and the next
-// write works once there is space.
+// TestC32_DiskFull shows that the caller hears of a full disk, that nothing is half done,
+// and that the next write works once there is space.
 func TestC32_DiskFull(t *testing.T) {
 	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
 	appendOps(t, l, "a")
@@ -297,19 +287,22 @@ func TestC32_DiskFull(t *testing.T) {
 		}
 	}
 	limit(pages)
-	op, signed := makeOp(t, l.Key(), 1, strings.Repeat("x", 60_000))
-	err := write(l, func(tx *Tx) error { _, err := tx.Append(op, signed); return err })
+	large := func() error {
+		return write(l, func(tx *Tx) error { _, err := appendNext(l, tx, strings.Repeat("x", 60_000)); return err })
+	}
 	var e *Error
-	if !errors.As(err, &e) || !strings.Contains(e.Next, "free some space") {
+	if err := large(); !errors.As(err, &e) || !strings.Contains(e.Next, "free some space") {
 		t.Fatalf("got %v", err)
 	}
+	checkState(t, l)
 	limit(1 << 20)
-	if err := write(l, func(tx *Tx) error { _, err := tx.Append(op, signed); return err }); err != nil {
+	if err := large(); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(readAll(t, l, 0)); got != 2 {
 		t.Errorf("%d rows, want 2", got)
 	}
+	checkState(t, l)
 }
 
 // TestC31_DamagedIdentity: whatever is wrong with the key, opening says what to
@@ -331,7 +324,7 @@ func TestC31_DamagedIdentity(t *testing.T) {
 				t.Fatal(err)
 			}
 			execRaw(t, path, damage)
-			before := dump(t, path)
+			before := dumpFile(t, path)
 			_, err := Open(t.Context(), testConfig(t, path))
 			if _, again := create(testConfig(t, path)); again == nil || again.Error() != err.Error() {
 				t.Errorf("a writer gets %v, a reader %v", again, err)
@@ -345,7 +338,7 @@ func TestC31_DamagedIdentity(t *testing.T) {
 			if !errors.As(err, &e) || !strings.Contains(err.Error(), "identity is damaged") || !strings.Contains(e.Next, "restore the database from a backup") {
 				t.Errorf("got %v", err)
 			}
-			if diff := cmp.Diff(before, dump(t, path)); diff != "" {
+			if diff := cmp.Diff(before, dumpFile(t, path)); diff != "" {
 				t.Error("the file changed:", diff)
 			}
 		})
@@ -365,8 +358,8 @@ func execRaw(t *testing.T, path, stmt string) {
 	}
 }
 
-// dump returns what is in the tables.
-func dump(t *testing.T, path string) (text string) {
+// dumpFile returns what is in the tables.
+func dumpFile(t *testing.T, path string) (text string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
@@ -400,45 +393,4 @@ func fileHash(t *testing.T, path string) []byte {
 	}
 	h := sha256.Sum256(b)
 	return h[:]
-}
-
-// TestSyncKeepsNobodyWaiting: while the disk is waited for others commit, and see whether
-// anybody has.
-func TestSyncKeepsNobodyWaiting(t *testing.T) {
-	cfg := testConfig(t, filepath.Join(t.TempDir(), "p.db"))
-	var slow atomic.Bool
-	waiting, goOn := make(chan struct{}), make(chan struct{})
-	cfg.Sync = func(f *os.File) error {
-		if slow.CompareAndSwap(true, false) {
-			close(waiting)
-			<-goOn
-		}
-		return f.Sync()
-	}
-	l, err := create(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	slow.Store(true)
-	synced, others := make(chan error), make(chan error)
-	go func() { synced <- l.Sync() }()
-	<-waiting
-	go func() {
-		_ = l.wal.stamp() // as where the index cannot be seen
-		others <- l.Commit(context.Background(), func(*Tx) error { return nil })
-	}()
-	select {
-	case err := <-others:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Error("a commit waits for the disk of another")
-		defer func() { <-others }()
-	}
-	close(goOn)
-	if err := <-synced; err != nil {
-		t.Error(err)
-	}
 }

@@ -22,27 +22,20 @@ const (
 	Turned
 )
 
-// Presence looks at the path. What is written to a file that is not there any
-// more is lost to everybody else. That a folder above was moved may be noticed only
-// lookAgain later, unless LookAgain was called before.
-func (l *Log) Presence() (p Presence) {
-	l.watch.look(func() bool {
-		there, err := os.Stat(l.cfg.Path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-			p = Removed
-		case err == nil && !os.SameFile(l.file, there):
-			p = Replaced
-		}
-		return err == nil && p == Present
-	})
-	if p == Present && l.wal.optional {
-		if _, err := os.Stat(l.wal.path); err == nil {
+// Presence looks at the path: one stat(2). What is written to a file that is not there
+// any more is lost to everybody else.
+func (l *Log) Presence() Presence {
+	there, err := os.Stat(l.cfg.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return Removed
+	case err == nil && !os.SameFile(l.file, there):
+		return Replaced
+	}
+	if l.journal != walMode {
+		if _, err := os.Stat(l.path + "-wal"); err == nil {
 			return Turned
 		}
 	}
-	return p
+	return Present
 }
-
-// LookAgain makes the next Presence look at the path in any case.
-func (l *Log) LookAgain() { l.watch.forget() }

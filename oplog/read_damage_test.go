@@ -3,6 +3,7 @@ package oplog
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,8 +50,21 @@ func TestReadingDamagedPagesSaysSo(t *testing.T) {
 			leaves, _ := pagesOf(t, path, "crdt_ops")
 			damage(path, leaves)
 			l := mustOpen(t, path)
-			saysDamaged(t, "Read", l.Read(t.Context(), 0, func(Row) error { return nil }))
-			saysDamaged(t, "ReadSigned", l.ReadSigned(t.Context(), 0, func(SignedRow) error { return nil }))
+			_, err := readRows(l, 0)
+			saysDamaged(t, "Rows", err)
+			release, err := NewLock(path).Acquire(t.Context())
+			check(t, err)
+			defer release()
+			cfg := testConfig(t, path)
+			cfg.Machine = "" // where its key is at home
+			writer, err := Create(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer writer.Close()
+			_, err = readRows(writer, 0)
+			saysDamaged(t, "Rows of a log at home", err)
+			saysDamaged(t, "Rebuild", writer.Rebuild(t.Context()))
 		})
 	}
 }
@@ -58,14 +72,16 @@ func TestReadingDamagedPagesSaysSo(t *testing.T) {
 // TestRowThatIsNotThere: a row that was read and is not found again is an error with
 // what to do.
 func TestRowThatIsNotThere(t *testing.T) {
-	l := mustOpen(t, longLog(t, 3))
-	_, receipt := l.Receipt(t.Context(), 7)
-	_, signed := l.SignedAt(t.Context(), 7)
-	for _, err := range []error{receipt, signed} {
-		var broken *Error
-		if !errors.As(err, &broken) || strings.Contains(err.Error(), "sql:") || !strings.Contains(broken.Next, "huskies-mcp verify") {
-			t.Errorf("got %v, %+v", err, broken)
-		}
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	appendOps(t, l, "a", "b", "c")
+	execRaw(t, path, "DELETE FROM crdt_ops WHERE arrival = 2")
+	err := l.View(t.Context(), func(s *Snapshot) error {
+		return s.History("1_s", 0, func(SignedRow) (bool, error) { return true, nil })
+	})
+	var broken *Error
+	if !errors.As(err, &broken) || strings.Contains(err.Error(), "sql:") || !strings.Contains(broken.Next, "huskies-mcp verify") {
+		t.Errorf("got %v, %+v", err, broken)
 	}
 }
 

@@ -13,15 +13,6 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 )
 
-func readSigned(t *testing.T, l *Log) []SignedRow {
-	t.Helper()
-	var rows []SignedRow
-	if err := l.ReadSigned(t.Context(), 0, func(row SignedRow) error { rows = append(rows, row); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	return rows
-}
-
 // damage changes each of the given bytes where they stand in the file, of which
 // nobody has a log open.
 func damage(t *testing.T, path string, places ...[]byte) {
@@ -52,12 +43,18 @@ func TestRepair(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "p.db")
 			l := mustCreate(t, path)
 			appendOps(t, l, "a")
-			op, signed := makeOp(t, l.Key(), 7, "b")
-			if err := write(l, func(tx *Tx) error { _, err := tx.Append(op, signed); return err }); err != nil {
+			var op *crdt.Op
+			var signed crdt.SignedOp
+			if err := write(l, func(tx *Tx) (err error) {
+				if op, signed, err = nextOp(tx, l.Key(), "1_s", crdt.Set("name", crdt.String("b"))); err != nil {
+					return err
+				}
+				return appendOp(tx, op, signed)
+			}); err != nil {
 				t.Fatal(err)
 			}
 			appendOps(t, l, "c")
-			want, wantAll := readSigned(t, l), dump(t, path)
+			want, wantAll := readAll(t, l, 0), dumpFile(t, path)
 			if err := l.Close(); err != nil { // moves all to the database file
 				t.Fatal(err)
 			}
@@ -65,20 +62,21 @@ func TestRepair(t *testing.T) {
 			execRaw(t, path, "UPDATE crdt_ops SET seq = 3, author = zeroblob(32) WHERE arrival = 2")
 
 			l = mustCreate(t, path)
-			if cmp.Equal(want, readSigned(t, l)) {
+			if cmp.Equal(want, readAll(t, l, 0)) {
 				t.Fatal("the row is not damaged")
 			}
 			if err := write(l, func(tx *Tx) error { return tx.Repair(op, signed) }); err != nil {
 				t.Fatal(err)
 			}
 			for what, l := range map[string]*Log{"writer": l, "another process": mustCreate(t, path)} {
-				if diff := cmp.Diff(want, readSigned(t, l)); diff != "" {
+				if diff := cmp.Diff(want, readAll(t, l, 0)); diff != "" {
 					t.Errorf("%s (-before the damage +after the repair):\n%s", what, diff)
 				}
 			}
-			if diff := cmp.Diff(wantAll, dump(t, path)); diff != "" {
+			if diff := cmp.Diff(wantAll, dumpFile(t, path)); diff != "" {
 				t.Errorf("tables (-before the damage +after the repair):\n%s", diff)
 			}
+			checkState(t, l)
 		})
 	}
 }
@@ -89,11 +87,11 @@ func TestRepairOfNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	l := mustCreate(t, path)
 	appendOps(t, l, "a")
-	before := dump(t, path)
+	before := dumpFile(t, path)
 	op, signed := makeOp(t, l.Key(), 1, "b")
 	other, otherSigned := makeOp(t, l.Key(), 1, "c")
 	err := write(l, func(tx *Tx) error {
-		if _, err := tx.Append(other, otherSigned); err != nil {
+		if err := appendOp(tx, other, otherSigned); err != nil {
 			return err
 		}
 		return tx.Repair(op, signed)
@@ -102,7 +100,7 @@ func TestRepairOfNothing(t *testing.T) {
 	if !errors.As(err, &broken) || !strings.Contains(err.Error(), "0 rows have this ID, want 1") {
 		t.Errorf("got %v", err)
 	}
-	if diff := cmp.Diff(before, dump(t, path)); diff != "" {
+	if diff := cmp.Diff(before, dumpFile(t, path)); diff != "" {
 		t.Error("the file changed:", diff)
 	}
 }

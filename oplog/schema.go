@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
@@ -24,6 +25,13 @@ var newestSchema = len(migrations.All())
 
 // homesSchema is the first version in which keys have homes.
 const homesSchema = 3
+
+// stateSchema is the first version in which the state is in the database.
+const stateSchema = 5
+
+// migrationGrace is how long live leases last at least after a file was brought to
+// stateSchema: their holders' processes cannot renew them, and are to be started anew.
+const migrationGrace = 10 * time.Minute
 
 // Names of databases are so long at most, in bytes: SQLite takes paths of 512 on Unix
 // (MAX_PATHNAME), file systems names of 255, and it makes files beside the database
@@ -123,7 +131,7 @@ type fileState struct {
 	journal                      string             // the journal mode
 	missing                      []string           // tables, if the schema is current
 	foreign                      []object           // that huskies-mcp did not make
-	identities                   []db.IdentitiesRow // read if the schema is current
+	identities                   []db.IdentitiesRow // read if keys have homes in the schema
 }
 
 // inspect looks at the file, in one read transaction, since another process may
@@ -190,19 +198,21 @@ func (l *Log) inspectObjects(ctx context.Context, s *fileState) error {
 	if err == nil {
 		s.foreign, err = foreignObjects(objects)
 	}
-	if err != nil || s.version < newestSchema {
-		return err
+	if err == nil && s.version == newestSchema {
+		err = s.miss(objects)
 	}
+	if err == nil && s.version >= homesSchema && s.readable() && !slices.Contains(s.missing, tableIdentities) {
+		s.identities, err = db.New(l.conn).Identities(ctx)
+	}
+	return err
+}
+
+// miss notes what the current schema has and the file has not.
+func (s *fileState) miss(objects []object) error {
 	tables, indexes, err := missingObjects(objects)
-	if err != nil {
-		return err
-	}
 	s.missing = tables
 	for _, name := range indexes {
 		s.foreign = append(s.foreign, object{kind: "missing index", name: name})
-	}
-	if s.readable() && !slices.Contains(s.missing, tableIdentities) {
-		s.identities, err = db.New(l.conn).Identities(ctx)
 	}
 	return err
 }
@@ -224,6 +234,13 @@ func (l *Log) complete(s fileState) error {
 func (l *Log) newerSchema(version int) error {
 	return &Error{
 		Op: "open database", Path: l.cfg.Path, Err: fmt.Errorf("its schema has version %d, this build knows %d", version, newestSchema),
+		Next: "install a newer huskies-mcp and start it again; nothing in the file was changed",
+	}
+}
+
+func (l *Log) newerState(format int64) error {
+	return &Error{
+		Op: "open database", Path: l.cfg.Path, Err: fmt.Errorf("its state has format %d, this build knows %d", format, stateFormat),
 		Next: "install a newer huskies-mcp and start it again; nothing in the file was changed",
 	}
 }
@@ -279,6 +296,13 @@ func (l *Log) runMigrations(ctx context.Context, version int) error {
 		// Where the key was until now nobody wrote down: it is here.
 		here := db.SetHomesParams{Machine: l.cfg.Machine, Path: l.path}
 		if err := db.New(l.conn).SetHomes(ctx, here); err != nil {
+			return err
+		}
+	}
+	if version > 0 && version < stateSchema {
+		// Older processes cannot renew theirs from now on.
+		until := l.cfg.Now().Add(migrationGrace).UnixMilli()
+		if err := db.New(l.conn).ExtendLeases(ctx, db.ExtendLeasesParams{Until: until, Now: l.cfg.Now().UnixMilli()}); err != nil {
 			return err
 		}
 	}

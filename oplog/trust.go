@@ -1,7 +1,6 @@
 package oplog
 
 import (
-	"context"
 	"fmt"
 	"unicode/utf8"
 
@@ -24,19 +23,15 @@ type TrustedAuthor struct {
 }
 
 // Trusted returns the authors whose last decision is to trust them, in order of
-// these decisions, oldest first. Inside a Write it sees the transaction's own.
-// The replica's own author is not among them unless somebody decided so.
-func (l *Log) Trusted(ctx context.Context) ([]TrustedAuthor, error) {
-	rows, err := l.queries.TrustedAuthors(context.WithoutCancel(ctx))
-	if err != nil {
-		return nil, l.fail("read trusted authors", err)
-	}
+// these decisions, oldest first. The replica's own author is not among them unless
+// somebody decided so.
+func (s *Snapshot) Trusted() ([]TrustedAuthor, error) {
+	rows, err := s.q.TrustedAuthors(s.ctx)
 	trusted := make([]TrustedAuthor, len(rows))
 	for i, row := range rows {
-		copy(trusted[i].Author[:], row.Author)
-		trusted[i].Name, trusted[i].Since = row.Name, row.DecidedAt
+		trusted[i] = TrustedAuthor{Author: author(row.Author), Name: row.Name, Since: row.DecidedAt}
 	}
-	return trusted, nil
+	return trusted, s.log.fail("read trusted authors", err)
 }
 
 // Trust adds the decision to take the author's ops, and what to call it.
@@ -56,16 +51,45 @@ func (tx *Tx) Distrust(author crdt.Author) error {
 	return tx.decide("distrust", author, "", 0)
 }
 
-func (tx *Tx) decide(what string, author crdt.Author, name string, trusted int64) error {
+// decide adds a decision. If it makes ops of the log count that did not, or the other
+// way round, the state is rebuilt when the transaction ends.
+func (tx *Tx) decide(what string, about crdt.Author, name string, trusted int64) error {
+	tx.wrote, tx.unflushed = true, true
+	what += " author " + about.Short()
 	err := tx.log.queries.AppendDecision(tx.ctx, db.AppendDecisionParams{
-		Author:    author[:],
+		Author:    about[:],
 		Name:      name,
 		Trusted:   trusted,
 		DecidedAt: tx.log.cfg.Now().UnixMilli(),
 	})
 	if err != nil {
-		return tx.log.fail(what+" author "+author.Short(), err)
+		return tx.log.fail(what, err)
 	}
-	tx.appended++
-	return nil
+	return tx.log.fail(what, tx.trustAnew())
+}
+
+// trustAnew finds out whose ops count from now on.
+func (tx *Tx) trustAnew() error {
+	row, err := tx.log.queries.GetState(tx.ctx)
+	if err != nil {
+		return err
+	}
+	before := tx.w.trusts
+	trusted, err := trustedAuthors(tx.ctx, tx.log.queries)
+	if err != nil {
+		return err
+	}
+	after := newStateWriter(tx.ctx, tx.log.queries, trusted, tx.w.state)
+	after.state.Decision = row.LastDecision
+	if err := tx.w.flush(); err != nil {
+		return err
+	}
+	authors, err := tx.log.queries.Authors(tx.ctx)
+	for _, a := range authors {
+		if is := author(a.Author); a.Ops > 0 && before(is) != after.trusts(is) {
+			tx.rebuild = true
+		}
+	}
+	tx.w = after
+	return err
 }

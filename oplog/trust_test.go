@@ -67,74 +67,99 @@ func TestTrust(t *testing.T) {
 				want = append(want, w)
 			}
 			for what, l := range map[string]*Log{"writer": l, "another process": mustCreate(t, path)} {
-				got, err := l.Trusted(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(want, got); diff != "" {
+				if diff := cmp.Diff(want, trusted(t, l)); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", what, diff)
 				}
-				if n, err := l.Epoch(t.Context()); err != nil || n/1_000_000 != int64(len(times)) {
-					t.Errorf("%s: decision %d (%v), want %d", what, n, err, len(times))
-				}
+				checkState(t, l)
 			}
 		})
 	}
 }
 
-// TestTrustIsWrittenWithTheOps: one transaction, one commit point; what it did
-// is seen inside it, and is gone when it fails.
+func trusted(t *testing.T, l *Log) (all []TrustedAuthor) {
+	t.Helper()
+	view(t, l, func(s *Snapshot) (err error) { all, err = s.Trusted(); return err })
+	return all
+}
+
+// TestTrustIsWrittenWithTheOps shows that a decision holds for what is appended behind it
+// in the same transaction, and that both are gone when the transaction fails.
 func TestTrustIsWrittenWithTheOps(t *testing.T) {
 	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
-	op, signed := makeOp(t, l.Key(), 1, "a")
+	annKey, bobKey := authorKey("ann"), authorKey("bob")
 	boom := errors.New("boom")
 	for _, fails := range []error{boom, nil} {
 		err := write(l, func(tx *Tx) error {
-			if err := tx.Trust(ann, "ann"); err != nil {
+			if err := tx.Trust(crdt.AuthorOf(annKey), "ann"); err != nil {
 				return err
 			}
-			if _, err := tx.Append(op, signed); err != nil {
-				return err
-			}
-			if trusted, err := l.Trusted(t.Context()); err != nil || len(trusted) != 1 {
-				t.Errorf("inside the write: got %v (%v), want ann", trusted, err)
-			}
-			if rows := readAll(t, l, 0); len(rows) != 1 {
-				t.Errorf("inside the write: got rows %+v, want one", rows)
-			}
-			if epoch, err := l.Epoch(t.Context()); err != nil || epoch/1_000_000 != 1 {
-				t.Errorf("inside the write: epoch %d (%v), want 1", epoch, err)
+			for _, want := range []Kind{Applied, Held} {
+				op, signed := makeOp(t, annKey, 1, "of ann")
+				if want == Held {
+					op, signed = makeOp(t, bobKey, 1, "of bob")
+				}
+				if _, kind, err := tx.Append(op, signed); err != nil || kind != want {
+					t.Errorf("got %v (%v), want %v", kind, err, want)
+				}
 			}
 			return fails
 		})
 		if !errors.Is(err, fails) {
 			t.Fatalf("got %v, want %v", err, fails)
 		}
-		want := 1
+		decisions, ops := 1, 2
 		if fails != nil {
-			want = 0
+			decisions, ops = 0, 0
 		}
-		trusted, err := l.Trusted(t.Context())
-		if n := len(readAll(t, l, 0)); err != nil || len(trusted) != want || n != want {
-			t.Errorf("after a write that returned %v: %d trusted (%v), %d ops, want %d of each", fails, len(trusted), err, n, want)
+		if d, n := len(trusted(t, l)), len(readAll(t, l, 0)); d != decisions || n != ops {
+			t.Errorf("after a write that returned %v: %d trusted, %d ops, want %d and %d", fails, d, n, decisions, ops)
 		}
+		checkState(t, l)
 	}
 }
 
-// TestDecisionsOfOthers: a process hears of a decision that another process made,
-// though the log has nothing new.
+// TestDecisionsOfOthers shows that a process hears of a decision that another process
+// made. The state gets another ID when the decision is about an author of ops in the
+// log, and keeps its ID otherwise.
 func TestDecisionsOfOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	a, b := mustCreate(t, path), mustCreate(t, path)
 	appendOps(t, a, "a", "b")
-	for want := range int64(3) {
-		if epoch, err := b.Epoch(t.Context()); err != nil || epoch/1_000_000 != want {
-			t.Errorf("epoch %d (%v), want %d", epoch, err, want)
+	ann, bob := authorKey("ann"), authorKey("bob")
+	op, signed := makeOp(t, bob, 1, "of bob")
+	check(t, write(a, func(tx *Tx) error { return appendOp(tx, op, signed) }))
+	for i, step := range []struct {
+		decide func(tx *Tx) error
+		anew   bool
+		held   int
+	}{
+		{func(tx *Tx) error { return tx.Trust(crdt.AuthorOf(ann), "") }, true, 1}, // from now on bob is not trusted
+		{func(tx *Tx) error { return tx.Distrust(crdt.AuthorOf(bob)) }, false, 1},
+		{func(tx *Tx) error { return tx.Trust(crdt.AuthorOf(bob), "") }, true, 0},
+		{func(tx *Tx) error { return tx.Distrust(crdt.AuthorOf(ann)) }, false, 0},
+		{func(tx *Tx) error { return tx.Trust(a.Author(), "") }, false, 0},
+		{func(tx *Tx) error { return tx.Distrust(crdt.AuthorOf(bob)) }, true, 1},
+	} {
+		before := position(t, b)
+		check(t, write(a, step.decide))
+		after := position(t, b)
+		if anew := before.State != after.State; anew != step.anew || before.Arrival != after.Arrival {
+			t.Errorf("decision %d: the position was %v and is %v, want another state: %t", i, before, after, step.anew)
 		}
-		if err := write(a, func(tx *Tx) error { return tx.Trust(ann, "") }); err != nil {
-			t.Fatal(err)
-		}
+		view(t, b, func(s *Snapshot) error {
+			if n, err := s.Count(Held); err != nil || n != step.held {
+				t.Errorf("decision %d: %d held (%v), want %d", i, n, err, step.held)
+			}
+			return nil
+		})
+		checkState(t, b)
 	}
+}
+
+func position(t *testing.T, l *Log) (p Position) {
+	t.Helper()
+	view(t, l, func(s *Snapshot) error { p = s.Position(); return nil })
+	return p
 }
 
 // TestTrustRefusesNames that the table would not hold, in plain words.
@@ -150,7 +175,7 @@ func TestTrustRefusesNames(t *testing.T) {
 			t.Errorf("%q: got %v, want an error of the caller that says %q", name, err, says)
 		}
 	}
-	if n, err := l.Epoch(t.Context()); err != nil || n != 0 {
-		t.Errorf("decision %d (%v), want 0", n, err)
+	if got := trusted(t, l); len(got) != 0 {
+		t.Errorf("trusts %v, want nobody", got)
 	}
 }

@@ -49,14 +49,16 @@ type VerifyReport struct {
 // here, that its seq follows from theirs, that it breaks no rule and stands in
 // one row; of each author that it signed one op at a seq; of the arrival numbers
 // that they have no gaps, since rows are only ever added; of the file that SQLite
-// finds it sound. What stands beside the ops is checked too.
+// finds it sound. What stands beside the ops is checked too, and if nothing is damaged
+// so is the state: it must be what the ops give.
 //
 // It takes no lock and needs no key, changes nothing, leaves also a damaged write-ahead log as
 // it is, and reads a page of rows at
 // a time up to the row that is the last when it begins, so that it keeps nobody
 // from writing or from checkpoints. Where a row or a page of the file cannot be
 // read it goes on behind. It uses all processors, and of memory about 125 bytes a
-// row, and 32 for each parent of an op that arrived before one of its parents.
+// row, and 32 for each parent of an op that arrived before one of its parents; then as
+// much as a rebuild.
 //
 // What rows alone cannot show: that the last ones were taken off, and that others
 // wrote them in another order. An error means that it could not be verified to
@@ -119,6 +121,7 @@ type verifier struct {
 	// foreign says that there is something in the file that is not ours; closed, that our own
 	// tables are not either, so that nothing is read from them.
 	foreign, closed bool
+	damage          bool // a finding is one
 	report          VerifyReport
 
 	ops     []verifiedOp
@@ -154,7 +157,7 @@ func (v *verifier) open(ctx context.Context) error {
 	if state.version == 0 {
 		return ErrNoLog
 	}
-	l.version, v.queries, v.lost, v.foreign = state.version, db.New(l.conn), state.missing, len(state.foreign) > 0
+	l.version, l.journal, v.queries, v.lost, v.foreign = state.version, state.journal, db.New(l.conn), state.missing, len(state.foreign) > 0
 	for _, o := range state.foreign {
 		v.found(Finding{Kind: FoundSchema, Problem: "the database was changed by somebody else: " + o.String()})
 	}
@@ -188,6 +191,7 @@ func (v *verifier) found(f Finding) {
 	if f.Fault() {
 		v.report.Faults++
 	}
+	v.damage = v.damage || f.Damage()
 	v.cfg.Found(f)
 }
 
@@ -237,7 +241,11 @@ func (v *verifier) run(ctx context.Context) error {
 	v.equivocations()
 	v.checkBeside()
 	v.report.Authors = len(v.authors)
-	return src.unchanged(ctx)
+	if err := src.unchanged(ctx); err != nil {
+		return err
+	}
+	v.checkState(ctx)
+	return ctx.Err()
 }
 
 // rows verifies the rows: one goroutine reads, one a processor verifies what a

@@ -73,11 +73,12 @@ func signedOps(b *testing.B, path string) (ops []crdt.SignedOp) {
 		b.Fatal(err)
 	}
 	defer l.Close()
-	if err := l.ReadSigned(b.Context(), 0, func(r SignedRow) error {
-		ops = append(ops, crdt.SignedOp{ID: r.ID, Signature: r.Signature})
-		return nil
-	}); err != nil {
+	rows, err := readRows(l, 0)
+	if err != nil {
 		b.Fatal(err)
+	}
+	for _, r := range rows {
+		ops = append(ops, crdt.SignedOp{ID: r.ID, Signature: r.Signature})
 	}
 	return ops
 }

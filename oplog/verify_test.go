@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -99,6 +98,7 @@ func TestVerifySoundLog(t *testing.T) {
 // TestVerifyNamesEachFault: of a log in which one thing was changed, Verify names
 // the rows that are changed, and no others.
 func TestVerifyNamesEachFault(t *testing.T) {
+	t.Parallel()
 	const toggle = "CREATE TEMP TABLE b AS SELECT * FROM crdt_ops; "
 	for name, tt := range map[string]struct{ statement, want string }{
 		"payload bit":              {`UPDATE crdt_ops SET payload = CAST(substr(payload, 1, 100) || x'00' || substr(payload, 102) AS BLOB) WHERE arrival = 4`, "hash 4"},
@@ -113,11 +113,11 @@ func TestVerifyNamesEachFault(t *testing.T) {
 		"first row taken out":      {`DELETE FROM crdt_ops WHERE arrival = 1`, "arrival 1, waiting 2"},
 		"row taken out":            {`DELETE FROM crdt_ops WHERE arrival = 10`, "arrival 10, waiting 11"},
 		"rows taken out":           {`DELETE FROM crdt_ops WHERE arrival IN (9, 10)`, "arrival 9-10, waiting 8, waiting 11"},
-		"taken out and renumbered": {`DELETE FROM crdt_ops WHERE arrival = 10; UPDATE crdt_ops SET arrival = 10 WHERE arrival = 11; UPDATE crdt_ops SET arrival = 11 WHERE arrival = 12`, "lost 10"},
+		"taken out and renumbered": {`DELETE FROM crdt_ops WHERE arrival = 10; UPDATE crdt_ops SET arrival = 10 WHERE arrival = 11; UPDATE crdt_ops SET arrival = 11 WHERE arrival = 12`, "lost 10, state 0"},
 		"rows exchanged": {toggle + `UPDATE crdt_ops SET (payload, signature, author, seq) = (SELECT payload, signature, author, seq FROM b WHERE b.arrival = 13 - crdt_ops.arrival)
 			WHERE arrival IN (2, 11)`, "column 2, column 11"},
 		// What replay makes of them does not depend on their order.
-		"order of arrival":       {`UPDATE crdt_ops SET arrival = 99 WHERE arrival = 10; UPDATE crdt_ops SET arrival = 10 WHERE arrival = 11; UPDATE crdt_ops SET arrival = 11 WHERE arrival = 99`, ""},
+		"order of arrival":       {`UPDATE crdt_ops SET arrival = 99 WHERE arrival = 10; UPDATE crdt_ops SET arrival = 10 WHERE arrival = 11; UPDATE crdt_ops SET arrival = 11 WHERE arrival = 99`, "state 0"},
 		"arrival number 0":       {`UPDATE crdt_ops SET arrival = 0 WHERE arrival = 1`, "arrival 0, arrival 1"},
 		"greatest number":        {`UPDATE crdt_ops SET arrival = 9223372036854775807 WHERE arrival = 12`, "arrival 9223372036854775807, arrival 12-9223372036854775806"},
 		"payload of another row": {`UPDATE crdt_ops SET (payload, signature, author, seq) = (SELECT payload, signature, author, seq FROM crdt_ops WHERE arrival = 2) WHERE arrival = 4`, "column 4, twice 4"},
@@ -131,7 +131,18 @@ func TestVerifyNamesEachFault(t *testing.T) {
 		"one table less":         {`DROP TABLE repairs`, "repair 0"},
 		"older schema":           {`DROP TABLE leases; DROP TABLE repairs; DROP TABLE trust_decisions; PRAGMA user_version = 1`, ""},
 		"backup":                 {`PRAGMA journal_mode = DELETE`, ""},
-		"all rows taken out":     {`DELETE FROM crdt_ops; DELETE FROM repairs`, ""},
+		"all rows taken out":     {`DELETE FROM crdt_ops; DELETE FROM repairs`, "state 0"},
+		"a story changed":        {`UPDATE stories SET status = 3`, "state 0"},
+		"merge data changed":     {`UPDATE stories SET merged = substr(merged, 1, 60)`, "state 0"},
+		"a head taken out":       {`DELETE FROM heads`, "state 0"},
+		"a count invented":       {`INSERT INTO counts VALUES ('5_done', '', 0, 0, 7)`, "state 0"},
+		"a row of history":       {`UPDATE history SET after = '5_done' WHERE arrival = 4`, "state 0"},
+		"state of another row":   {`UPDATE state SET arrival = 11`, "state 0"},
+		"state of another op":    {`UPDATE state SET op_id = zeroblob(32)`, "state 0"},
+		"a table of the state":   {`DROP TABLE numbers`, "schema 0, schema 0"},
+		"no state yet":           {`UPDATE state SET format = 0; DELETE FROM stories`, ""},
+		"a newer state":          {`UPDATE state SET format = 99; DELETE FROM stories`, ""},
+		"another state ID":       {`UPDATE state SET state_id = 7`, ""},
 		"op_id of no ID":         {`PRAGMA ignore_check_constraints = 1; UPDATE crdt_ops SET op_id = x'00' WHERE arrival = 12`, "column 12, sqlite 0"},
 		"column of a wrong type": {
 			`PRAGMA ignore_check_constraints = 1; UPDATE crdt_ops SET op_id = x'00', signature = x'' WHERE arrival = 12`,
@@ -207,6 +218,7 @@ func TestC23_VerifyReportsEquivocation(t *testing.T) {
 // TestVerifyFindsEveryByte changes one byte of the ops at a time, where it
 // stands in the file.
 func TestVerifyFindsEveryByte(t *testing.T) {
+	t.Parallel()
 	const every = 7
 	c := sound(t)
 	path := c.close()
@@ -308,7 +320,7 @@ func TestVerifyEndsWhenCancelled(t *testing.T) {
 func TestVerifyWhileOthersWrite(t *testing.T) {
 	path := longLog(t, 3*verifyRows)
 	c := &chronicle{t: t, path: path, log: mustCreate(t, path), ops: make(map[string]crdt.SignedOp), seqs: make(map[string]uint64)}
-	release, err := NewLock(path, time.Now).Acquire(t.Context()) // held for other reasons
+	release, err := NewLock(path).Acquire(t.Context()) // held for other reasons
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +336,7 @@ func TestVerifyWhileOthersWrite(t *testing.T) {
 			if written > 0 { // one author signs one op at a seq
 				op, signed = c.draft("ann", fmt.Sprint("meanwhile", rows), fmt.Sprint("meanwhile", written))
 			}
-			if written = int(rows); c.log.Write(t.Context(), func(tx *Tx) error { _, err := tx.Append(op, signed); return err }) != nil {
+			if written = int(rows); c.log.Write(t.Context(), func(tx *Tx) error { return appendOp(tx, op, signed) }) != nil {
 				t.Error("a write failed")
 			}
 		},

@@ -7,10 +7,10 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 )
 
-// ExpectClaim makes sure that the story's claim is the one that the token names,
-// as an answer showed it; otherwise it returns an error of [CodeStale], so that
-// who slept through its lease does not overwrite its successor. Who knows the claim
-// writes in the name of its agent.
+// ExpectClaim makes sure that the story's claim is the one that the token names, as an
+// answer showed it. Otherwise it returns an error of [CodeStale], so that an agent that
+// slept through its lease does not overwrite its successor. With the right token the
+// transaction writes in the name of the claim's agent.
 func (tx *Tx) ExpectClaim(id, token string) error {
 	if len(token) < 12 {
 		return invalid("give the claim as claim_item answered it, or leave it out", "claim is %.64q, want at least 12 hex digits", token)
@@ -30,27 +30,30 @@ func (tx *Tx) ExpectClaim(id, token string) error {
 	if cur.Agent == "" {
 		now = "the story is in " + string(cur.Stage) + " and nobody has it"
 	}
-	if other := tx.state.claimedBy(token); other != "" {
-		e.Message = fmt.Sprintf("claim %.64s is of story %q, not of %q; nothing was written", token, other, id)
+	if other := tx.state.claimedBy(token); other != nil {
+		e.Message = fmt.Sprintf("claim %.64s is of story %q, not of %q; nothing was written", token, other.ID(), id)
 		e.Next = fmt.Sprintf("give the claim that claim_item answered for this story, of which this is so: %s", now)
 		return e
+	}
+	if tx.state.err != nil {
+		return tx.state.err
 	}
 	e.Message = fmt.Sprintf("claim %.64s of story %q has ended, if it ever was one: now %s; nothing was written", token, id, now)
 	return e
 }
 
-// claimedBy returns the story whose claim the token names, "" if there is none.
-func (s *State) claimedBy(token string) string {
-	for id := range s.claimed {
-		if c := s.visible(id); c != nil && strings.HasPrefix(c.Writer(fieldClaim).String(), strings.ToLower(token)) {
-			return id
-		}
+// claimedBy returns the story whose claim the token names, nil if there is none.
+func (s *State) claimedBy(token string) *crdt.Story {
+	token = strings.ToLower(token)
+	if s.err != nil || len(token) > 2*len(crdt.OpID{}) || strings.Trim(token, "0123456789abcdef") != "" {
+		return nil
 	}
-	return ""
+	c, err := s.src.ClaimedBy(token)
+	return keep(s, c, err)
 }
 
-// mayMove refuses to move a story that another agent has. Who knows the claim
-// (fenced) has it, whatever name it gives.
+// mayMove refuses to move a story that another agent has. A caller that knows the claim
+// (fenced) has the story, whatever name the caller gives.
 func (tx *Tx) mayMove(cur Story, agent string, fenced bool) error {
 	if fenced || cur.Agent == "" || cur.Agent == agent || cur.Claim != nil && !cur.Claim.Live(tx.state.now()) {
 		return nil
@@ -95,7 +98,7 @@ func (tx *Tx) Release(id, agent string, fenced bool) (changed []string, err erro
 }
 
 // Advance moves the story to the stage to, or to the next one if to is nil, and
-// ends the claim, so that who does that stage's work can claim the story. A
+// ends the claim, so that the agent that does that stage's work can claim the story. A
 // blocked story stays where it is. Fenced is as for [Tx.Release].
 func (tx *Tx) Advance(id string, to *Stage, agent string, fenced bool) (changed []string, err error) {
 	cur, err := tx.begin(id)

@@ -33,7 +33,7 @@ func TestC3_StoriesAreFoundByID(t *testing.T) {
 func TestC7_FieldsBeforeTheirStage(t *testing.T) {
 	w := newWriter(t)
 	w.apply("10_s", crdt.Set(pipeline.NameName, crdt.String("early")))
-	if _, err := w.state.Story("10_s"); code(err) != pipeline.CodeNotFound {
+	if _, err := w.state().Story("10_s"); code(err) != pipeline.CodeNotFound {
 		t.Errorf("a story without a stage: got %v", err)
 	}
 	if page := w.list(pipeline.Filter{}, nil, 10); page.Total != 0 {
@@ -69,7 +69,7 @@ func TestC24_WriteToADeletedStory(t *testing.T) {
 		t.Error("something was written")
 	}
 	w.apply("10_s", crdt.Set(pipeline.NameStage, crdt.String("3_qa")))
-	if _, err := w.state.Story("10_s"); code(err) != pipeline.CodeDeleted {
+	if _, err := w.state().Story("10_s"); code(err) != pipeline.CodeDeleted {
 		t.Errorf("a later op brought it back: %v", err)
 	}
 	w.apply("10_s", crdt.Set(crdt.DeletedField, crdt.Bool(false)))
@@ -246,12 +246,12 @@ func TestList(t *testing.T) {
 		filter pipeline.Filter
 		want   []string
 	}{
-		{pipeline.Filter{Stage: ptr(pipeline.QA)}, []string{"7_s"}},
-		{pipeline.Filter{Stage: ptr(pipeline.Done)}, nil},
+		{pipeline.Filter{Stages: only(pipeline.QA)}, []string{"7_s"}},
+		{pipeline.Filter{Stages: only(pipeline.Done)}, nil},
 		{pipeline.Filter{Agent: ptr("q")}, []string{"7_s"}},
 		{pipeline.Filter{Agent: ptr("")}, all[:6]},
 		{pipeline.Filter{Blocked: ptr(true)}, []string{"7_s"}},
-		{pipeline.Filter{Blocked: ptr(false), Stage: ptr(pipeline.QA)}, nil},
+		{pipeline.Filter{Blocked: ptr(false), Stages: only(pipeline.QA)}, nil},
 		{pipeline.Filter{Ready: ptr(true)}, all[:6]},
 		{pipeline.Filter{Ready: ptr(false)}, []string{"7_s"}},
 	} {
@@ -280,9 +280,9 @@ func TestList(t *testing.T) {
 // TestReleasedOpsAreIndexed: a story that comes with a pending op counts like any
 // other when the op's parent arrives, also by way of a damaged one.
 func TestReleasedOpsAreIndexed(t *testing.T) {
-	for name, arrive := range map[string]func(*pipeline.State, *crdt.Op) error{
-		"parent": func(s *pipeline.State, op *crdt.Op) error { _, err := s.Apply(op); return err },
-		"damaged parent": func(s *pipeline.State, op *crdt.Op) error {
+	for name, arrive := range map[string]func(*pipeline.Model, *crdt.Op) error{
+		"parent": func(s *pipeline.Model, op *crdt.Op) error { _, err := s.Apply(op); return err },
+		"damaged parent": func(s *pipeline.Model, op *crdt.Op) error {
 			s.AssumeApplied(op.ID, op.Seq)
 			return nil
 		},
@@ -291,7 +291,7 @@ func TestReleasedOpsAreIndexed(t *testing.T) {
 		w.write("1_s", stage(pipeline.Done))
 		w.write("2_s", stage(pipeline.Done))
 		w.write("3_s", pipeline.Changes{Stage: ptr(pipeline.Backlog), DependsOn: &[]uint32{2}})
-		late := pipeline.NewState()
+		late := pipeline.NewModel()
 		for _, op := range w.ops[1:] {
 			if res, err := late.Apply(op); err != nil || res.Status != crdt.Pending {
 				t.Fatalf("%s: %v, %v", name, res.Status, err)
@@ -300,7 +300,7 @@ func TestReleasedOpsAreIndexed(t *testing.T) {
 		if err := arrive(late, w.ops[0]); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := late.Story("3_s"); err != nil || !got.Ready {
+		if got, err := pipeline.NewState(late, nil).Story("3_s"); err != nil || !got.Ready {
 			t.Errorf("%s: got %+v, %v", name, got, err)
 		}
 	}

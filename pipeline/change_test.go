@@ -10,10 +10,10 @@ import (
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
-// TestRecord: an Apply tells its change while Record is on, and nothing
-// otherwise; a story that is deleted, or has no stage, is in none.
-func TestRecord(t *testing.T) {
-	s := pipeline.NewState()
+// TestChanges: an Apply tells its changes. A story that is deleted, or has no stage, is in
+// no stage.
+func TestChanges(t *testing.T) {
+	s := pipeline.NewModel()
 	apply := func(edits ...crdt.Edit) string {
 		t.Helper()
 		parents, seq := s.Doc().Next()
@@ -31,19 +31,17 @@ func TestRecord(t *testing.T) {
 	stage := func(s pipeline.Stage) crdt.Edit { return crdt.Set("stage", crdt.String(string(s))) }
 	deleted := func(on bool) crdt.Edit { return crdt.Set(crdt.DeletedField, crdt.Bool(on)) }
 	for i, step := range []struct {
-		record bool
-		edits  []crdt.Edit
-		want   string
+		edits []crdt.Edit
+		want  string
 	}{
-		{true, []crdt.Edit{crdt.Set("name", crdt.String("x")), crdt.Set("unknown", crdt.Int(1))}, "1_s name > ann"},
-		{true, []crdt.Edit{stage(pipeline.Backlog)}, "1_s stage >1_backlog ann"},
-		{false, []crdt.Edit{stage(pipeline.QA)}, ""},
-		{true, []crdt.Edit{crdt.Note("text"), crdt.Dep(3, true), crdt.Inc("retry_count", 1, crdt.OpID{})}, "1_s retry_count,depends_on,note 3_qa>3_qa ann"},
-		{true, []crdt.Edit{deleted(true)}, "1_s deleted 3_qa> ann"},
-		{true, []crdt.Edit{stage(pipeline.Merge)}, "1_s stage > ann"},
-		{true, []crdt.Edit{deleted(false)}, "1_s deleted >4_merge ann"},
+		{[]crdt.Edit{crdt.Set("name", crdt.String("x")), crdt.Set("unknown", crdt.Int(1))}, "1_s name > ann"},
+		{[]crdt.Edit{stage(pipeline.Backlog)}, "1_s stage >1_backlog ann"},
+		{[]crdt.Edit{stage(pipeline.QA)}, "1_s stage 1_backlog>3_qa ann"},
+		{[]crdt.Edit{crdt.Note("text"), crdt.Dep(3, true), crdt.Inc("retry_count", 1, crdt.OpID{})}, "1_s retry_count,depends_on,note 3_qa>3_qa ann"},
+		{[]crdt.Edit{deleted(true)}, "1_s deleted 3_qa> ann"},
+		{[]crdt.Edit{stage(pipeline.Merge)}, "1_s stage > ann"},
+		{[]crdt.Edit{deleted(false)}, "1_s deleted >4_merge ann"},
 	} {
-		s.Record(step.record)
 		if diff := cmp.Diff(step.want, apply(step.edits...)); diff != "" {
 			t.Errorf("step %d (-want +got):\n%s", i, diff)
 		}

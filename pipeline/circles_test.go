@@ -53,7 +53,7 @@ func TestCircles(t *testing.T) {
 			for _, id := range c.done {
 				w.write(id, stage(pipeline.Done))
 			}
-			if diff := cmp.Diff(c.want, w.state.Circles()); diff != "" {
+			if diff := cmp.Diff(c.want, w.state().Circles()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -65,7 +65,7 @@ func TestCircles(t *testing.T) {
 func TestCirclesOfOneNumber(t *testing.T) {
 	w := newWriter(t)
 	for i := range 20_000 {
-		parents, seq := w.state.Doc().Next()
+		parents, seq := w.model.Doc().Next()
 		op := &crdt.Op{
 			Seq: seq, Parents: parents, Story: fmt.Sprintf("1_story_%05d", i),
 			Edits: []crdt.Edit{crdt.Set("stage", crdt.String(string(pipeline.Backlog))), crdt.Dep(1, true)},
@@ -73,11 +73,11 @@ func TestCirclesOfOneNumber(t *testing.T) {
 		if _, err := crdt.Sign(op, w.key); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.state.Apply(op); err != nil {
+		if _, err := w.model.Apply(op); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff([][]string{{"1_story_00000"}}, w.state.Circles()); diff != "" {
+	if diff := cmp.Diff([][]string{{"1_story_00000"}}, w.state().Circles()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -157,16 +157,16 @@ func TestLongChain(t *testing.T) {
 		if n > 0 {
 			c.DependsOn = &[]uint32{n}
 		}
-		tx := w.state.NewTx()
+		tx := w.state().NewTx()
 		if _, _, err := tx.Write(fmt.Sprintf("%d_story", n+1), c); err != nil {
 			t.Fatal(err)
 		}
-		parents, seq := w.state.Doc().Next()
+		parents, seq := w.model.Doc().Next()
 		op := &crdt.Op{Seq: seq, Parents: parents, Story: tx.Story(), Edits: tx.Edits()}
 		if _, err := crdt.Sign(op, w.key); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.state.Apply(op); err != nil {
+		if _, err := w.model.Apply(op); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -182,7 +182,7 @@ func TestLongChain(t *testing.T) {
 	if got := w.story("1_story").DependsOn; len(got) != 1 {
 		t.Errorf("the dependency is gone: %v", got)
 	}
-	if got := w.state.Circles(); len(got) != 1 || len(got[0]) != stories {
+	if got := w.state().Circles(); len(got) != 1 || len(got[0]) != stories {
 		t.Errorf("%d circles", len(got))
 	}
 }
@@ -197,7 +197,7 @@ func TestDependents(t *testing.T) {
 	w.apply("3_unseen", crdt.Dep(1, true))
 	check := func(step, id string, count int, want ...string) {
 		t.Helper()
-		got, n := w.state.Dependents(id, 2)
+		got, n := w.state().Dependents(id, 2)
 		if !cmp.Equal(got, want) || n != count {
 			t.Errorf("%s: got %v of %d, want %v of %d", step, got, n, want, count)
 		}
@@ -210,13 +210,13 @@ func TestDependents(t *testing.T) {
 	w.apply("3_unseen", crdt.Set("stage", crdt.String("1_backlog")))
 	w.apply("10_c", crdt.Set(crdt.DeletedField, crdt.Bool(false)))
 	check("seen and restored", "1_a", 3, "3_unseen", "10_c")
-	late := pipeline.NewState()
+	late := pipeline.NewModel()
 	for _, op := range append(w.ops[1:], w.ops[0]) { // all wait for the first
 		if _, err := late.Apply(op); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, n := late.Dependents("1_a", 9); n != 3 {
+	if got, n := pipeline.NewState(late, nil).Dependents("1_a", 9); n != 3 {
 		t.Errorf("released: got %v", got)
 	}
 }

@@ -86,9 +86,9 @@ func parseInterval(s string) (since, ends time.Time) {
 }
 
 // claim returns the claim on a story, or nil if there is none.
-func (s *State) claim(c *crdt.Story) (*Claim, error) {
-	if !hasClaim(c) {
-		return nil, nil
+func (s *State) claim(c *crdt.Story) *Claim {
+	if s.err != nil || !hasClaim(c) {
+		return nil
 	}
 	token := c.Writer(fieldClaim)
 	claim := &Claim{Token: token, Agent: c.Str(fieldAgent)}
@@ -96,12 +96,9 @@ func (s *State) claim(c *crdt.Story) (*Claim, error) {
 	claim.Since, ends = parseInterval(c.Str(fieldClaim))
 	if s.leases != nil {
 		lease, ok, err := s.leases.Lease(token)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
+		if keep(s, ok, err) {
 			claim.Lease = lease
-			return claim, nil
+			return claim
 		}
 	}
 	since := claim.Since
@@ -109,29 +106,13 @@ func (s *State) claim(c *crdt.Story) (*Claim, error) {
 		since = time.UnixMilli(c.UpdatedAt())
 	}
 	claim.Lease = Lease{Ends: s.foreignEnd(since, ends)}
-	return claim, nil
+	return claim
 }
 
 // hasClaim reports whether the op that wrote the story's agent last is a claim.
 func hasClaim(c *crdt.Story) bool {
 	token := c.Writer(fieldClaim)
 	return c.Str(fieldAgent) != "" && !token.IsZero() && token == c.Writer(fieldAgent)
-}
-
-// indexClaim enters what an applied op made of its story's claim.
-func (s *State) indexClaim(op *crdt.Op) {
-	for i := range op.Edits {
-		c := s.doc.Story(op.Story)
-		if name := op.Edits[i].Field; name != NameAgent && name != NameClaim || c == nil {
-			continue
-		}
-		if hasClaim(c) {
-			s.claimed[c.ID()] = struct{}{}
-		} else {
-			delete(s.claimed, c.ID())
-		}
-		return
-	}
 }
 
 // foreignEnd returns when a claim of another replica ends, which says that it was made

@@ -41,18 +41,47 @@ func (s *State) firstClaimable(stage *Stage, agent string) (string, error) {
 	}
 	why := refusals{state: s, counts: make(map[obstacle]int), named: make(map[obstacle][]string)}
 	for _, stage := range from {
-		for c := range s.doc.Placed() {
-			if Stage(c.Str(fieldStage)) != stage {
-				continue
-			}
-			o, claim, err := s.obstacle(c, agent)
-			if err != nil || o == isFree {
-				return c.ID(), err
+		for c := range s.claimable(stage) {
+			o, claim := s.obstacle(c, agent)
+			if o == isFree || s.err != nil {
+				return c.ID(), s.err
 			}
 			why.add(c, o, claim)
 		}
+		why.addOthers(stage)
+	}
+	if s.err != nil {
+		return "", s.err
 	}
 	return "", why.error(from)
+}
+
+// claimPage is how many stories a search for one to claim reads at once.
+const claimPage = 32
+
+// claimable yields the stories of the stage in their order that can be claimed if no
+// agent has them: those that are not blocked and, in 1_backlog, wait for nothing.
+func (s *State) claimable(stage Stage) func(yield func(*crdt.Story) bool) {
+	return func(yield func(*crdt.Story) bool) {
+		if stage == Archived {
+			return // nothing is left to do there
+		}
+		f := Filter{Stages: []Stage{stage}, Blocked: new(bool)}
+		if stage == Backlog {
+			f.Waiting = new(bool)
+		}
+		var after *Position
+		for more := true; more; {
+			var stories []*crdt.Story
+			stories, more, _ = s.page(f, after, claimPage)
+			for _, c := range stories {
+				if !yield(c) {
+					return
+				}
+				after = &Position{Stage: stage, Place: c.Anchor()}
+			}
+		}
+	}
 }
 
 // refusals counts why stories cannot be claimed, and describes some.
@@ -62,21 +91,51 @@ type refusals struct {
 	named  map[obstacle][]string
 }
 
+// add counts a story and describes it if it is one of the first.
 func (r *refusals) add(c *crdt.Story, o obstacle, claim *Claim) {
 	r.counts[o]++
+	r.name(c, o, claim)
+}
+
+// addOthers counts the stories of the stage that nobody could claim even if no agent had
+// them.
+func (r *refusals) addOthers(stage Stage) {
+	yes, no := true, false
+	only := []Stage{stage}
+	switch stage {
+	case Archived:
+		r.addChosen(Filter{Stages: only}, isArchived)
+		return
+	case Backlog:
+		r.addChosen(Filter{Stages: only, Blocked: &no, Waiting: &yes}, isWaiting)
+	}
+	r.addChosen(Filter{Stages: only, Blocked: &yes}, isBlocked)
+}
+
+// addChosen counts the stories that the filter chooses and describes the first ones.
+func (r *refusals) addChosen(f Filter, o obstacle) {
+	counts, _ := r.state.counts(f)
+	for _, c := range counts {
+		r.counts[o] += c.Count
+	}
+	if len(counts) == 0 {
+		return
+	}
+	stories, _, _ := r.state.page(f, nil, maxNamed)
+	for _, c := range stories {
+		r.name(c, o, nil)
+	}
+}
+
+// name describes a story, unless enough are described.
+func (r *refusals) name(c *crdt.Story, o obstacle, claim *Claim) {
 	if len(r.named[o]) == maxNamed {
 		return
 	}
 	text := c.ID()
 	switch {
 	case o == isWaiting:
-		var on []string
-		for _, n := range c.Dependencies() {
-			if _, met := r.state.dependency(n); !met {
-				on = append(on, strconv.FormatUint(uint64(n), 10))
-			}
-		}
-		text += " on " + some(on)
+		text += " on " + numberList(r.state.waitingOn(c))
 	case o == isHeld && claim != nil:
 		text += fmt.Sprintf(" by %q, lease ends in %d s", claim.Agent, claim.Lease.Ends.Sub(r.state.now()).Round(time.Second)/time.Second)
 	case o == isHeld:
@@ -118,9 +177,9 @@ func (r *refusals) error(stages []Stage) error {
 
 // numberList writes up to maxNamed story numbers.
 func numberList(numbers []uint32) string {
-	names := make([]string, len(numbers))
-	for i, n := range numbers {
-		names[i] = strconv.FormatUint(uint64(n), 10)
+	names := make([]string, 0, maxNamed)
+	for _, n := range numbers[:min(maxNamed, len(numbers))] {
+		names = append(names, strconv.FormatUint(uint64(n), 10))
 	}
-	return some(names)
+	return someOf(names, len(numbers))
 }

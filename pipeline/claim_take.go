@@ -3,7 +3,6 @@ package pipeline
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -103,9 +102,7 @@ func (tx *Tx) take(cur Story, o ClaimOptions) (won Claimed, err error) {
 		won.OtherSession = cur.Claim.Lease.Session != "" && cur.Claim.Lease.Session != o.Session && cur.Claim.Live(tx.state.now())
 		tx.leases = append(tx.leases, LeaseChange{Claim: cur.Claim.Token, Lease: lease})
 	} else {
-		if err := tx.state.lookBeside(&won, o); err != nil {
-			return won, err
-		}
+		tx.state.lookBeside(&won, o)
 		tx.endClaim(cur)
 		if cur.Claim != nil {
 			won.TakenFrom = cur.Agent
@@ -118,7 +115,7 @@ func (tx *Tx) take(cur Story, o ClaimOptions) (won Claimed, err error) {
 	if cur.Stage == Backlog && !cur.Blocked && len(cur.WaitingOn) == 0 { // one that is renewed may have to wait
 		tx.set(nil, NameStage, crdt.String(string(Current)))
 	}
-	return won, nil
+	return won, tx.state.err
 }
 
 // endClaim forgets the lease of the story's claim, which ends with this change.
@@ -142,38 +139,36 @@ const (
 
 // obstacle returns what keeps the agent from claiming the story, and the claim on
 // it.
-func (s *State) obstacle(c *crdt.Story, agent string) (obstacle, *Claim, error) {
+func (s *State) obstacle(c *crdt.Story, agent string) (obstacle, *Claim) {
 	var claim *Claim
 	owner := c.Str(fieldAgent)
 	if owner != "" {
-		var err error
-		if claim, err = s.claim(c); err != nil {
-			return 0, nil, err
-		}
+		claim = s.claim(c)
 		if owner == agent && claim != nil && claim.Live(s.now()) {
-			return isMine, claim, nil
+			return isMine, claim
 		}
 	}
 	stage := Stage(c.Str(fieldStage))
 	switch {
 	case stage == Archived:
-		return isArchived, claim, nil
+		return isArchived, claim
 	case owner != "" && owner != agent && (claim == nil || claim.Live(s.now())):
-		return isHeld, claim, nil
+		return isHeld, claim
 	case c.Bool(fieldBlocked):
-		return isBlocked, claim, nil
-	case stage == Backlog && !s.met(c):
-		return isWaiting, claim, nil
+		return isBlocked, claim
+	case stage == Backlog && len(s.waitingOn(c)) > 0:
+		return isWaiting, claim
 	}
-	return isFree, claim, nil
+	return isFree, claim
 }
 
 // unclaimable returns why the agent cannot claim the story, nil if it can.
 func (s *State) unclaimable(st Story, agent string) error {
-	o, claim, err := s.obstacle(s.doc.Story(st.ID), agent)
-	if err != nil {
-		return err
+	c := s.visible(st.ID)
+	if c == nil {
+		return s.notFound(st.ID).orErr(s)
 	}
+	o, claim := s.obstacle(c, agent)
 	if claim != nil && st.Agent == agent { // to renew is always possible
 		return nil
 	}
@@ -195,42 +190,36 @@ func (s *State) unclaimable(st Story, agent string) error {
 	case isArchived:
 		return notNow("advance_item with to brings it back", "story %q is in %s: nothing is left to do", st.ID, Archived)
 	}
-	return nil
+	return s.err
 }
 
 func notNow(next, format string, args ...any) error {
 	return &Error{Code: CodeNotNow, Message: fmt.Sprintf(format, args...), Next: next}
 }
 
-// lookBeside finds the stories that who claims one holds besides. Where so many have a
-// claim that to look costs more than it helps, it finds none.
-func (s *State) lookBeside(won *Claimed, o ClaimOptions) error {
-	if len(s.claimed) > maxClaimsLooked {
-		return nil
+// lookBeside finds the other stories that the agent of a new claim holds by claims.
+func (s *State) lookBeside(won *Claimed, o ClaimOptions) {
+	if s.err != nil {
+		return
 	}
-	for other := range s.claimed {
-		c := s.visible(other)
-		if c == nil || other == won.StoryID || c.Str(fieldAgent) != o.Agent {
+	claims, err := s.src.Claims(o.Agent, maxClaimsLooked)
+	for _, c := range keep(s, claims, err) {
+		if c.ID() == won.StoryID {
 			continue
 		}
-		claim, err := s.claim(c)
-		switch {
-		case err != nil:
-			return err
+		switch claim := s.claim(c); {
 		case !claim.Live(s.now()):
 		case claim.Lease.Session == o.Session:
-			won.Beside = append(won.Beside, other)
+			won.Beside = append(won.Beside, c.ID())
 		case claim.Lease.Session != "":
-			won.Elsewhere = append(won.Elsewhere, other)
+			won.Elsewhere = append(won.Elsewhere, c.ID())
 		}
 	}
-	slices.SortFunc(won.Beside, crdt.CompareStoryIDs)
-	slices.SortFunc(won.Elsewhere, crdt.CompareStoryIDs)
-	return nil
 }
 
-// maxClaimsLooked bounds the stories that a claim looks at for others that its agent has.
-const maxClaimsLooked = 1 << 10
+// maxClaimsLooked bounds the claims of an agent among which a new claim looks for those
+// that last: an agent works on few stories.
+const maxClaimsLooked = 100
 
 // CanClaim reports whether [Tx.Claim], or with an empty ID [Tx.ClaimNext], would
 // find a story to claim.

@@ -22,7 +22,7 @@ type claimer struct {
 
 func newClaimer(t *testing.T) *claimer {
 	c := &claimer{writer: newWriter(t), now: time.Unix(1_700_000_000, 0).UTC(), leases: make(map[crdt.OpID]pipeline.Lease)}
-	c.state.UseLeases(c)
+	c.known = c
 	return c
 }
 
@@ -36,7 +36,7 @@ func (c *claimer) Lease(claim crdt.OpID) (pipeline.Lease, bool, error) {
 // change runs one transaction and keeps what it does to leases.
 func (c *claimer) change(fn func(*pipeline.Tx) error) error {
 	c.t.Helper()
-	tx := c.state.NewTx()
+	tx := c.state().NewTx()
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func TestClaimIsRefused(t *testing.T) {
 	} {
 		_, err := c.claim(id, "a", 0)
 		c.refused(err, want.code, want.text)
-		if can, err := c.state.CanClaim(id, nil, "a"); can || (err == nil) != (want.code != pipeline.CodeNotFound) {
+		if can, err := c.state().CanClaim(id, nil, "a"); can || (err == nil) != (want.code != pipeline.CodeNotFound) {
 			t.Errorf("can claim %s: %v (%v)", id, can, err)
 		}
 	}

@@ -10,7 +10,7 @@ func (tx *Tx) Delete(id string) (changed bool, err error) {
 		return false, err
 	}
 	tx.edits = append(tx.edits, crdt.Set(crdt.DeletedField, crdt.Bool(true)))
-	return true, nil
+	return true, tx.state.err
 }
 
 // Restore brings a deleted story back as it is, with what was merged into it
@@ -20,11 +20,12 @@ func (tx *Tx) Restore(id string) (changed bool, err error) {
 	if err != nil || !c.Deleted() {
 		return false, err
 	}
-	if way := tx.state.circle(id, c.Dependencies(), anyWay); way != nil {
+	way := tx.findCircle(id, numbersOf(tx.state.dependencies(id)))
+	if way != nil {
 		return false, invalid(openCircle(way), "story %q cannot be restored as it is: depends_on would go in a circle: %s", id, spellCircle(way))
 	}
 	tx.edits = append(tx.edits, crdt.Set(crdt.DeletedField, crdt.Bool(false)))
-	return true, nil
+	return true, tx.state.err
 }
 
 // known makes the transaction one about the story, which may be deleted.
@@ -32,9 +33,9 @@ func (tx *Tx) known(id string) (*crdt.Story, error) {
 	if !crdt.ValidStoryID(id) {
 		return nil, invalidStoryID(id)
 	}
-	c := tx.state.doc.Story(id)
-	if c == nil || !c.Deleted() && tx.state.visible(id) == nil {
-		return nil, tx.state.notFound(id)
+	c := tx.state.known(id)
+	if c == nil || !c.Deleted() && VisibleStage(c) == "" {
+		return nil, tx.state.notFound(id).orErr(tx.state)
 	}
 	return c, tx.bind(id)
 }
@@ -47,18 +48,8 @@ func (tx *Tx) Waiting(id string, most int) (ids []string, count int) {
 	if !ok {
 		return nil, 0
 	}
-	s := tx.state
-	if ids, _ := s.dependency(n); len(ids) > 1 || len(ids) == 1 && ids[0] != id {
+	if tx.state.others(id, tx.state.visible(id) != nil) > 0 {
 		return nil, 0
 	}
-	return s.dependentsOn(n, most, func(other string) bool { return other != id && !s.stage(other).met() })
-}
-
-// Outcome returns the story as the transaction left it: also one that it deleted,
-// of which only the ID is there.
-func (s *State) Outcome(tx *Tx) (Story, error) {
-	if c := s.doc.Story(tx.story); c != nil && s.visible(tx.story) == nil {
-		return Story{ID: c.ID(), Deleted: c.Deleted()}, nil
-	}
-	return s.Story(tx.story)
+	return tx.state.dependents(n, id, true, most)
 }

@@ -34,7 +34,7 @@ func TestC25_DeleteAndRestore(t *testing.T) {
 		if changed, err := w.delete("2_b"); changed != changes || err != nil {
 			t.Errorf("delete: got %v, %v, want %v", changed, err, changes)
 		}
-		if _, err := w.state.Story("2_b"); code(err) != pipeline.CodeDeleted || !strings.Contains(err.Error(), "delete_item with restore: true brings it back") {
+		if _, err := w.state().Story("2_b"); code(err) != pipeline.CodeDeleted || !strings.Contains(err.Error(), "delete_item with restore: true brings it back") {
 			t.Errorf("read: got %v", err)
 		}
 		if page := w.list(pipeline.Filter{}, nil, 9); page.Total != 2 {
@@ -52,7 +52,7 @@ func TestC25_DeleteAndRestore(t *testing.T) {
 			t.Error("restored (-want +got):", diff)
 		}
 	}
-	if notes, n := w.state.Notes("2_b", 9); n != 2 || notes[1].Text != "written elsewhere" {
+	if notes, n := w.state().Notes("2_b", 9); n != 2 || notes[1].Text != "written elsewhere" {
 		t.Errorf("notes: %+v", notes)
 	}
 	for _, id := range []string{"9_x", "a/b", ""} {
@@ -97,7 +97,7 @@ func TestWaiting(t *testing.T) {
 	w.write("3_done", stage(pipeline.Done))
 	check := func(step string, want ...string) {
 		t.Helper()
-		tx := w.state.NewTx()
+		tx := w.state().NewTx()
 		if got, n := tx.Waiting("1_a", 9); !cmp.Equal(got, want) || n != len(want) {
 			t.Errorf("%s: got %v of %d, want %v", step, got, n, want)
 		}
@@ -112,6 +112,13 @@ func TestWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("after", "2_b", "10_c")
+	if _, err := w.restore("1_other"); err != nil {
+		t.Fatal(err)
+	}
+	check("another story has the number of the deleted one")
+	if _, err := w.delete("1_other"); err != nil {
+		t.Fatal(err)
+	}
 	if got := w.story("2_b"); got.Ready || !cmp.Equal(got.Warnings, []string{"depends_on: deleted, so it is not met: 1_a"}) {
 		t.Errorf("got %+v", got)
 	}

@@ -1,20 +1,26 @@
 package pipeline
 
 import (
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
 )
 
-// Filter chooses stories; a nil member does not restrict.
+// Filter chooses visible stories; a nil member does not restrict.
 type Filter struct {
-	Stage   *Stage
+	// Stages are the stages of the stories. A [Source] gets one at least and lists them in
+	// this order. [State.List] lists them in pipeline order, and all of them for none.
+	Stages  []Stage
 	Agent   *string // "" chooses the stories without an agent
 	Blocked *bool
 	Ready   *bool
-	// Words must all occur in the ID, the name or the description, in whatever case.
+	// Waiting chooses by whether a dependency is not met.
+	Waiting *bool
+	// Words must each begin a word of the ID, the name, the description or a note, in
+	// whatever case and with whatever diacritics. A word of several parts ("add-login")
+	// is found where the parts follow each other. In scripts without spaces a word may
+	// begin at any letter. Words without any letter or digit count only if there are no
+	// others: then nothing is chosen. See [Tokens].
 	Words []string
 }
 
@@ -38,83 +44,53 @@ type Page struct {
 	Stages []StageCount
 	// Total is the number of stories chosen.
 	Total int
+	// Complete is false if more stories are chosen than Stages and Total count.
+	Complete bool
 	// Stories are this page's, in pipeline order.
 	Stories []Story
 	// More reports whether stories follow the last of Stories.
 	More bool
 }
 
+// maxUnknown bounds the stages that this build does not know and a list shows: a newer
+// build has few.
+const maxUnknown = 64
+
 // List returns up to limit of the stories that f chooses, those after the
 // position after if that is not nil. A position that is not of this pipeline is
 // an error.
 func (s *State) List(f Filter, after *Position, limit int) (Page, error) {
-	f.Words = lower(f.Words)
-	chosen := make(map[Stage][]*crdt.Story)
-	for c := range s.doc.Placed() {
-		if s.chooses(f, c) {
-			stage := Stage(c.Str(fieldStage))
-			chosen[stage] = append(chosen[stage], c)
-		}
+	if len(f.Stages) == 0 {
+		f.Stages = append(Stages(), s.unknown()...)
 	}
+	f.Stages = slices.Compact(slices.SortedFunc(slices.Values(f.Stages), Stage.compare))
 	var page Page
-	order := slices.SortedFunc(maps.Keys(chosen), Stage.compare)
-	for _, stage := range order {
-		page.Stages = append(page.Stages, StageCount{stage, len(chosen[stage])})
-		page.Total += len(chosen[stage])
+	page.Stages, page.Complete = s.counts(f)
+	for _, c := range page.Stages {
+		page.Total += c.Count
 	}
 	if after != nil {
-		rest, ok := s.doc.PlacedAfter(after.Place)
-		if !ok {
-			return Page{}, invalid("leave cursor out to begin at the start", "cursor names a place that is not in this pipeline")
-		}
-		order = slices.DeleteFunc(order, func(stage Stage) bool { return stage.compare(after.Stage) < 0 })
-		chosen[after.Stage] = nil
-		for c := range rest {
-			if Stage(c.Str(fieldStage)) == after.Stage && s.chooses(f, c) {
-				chosen[after.Stage] = append(chosen[after.Stage], c)
-			}
-		}
+		f.Stages = slices.DeleteFunc(f.Stages, func(stage Stage) bool { return stage.compare(after.Stage) < 0 })
 	}
-	for _, stage := range order {
-		room := limit - len(page.Stories)
-		page.More = page.More || len(chosen[stage]) > room
-		for _, c := range chosen[stage][:min(room, len(chosen[stage]))] {
-			page.Stories = append(page.Stories, s.snapshot(c))
-		}
+	if len(f.Stages) == 0 || s.err != nil {
+		return page, s.err
 	}
-	return page, nil
+	stories, more, ok := s.page(f, after, limit)
+	if s.err == nil && !ok {
+		return Page{}, invalid("leave cursor out to begin at the start", "cursor names a place that is not in this pipeline")
+	}
+	page.More = more
+	for _, c := range stories {
+		page.Stories = append(page.Stories, s.snapshot(c))
+	}
+	return page, s.err
 }
 
-func (s *State) chooses(f Filter, c *crdt.Story) bool {
-	stage := c.Str(fieldStage)
-	if stage == "" ||
-		f.Stage != nil && stage != string(*f.Stage) ||
-		f.Agent != nil && c.Str(fieldAgent) != *f.Agent ||
-		f.Blocked != nil && c.Bool(fieldBlocked) != *f.Blocked {
-		return false
+// unknown returns the stages of stories that this build does not know.
+func (s *State) unknown() []Stage {
+	if s.err != nil {
+		return nil
 	}
-	return (f.Ready == nil || s.ready(c) == *f.Ready) && hasWords(c, f.Words)
-}
-
-func lower(words []string) []string {
-	var all []string
-	for _, w := range words {
-		all = append(all, strings.ToLower(w))
-	}
-	return all
-}
-
-// hasWords reports whether all words, which are in lower case, occur in the
-// story's ID, name or description.
-func hasWords(c *crdt.Story, words []string) bool {
-	if len(words) == 0 {
-		return true
-	}
-	headline := strings.ToLower(c.ID() + "\n" + c.Str(fieldName))
-	missing := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return strings.Contains(headline, w) })
-	if len(missing) == 0 {
-		return true
-	}
-	text := strings.ToLower(c.Str(fieldDescription))
-	return !slices.ContainsFunc(missing, func(w string) bool { return !strings.Contains(text, w) })
+	stages, err := s.src.Unknown(maxUnknown)
+	return keep(s, stages, err)
 }

@@ -37,13 +37,15 @@ func (tx *Tx) NewID(typ, slug string) (string, error) {
 // nextNumber returns a number that no story ever had: the one after the
 // greatest, or, after somebody has used the greatest there is, the least.
 func (s *State) nextNumber() (uint32, error) {
-	if s.greatest < math.MaxUint32 {
-		return s.greatest + 1, nil
+	if greatest := s.greatest(); s.err != nil || greatest < math.MaxUint32 {
+		return greatest + 1, s.err
 	}
-	for n := uint32(1); n < math.MaxUint32; n++ { // ends: there are at most MaxStories in use
-		if len(s.numbers[n]) == 0 {
-			return n, nil
-		}
+	n, ok, err := s.src.Unused()
+	if keep(s, ok, err); s.err != nil {
+		return 0, s.err
 	}
-	return 0, invalid("give a story_id", "no number is free")
+	if !ok {
+		return 0, invalid("give a story_id", "no number is free")
+	}
+	return n, nil
 }

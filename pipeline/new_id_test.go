@@ -26,7 +26,7 @@ func TestNewID(t *testing.T) {
 	w := newWriter(t)
 	expect := func(typ, slug, want string) {
 		t.Helper()
-		if got := newID(t, w.state, typ, slug); got != want {
+		if got := newID(t, w.state(), typ, slug); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -43,7 +43,7 @@ func TestNewID(t *testing.T) {
 	w.write("1_story_x", stage(pipeline.Backlog))
 	expect("", "x", "2_story_x")
 
-	if _, err := w.state.NewTx().NewID("epic", "x"); err == nil || code(err) != pipeline.CodeInvalid {
+	if _, err := w.state().NewTx().NewID("epic", "x"); err == nil || code(err) != pipeline.CodeInvalid {
 		t.Errorf("type epic: got %v, want an error of code %v", err, pipeline.CodeInvalid)
 	}
 }
@@ -54,7 +54,7 @@ func TestSameName(t *testing.T) {
 	w := newWriter(t)
 	warned := func(id, name string) []string {
 		t.Helper()
-		tx := w.state.NewTx()
+		tx := w.state().NewTx()
 		if _, _, err := tx.Write(id, pipeline.Changes{Stage: ptr(pipeline.Backlog), Name: &name}); err != nil {
 			t.Fatal(err)
 		}

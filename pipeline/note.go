@@ -26,7 +26,8 @@ func (s *State) Notes(id string, most int) (last []Note, count int) {
 	if c == nil {
 		return nil, 0
 	}
-	for n := range c.LastNotes(most) {
+	notes, err := s.src.Notes(id, most)
+	for _, n := range keep(s, notes, err) {
 		last = append(last, Note{Text: n.Text, Agent: n.Agent, At: timeOf(n.At)})
 	}
 	return last, c.NoteCount()

@@ -1,81 +1,73 @@
 package pipeline
 
-import (
-	"slices"
-
-	"github.com/huskies/huskies-mcp/crdt"
-)
-
-// sharedNumber is what is known of a number that several stories begin with.
-// There may be thousands, and each may depend on all: so it is worked out once
-// after a change, not at every look.
-type sharedNumber struct {
-	ids     map[string]struct{} // as in State.numbers
-	visible []string            // sorted
-	met     bool
-	current bool // visible and met are
-}
-
-// indexNumber enters a story, if an applied op is about it, under its number.
-func (s *State) indexNumber(id string) {
+// others returns how many other visible stories have the number of the story, which is
+// visible itself or not.
+func (s *State) others(id string, visible bool) int {
 	n, ok := Number(id)
-	if !ok || s.doc.Story(id) == nil {
-		return
+	if !ok {
+		return 0
 	}
-	ids := s.numbers[n]
-	shared := s.shared[n]
-	if shared == nil && len(ids) > 0 {
-		if ids[0] == id {
-			return
-		}
-		shared = &sharedNumber{ids: map[string]struct{}{ids[0]: {}}}
-		s.shared[n] = shared
+	count := s.number(n).Visible
+	if visible && count > 0 {
+		count--
 	}
-	if shared != nil {
-		if _, known := shared.ids[id]; known {
-			return
-		}
-		shared.ids[id] = struct{}{}
-	}
-	s.numbers[n] = append(ids, id)
-	s.greatest = max(s.greatest, n)
+	return count
 }
 
-// changed says that an op may have changed its story.
-func (s *State) changed(op *crdt.Op) {
-	s.indexDependencies(op)
-	s.indexClaim(op)
-	if len(s.shared) == 0 {
-		return
-	}
-	if n, ok := Number(op.Story); ok && s.shared[n] != nil {
-		s.shared[n].current = false
-	}
-}
-
-// dependency returns the visible stories with number n, which the caller must
-// not change, and whether a dependency on n is met: there are some, and all are
-// done or archived.
-func (s *State) dependency(n uint32) (ids []string, met bool) {
-	shared := s.shared[n]
-	if shared == nil {
-		return s.lookUp(n)
-	}
-	if !shared.current {
-		shared.visible, shared.met = s.lookUp(n)
-		shared.current = true
-	}
-	return shared.visible, shared.met
-}
-
-func (s *State) lookUp(n uint32) (ids []string, met bool) {
-	met = true
-	for _, id := range s.numbers[n] {
-		if s.visible(id) != nil {
-			ids = append(ids, id)
-			met = met && s.stage(id).met()
+// visibleWith returns up to most visible stories with the number, except one with the ID
+// except, in their order.
+func (s *State) visibleWith(n uint32, most int, except string) (ids []string) {
+	for _, c := range s.numbered(n, maxSameNumber) {
+		if VisibleStage(c) != "" && c.ID() != except && len(ids) < most {
+			ids = append(ids, c.ID())
 		}
 	}
-	slices.SortFunc(ids, crdt.CompareStoryIDs)
-	return ids, met && len(ids) > 0
+	return ids
+}
+
+// deletedWith returns a deleted story with the number, "" if there is none among those
+// that are looked at.
+func (s *State) deletedWith(n uint32) string {
+	for _, c := range s.numbered(n, maxSameNumber) {
+		if c.Deleted() {
+			return c.ID()
+		}
+	}
+	return ""
+}
+
+// maxShared bounds the numbers of several stories that are reported.
+const maxShared = 100
+
+// SharedNumbers returns the IDs of visible stories that share their number with
+// others, by number: the least numbers, and for each the first stories.
+func (s *State) SharedNumbers() (shared [][]string) {
+	if s.err != nil {
+		return nil
+	}
+	numbers, err := s.src.SharedNumbers(maxShared)
+	for _, n := range keep(s, numbers, err) {
+		if ids := s.visibleWith(n, maxSameNumber, ""); len(ids) > 0 {
+			shared = append(shared, ids)
+		}
+	}
+	return shared
+}
+
+// Dependents returns up to most of the visible stories that depend on the story's
+// number, in the order of IDs, and how many there are in all.
+func (s *State) Dependents(id string, most int) (ids []string, count int) {
+	n, ok := Number(id)
+	if !ok {
+		return nil, 0
+	}
+	return s.dependents(n, id, false, most)
+}
+
+// numbersOf returns the numbers of dependencies.
+func numbersOf(dependencies []Dependency) (numbers []uint32) {
+	for _, d := range dependencies {
+		numbers = append(numbers, d.Number)
+	}
+	return numbers
 }

@@ -16,15 +16,15 @@ func TestManyStoriesOfOneNumber(t *testing.T) {
 	w.write("2_waits", pipeline.Changes{Stage: ptr(pipeline.Backlog), DependsOn: &[]uint32{1}})
 	const stories = 20_000
 	for i := range stories {
-		parents, seq := w.state.Doc().Next()
+		parents, seq := w.model.Doc().Next()
 		op := &crdt.Op{
 			Seq: seq, Parents: parents, Story: fmt.Sprintf("1_story_%d", i),
-			Edits: []crdt.Edit{crdt.Set("stage", crdt.String(string(pipeline.Done))), crdt.Dep(1, true), crdt.Place(w.state.Doc().LastPlace())},
+			Edits: []crdt.Edit{crdt.Set("stage", crdt.String(string(pipeline.Done))), crdt.Dep(1, true), crdt.Place(w.model.Doc().LastPlace())},
 		}
 		if _, err := crdt.Sign(op, w.key); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.state.Apply(op); err != nil {
+		if _, err := w.model.Apply(op); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,29 +8,24 @@ const NamePlace = "place"
 
 // place records the edit that puts the story directly behind the story after or
 // before the story before; "" is the start of the order for both. When neither
-// is given a new story goes last and another one stays where it is. A story
-// that stands there already is not moved.
+// is given, a new story goes last and a story that was there stays where it is. A
+// story that stands in the wanted place already is not moved.
 func (tx *Tx) place(changed *[]string, id string, created bool, after, before *string) error {
-	doc := tx.state.doc
 	switch {
 	case after != nil && before != nil:
 		return invalid("give one of the two", "after and before are both given")
 	case after == nil && before == nil && !created:
 		return nil
 	case after == nil && before == nil:
-		tx.put(nil, doc.LastPlace())
+		tx.put(nil, tx.state.lastPlace())
 		return nil
-	}
-	moving := doc.Story(id)
-	if created {
-		moving = nil // it stands nowhere that counts
 	}
 	name, neighbour := "after", after
 	if before != nil {
 		name, neighbour = "before", before
 	}
 	if *neighbour == "" {
-		if moving == nil || doc.Position(moving) > 0 {
+		if created || !tx.state.isFirst(id) {
 			tx.put(changed, crdt.Anchor{})
 		}
 		return nil
@@ -42,21 +37,36 @@ func (tx *Tx) place(changed *[]string, id string, created bool, after, before *s
 	if err != nil {
 		return err
 	}
-	at := doc.Position(next)
-	if before == nil {
-		if moving == nil || doc.PlacedAt(at+1) != moving {
-			tx.put(changed, next.Anchor())
-		}
-		return nil
-	}
-	previous := doc.PlacedAt(at - 1)
+	// A story that is being created stands nowhere that counts.
+	stands := func(c *crdt.Story) bool { return c != nil && !created && c.ID() == id }
+	previous, following := tx.state.neighbours(next.ID())
 	switch {
-	case previous == nil:
+	case before == nil && !stands(following):
+		tx.put(changed, next.Anchor())
+	case before != nil && previous == nil:
 		tx.put(changed, crdt.Anchor{})
-	case previous != moving:
+	case before != nil && !stands(previous):
 		tx.put(changed, previous.Anchor())
 	}
 	return nil
+}
+
+// lastPlace returns the place behind which no story stands.
+func (s *State) lastPlace() crdt.Anchor {
+	if s.err != nil {
+		return crdt.Anchor{}
+	}
+	last, err := s.src.Last()
+	if last = keep(s, last, err); last != nil {
+		return last.Anchor()
+	}
+	return crdt.Anchor{}
+}
+
+// isFirst reports whether no story stands before the story.
+func (s *State) isFirst(id string) bool {
+	before, _ := s.neighbours(id)
+	return before == nil
 }
 
 func (tx *Tx) put(changed *[]string, after crdt.Anchor) {
@@ -74,7 +84,7 @@ func (tx *Tx) neighbour(name, id string) (*crdt.Story, error) {
 	if c := tx.state.visible(id); c != nil {
 		return c, nil
 	}
-	err := tx.state.notFound(id).(*Error)
+	err := tx.state.notFound(id)
 	err.Message = name + ": " + err.Message
 	err.Next = "give the story_id of a story that list_items shows, or \"\" for the start"
 	if err.Code == CodeNotFound {
@@ -82,5 +92,5 @@ func (tx *Tx) neighbour(name, id string) (*crdt.Story, error) {
 			err.Next = "did you mean " + some(similar) + "? Otherwise " + err.Next
 		}
 	}
-	return nil, err
+	return nil, err.orErr(tx.state)
 }

@@ -90,6 +90,24 @@ func TestStoriesWithoutAPlace(t *testing.T) {
 	}
 }
 
+// TestUnseenStoryGetsItsPlace: a story of which only fields came before is put where its
+// creation says, although it stands there already.
+func TestUnseenStoryGetsItsPlace(t *testing.T) {
+	for _, c := range []pipeline.Changes{{After: ptr("1_a")}, {Before: ptr("3_c")}} {
+		w := newWriter(t)
+		w.write("1_a", stage(pipeline.Backlog))
+		w.apply("2_b", crdt.Set(pipeline.NameName, crdt.String("B")))
+		w.apply("3_c", crdt.Set(pipeline.NameStage, crdt.String("1_backlog")))
+		c.Stage = ptr(pipeline.Backlog)
+		if _, changed := w.write("2_b", c); !slices.Contains(changed, "place") {
+			t.Errorf("changed %q, want a place in it", changed)
+		}
+		if got, want := w.order(), "1_a 2_b 3_c"; got != want {
+			t.Errorf("order is %q, want %q", got, want)
+		}
+	}
+}
+
 // TestPagesGoOnAfterAMove: a cursor stays right when the story it was made of
 // moves away, is deleted, or changes its stage.
 func TestPagesGoOnAfterAMove(t *testing.T) {
@@ -103,11 +121,11 @@ func TestPagesGoOnAfterAMove(t *testing.T) {
 		for _, id := range []string{"1_s", "2_s", "3_s", "4_s"} {
 			w.write(id, stage(pipeline.Backlog))
 		}
-		page := w.list(pipeline.Filter{Stage: ptr(pipeline.Backlog)}, nil, 2)
+		page := w.list(pipeline.Filter{Stages: only(pipeline.Backlog)}, nil, 2)
 		last := page.Stories[1]
 		disturb(w)
 		var got []string
-		for _, s := range w.list(pipeline.Filter{Stage: ptr(pipeline.Backlog)}, &pipeline.Position{Stage: last.Stage, Place: last.Place}, 9).Stories {
+		for _, s := range w.list(pipeline.Filter{Stages: only(pipeline.Backlog)}, &pipeline.Position{Stage: last.Stage, Place: last.Place}, 9).Stories {
 			got = append(got, s.ID)
 		}
 		if diff := cmp.Diff([]string{"3_s", "4_s"}, got); diff != "" {
@@ -116,7 +134,7 @@ func TestPagesGoOnAfterAMove(t *testing.T) {
 	}
 	w := newWriter(t)
 	w.write("1_s", stage(pipeline.Backlog))
-	if _, err := w.state.List(pipeline.Filter{}, &pipeline.Position{Stage: pipeline.Backlog, Place: crdt.Anchor{Op: crdt.OpID{1}}}, 9); err == nil {
+	if _, err := w.state().List(pipeline.Filter{}, &pipeline.Position{Stage: pipeline.Backlog, Place: crdt.Anchor{Op: crdt.OpID{1}}}, 9); err == nil {
 		t.Error("a position of another pipeline: got no error")
 	}
 }

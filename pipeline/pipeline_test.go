@@ -14,23 +14,27 @@ import (
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
-// writer writes to one state as a replica does: it signs what a Tx collects
+// writer writes to one model as a replica does: it signs what a Tx collects
 // and applies it.
 type writer struct {
 	t     *testing.T
-	state *pipeline.State
+	model *pipeline.Model
+	known pipeline.Leases // nil: none
 	key   ed25519.PrivateKey
 	ops   []*crdt.Op
 }
 
 func newWriter(t *testing.T) *writer {
-	return &writer{t: t, state: pipeline.NewState(), key: ed25519.NewKeyFromSeed([]byte(strings.Repeat("w", ed25519.SeedSize)))}
+	return &writer{t: t, model: pipeline.NewModel(), key: ed25519.NewKeyFromSeed([]byte(strings.Repeat("w", ed25519.SeedSize)))}
 }
+
+// state returns the pipeline as it is now.
+func (w *writer) state() *pipeline.State { return pipeline.NewState(w.model, w.known) }
 
 // do runs one transaction; its error is the caller's to look at.
 func (w *writer) do(fn func(*pipeline.Tx) error) error {
 	w.t.Helper()
-	tx := w.state.NewTx()
+	tx := w.state().NewTx()
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -43,15 +47,15 @@ func (w *writer) do(fn func(*pipeline.Tx) error) error {
 // apply writes an op with the given edits, past all checks of the domain.
 func (w *writer) apply(story string, edits ...crdt.Edit) *crdt.Op {
 	w.t.Helper()
-	parents, seq := w.state.Doc().Next()
+	parents, seq := w.model.Doc().Next()
 	op := &crdt.Op{Seq: seq, Parents: parents, Story: story, Edits: edits, At: 1_700_000_000_000 + int64(seq)}
 	if _, err := crdt.Sign(op, w.key); err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := w.state.Apply(op); err != nil {
+	if _, err := w.model.Apply(op); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.state.Doc().Check(); err != nil {
+	if err := w.model.Doc().Check(); err != nil {
 		w.t.Fatal(err)
 	}
 	w.ops = append(w.ops, op)
@@ -72,7 +76,7 @@ func (w *writer) write(id string, c pipeline.Changes) (created bool, changed []s
 
 func (w *writer) list(f pipeline.Filter, after *pipeline.Position, limit int) pipeline.Page {
 	w.t.Helper()
-	page, err := w.state.List(f, after, limit)
+	page, err := w.state().List(f, after, limit)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -81,7 +85,7 @@ func (w *writer) list(f pipeline.Filter, after *pipeline.Position, limit int) pi
 
 func (w *writer) story(id string) pipeline.Story {
 	w.t.Helper()
-	s, err := w.state.Story(id)
+	s, err := w.state().Story(id)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -89,6 +93,8 @@ func (w *writer) story(id string) pipeline.Story {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+func only(stages ...pipeline.Stage) []pipeline.Stage { return stages }
 
 func stage(s pipeline.Stage) pipeline.Changes { return pipeline.Changes{Stage: &s} }
 
@@ -117,7 +123,7 @@ func TestWriteCreatesAndUpdates(t *testing.T) {
 		t.Errorf("got %d ops for one call, want 1", len(w.ops))
 	}
 	want := pipeline.Story{
-		ID: "10_story_a", Stage: pipeline.Current, Name: "A", Agent: "coder-1", RetryCount: 2, Blocked: true,
+		ID: "10_story_a", Stage: pipeline.Current, StageSince: time.UnixMilli(1_700_000_000_001).UTC(), Name: "A", Agent: "coder-1", RetryCount: 2, Blocked: true,
 		DependsOn: []uint32{7, 20}, WaitingOn: []uint32{7, 20},
 		Warnings:  []string{"depends_on 7, 20: no story has that number, so it is not met"},
 		UpdatedAt: time.UnixMilli(1_700_000_000_001).UTC(), Rev: w.ops[0].ID,
@@ -175,12 +181,12 @@ func TestWriteRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWriter(t)
 			w.write("10_s", stage(pipeline.Backlog))
-			before := string(w.state.Doc().AppendText(nil))
+			before := string(w.model.Doc().AppendText(nil))
 			err := w.do(func(tx *pipeline.Tx) error { _, _, err := tx.Write(tt.id, tt.changes); return err })
 			if code(err) != tt.code || !strings.Contains(fmt.Sprint(err), tt.says) {
 				t.Errorf("got %v, want code %q and a text with %q", err, tt.code, tt.says)
 			}
-			if after := string(w.state.Doc().AppendText(nil)); after != before {
+			if after := string(w.model.Doc().AppendText(nil)); after != before {
 				t.Error("the document changed")
 			}
 		})
@@ -191,11 +197,11 @@ func TestStoryNotFoundNamesSimilar(t *testing.T) {
 	w := newWriter(t)
 	w.write("10_story_login", stage(pipeline.Backlog))
 	w.write("10_bug_login", stage(pipeline.Backlog))
-	_, err := w.state.Story("10_story_logn")
+	_, err := w.state().Story("10_story_logn")
 	if code(err) != pipeline.CodeNotFound || !strings.Contains(err.Error(), "did you mean 10_bug_login or 10_story_login?") {
 		t.Errorf("got %v", err)
 	}
-	_, err = w.state.Story("11_x")
+	_, err = w.state().Story("11_x")
 	if code(err) != pipeline.CodeNotFound || strings.Contains(err.Error(), "did you mean") {
 		t.Errorf("got %v", err)
 	}
@@ -342,7 +348,7 @@ func TestOneTxIsAboutOneStory(t *testing.T) {
 	w := newWriter(t)
 	w.write("10_s", stage(pipeline.Current))
 	w.write("11_s", stage(pipeline.Current))
-	tx := w.state.NewTx()
+	tx := w.state().NewTx()
 	if _, err := tx.SetBlocked("10_s", true, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -2,90 +2,38 @@ package pipeline
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 )
 
-// State is the pipeline as the ops applied so far make it.
+// State is the pipeline as its readers and writers see it: the rules about stories over
+// one [Source]. A State is good for as long as the answers of its source fit together.
+// After a change of the source the caller must make another State.
+//
+// A State that met an error of its source or of its leases reads nothing any more: its
+// methods return zero values or that error. The caller must then discard all that was
+// read and decided, see [State.Err].
 type State struct {
-	doc *crdt.Doc
-	// numbers holds, for each number, the IDs of all stories that begin with
-	// it, deleted and invisible ones too.
-	numbers map[uint32][]string
-	// shared has the numbers of several stories.
-	shared map[uint32]*sharedNumber
-	// dependents holds, for each number, the IDs of the stories that depend on it.
-	dependents map[uint32]map[string]struct{}
-	// claimed holds the IDs of the stories that have a claim, deleted ones too.
-	claimed map[string]struct{}
-	// greatest is the greatest number ever used.
-	greatest uint32
-	lost     int    // see Lose
-	leases   Leases // nil: none are known
-	recorder recorder
+	src    Source
+	leases Leases // nil: none are known
+	err    error  // the first error of src or leases
+	open   openEdges
 }
 
-// NewState returns an empty pipeline. If any authors are given, ops of all
-// others are held: they change no story.
-func NewState(trusted ...crdt.Author) *State {
-	return &State{
-		doc:        crdt.NewDoc(schema, trusted...),
-		numbers:    make(map[uint32][]string),
-		shared:     make(map[uint32]*sharedNumber),
-		dependents: make(map[uint32]map[string]struct{}),
-		claimed:    make(map[string]struct{}),
-	}
-}
+// NewState returns the pipeline that a source holds. The leases say how long claims last;
+// without them every claim is as one of another replica.
+func NewState(src Source, leases Leases) *State { return &State{src: src, leases: leases} }
 
-// UseLeases says where the state learns how long claims last.
-func (s *State) UseLeases(l Leases) { s.leases = l }
-
-// Grow makes room for n more ops, before a replay of so many.
-func (s *State) Grow(n int) { s.doc.Grow(n) }
-
-// Apply merges an op, see [crdt.Doc.Apply].
-func (s *State) Apply(op *crdt.Op) (crdt.Result, error) {
-	before := s.doc.StoryCount()
-	s.recorder.begin()
-	res, err := s.doc.Apply(op)
-	if err == nil && s.doc.StoryCount() != before {
-		s.indexNumber(op.Story)
-	}
-	s.changed(op)
-	s.indexReleased(res)
-	return res, err
-}
-
-// AssumeApplied passes over a damaged op, see [crdt.Doc.AssumeApplied].
-func (s *State) AssumeApplied(id crdt.OpID, seq uint64) crdt.Result {
-	s.recorder.begin()
-	res := s.doc.AssumeApplied(id, seq)
-	s.indexReleased(res)
-	return res
-}
-
-// Lose says that the log has one more op that cannot be read, and of which not enough
-// is known to pass over it by AssumeApplied.
-func (s *State) Lose() { s.lost++ }
-
-func (s *State) indexReleased(res crdt.Result) {
-	for _, op := range res.Released {
-		s.indexNumber(op.Story)
-		s.changed(op)
-	}
-}
-
-// Doc returns the document, for reading.
-func (s *State) Doc() *crdt.Doc { return s.doc }
+// Err returns the first error of the source or of the leases, nil if there was none.
+func (s *State) Err() error { return s.err }
 
 // visible returns the story if readers may see it: it has a stage and is not
 // deleted.
 func (s *State) visible(id string) *crdt.Story {
-	c := s.doc.Story(id)
-	if c == nil || c.Deleted() || c.Str(fieldStage) == "" {
+	c := s.known(id)
+	if c == nil || VisibleStage(c) == "" {
 		return nil
 	}
 	return c
@@ -99,16 +47,26 @@ func (s *State) Story(id string) (Story, error) {
 	}
 	c := s.visible(id)
 	if c == nil {
-		return Story{}, s.notFound(id)
+		return Story{}, s.notFound(id).orErr(s)
 	}
 	st := s.snapshot(c)
-	var err error
-	st.Claim, err = s.claim(c)
-	return st, err
+	st.Claim = s.claim(c)
+	return st, s.err
 }
 
-func (s *State) notFound(id string) error {
-	if c := s.doc.Story(id); c != nil && c.Deleted() {
+// Outcome returns the story that a transaction changed. Of a story that it deleted only the
+// ID is there. The caller must ask a State that was made after the transaction's op was
+// applied.
+func (s *State) Outcome(tx *Tx) (Story, error) {
+	if c := s.known(tx.story); c != nil && VisibleStage(c) == "" {
+		return Story{ID: c.ID(), Deleted: c.Deleted()}, nil
+	}
+	return s.Story(tx.story)
+}
+
+// notFound returns the error for a story that readers cannot see.
+func (s *State) notFound(id string) *Error {
+	if c := s.known(id); c != nil && c.Deleted() {
 		return &Error{
 			Code:    CodeDeleted,
 			Message: fmt.Sprintf("story %q is deleted", id),
@@ -126,22 +84,30 @@ func (s *State) notFound(id string) error {
 	return e
 }
 
-// similar returns up to three visible stories that id may mean: those with its
-// number, else those whose ID it is a part of.
+// orErr returns the error, or that of the state's source, which may be the reason why
+// something was not found.
+func (e *Error) orErr(s *State) error {
+	if s.err != nil {
+		return s.err
+	}
+	return e
+}
+
+// maxSimilar bounds the stories that an error proposes.
+const maxSimilar = 3
+
+// similar returns some visible stories that id may mean: those with its number, else
+// those whose ID it is a part of.
 func (s *State) similar(id string) []string {
-	var ids []string
 	if n, ok := Number(id); ok {
-		ids, _ = s.dependency(n)
-	}
-	if len(ids) == 0 && len(id) >= 3 {
-		for c := range s.doc.Stories() {
-			if strings.Contains(c.ID(), id) && s.visible(c.ID()) != nil {
-				ids = append(ids, c.ID())
-			}
+		if ids := s.visibleWith(n, maxSimilar, ""); len(ids) > 0 {
+			return ids
 		}
-		slices.SortFunc(ids, crdt.CompareStoryIDs)
 	}
-	return ids[:min(len(ids), 3)]
+	if len(id) < 3 {
+		return nil
+	}
+	return s.IDsWith(id, maxSimilar)
 }
 
 // snapshot builds the story's view.
@@ -149,12 +115,12 @@ func (s *State) snapshot(c *crdt.Story) Story {
 	st := Story{
 		ID:          c.ID(),
 		Stage:       Stage(c.Str(fieldStage)),
+		StageSince:  timeOf(c.WrittenAt(fieldStage)),
 		Name:        c.Str(fieldName),
 		Agent:       c.Str(fieldAgent),
 		RetryCount:  c.Count(fieldRetryCount),
 		Blocked:     c.Bool(fieldBlocked),
 		Description: c.Str(fieldDescription),
-		DependsOn:   c.Dependencies(),
 		UpdatedAt:   time.UnixMilli(c.UpdatedAt()).UTC(),
 		Rev:         c.Rev(),
 		Place:       c.Anchor(),
@@ -162,34 +128,31 @@ func (s *State) snapshot(c *crdt.Story) Story {
 	if st.Blocked {
 		st.BlockedReason = c.Str(fieldBlockedReason)
 	}
-	for _, n := range st.DependsOn {
-		if _, met := s.dependency(n); !met {
-			st.WaitingOn = append(st.WaitingOn, n)
+	dependencies := s.dependencies(c.ID())
+	for _, d := range dependencies {
+		st.DependsOn = append(st.DependsOn, d.Number)
+		if !d.Met() {
+			st.WaitingOn = append(st.WaitingOn, d.Number)
 		}
 	}
-	st.Ready = s.ready(c)
+	st.Ready = ready(c, len(st.WaitingOn) > 0)
 	if !st.Stage.met() {
-		st.Warnings = s.warnings(st)
+		st.Warnings = s.warnings(st, dependencies)
 	}
 	return st
 }
 
-// ready reports whether an agent may take the story.
-func (s *State) ready(c *crdt.Story) bool {
-	if Stage(c.Str(fieldStage)) != Backlog || c.Bool(fieldBlocked) || c.Str(fieldAgent) != "" {
-		return false
-	}
-	return s.met(c)
+// ready reports whether an agent may take the story, which waits for others or not.
+func ready(c *crdt.Story, waiting bool) bool {
+	return Stage(c.Str(fieldStage)) == Backlog && !c.Bool(fieldBlocked) && c.Str(fieldAgent) == "" && !waiting
 }
 
-// met reports whether all that the story depends on is done.
-func (s *State) met(c *crdt.Story) bool {
-	for _, n := range c.Dependencies() {
-		if _, met := s.dependency(n); !met {
-			return false
+// waitingOn returns the numbers that the story depends on and that are not met.
+func (s *State) waitingOn(c *crdt.Story) (numbers []uint32) {
+	for _, d := range s.dependencies(c.ID()) {
+		if !d.Met() {
+			numbers = append(numbers, d.Number)
 		}
 	}
-	return true
+	return numbers
 }
-
-func (s *State) stage(id string) Stage { return Stage(s.doc.Story(id).Str(fieldStage)) }

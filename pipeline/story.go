@@ -13,8 +13,11 @@ import (
 type Story struct {
 	ID    string
 	Stage Stage
-	Name  string
-	Agent string // the agent that works on it
+	// StageSince is when the op that last wrote Stage was written, by its author's
+	// clock. StageSince is zero if the op does not say so.
+	StageSince time.Time
+	Name       string
+	Agent      string // the agent that works on it
 	// Claim is the agent's claim; nil if it was given the story without one. Lists
 	// leave it out, since each lease is a look at the log.
 	Claim      *Claim
@@ -86,6 +89,9 @@ var schema = crdt.NewSchema(
 	crdt.FieldDef{Name: NameClaim, Type: crdt.FieldString, Late: true},
 	crdt.FieldDef{Name: NameDescription, Type: crdt.FieldString, Late: true},
 )
+
+// Schema returns the schema of the fields.
+func Schema() *crdt.Schema { return schema }
 
 // Check returns why every pipeline refuses the op, whatever else it holds, or
 // nil if none does for what is in the op alone.

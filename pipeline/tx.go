@@ -3,25 +3,9 @@ package pipeline
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/huskies/huskies-mcp/crdt"
-)
-
-// Bounds of what may be written, with their reasons.
-const (
-	// MaxName bounds a name, in bytes: a headline, not a text.
-	MaxName = 256
-	// MaxReason bounds a blocked_reason, in bytes: a paragraph.
-	MaxReason = 1024
-	// MaxDescription bounds a description, in bytes: some ten pages, which with a
-	// note and all other fields fit one op of crdt.MaxPayload.
-	MaxDescription = 32 << 10
-	// MaxRetryCount bounds retry_count: far beyond any use, and small enough
-	// that no sum overflows.
-	MaxRetryCount = 1_000_000
 )
 
 // Tx collects the edits of one op on one story against a state that does not
@@ -82,29 +66,6 @@ func (tx *Tx) Expect(id, rev string) error {
 	}
 }
 
-// Changes are the fields to write; a nil member stays as it is. A pointer to
-// the empty string or an empty slice clears.
-type Changes struct {
-	Stage      *Stage
-	Name       *string
-	Agent      *string
-	RetryCount *int64
-	Blocked    *bool
-	DependsOn  *[]uint32
-	// Description is Markdown.
-	Description *string
-	// Note is added to the story's notes.
-	Note *string
-	// By is the agent that writes; may be empty. Informed: it has shown that it knows
-	// the story as it is (if_rev, claim). One of the two is needed to take a story from
-	// an agent whose lease lasts.
-	By       string
-	Informed bool
-	// After and Before are story IDs: the story goes directly behind or before
-	// that one; "" is the start. At most one is given.
-	After, Before *string
-}
-
 // Write creates the story, for which c.Stage is required, or writes the given
 // fields. It returns the names of the fields that really change.
 func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err error) {
@@ -158,7 +119,7 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	if c.Note != nil {
 		tx.note(&changed, *c.Note)
 	}
-	return created, changed, nil
+	return created, changed, tx.state.err
 }
 
 // warnMoved says what a plain write of the stage leaves as it was, where advance_item
@@ -215,13 +176,21 @@ func (tx *Tx) BumpRetry(id string, by, limit int64) (blockedByLimit bool, err er
 		return false, invalid("reset it with write_item (retry_count) or set_blocked (blocked: false)",
 			"retry_count is %d and cannot grow by %d: the most is %d", cur.RetryCount, by, MaxRetryCount)
 	}
-	base := tx.state.doc.Story(id).Writer(fieldRetryCount)
+	base := tx.retryBase(id)
 	tx.edits = append(tx.edits, crdt.Inc(NameRetryCount, uint64(by), base))
 	if limit > 0 && count >= limit && !cur.Blocked {
 		tx.block(nil, cur, true, fmt.Sprintf("retry limit reached (%d of %d)", count, limit), false)
-		return true, nil
+		return true, tx.state.err
 	}
-	return false, nil
+	return false, tx.state.err
+}
+
+// retryBase returns the op on whose count the story's next increment builds.
+func (tx *Tx) retryBase(id string) crdt.OpID {
+	if c := tx.state.known(id); c != nil {
+		return c.Writer(fieldRetryCount)
+	}
+	return crdt.OpID{}
 }
 
 // begin makes the transaction one about the story and returns the story.
@@ -235,8 +204,8 @@ func (tx *Tx) begin(id string) (Story, error) {
 
 // beginWrite is begin for a call that may create the story.
 func (tx *Tx) beginWrite(id string, stage *Stage) (cur Story, created bool, err error) {
-	c := tx.state.doc.Story(id)
-	if tx.state.visible(id) != nil || c != nil && c.Deleted() {
+	c := tx.state.known(id)
+	if c != nil && (c.Deleted() || VisibleStage(c) != "") {
 		cur, err = tx.begin(id)
 		return cur, false, err
 	}
@@ -245,6 +214,9 @@ func (tx *Tx) beginWrite(id string, stage *Stage) (cur Story, created bool, err 
 	}
 	if c != nil { // fields came, a stage did not yet
 		cur = tx.state.snapshot(c)
+	}
+	if tx.state.err != nil {
+		return Story{}, false, tx.state.err
 	}
 	return cur, true, tx.bind(id)
 }
@@ -261,15 +233,15 @@ func (tx *Tx) bind(id string) error {
 // mayCreate returns why the story cannot be created, if it cannot.
 func (tx *Tx) mayCreate(id string, stage *Stage) error {
 	if stage == nil {
-		e := tx.state.notFound(id).(*Error)
+		e := tx.state.notFound(id)
 		e.Message += ", and to create it a stage is needed"
 		e.Next = "give stage, e.g. " + string(Backlog) + ", to create it, or find the right story_id with list_items"
 		if similar := tx.state.similar(id); len(similar) > 0 {
 			e.Next = fmt.Sprintf("did you mean %s? Otherwise %s", strings.Join(similar, " or "), e.Next)
 		}
-		return e
+		return e.orErr(tx.state)
 	}
-	if tx.state.doc.StoryCount() >= crdt.MaxStories {
+	if tx.state.isFull() {
 		return &Error{
 			Code:    CodeLimit,
 			Message: fmt.Sprintf("the pipeline holds %d stories, the most it can", crdt.MaxStories),
@@ -279,6 +251,15 @@ func (tx *Tx) mayCreate(id string, stage *Stage) error {
 	return tx.state.checkNumber(id)
 }
 
+// isFull reports whether the pipeline has no room for another story.
+func (s *State) isFull() bool {
+	if s.err != nil {
+		return false
+	}
+	n, err := s.src.Count()
+	return keep(s, n, err) >= crdt.MaxStories
+}
+
 // checkNumber refuses to give the number of a deleted story to a new one:
 // what depends on that number meant the deleted story.
 func (s *State) checkNumber(id string) error {
@@ -286,12 +267,18 @@ func (s *State) checkNumber(id string) error {
 	if !ok {
 		return nil
 	}
-	for _, other := range s.numbers[n] {
-		if other != id && s.doc.Story(other).Deleted() {
-			return invalid("use a number that was never used"+s.freeNumber(", e.g. %d")+", or bring the story back with delete_item (restore: true)", "number %d belonged to the deleted story %s and is not given out again", n, other)
-		}
+	if s.number(n).Deleted == 0 { // the story itself is not deleted
+		return s.err
 	}
-	return nil
+	whose := "a deleted story"
+	if other := s.deletedWith(n); other != "" {
+		whose = "the deleted story " + other
+	}
+	next := "use a number that was never used" + s.freeNumber(", e.g. %d") + ", or bring the story back with delete_item (restore: true)"
+	if s.err != nil {
+		return s.err
+	}
+	return invalid(next, "number %d belonged to %s and is not given out again", n, whose)
 }
 
 func (tx *Tx) set(changed *[]string, field string, v crdt.Value) {
@@ -348,74 +335,5 @@ func (tx *Tx) depend(changed *[]string, cur Story, created bool, want *[]uint32)
 	if len(tx.edits) > before {
 		*changed = append(*changed, NameDependsOn)
 	}
-	return tx.state.checkCircle(tx.story, added)
-}
-
-// check refuses fields that are out of their bounds; it sorts the
-// dependencies and drops repeated ones.
-func (c *Changes) check(id string) error {
-	if !crdt.ValidStoryID(id) {
-		return invalidStoryID(id)
-	}
-	if c.Stage != nil {
-		if _, ok := ParseStage(string(*c.Stage)); !ok {
-			return InvalidStage(string(*c.Stage))
-		}
-	}
-	if c.Name != nil {
-		if err := checkText(NameName, *c.Name, MaxName); err != nil {
-			return err
-		}
-	}
-	if c.Agent != nil {
-		if err := checkText(NameAgent, *c.Agent, crdt.MaxAgent); err != nil {
-			return err
-		}
-	}
-	if c.Description != nil {
-		if err := checkText(NameDescription, *c.Description, MaxDescription); err != nil {
-			return err
-		}
-	}
-	if c.Note != nil {
-		if err := checkNote(*c.Note); err != nil {
-			return err
-		}
-	}
-	if c.RetryCount != nil && (*c.RetryCount < 0 || *c.RetryCount > MaxRetryCount) {
-		return invalid("", "retry_count is %d, want 0 to %d", *c.RetryCount, MaxRetryCount)
-	}
-	if c.DependsOn == nil {
-		return nil
-	}
-	deps := slices.Clone(*c.DependsOn)
-	slices.Sort(deps)
-	deps = slices.Compact(deps)
-	c.DependsOn = &deps
-	if len(deps) > crdt.MaxDependencies {
-		return invalid("split the story", "depends_on has %d numbers, at most %d are allowed", len(deps), crdt.MaxDependencies)
-	}
-	if n, ok := Number(id); ok && slices.Contains(deps, n) {
-		return invalid("leave "+strconv.FormatUint(uint64(n), 10)+" out of depends_on", "a story cannot depend on its own number %d", n)
-	}
-	return nil
-}
-
-// InvalidStage returns the error for a name that is no stage.
-func InvalidStage(s string) error {
-	names := make([]string, len(stages))
-	for i, st := range stages {
-		names[i] = string(st)
-	}
-	return invalid("", "stage must be one of %s; got %.64q", strings.Join(names, ", "), s)
-}
-
-func checkText(what, s string, most int) error {
-	if len(s) > most {
-		return invalid("shorten it", "%s has %d bytes, at most %d are allowed", what, len(s), most)
-	}
-	if !utf8.ValidString(s) {
-		return invalid("send UTF-8", "%s is not valid UTF-8 text", what)
-	}
-	return nil
+	return tx.checkCircle(added)
 }

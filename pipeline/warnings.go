@@ -2,9 +2,7 @@ package pipeline
 
 import (
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,49 +11,88 @@ import (
 // the pipeline.
 const maxNamed = 5
 
+// maxSameNumber bounds the stories of one number that are looked at for names.
+const maxSameNumber = 64
+
 // warnings says what a reader of an unfinished story should know and would not
 // see: why it will not become ready by itself, or why it counts as ready.
-func (s *State) warnings(st Story) []string {
-	var unknown, deleted, archived, all []string
-	for _, n := range st.DependsOn {
-		ids, met := s.dependency(n)
-		if gone := s.deletedWith(n); len(ids) == 0 && gone != "" {
-			deleted = append(deleted, gone)
-		} else if len(ids) == 0 {
-			unknown = append(unknown, strconv.FormatUint(uint64(n), 10))
-		}
-		for _, id := range ids {
-			if met && s.stage(id) == Archived {
-				archived = append(archived, id)
-			}
+func (s *State) warnings(st Story, dependencies []Dependency) (all []string) {
+	var unknown, deleted []uint32
+	var archived []Dependency
+	for _, d := range dependencies {
+		switch {
+		case d.Visible == 0 && d.Deleted > 0:
+			deleted = append(deleted, d.Number)
+		case d.Visible == 0:
+			unknown = append(unknown, d.Number)
+		case d.Met() && d.Archived > 0:
+			archived = append(archived, d)
 		}
 	}
 	if len(unknown) > 0 {
-		all = append(all, "depends_on "+some(unknown)+": no story has that number, so it is not met")
+		all = append(all, "depends_on "+numberList(unknown)+": no story has that number, so it is not met")
 	}
 	if len(deleted) > 0 {
-		all = append(all, "depends_on: deleted, so it is not met: "+some(deleted))
+		all = append(all, "depends_on: deleted, so it is not met: "+s.namesOfDeleted(deleted))
 	}
 	if len(archived) > 0 {
-		all = append(all, "depends_on: archived counts as met: "+some(archived))
+		all = append(all, "depends_on: archived counts as met: "+s.namesOfArchived(archived))
 	}
-	if way := s.circle(st.ID, st.WaitingOn, openWay); way != nil {
+	if way := s.openCircleOf(st.ID, st.WaitingOn); way != nil {
 		all = append(all, "depends_on goes in a circle, so none of these can become ready: "+spellCircle(way))
 	}
-	if others := s.sameNumber(st.ID); len(others) > 0 {
-		all = append(all, fmt.Sprintf("the number is also that of %s: what depends on it waits for all of them%s", some(others), s.freeNumber("; the next free number is %d")))
+	if count := s.others(st.ID, st.Stage != ""); count > 0 {
+		n, _ := Number(st.ID)
+		names := someOf(s.visibleWith(n, maxNamed, st.ID), count)
+		all = append(all, fmt.Sprintf("the number is also that of %s: what depends on it waits for all of them%s", names, s.freeNumber("; the next free number is %d")))
 	}
 	return all
 }
 
+// namesOfDeleted names some deleted stories with the numbers, one each.
+func (s *State) namesOfDeleted(numbers []uint32) string {
+	var names []string
+	for _, n := range numbers[:min(maxNamed, len(numbers))] {
+		name := s.deletedWith(n)
+		if name == "" {
+			name = strconv.FormatUint(uint64(n), 10)
+		}
+		names = append(names, name)
+	}
+	return someOf(names, len(numbers))
+}
+
+// namesOfArchived names some archived stories with the numbers.
+func (s *State) namesOfArchived(on []Dependency) string {
+	var names []string
+	count := 0
+	for _, d := range on {
+		count += d.Archived
+		if len(names) == maxNamed {
+			continue
+		}
+		for _, c := range s.numbered(d.Number, maxSameNumber) {
+			if VisibleStage(c) == Archived && len(names) < maxNamed {
+				names = append(names, c.ID())
+			}
+		}
+	}
+	return someOf(names, count)
+}
+
 // Missing says in plain words that ops are missing without which stories may not be
-// as they should, and who can mend that; "" if none is known to be.
+// as they should, and how to mend that. Missing returns "" if no op is known to be missing.
 func (s *State) Missing() string {
+	if s.err != nil {
+		return ""
+	}
+	gaps, err := s.src.Gaps()
+	gaps = keep(s, gaps, err)
 	var all []string
-	if n := s.doc.AssumedLen() + s.lost; n > 0 {
+	if n := gaps.Damaged; n > 0 {
 		all = append(all, count(n, "change")+" of the pipeline cannot be read any more, since the database is damaged: tell the user to run huskies-mcp verify")
 	}
-	if n := s.doc.PendingTrustedLen(); n > 0 {
+	if n := gaps.Pending; n > 0 {
 		all = append(all, count(n, "change")+" cannot be shown, since others that they build on are not in the database: tell the user to import those (huskies-mcp import)")
 	}
 	if len(all) == 0 {
@@ -72,68 +109,46 @@ func count(n int, what string) string {
 }
 
 // some joins up to maxNamed names.
-func some(names []string) string {
-	if len(names) > maxNamed {
-		return strings.Join(names[:maxNamed], ", ") + fmt.Sprintf(" and %d more", len(names)-maxNamed)
+func some(names []string) string { return someOf(names, len(names)) }
+
+// someOf joins up to maxNamed of the names, which are some of count.
+func someOf(names []string, count int) string {
+	names = names[:min(maxNamed, len(names))]
+	switch more := count - len(names); {
+	case more <= 0:
+		return strings.Join(names, ", ")
+	case len(names) == 0:
+		return fmt.Sprintf("%d stories", more)
+	default:
+		return strings.Join(names, ", ") + fmt.Sprintf(" and %d more", more)
 	}
-	return strings.Join(names, ", ")
 }
 
 // recentNumbers is among how many of the greatest numbers a story of the same name is
-// looked for: who makes a call again, since no answer came, does so soon.
+// looked for: a caller that repeats a call, since no answer came, does so soon.
 const recentNumbers = 64
 
 // warnSameName says which story that was created of late has the name, too.
 func (s *State) warnSameName(id, name string) []string {
-	for i := range min(recentNumbers, s.greatest) {
-		for _, other := range s.numbers[s.greatest-i] {
-			if c := s.visible(other); c != nil && other != id && c.Str(fieldName) == name {
-				return []string{fmt.Sprintf("story %s has the same name: if this call was made again, delete one of the two", other)}
-			}
+	newest := s.newest(recentNumbers)
+	for _, c := range newest {
+		first, _ := Number(newest[0].ID())
+		if n, _ := Number(c.ID()); first-n >= recentNumbers {
+			break
+		}
+		if VisibleStage(c) != "" && c.ID() != id && c.Str(fieldName) == name {
+			return []string{fmt.Sprintf("story %s has the same name: if this call was made again, delete one of the two", c.ID())}
 		}
 	}
 	return nil
 }
 
-// deletedWith returns a deleted story with the number, "" if there is none.
-func (s *State) deletedWith(n uint32) string {
-	for _, id := range s.numbers[n] {
-		if s.doc.Story(id).Deleted() {
-			return id
-		}
-	}
-	return ""
-}
-
-// sameNumber returns the other visible stories with the number of id.
-func (s *State) sameNumber(id string) []string {
-	n, ok := Number(id)
-	if !ok || len(s.numbers[n]) < 2 {
-		return nil
-	}
-	ids, _ := s.dependency(n)
-	return slices.DeleteFunc(slices.Clone(ids), func(other string) bool { return other == id })
-}
-
-// SharedNumbers returns the IDs of visible stories that share their number with
-// others, by number.
-func (s *State) SharedNumbers() (shared [][]string) {
-	for _, n := range slices.Sorted(maps.Keys(s.numbers)) {
-		if len(s.numbers[n]) < 2 {
-			continue
-		}
-		if ids, _ := s.dependency(n); len(ids) > 1 {
-			shared = append(shared, ids)
-		}
-	}
-	return shared
-}
-
 // freeNumber formats the least number above all ever used, or returns "" when
 // there is none.
 func (s *State) freeNumber(format string) string {
-	if s.greatest == math.MaxUint32 {
+	greatest := s.greatest()
+	if greatest == math.MaxUint32 {
 		return ""
 	}
-	return fmt.Sprintf(format, s.greatest+1)
+	return fmt.Sprintf(format, greatest+1)
 }

@@ -20,3 +20,7 @@ DELETE FROM leases WHERE expires_at < ? AND seconds > 0;
 -- name: RenewLeases :execrows
 -- RenewLeases gives all leases that follow a session's life a new end.
 UPDATE leases SET expires_at = ? WHERE session = ? AND seconds = 0;
+
+-- name: ExtendLeases :exec
+-- ExtendLeases gives all leases that have not ended an end that is not before a time.
+UPDATE leases SET expires_at = max(expires_at, sqlc.arg(until)) WHERE expires_at > sqlc.arg(now);

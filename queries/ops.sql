@@ -4,28 +4,13 @@
 INSERT INTO crdt_ops (op_id, author, seq, payload, signature, received_at)
 VALUES (?, ?, ?, ?, ?, ?);
 
--- name: OpsAfter :many
--- OpsAfter returns up to limit ops that arrived after the given arrival
--- number, in order of arrival: only the columns that replay needs, since it
--- reads every row at every start.
-SELECT arrival, op_id, payload
-FROM crdt_ops
-WHERE arrival > ?
-ORDER BY arrival
-LIMIT ?;
-
--- name: Epoch :one
--- Epoch returns the number of decisions whom to trust, of repairs, of keys
--- after the first and of keys that a backup left out, in millions; below that stands when the last of
--- each was made, so that a log which was restored and decided upon anew most surely has another one.
--- Each table numbers its rows from 1.
-SELECT CAST(COALESCE((SELECT max(id) * 1000000 + decided_at % 1000000 FROM trust_decisions), 0)
-     + COALESCE((SELECT max(id) * 1000000 + repaired_at % 1000000 FROM repairs), 0)
-     + COALESCE((SELECT (max(id) - 1) * 1000000 + (max(id) > 1) * (created_at % 1000000) FROM crdt_node_identity), 0)
-     + (SELECT count(*) * 1000000 FROM crdt_node_identity WHERE seed IS NULL) AS INTEGER) AS epoch;
+-- name: RenameOp :exec
+-- RenameOp mends a damaged op ID.
+UPDATE crdt_ops SET op_id = ? WHERE arrival = ?;
 
 -- name: SignedOpsAfter :many
--- SignedOpsAfter is OpsAfter with what stands beside the payload.
+-- SignedOpsAfter returns up to limit ops that arrived after the given arrival number,
+-- in order of arrival.
 SELECT arrival, op_id, seq, payload, signature, received_at
 FROM crdt_ops
 WHERE arrival > ?
@@ -38,22 +23,12 @@ SELECT arrival, op_id, seq, payload, signature, received_at
 FROM crdt_ops
 WHERE arrival = ?;
 
--- name: OpReceipt :one
--- OpReceipt returns the other columns of the op with the given arrival number.
-SELECT seq, signature, received_at
-FROM crdt_ops
-WHERE arrival = ?;
-
 -- name: RepairOp :execrows
 -- RepairOp gives the row of an op its bytes back. It keeps its place. The seq in
 -- a damaged row may be another, so the whole index is searched.
 UPDATE crdt_ops
 SET author = ?, seq = ?, payload = ?, signature = ?
 WHERE arrival IN (SELECT o.arrival FROM crdt_ops AS o WHERE o.op_id = ?);
-
--- name: LastArrival :one
--- LastArrival returns the greatest arrival number, 0 if there is no op.
-SELECT CAST(COALESCE(max(arrival), 0) AS INTEGER) FROM crdt_ops;
 
 -- name: FirstOp :one
 -- FirstOp returns the ID of the op that arrived first.
@@ -95,3 +70,7 @@ SELECT op_id, arrival FROM crdt_ops;
 -- name: Repairs :many
 -- Repairs returns all repairs of damaged rows, in their order.
 SELECT id, op_id FROM repairs ORDER BY id;
+
+-- name: LastArrival :one
+-- LastArrival returns the greatest arrival number, 0 if there is no op.
+SELECT CAST(COALESCE(max(arrival), 0) AS INTEGER) FROM crdt_ops;

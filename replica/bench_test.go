@@ -3,12 +3,10 @@ package replica_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
@@ -25,43 +23,49 @@ func fill(b testing.TB, path string, n, stories int) {
 		b.Fatal(err)
 	}
 	defer log.Close()
-	release, err := oplog.NewLock(path, time.Now).Acquire(context.Background())
+	lock := oplog.NewLock(path)
+	defer lock.Close()
+	release, err := lock.Acquire(context.Background())
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer release()
-	state := pipeline.NewState()
 	err = log.Write(context.Background(), func(tx *oplog.Tx) error {
-		err := log.Read(context.Background(), 0, func(row oplog.Row) error {
-			op, err := crdt.Decode(row.Payload)
-			if err != nil {
+		var last crdt.OpID
+		for i := range n - 1 {
+			if last, err = fillOne(tx, log, i, stories, last); err != nil {
 				return err
 			}
-			_, err = state.Apply(op)
-			return err
-		})
-		for i := 0; i < n-1 && err == nil; i++ {
-			parents, seq := state.Doc().Next()
-			op := &crdt.Op{Seq: seq, Parents: parents, Story: strconv.Itoa(1+i%stories) + "_story_bench", Agent: "coder-1", At: 1_700_000_000_000}
-			if i < stories {
-				op.Edits = []crdt.Edit{crdt.Set("stage", crdt.String("1_backlog")), crdt.Set("name", crdt.String("A story for the benchmark")), crdt.Place(state.Doc().LastPlace())}
-			} else {
-				op.Edits = []crdt.Edit{crdt.Set("name", crdt.String(fmt.Sprint("A story for the benchmark, take ", i)))}
-			}
-			var signed crdt.SignedOp
-			if signed, err = crdt.Sign(op, log.Key()); err != nil {
-				return err
-			}
-			if _, err = tx.Append(op, signed); err != nil {
-				return err
-			}
-			_, err = state.Apply(op)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
+}
+
+// fillOne writes the op with the number i. The op last placed the story before.
+func fillOne(tx *oplog.Tx, log *oplog.Log, i, stories int, last crdt.OpID) (crdt.OpID, error) {
+	parents, seq, err := tx.Next()
+	if err != nil {
+		return last, err
+	}
+	op := &crdt.Op{Seq: seq, Parents: parents, Story: strconv.Itoa(1+i%stories) + "_story_bench", Agent: "coder-1", At: 1_700_000_000_000}
+	if i < stories {
+		op.Edits = []crdt.Edit{crdt.Set("stage", crdt.String("1_backlog")), crdt.Set("name", crdt.String("A story for the benchmark"))}
+		if i > 0 {
+			op.Edits = append(op.Edits, crdt.Place(crdt.Anchor{Op: last}))
+		} else {
+			op.Edits = append(op.Edits, crdt.Place(crdt.Anchor{Story: "0_s"}))
+		}
+	} else {
+		op.Edits = []crdt.Edit{crdt.Set("name", crdt.String(fmt.Sprint("A story for the benchmark, take ", i)))}
+	}
+	signed, err := crdt.Sign(op, log.Key())
+	if err == nil {
+		_, _, err = tx.Append(op, signed)
+	}
+	return op.ID, err
 }
 
 // BenchmarkUpdate is one durable write, in pipelines of several sizes.
@@ -81,8 +85,8 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 }
 
-// BenchmarkContended is one durable write while several replicas write in a
-// loop, each with a lock descriptor of its own, as processes have.
+// BenchmarkContended is one durable write while several replicas write in a loop, each with a lock
+// descriptor of its own, as processes have.
 func BenchmarkContended(b *testing.B) {
 	for _, writers := range []int{1, 2, 8} {
 		b.Run(fmt.Sprint(writers, "writers"), func(b *testing.B) {
@@ -100,7 +104,7 @@ func BenchmarkContended(b *testing.B) {
 			for i, r := range replicas {
 				wg.Go(func() {
 					for n := i; n < b.N; n += writers {
-						if _, err := r.Update(context.Background(), "", func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("1_s", 1, 0); return err }); err != nil {
+						if _, err := r.Update(context.Background(), "", bumping("1_s")); err != nil {
 							b.Error(err)
 							return
 						}
@@ -135,7 +139,7 @@ func BenchmarkView(b *testing.B) {
 		path := filepath.Join(b.TempDir(), "p.db")
 		fill(b, path, stories+1, stories)
 		r := newReplica(b, path)
-		if _, err := read(b, r, "1_story_bench"); err != nil { // the replay is not meant
+		if _, err := read(b, r, "1_story_bench"); err != nil { // opening the file is not meant
 			b.Fatal(err)
 		}
 		b.Run(fmt.Sprint("story/of", stories), func(b *testing.B) {
@@ -147,8 +151,8 @@ func BenchmarkView(b *testing.B) {
 		})
 		b.Run(fmt.Sprint("list50/of", stories), func(b *testing.B) {
 			for b.Loop() {
-				err := r.View(context.Background(), func(s *pipeline.State) error {
-					if page, err := s.List(pipeline.Filter{Ready: ptr(true)}, nil, 50); err != nil || page.Total == 0 {
+				err := r.View(context.Background(), func(v *replica.View) error {
+					if page, err := v.List(pipeline.Filter{Ready: ptr(true)}, nil, 50); err != nil || page.Total == 0 {
 						b.Fatal("an empty list")
 					}
 					return nil
@@ -160,7 +164,3 @@ func BenchmarkView(b *testing.B) {
 		})
 	}
 }
-
-func fixedNow() time.Time { return time.UnixMilli(1_700_000_000_000) }
-
-var discard = slog.New(slog.DiscardHandler)

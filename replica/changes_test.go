@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -16,24 +15,17 @@ import (
 	"github.com/huskies/huskies-mcp/replica"
 )
 
-// changesSince returns what changed after the position, a line each, and where r
-// is now. It is not ok if r does not know.
+// changesSince returns what changed after the position, a line each, and the position of r now.
+// The answer is not ok if r does not know what changed.
 func changesSince(t testing.TB, r *replica.Replica, since replica.Position) (lines []string, now replica.Position, ok bool) {
 	t.Helper()
-	err := r.View(t.Context(), func(*pipeline.State) error {
-		now = r.PositionLocked()
-		changes, known := r.ChangesLocked(since)
-		if ok = known; !ok {
-			return nil
-		}
-		for c := range changes {
-			line := fmt.Sprint(c.Position.Arrival)
-			if c.Story != "" {
-				line += fmt.Sprintf(" %s %s %q>%q by %s", c.Story, strings.Join(c.Fields.Names(), ","), c.Before, c.After, c.Agent)
-			}
-			lines = append(lines, line)
-		}
-		return nil
+	err := r.View(t.Context(), func(v *replica.View) (err error) {
+		now, lines = v.Position(), nil
+		ok, err = v.Changes(since, func(c replica.Change) bool {
+			lines = append(lines, fmt.Sprintf("%d %s %s %q>%q by %s", c.Position.Arrival, c.Story, strings.Join(c.Fields.Names(), ","), c.Before, c.After, c.Agent))
+			return true
+		})
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -41,21 +33,21 @@ func changesSince(t testing.TB, r *replica.Replica, since replica.Position) (lin
 	return lines, now, ok
 }
 
-// TestPositionText: what String returns can be read, and nothing else.
+// TestPositionText shows that a text that String returns can be read, and no other.
 func TestPositionText(t *testing.T) {
 	for text, want := range map[string]replica.Position{
-		"0":               {},
-		"0.3":             {Epoch: 3},
-		"1234.9f3a01bc":   {Arrival: 1234, Op: [4]byte{0x9f, 0x3a, 0x01, 0xbc}},
-		"1234.9f3a01bc.2": {Arrival: 1234, Op: [4]byte{0x9f, 0x3a, 0x01, 0xbc}, Epoch: 2},
+		"0":                      {},
+		"1234.9f3a01bc.5d0a7c11": {Arrival: 1234, Op: [4]byte{0x9f, 0x3a, 0x01, 0xbc}, State: 0x5d0a7c11},
+		"1.00000000.00000002":    {Arrival: 1, State: 2},
 	} {
 		if got, err := replica.ParsePosition(text); err != nil || got != want || got.String() != text {
 			t.Errorf("%q: got %+v, %q, %v", text, got, got, err)
 		}
 	}
 	for _, text := range []string{
-		"", ".", "-1", "+1.9f3a01bc", "01.9f3a01bc", "x", "1234", "1234.", "1234.9f3a01b", "1234.9f3a01bc00", "1234.9F3A01BC",
-		"1234.9f3a01bc.0", "1234.9f3a01bc.-1", "1234.9f3a01bc.2.3", "0.9f3a01bc", "99999999999999999999.9f3a01bc", " 0", "MV9iYWNrbG9nL0AxX3M",
+		"", ".", "-1", "+1.9f3a01bc.00000001", "01.9f3a01bc.00000001", "x", "1234", "1234.", "1234.9f3a01bc", "1234.9f3a01b.00000001",
+		"1234.9f3a01bc00.00000001", "1234.9F3A01BC.00000001", "1234.9f3a01bc.1", "1234.9f3a01bc.-0000001", "1234.9f3a01bc.2.3",
+		"0.9f3a01bc.00000001", "0.00000000.00000000", "99999999999999999999.9f3a01bc.00000001", " 0", "MV9iYWNrbG9nL0AxX3M",
 	} {
 		if got, err := replica.ParsePosition(text); err == nil {
 			t.Errorf("%q is read as %+v", text, got)
@@ -63,9 +55,9 @@ func TestPositionText(t *testing.T) {
 	}
 }
 
-// TestChanges: the writer itself, a process that was there all the time and one
-// that starts later tell the same changes, with the stages before and after; and
-// from each position on those that came later.
+// TestChanges shows that the writer itself, a process that was there all the time and one that
+// starts later tell the same changes, with the stages before and after. From each position on they
+// tell the changes that came later.
 func TestChanges(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	r, other := newReplica(t, path), newReplica(t, path)
@@ -99,25 +91,46 @@ func TestChanges(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" || !ok || now.Arrival != 5 {
 			t.Errorf("%s at %s (-want +got):\n%s", who, now, diff)
 		}
-		err := r.View(t.Context(), func(*pipeline.State) error {
-			all, _ := r.ChangesLocked(replica.Position{})
-			for c := range all {
-				after, ok := r.ChangesLocked(c.Position)
-				if n := len(slices.Collect(after)); !ok || n != 5-int(c.Position.Arrival) {
-					t.Errorf("%s: %d changes after %s, %t", who, n, c.Position, ok)
-				}
+		for _, at := range positions(t, r) {
+			if left, _, ok := changesSince(t, r, at); !ok || len(left) != 5-int(at.Arrival) {
+				t.Errorf("%s: %q after %s, %t", who, left, at, ok)
 			}
-			return nil
-		})
-		if err != nil {
-			t.Error(err)
 		}
 	}
 }
 
-// TestChangesOfReleasedOps: ops that waited for their parents count where these
-// came, each with the stages before and after it; ops that show nowhere change
-// nothing, but a position at their rows is one.
+// positions returns those of all changes.
+func positions(t testing.TB, r *replica.Replica) (all []replica.Position) {
+	t.Helper()
+	err := r.View(t.Context(), func(v *replica.View) error {
+		_, err := v.Changes(replica.Position{}, func(c replica.Change) bool { all = append(all, c.Position); return true })
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestChangesEnd shows that no change is told after fn has returned false.
+func TestChangesEnd(t *testing.T) {
+	r := chain(t, filepath.Join(t.TempDir(), "p.db"), 5)
+	err := r.View(t.Context(), func(v *replica.View) error {
+		n := 0
+		ok, err := v.Changes(replica.Position{}, func(replica.Change) bool { n++; return n < 2 })
+		if n != 2 || !ok {
+			t.Errorf("%d changes were told, want 2 (%t)", n, ok)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestChangesOfReleasedOps shows that ops that waited for their parents count at the row that
+// released them, each with the stages before and after. Ops that show nowhere change nothing, but a
+// position at their rows is one.
 func TestChangesOfReleasedOps(t *testing.T) {
 	dir := t.TempDir()
 	from := newReplica(t, filepath.Join(dir, "from.db"))
@@ -137,7 +150,7 @@ func TestChangesOfReleasedOps(t *testing.T) {
 	}
 	for who, r := range map[string]*replica.Replica{"importer": to, "watcher": watcher, "new process": newReplica(t, path)} {
 		got, _, _ := changesSince(t, r, replica.Position{})
-		if diff := cmp.Diff(append([]string{"1", "2"}, want...), got); diff != "" {
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s, all (-want +got):\n%s", who, diff)
 		}
 		got, _, ok := changesSince(t, r, before)
@@ -147,70 +160,73 @@ func TestChangesOfReleasedOps(t *testing.T) {
 	}
 }
 
-// TestChangesAreNotKnown: after a position that is too old, of another epoch, or
-// of a log that went back to an earlier state and was written on.
+// TestChangesAreNotKnown shows that no changes are told after a position of another state, of rows
+// that are not there, or of a log that went back to an earlier state and was written on.
 func TestChangesAreNotKnown(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "p.db")
-	const ops = 16_384
-	fill(t, path, ops+2, 100)
-	r := newReplica(t, path)
-	if _, now, ok := changesSince(t, r, replica.Position{}); ok || now.Arrival != ops+2 {
-		t.Error("all changes are known at", now)
-	}
-	at := func(arrival int64) (p replica.Position) { // of the row
-		p.Arrival = arrival
-		n := int64(0)
-		if err := r.History(t.Context(), func(e replica.Entry) error {
-			if n++; n == arrival {
-				copy(p.Op[:], e.Op.ID[:])
-			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-		return p
-	}
-	known := func(why string, r *replica.Replica, since replica.Position, want int) {
+	r := chain(t, path, 20)
+	known := func(why string, since replica.Position, want int) {
 		t.Helper()
-		got, _, ok := changesSince(t, r, since)
-		if ok != (want >= 0) || ok && len(got) != want {
-			t.Errorf("%s: %d changes after %s, %t, want %d", why, len(got), since, ok, want)
+		for who, r := range map[string]*replica.Replica{"this process": r, "a new one": newReplica(t, path)} {
+			got, _, ok := changesSince(t, r, since)
+			if ok != (want >= 0) || ok && len(got) != want {
+				t.Errorf("%s, %s: %d changes after %s, %t, want %d", why, who, len(got), since, ok, want)
+			}
 		}
 	}
-	known("replayed", r, at(2), -1)
-	known("replayed", r, at(3), ops-1)
-	known("another op", r, replica.Position{Arrival: 3}, -1)
-	known("ahead", r, replica.Position{Arrival: ops + 3}, -1)
-	create(t, r, "999_own")
-	known("one more", r, at(3), -1)
-	known("one more", r, at(4), ops-1)
-	last := at(ops + 3)
-	known("the last", r, last, 0)
+	third, last := positions(t, r)[2], position(t, r)
+	known("as it is", third, 17)
+	known("the last", last, 0)
+	other := third
+	other.Op[0]++
+	known("another op", other, -1)
+	ahead := last
+	ahead.Arrival++
+	known("ahead", ahead, -1)
+	elsewhere := third
+	elsewhere.State++
+	known("another state", elsewhere, -1)
 
 	backup := filepath.Join(dir, "backup.db")
 	if _, err := r.Backup(t.Context(), backup, true); err != nil {
 		t.Fatal(err)
 	}
 	create(t, r, "1000_lost")
-	lost := at(ops + 4)
+	lost := position(t, r)
 	restoreInto(t, path, backup)
-	known("went back", r, lost, -1)
-	known("went back", r, last, 0)
+	known("went back", lost, -1)
 	create(t, r, "1000_lost")
-	known("went back and was written on", r, lost, -1)
-	known("went back and was written on", r, last, 1)
+	known("went back and was written on", lost, -1)
 
-	if err := r.Trust(t.Context(), crdt.Author{1, 31: 1}, "somebody"); err != nil {
-		t.Fatal(err)
+	friend := chain(t, filepath.Join(dir, "friend.db"), 1)
+	imports(t, r, replica.ImportReport{New: 1}, exported(t, friend)...)
+	for _, step := range []struct {
+		what    string
+		do      func() error
+		another bool // state
+	}{
+		{"a decision that changes nothing", func() error { return r.Trust(t.Context(), author(t, friend), "") }, false},
+		{"a decision about an author without ops", func() error { return r.Trust(t.Context(), crdt.Author{1, 31: 1}, "") }, false},
+		{"a decision about an author of ops", func() error { return r.Distrust(t.Context(), author(t, friend)) }, true},
+		{"taking the decision back", func() error { return r.Trust(t.Context(), author(t, friend), "") }, true},
+		{"a rebuild", func() error { return r.Rebuild(t.Context()) }, true},
+	} {
+		before := position(t, r)
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		left := 0
+		if step.another {
+			left = -1
+		}
+		known("before "+step.what, before, left)
+		known("after "+step.what, position(t, r), 0)
 	}
-	known("another epoch", r, last, -1)
-	_, now, _ := changesSince(t, r, last)
-	known("this epoch", r, now, 0)
 }
 
-// TestPositionsOfWrites: each change of a group knows its own position, one that
-// had nothing to write that of what it saw.
+// TestPositionsOfWrites shows that each change of a group knows its own position. A change that had
+// nothing to write knows the position of the state that it saw.
 func TestPositionsOfWrites(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	r := newReplica(t, path)
@@ -236,8 +252,8 @@ func TestPositionsOfWrites(t *testing.T) {
 	}
 }
 
-// TestChangesAfterFailedCommit: what a commit that failed would have changed is
-// no change, and the positions of those that were made in its stead are right.
+// TestChangesAfterFailedCommit shows that what a failed commit would have changed is no change, and
+// that the positions of the changes that were made in its stead are right.
 func TestChangesAfterFailedCommit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "flaky.db")
 	r := newReplica(t, path)
@@ -246,7 +262,7 @@ func TestChangesAfterFailedCommit(t *testing.T) {
 	var writes []*replica.Write
 	for i := range 4 {
 		writes = append(writes, r.Submit(fmt.Sprint("agent-", i), func(tx *pipeline.Tx) error {
-			_, err := tx.BumpRetry("1_s", 1, 0)
+			err := bumping("1_s")(tx)
 			if i == 2 {
 				err = errors.New("refused")
 			}

@@ -1,9 +1,7 @@
 package replica_test
 
 import (
-	"crypto/rand"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,16 +12,14 @@ import (
 	"github.com/huskies/huskies-mcp/replica"
 )
 
-// TestClockJumps: the wall clock jumps by years, forth and back, also before
-// 1970. It is shown and decides nothing: a later write wins, whatever it says.
+// TestClockJumps shows that a wall clock that jumps by years, forth and back, also before 1970, is
+// shown and decides nothing. A later write wins, whatever the clock says.
 func TestClockJumps(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	var now time.Time
-	jumping := replica.New(replica.Config{
-		Path: path, Now: func() time.Time { return now }, Rand: rand.Reader,
-		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), LockTimeout: time.Minute,
-	})
-	defer jumping.Close()
+	cfg := configOf(t, path)
+	cfg.Now, cfg.LockTimeout = func() time.Time { return now }, time.Minute
+	jumping := open(t, cfg)
 	steady := newReplica(t, path)
 	for i, year := range []int{2026, 2096, 1996, 1969, 1970, 9999, 1, 2026} {
 		now = time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -37,7 +33,7 @@ func TestClockJumps(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff(text(t, steady), text(t, newReplica(t, path))); diff != "" {
-			t.Errorf("%d: a new process shows another document (-old +new): %s", year, diff)
+			t.Errorf("%d: a new process shows another state (-old +new): %s", year, diff)
 		}
 	}
 	imports(t, newReplica(t, path+".other"), replica.ImportReport{New: 16}, exported(t, steady)...)

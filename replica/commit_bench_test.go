@@ -10,13 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/huskies/huskies-mcp/migrations"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
-// bareLog is what a durable write costs without us: one connection of the same
-// driver that syncs in each commit, on which one row as large as an op is inserted
-// into the op log's own table.
+// bareLog is what a durable write costs without us: one connection of the same driver that syncs in
+// each commit. One row as large as an op is inserted into the op log's own table.
 type bareLog struct {
 	conn   *sql.Conn
 	insert *sql.Stmt
@@ -24,6 +25,11 @@ type bareLog struct {
 }
 
 func newBareLog(b *testing.B, path string) *bareLog {
+	b.Helper()
+	return openBareLog(b, path, migrations.All()[0])
+}
+
+func openBareLog(b *testing.B, path, schema string) *bareLog {
 	b.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=fullfsync(1)&_pragma=checkpoint_fullfsync(1)")
 	if err != nil {
@@ -34,7 +40,7 @@ func newBareLog(b *testing.B, path string) *bareLog {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := conn.ExecContext(context.Background(), migrations.All()[0]); err != nil {
+	if _, err := conn.ExecContext(context.Background(), schema); err != nil {
 		b.Fatal(err)
 	}
 	insert, err := conn.PrepareContext(context.Background(), "INSERT INTO crdt_ops (op_id, author, seq, payload, signature, received_at) VALUES (?, ?, ?, ?, ?, ?)")
@@ -58,9 +64,8 @@ func (l *bareLog) write(b *testing.B, i int) {
 	}
 }
 
-// BenchmarkSequentialWrite is one durable write after the other, and as many bare
-// ones in turn with them: one in the two kinds of turn, so that both meet the same
-// noise.
+// BenchmarkSequentialWrite is one durable write after the other, in turn with as many bare ones, so
+// that both meet the same noise.
 func BenchmarkSequentialWrite(b *testing.B) {
 	folder := b.TempDir()
 	path := filepath.Join(folder, "p.db")
@@ -83,8 +88,7 @@ func BenchmarkSequentialWrite(b *testing.B) {
 	b.ReportMetric(float64(ours)/float64(theirs), "xbare")
 }
 
-// BenchmarkGroupCommit is 16 calls in flight in one process, against one call
-// after the other.
+// BenchmarkGroupCommit is 16 calls in flight in one process, against one call after the other.
 func BenchmarkGroupCommit(b *testing.B) {
 	const inFlight, round = 16, 1600
 	path := filepath.Join(b.TempDir(), "p.db")
@@ -120,4 +124,38 @@ func BenchmarkGroupCommit(b *testing.B) {
 	b.ReportMetric(float64(together.Microseconds())/float64(b.N*round), "µs/write")
 	b.ReportMetric(float64(alone.Microseconds())/float64(b.N*round), "µs/sequential")
 	b.ReportMetric(float64(alone)/float64(together), "xsequential")
+}
+
+// BenchmarkBareContended is what BenchmarkContended costs without us: writers that queue by flock(2),
+// each with a connection of its own, and insert one row a commit.
+func BenchmarkBareContended(b *testing.B) {
+	for _, writers := range []int{1, 2, 8} {
+		b.Run(fmt.Sprint(writers, "writers"), func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "bare.db")
+			logs := []*bareLog{newBareLog(b, path)}
+			for range writers - 1 {
+				logs = append(logs, openBareLog(b, path, "SELECT 1"))
+			}
+			b.ResetTimer()
+			var wg sync.WaitGroup
+			for i, l := range logs {
+				wg.Go(func() {
+					lock := flock.New(path + ".lock")
+					defer lock.Close()
+					for n := i; n < b.N; n += writers {
+						if err := lock.Lock(); err != nil {
+							b.Error(err)
+							return
+						}
+						l.write(b, n)
+						if err := lock.Unlock(); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
 }

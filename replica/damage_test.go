@@ -15,22 +15,22 @@ import (
 	"github.com/huskies/huskies-mcp/replica"
 )
 
-// damage breaks rows of a chain of 5 ops and returns the text and the bundle of
-// before.
+// damage breaks rows of a chain of 5 ops, has the state rebuilt, and returns the text and the
+// bundle of before.
 func damage(t *testing.T, statement string) (path, before string, lines []string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "p.db")
 	r := chain(t, path, 5)
 	before, lines = text(t, r), exported(t, r)
-	if err := r.Close(); err != nil {
+	exec(t, path, "UPDATE crdt_ops SET "+statement)
+	if err := r.Rebuild(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, path, "UPDATE crdt_ops SET "+statement)
 	return path, before, lines
 }
 
-// TestMendedRowsAreSeenAtOnce: of several damaged rows one is mended. Every
-// process shows it at its next call; with the whole bundle all is as before.
+// TestMendedRowsAreSeenAtOnce mends several damaged rows one by one. Every process shows each mended
+// op at its next call. When all rows are mended all is as before.
 func TestMendedRowsAreSeenAtOnce(t *testing.T) {
 	path, before, lines := damage(t, "payload = x'a0' WHERE arrival IN (2, 3, 4)")
 	r, watcher := newReplica(t, path), newReplica(t, path)
@@ -52,8 +52,8 @@ func TestMendedRowsAreSeenAtOnce(t *testing.T) {
 	}
 }
 
-// TestDamagedSeq: a damaged row's seq is not believed beyond what it can be. What
-// is written meanwhile is not lost, no write is kept out, and a bundle mends all.
+// TestDamagedSeq shows that a damaged row's seq is not believed beyond what it can be. What is
+// written meanwhile is not lost, no write is kept out, and a bundle mends all.
 func TestDamagedSeq(t *testing.T) {
 	for _, damaged := range []string{
 		"seq = 77 WHERE arrival = 2", "seq = 1 WHERE arrival = 3", "seq = 77 WHERE arrival = 5",
@@ -82,8 +82,8 @@ func TestDamagedSeq(t *testing.T) {
 	}
 }
 
-// TestDamagedSignature: a row whose signature is damaged shows, and is in no
-// bundle; importing the op mends it.
+// TestDamagedSignature shows that an op whose signature is damaged is shown and is in no bundle.
+// Importing the op mends its row.
 func TestDamagedSignature(t *testing.T) {
 	path, before, lines := damage(t, "signature = zeroblob(64) WHERE arrival = 2")
 	r := newReplica(t, path)
@@ -102,8 +102,8 @@ func TestDamagedSignature(t *testing.T) {
 	}
 }
 
-// TestHeadsOfADamagedLog: a replica that cannot read all its rows does not say
-// that it has them, so that it gets them again.
+// TestHeadsOfADamagedLog shows that a replica that cannot read all its rows does not say that it has
+// them, so that it gets them again.
 func TestHeadsOfADamagedLog(t *testing.T) {
 	path, before, lines := damage(t, "payload = x'a0' WHERE arrival = 2")
 	r := newReplica(t, path)
@@ -116,8 +116,8 @@ func TestHeadsOfADamagedLog(t *testing.T) {
 	}
 }
 
-// TestRefusedOpsAreNotSentOn: an op that waited here and turned out to break a
-// rule stays in the file, and in no bundle.
+// TestRefusedOpsAreNotSentOn shows that an op that waited here and turned out to break a rule stays
+// in the file, and in no bundle.
 func TestRefusedOpsAreNotSentOn(t *testing.T) {
 	dir := t.TempDir()
 	a := chain(t, filepath.Join(dir, "a.db"), 3)
@@ -133,8 +133,8 @@ func TestRefusedOpsAreNotSentOn(t *testing.T) {
 	}
 }
 
-// TestTrustBeforeTheFirstOp: a decision counts for the first op too, also when
-// another process made it.
+// TestTrustBeforeTheFirstOp shows that a decision counts for the first op too, also when another
+// process made the decision.
 func TestTrustBeforeTheFirstOp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	r, other := newReplica(t, path), newReplica(t, path)

@@ -17,23 +17,20 @@ import (
 var ErrIncomplete = errors.New("rows of the database are damaged")
 
 // Heads returns the heads of all that is applied, sorted: what another replica
-// needs to know to send only what is missing here. With damaged rows the error is
-// ErrIncomplete.
+// needs to know to send only what is missing here. It reads all rows; with damaged
+// ones the error is ErrIncomplete.
 func (r *Replica) Heads(ctx context.Context) (heads []crdt.OpID, err error) {
-	err = r.read(ctx, func() error {
-		if r.log == nil {
-			return nil
-		}
-		if err := r.refresh(ctx); err != nil {
-			return err
-		}
-		for _, state := range r.odd {
-			if state == rowDamaged {
+	err = r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
+		err := snap.Rows(0, func(row oplog.SignedRow) error {
+			if r.entry(row) == nil {
 				return ErrIncomplete
 			}
+			return nil
+		})
+		if err == nil {
+			heads, err = snap.Heads()
 		}
-		heads = r.state.Doc().Heads()
-		return nil
+		return err
 	})
 	return heads, err
 }
@@ -52,47 +49,79 @@ type ExportReport struct {
 
 // Export calls fn with every op in the log, in order of arrival, but without
 // those that the ops since and their ancestors are: what a replica with these
-// heads has already. Pending and held ops are exported too. Other calls wait
-// meanwhile.
+// heads has already. Pending and held ops are exported too. fn is called after the
+// rows were read, page by page, and may take its time.
 func (r *Replica) Export(ctx context.Context, since []crdt.OpID, fn func(crdt.SignedOp) error) (report ExportReport, err error) {
-	err = r.read(ctx, func() error {
-		if r.log == nil {
-			report.Unknown = since
-			return nil
-		}
-		if err := r.refresh(ctx); err != nil {
-			return err
-		}
-		has, err := r.ancestors(ctx, since, &report)
+	has, last, err := r.ancestors(ctx, since, &report)
+	if err != nil {
+		return report, err
+	}
+	out := &exporter{report: &report, fn: fn}
+	for after := int64(0); after < last; {
+		page, err := r.exportPage(ctx, after, has, &report)
 		if err != nil {
-			return err
+			return report, err
 		}
-		out := &exporter{report: &report, fn: fn}
-		err = r.log.ReadSigned(ctx, 0, func(row oplog.SignedRow) error {
-			if row.Arrival > r.cursor.arrival {
-				return nil // came since, and may not be durable: it must not be elsewhere alone
+		if len(page) == 0 {
+			break
+		}
+		for _, row := range page {
+			if after = row.arrival; after > last || row.skip {
+				continue
 			}
-			op, err := r.entry(row)
+			if err := out.add(row.op); err != nil {
+				return report, err
+			}
+		}
+	}
+	return report, out.flush()
+}
+
+// exportRow is a row of the log on its way out.
+type exportRow struct {
+	arrival int64
+	op      crdt.SignedOp
+	skip    bool
+}
+
+// errEnough ends a reading of the log.
+var errEnough = errors.New("read enough")
+
+// exportPage reads up to batchSize rows after an arrival number.
+func (r *Replica) exportPage(ctx context.Context, after int64, has map[crdt.OpID]bool, report *ExportReport) (page []exportRow, err error) {
+	before := *report
+	err = r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
+		page, *report = nil, before
+		return snap.Rows(after, func(row oplog.SignedRow) error {
+			if len(page) == batchSize {
+				return errEnough
+			}
+			out := exportRow{arrival: row.Arrival}
+			op := r.entry(row)
 			switch {
-			case err != nil:
-				return err
 			case op == nil:
 				report.Damaged++
-				return nil
+				out.skip = true
 			case has[op.ID]:
-				return nil
-			case r.odd[op.ID] == rowRefused:
-				report.Refused++
-				return nil
+				out.skip = true
+			default:
+				out.op = crdt.SignedOp{ID: op.ID, Payload: row.Payload, Signature: row.Signature}
+				kind, _, there, err := snap.KindOf(op.ID)
+				if err != nil {
+					return err
+				}
+				if out.skip = there && kind == oplog.Refused; out.skip {
+					report.Refused++
+				}
 			}
-			return out.add(crdt.SignedOp{ID: op.ID, Payload: row.Payload, Signature: row.Signature})
+			page = append(page, out)
+			return nil
 		})
-		if err != nil {
-			return err
-		}
-		return out.flush()
 	})
-	return report, err
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return page, err
 }
 
 // exporter verifies ops on all processors and hands them on in their order.
@@ -138,23 +167,25 @@ func (e *exporter) flush() error {
 	return nil
 }
 
-// ancestors returns the ops since and all they build on.
-func (r *Replica) ancestors(ctx context.Context, since []crdt.OpID, report *ExportReport) (map[crdt.OpID]bool, error) {
-	if len(since) == 0 {
-		return nil, nil
-	}
+// ancestors returns the ops since and all they build on, and the last row of the log.
+func (r *Replica) ancestors(ctx context.Context, since []crdt.OpID, report *ExportReport) (has map[crdt.OpID]bool, last int64, err error) {
 	parents := make(map[crdt.OpID][]crdt.OpID)
-	err := r.log.Read(ctx, 0, func(row oplog.Row) error {
-		op, err := r.decode(row)
-		if op != nil {
-			parents[op.ID] = slices.Clone(op.Parents)
+	err = r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
+		last = snap.Position().Arrival
+		if len(since) == 0 {
+			return nil
 		}
-		return err
+		return snap.Rows(0, func(row oplog.SignedRow) error {
+			if op := r.entry(row); op != nil {
+				parents[op.ID] = slices.Clone(op.Parents)
+			}
+			return nil
+		})
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	has := make(map[crdt.OpID]bool, len(parents))
+	has = make(map[crdt.OpID]bool, len(parents))
 	var next []crdt.OpID
 	for _, id := range since {
 		if _, here := parents[id]; here {
@@ -171,5 +202,57 @@ func (r *Replica) ancestors(ctx context.Context, since []crdt.OpID, report *Expo
 			next = append(next, parents[id]...)
 		}
 	}
-	return has, nil
+	return has, last, nil
+}
+
+// OpsAfter returns up to most ops of the log that arrived after the given arrival
+// number, in order of arrival, and the arrival number to go on from.
+func (r *Replica) OpsAfter(ctx context.Context, arrival int64, most int) (ops []crdt.SignedOp, next int64, err error) {
+	next = arrival
+	err = r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
+		ops, next = nil, arrival
+		return snap.Rows(arrival, func(row oplog.SignedRow) error {
+			if len(ops) == most {
+				return errEnough
+			}
+			next = row.Arrival
+			if op := r.entry(row); op != nil {
+				ops = append(ops, crdt.SignedOp{ID: op.ID, Payload: row.Payload, Signature: row.Signature})
+			}
+			return nil
+		})
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return ops, next, err
+}
+
+// Missing returns up to most IDs, above the ID after, of ops that pending ops wait for and that are
+// not here, or only in damaged rows: those to ask others for.
+func (r *Replica) Missing(ctx context.Context, after crdt.OpID, most int) (missing []crdt.OpID, err error) {
+	err = r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
+		for missing = nil; ; {
+			page, err := snap.Missing(after, batchSize)
+			if err != nil {
+				return err
+			}
+			for _, after = range page {
+				kind, _, there, err := snap.KindOf(after)
+				if err != nil {
+					return err
+				}
+				if there && kind != oplog.Damaged {
+					continue // it waits itself, or is refused for ever
+				}
+				if missing = append(missing, after); len(missing) == most {
+					return nil
+				}
+			}
+			if len(page) < batchSize {
+				return nil
+			}
+		}
+	})
+	return missing, err
 }

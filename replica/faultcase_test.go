@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -26,8 +25,8 @@ import (
 	"github.com/huskies/huskies-mcp/replica"
 )
 
-// told is what is known of each story: what the caller of its only write was
-// told, or what was seen since.
+// told is what is known of each story: what the caller of its only write was told, or what was
+// seen since.
 type told map[string]presence
 
 type presence uint8
@@ -59,7 +58,7 @@ func init() {
 
 func noStories(*testing.T, *faultRow, string) {}
 
-// someStories makes a database with three stories, which the WAL still has.
+// someStories makes a database with three stories, which are still in the write-ahead log.
 func someStories(t *testing.T, row *faultRow, folder string) {
 	r := newReplica(t, filepath.Join(folder, row.name)) // closed when the test ends
 	for _, id := range []string{"1_s", "2_s", "3_s"} {
@@ -75,23 +74,33 @@ func checkpointedStories(t *testing.T, row *faultRow, folder string) {
 	someStories(t, row, folder)
 }
 
-// olderStories is someStories by an older build.
-func olderStories(t *testing.T, row *faultRow, folder string) {
+// staleStories is someStories with a state that does not reflect the last row of the log.
+func staleStories(t *testing.T, row *faultRow, folder string) {
 	someStories(t, row, folder)
-	path := filepath.Join(folder, row.name)
-	for _, s := range []string{
-		"ALTER TABLE crdt_node_identity RENAME TO newer",
-		"CREATE TABLE crdt_node_identity (id INTEGER PRIMARY KEY CHECK (id = 1), seed BLOB NOT NULL, author BLOB NOT NULL, created_at INTEGER NOT NULL) STRICT",
-		"INSERT INTO crdt_node_identity SELECT 1, seed, author, created_at FROM newer", "DROP TABLE newer",
-		"DROP TABLE leases", "DROP TABLE trust_decisions", "DROP TABLE repairs", "PRAGMA user_version = 1",
-	} {
-		exec(t, path, s)
-	}
+	exec(t, filepath.Join(folder, row.name), "UPDATE state SET arrival = arrival - 1")
 	row.readFiles(t, folder)
 }
 
-// damagedStories is someStories with a damaged row, and a bundle that mends it
-// and has more.
+// claimedStory is someStories of which one is claimed by a session that is no more.
+func claimedStory(t *testing.T, row *faultRow, folder string) {
+	someStories(t, row, folder)
+	r := newReplica(t, filepath.Join(folder, row.name))
+	if _, _, err := claim(r.OpenSession("before"), r, "2_s", "tester", leaseSeconds); err != nil {
+		t.Fatal(err)
+	}
+	row.stories[claimOf("2_s")] = surely
+	row.readFiles(t, folder)
+}
+
+// olderStories is someStories by a build that had no tables for the state.
+func olderStories(t *testing.T, row *faultRow, folder string) {
+	someStories(t, row, folder)
+	makeOlder(t, filepath.Join(folder, row.name))
+	row.readFiles(t, folder)
+}
+
+// damagedStories is someStories with a damaged row, which its state leaves out, and a bundle that
+// mends the row and has more.
 func damagedStories(t *testing.T, row *faultRow, folder string) {
 	someStories(t, row, folder)
 	path := filepath.Join(folder, row.name)
@@ -102,6 +111,9 @@ func damagedStories(t *testing.T, row *faultRow, folder string) {
 	}
 	row.bundle, row.bundled = exported(t, other), []string{"2_s", "4_s", "5_s"}
 	exec(t, path, "UPDATE crdt_ops SET payload = x'a0' WHERE arrival = 2")
+	if err := newReplica(t, path).Rebuild(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	row.stories["2_s"] = not
 	row.readFiles(t, folder)
 }
@@ -110,20 +122,6 @@ func damagedStories(t *testing.T, row *faultRow, folder string) {
 func (row *faultRow) readFiles(t *testing.T, folder string) {
 	t.Helper()
 	row.before = databaseFiles(t, filepath.Join(folder, row.name))
-}
-
-func databaseFiles(t *testing.T, path string) map[string][]byte {
-	t.Helper()
-	files := map[string][]byte{}
-	for _, suffix := range []string{"", "-wal", "-journal"} {
-		data, err := os.ReadFile(path + suffix)
-		if err == nil {
-			files[filepath.Base(path)+suffix] = data
-		} else if !errors.Is(err, os.ErrNotExist) {
-			t.Fatal(err)
-		}
-	}
-	return files
 }
 
 func writeFiles(t *testing.T, folder string, files map[string][]byte) {
@@ -147,6 +145,7 @@ type faultCase struct {
 	injector vfstest.Injector
 	recorder vfstest.Recorder
 	r        *replica.Replica
+	session  *replica.Session
 	came     bool // the fault
 	crashes  []crash
 
@@ -165,12 +164,13 @@ type crash struct {
 func newFaultCase(t *testing.T, row *faultRow) *faultCase {
 	c := &faultCase{t: t, row: row, path: filepath.Join(row.folder, row.name), told: maps.Clone(row.stories)}
 	c.r = c.newReplica(c.path)
+	c.session = c.r.OpenSession("session")
 	return c
 }
 
 func (c *faultCase) newReplica(path string) *replica.Replica {
 	return replica.New(replica.Config{
-		Path: path, Logger: slog.New(slog.DiscardHandler), Sync: vfstest.SyncFile,
+		Path: path, Logger: discard,
 		Now:  func() time.Time { return time.UnixMilli(1_700_000_000_000) },
 		Rand: rand.NewChaCha8([32]byte{9}), // a key made now is not the one that must be there
 	})
@@ -186,7 +186,10 @@ func (c *faultCase) run(act func(*faultCase), fault vfstest.Fault, n int) (came 
 	c.fault = fault
 	c.injector.Plan(fault, n)
 	act(c)
-	return c.came, errors.Join(errors.Join(c.wrong...), c.check())
+	if !c.came {
+		return false, nil
+	}
+	return true, errors.Join(errors.Join(c.wrong...), c.check())
 }
 
 // armed runs fn with the fault, which is healed afterwards.
@@ -222,7 +225,7 @@ func (c *faultCase) answered(err error, ids ...string) {
 	if err != nil {
 		var e *oplog.Error
 		if !errors.As(err, &e) || e.Next == "" {
-			c.wrong = append(c.wrong, fmt.Errorf("an error without a next step: %w", err))
+			c.wrong = append(c.wrong, fmt.Errorf("an error without a next step: %T %w", err, err))
 			return
 		}
 		is = not
@@ -257,11 +260,23 @@ func (c *faultCase) update(id string) { c.answered(c.write(c.r, id), id) }
 // claim claims a story, or renews the claim.
 func (c *faultCase) claim(id string) {
 	_, err := c.r.Update(context.Background(), "tester", func(tx *pipeline.Tx) error {
-		_, err := tx.Claim(id, c.r.ClaimOptions("tester", leaseSeconds))
+		_, err := tx.Claim(id, c.session.ClaimOptions("tester", leaseSeconds))
 		return err
 	})
 	c.answered(err, claimOf(id))
 }
+
+// follow makes the lease of a claim follow the session.
+func (c *faultCase) follow(id string) {
+	_, err := c.r.Update(context.Background(), "tester", func(tx *pipeline.Tx) error {
+		_, err := tx.Claim(id, c.session.ClaimOptions("tester", 0))
+		return err
+	})
+	c.answered(err)
+}
+
+// rebuild makes the state anew, which changes no story.
+func (c *faultCase) rebuild() { c.answered(c.r.Rebuild(context.Background())) }
 
 // leaseSeconds is how long these tests claim, and claimOf stands in told for a
 // claim, beside the stories.
@@ -304,9 +319,10 @@ func (c *faultCase) view() {
 	if err := c.told.compare(seen); err != nil {
 		c.wrong = append(c.wrong, fmt.Errorf("a read: %w", err))
 	}
+	unsynced := c.fault.Kind == vfstest.Sync && c.fault.Stays
 	for id, is := range missing {
-		if is == maybe && c.told[id] == not {
-			c.told[id] = maybe // it may come when the disk is healed
+		if is == maybe && (c.told[id] == not || unsynced) {
+			c.told[id] = maybe // until the disk is healed
 		}
 	}
 }
@@ -326,19 +342,29 @@ func (c *faultCase) trust() {
 	c.answered(c.r.Trust(context.Background(), trustee, "somebody"), trustDecision)
 }
 
+// trustedLine begins the line of the decisions whom to trust, behind the dump of the state.
+const trustedLine = "trusted"
+
 // seen is what a replica shows.
 type seen struct {
 	text    string
+	at      replica.Position
 	stories map[string]bool
-	pending int
+	waits   bool // some op waits for others
 }
 
 // look reads all that r shows.
 func (c *faultCase) look(r *replica.Replica) (s seen, err error) {
 	ctx := context.Background()
 	s.stories = map[string]bool{}
-	err = r.View(ctx, func(state *pipeline.State) error {
-		s.text, s.pending = string(state.Doc().AppendText(nil)), state.Doc().PendingLen()
+	err = r.View(ctx, func(state *replica.View) error {
+		var b strings.Builder
+		if err := state.Dump(&b); err != nil {
+			return err
+		}
+		clear(s.stories)
+		s.at = state.Position()
+		s.text, s.waits = b.String(), strings.Contains("\n"+b.String(), "\nwaiting ")
 		page, err := state.List(pipeline.Filter{}, nil, 1000)
 		for _, listed := range page.Stories {
 			s.stories[listed.ID] = true
@@ -346,12 +372,12 @@ func (c *faultCase) look(r *replica.Replica) (s seen, err error) {
 			err = errors.Join(err, storyErr)
 			if story.Claim != nil {
 				s.stories[claimOf(story.ID)] = true
-				if story.Claim.Lease.Seconds != leaseSeconds {
+				if lease := story.Claim.Lease; lease.Seconds != leaseSeconds && lease.Session != c.session.ID() {
 					err = errors.Join(err, fmt.Errorf("%s has no lease", claimOf(story.ID)))
 				}
 			}
 		}
-		return errors.Join(err, state.Doc().Check())
+		return err
 	})
 	if err != nil {
 		return s, err
@@ -359,7 +385,7 @@ func (c *faultCase) look(r *replica.Replica) (s seen, err error) {
 	trusted, err := r.Trusted(ctx)
 	if len(trusted) > 0 {
 		s.stories[trustDecision] = true
-		s.text += fmt.Sprintln(trusted)
+		s.text += fmt.Sprintln(trustedLine, trusted)
 	}
 	// In the file of a restart, which is a copy, the key is one of a former home.
 	own, ownErr := r.Identities(ctx)
@@ -389,8 +415,8 @@ func (known told) compare(s seen) error {
 			known[id] = not
 		}
 	}
-	if s.pending > 0 {
-		errs = append(errs, fmt.Errorf("%d ops wait for others", s.pending))
+	if s.waits {
+		errs = append(errs, errors.New("ops wait for others"))
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -58,10 +59,8 @@ type Refusal struct {
 type candidate struct {
 	signed crdt.SignedOp
 	line   int
-	bytes  int64          // of the bundle
-	known  bool           // it is here already,
-	stored crdt.Signature // with another signature
-	seq    uint64         // once verified; the op itself may take forty times its payload
+	bytes  int64  // of the bundle
+	seq    uint64 // once verified; the op itself may take forty times its payload
 	err    error
 }
 
@@ -72,10 +71,8 @@ type importer struct {
 	report   ImportReport
 	decoder  crdt.Decoder
 	sound    bool // a line was an op
-	// waiting are the ops taken in that have to wait for parents, by line.
+	// waiting are the ops taken in that had to wait for parents, by line.
 	waiting map[crdt.OpID]int
-	// mended are the ops of the batch whose rows got their bytes back.
-	mended map[crdt.OpID]bool
 	// again are ops of the window for which there was no room among those of
 	// authors who are not trusted. When a trusted author's op that builds on one
 	// has come, there is; nil in the second round.
@@ -111,12 +108,25 @@ func (r *Replica) Import(ctx context.Context, bundle *oplog.BundleReader, progre
 	}
 }
 
-// end counts the ops taken in that still wait, and returns err.
+// end counts what became of the ops taken in that had to wait, and returns err.
 func (im *importer) end(ctx context.Context, err error) error {
-	viewErr := im.r.View(ctx, func(s *pipeline.State) error {
-		for id := range im.waiting {
-			if s.Doc().Knows(id) && !s.Doc().Has(id) { // not if its commit failed
+	before := im.report
+	viewErr := im.r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
+		im.report = before
+		for id, line := range im.waiting {
+			kind, _, there, err := snap.KindOf(id)
+			if err != nil {
+				return err
+			}
+			switch {
+			case !there: // its commit failed
+			case kind == oplog.Pending:
 				im.report.Pending++
+			case kind == oplog.Held:
+				im.report.Held++
+			case kind == oplog.Refused: // when the state was rebuilt
+				im.report.New--
+				im.refuse(Refusal{line, id, errSeq})
 			}
 		}
 		return nil
@@ -126,6 +136,9 @@ func (im *importer) end(ctx context.Context, err error) error {
 	}
 	return err
 }
+
+// errSeq: why a pending op is refused when its parents have come.
+var errSeq = errors.New("its seq does not follow from its parents")
 
 // read reads a window of the bundle. At its end the error is io.EOF, with the
 // last window.
@@ -157,39 +170,42 @@ func (im *importer) read(bundle *oplog.BundleReader) (window []candidate, err er
 // admitted once need not be verified again, which is nearly all that an import
 // costs.
 func (im *importer) unknown(ctx context.Context, window []candidate) (left []candidate, err error) {
-	err = im.r.read(ctx, func() error {
-		if im.r.log == nil {
-			left = window
-			return nil
-		}
-		if err := im.r.catchUp(ctx); err != nil {
-			im.r.drop()
-			return err
-		}
-		left = window[:0]
+	all := window
+	var known []candidate
+	err = im.r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
+		left, known = make([]candidate, 0, len(window)), nil
 		for _, c := range window {
-			if im.r.state.Doc().Knows(c.signed.ID) {
-				op, err := im.decoder.Decode(c.signed.Payload)
-				if err != nil {
-					return err
-				}
-				var there bool
-				if c.stored, there, err = im.r.log.Signature(ctx, c.signed.ID, op.Seq); err != nil {
-					return err
-				}
-				// Without a row of its ID the op is in one whose ID is damaged, by which
-				// it cannot be found; nothing of it is missing.
-				if c.known = true; c.stored == c.signed.Signature || !there {
-					im.report.Known++
-					im.progress(c.bytes)
-					continue
-				}
+			same, err := isStored(snap, c.signed)
+			if err != nil {
+				return err
 			}
-			left = append(left, c)
+			if !same {
+				left = append(left, c)
+				continue
+			}
+			known = append(known, c)
 		}
+		all = nil
 		return nil
 	})
+	for _, c := range known {
+		im.report.Known++
+		im.progress(c.bytes)
+	}
+	if err == nil && all != nil { // there is no database yet
+		left = all
+	}
 	return left, err
+}
+
+// isStored reports whether the log has the op as it is, and not refused.
+func isStored(snap *oplog.Snapshot, signed crdt.SignedOp) (bool, error) {
+	kind, arrival, there, err := snap.KindOf(signed.ID)
+	if err != nil || !there || kind == oplog.Refused {
+		return false, err
+	}
+	row, err := snap.Row(arrival)
+	return err == nil && row.Signature == signed.Signature && bytes.Equal(row.Payload, signed.Payload), err
 }
 
 // verify checks all signatures of a window, on all processors, without any
@@ -248,126 +264,124 @@ func (im *importer) store(ctx context.Context, good []candidate) error {
 
 func (im *importer) storeBatches(ctx context.Context, good []candidate) error {
 	for batch := range slices.Chunk(good, batchSize) {
-		if err := im.r.locked(ctx, func() error { return im.write(ctx, batch) }); err != nil {
+		before, again := im.report, 0
+		if im.again != nil {
+			again = len(*im.again)
+		}
+		var refused []crdt.OpID
+		err := im.r.locked(ctx, func(log *oplog.Log) error {
+			return log.Write(ctx, func(tx *oplog.Tx) error {
+				if im.report = before; im.again != nil { // this may be a second try
+					*im.again = (*im.again)[:again]
+				}
+				for i := range batch {
+					if err := im.take(tx, &batch[i]); err != nil {
+						return err
+					}
+				}
+				refused = tx.Refused()
+				return nil
+			})
+		})
+		if err != nil {
+			im.report = before
 			return err
+		}
+		for _, id := range refused {
+			im.refuseReleased(id)
 		}
 	}
 	return nil
-}
-
-// write takes in one batch in one transaction. Each op is applied as it is
-// appended, since the next may build on it. Nobody sees the document before
-// the commit, for mu is held; and if anything fails the document is forgotten.
-func (im *importer) write(ctx context.Context, batch []candidate) error {
-	before := im.report
-	err := im.mend(ctx, batch)
-	if err == nil {
-		err = im.r.log.Write(ctx, func(tx *oplog.Tx) error {
-			if err := im.r.catchUp(ctx); err != nil {
-				return err
-			}
-			for i := range batch {
-				if err := im.take(tx, &batch[i]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	if err != nil {
-		im.report = before
-		im.r.fail(err)
-	}
-	return err
-}
-
-// mend gives damaged rows of the batch's ops their bytes back, in a transaction
-// of its own: what was refused or is missing because of the damage is known
-// only when the log has been read anew.
-func (im *importer) mend(ctx context.Context, batch []candidate) error {
-	im.mended = nil
-	if err := im.r.catchUp(ctx); err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(batch, im.isDamaged) {
-		return nil
-	}
-	return im.r.log.Write(ctx, func(tx *oplog.Tx) error {
-		for i := range batch {
-			c := &batch[i]
-			if !im.isDamaged(*c) || im.mended[c.signed.ID] {
-				continue
-			}
-			op, err := im.decoder.Decode(c.signed.Payload)
-			if err == nil {
-				err = tx.Repair(op, c.signed)
-			}
-			if err != nil {
-				return err
-			}
-			if im.mended == nil {
-				im.mended = make(map[crdt.OpID]bool)
-			}
-			im.mended[c.signed.ID] = true
-			im.report.Mended++
-		}
-		return nil
-	})
-}
-
-// isDamaged reports whether the op's row cannot be read, or bears a signature
-// that is not valid. The document shows the second, but nobody else would take it.
-func (im *importer) isDamaged(c candidate) bool {
-	if !c.known {
-		return im.r.odd[c.signed.ID] == rowDamaged
-	}
-	_, err := crdt.Verify(c.signed.Payload, c.stored)
-	return err != nil
 }
 
 // take takes in one op, or refuses it. An error is the storage's.
 func (im *importer) take(tx *oplog.Tx, c *candidate) error {
-	doc := im.r.state.Doc()
 	op, err := im.decoder.Decode(c.signed.Payload)
 	if err != nil {
 		return err // it was read before
 	}
-	status, err := doc.Admit(op)
+	kind, known, err := tx.Admit(op)
+	var full *oplog.NoRoom
 	switch {
-	case im.mended[op.ID]:
-		return nil
-	case errors.Is(err, crdt.ErrHeldFull) && im.again != nil:
+	case errors.As(err, &full) && errors.Is(err, crdt.ErrHeldFull) && im.again != nil:
 		*im.again = append(*im.again, *c)
 		return nil
-	case err != nil:
+	case errors.As(err, &full):
 		im.refuse(Refusal{c.line, op.ID, err})
 		return nil
-	case status == crdt.Duplicate || im.r.odd[op.ID] != rowGood:
-		im.report.Known++
+	case err != nil:
+		return err
+	case known:
+		return im.takeKnown(tx, kind, op, c)
+	case kind == oplog.Refused:
+		im.refuse(Refusal{c.line, op.ID, refusalOf(op)})
 		return nil
 	}
-	arrival, err := tx.Append(op, c.signed)
-	if err != nil {
+	if _, kind, err = tx.Append(op, c.signed); err != nil {
 		return err
 	}
 	im.report.New++
-	held := doc.HeldLen()
-	res := im.r.apply(op, cursor{arrival, op.ID})
-	im.report.Held += doc.HeldLen() - held
-	if res.Status == crdt.Pending {
+	switch kind {
+	case oplog.Held:
+		im.report.Held++
+	case oplog.Pending:
 		im.waiting[op.ID] = c.line
 	}
-	for _, op := range res.Released {
-		delete(im.waiting, op.ID)
+	return nil
+}
+
+// refuseReleased counts an op that waited for its parents and broke a rule when they came. The
+// line is 0 if the op waited here before the import.
+func (im *importer) refuseReleased(id crdt.OpID) {
+	line, ours := im.waiting[id]
+	if ours {
+		delete(im.waiting, id)
+		im.report.New--
 	}
-	for _, op := range res.Refused {
-		im.refuse(Refusal{im.waiting[op.ID], op.ID, errSeq})
-		if _, mine := im.waiting[op.ID]; mine {
-			im.report.New--
-			delete(im.waiting, op.ID)
-		}
+	im.refuse(Refusal{line, id, errSeq})
+}
+
+// takeKnown mends the row of an op that is here already, if it is damaged or bears a
+// signature that is not valid.
+func (im *importer) takeKnown(tx *oplog.Tx, kind oplog.Kind, op *crdt.Op, c *candidate) error {
+	sound, err := tx.IsSound(op.ID)
+	switch {
+	case err != nil:
+		return err
+	case !sound:
+		im.report.Mended++
+		return tx.Repair(op, c.signed)
+	case kind == oplog.Refused:
+		im.refuse(Refusal{c.line, op.ID, refusalOf(op)})
+	default:
+		im.report.Known++
 	}
 	return nil
+}
+
+// refusalOf says why an op is refused.
+func refusalOf(op *crdt.Op) error {
+	if err := pipeline.Check(op); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: op %s has seq %d, which does not follow from its parents", crdt.ErrRefused, op.ID.Short(), op.Seq)
+}
+
+// Admit takes in verified or unverified ops from elsewhere, in one transaction a
+// batch: the way in for a bundle's lines or a relay's messages alike. It returns what
+// became of them.
+func (r *Replica) Admit(ctx context.Context, ops []crdt.SignedOp) (ImportReport, error) {
+	im := &importer{r: r, progress: func(int64) {}, waiting: make(map[crdt.OpID]int)}
+	window := make([]candidate, len(ops))
+	for i, op := range ops {
+		window[i] = candidate{signed: op, line: i + 1}
+	}
+	window, err := im.unknown(ctx, window)
+	if err == nil {
+		err = im.store(ctx, im.verify(window))
+	}
+	err = im.end(ctx, err)
+	return im.report, err
 }
 
 func (im *importer) refuse(r Refusal) {

@@ -3,7 +3,6 @@ package replica
 import (
 	"bytes"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -60,122 +59,138 @@ type MissingOp struct {
 // Inspect reads the whole log and says what is in it. Without one the error is
 // oplog.ErrNoLog.
 func (r *Replica) Inspect(ctx context.Context) (in Inspection, err error) {
-	err = r.read(ctx, func() error {
-		if r.log == nil {
+	if err := r.use(ctx, func(log *oplog.Log) error { in.Author = log.Author(); return nil }); err != nil {
+		return in, err
+	}
+	err = r.view(ctx, func(v *View) error {
+		if v.snap == nil {
 			return oplog.ErrNoLog
 		}
-		if err := r.catchUp(ctx); err != nil {
-			r.drop()
-			return err
-		}
-		doc := r.state.Doc()
-		in = Inspection{
-			Author:        r.author,
-			Stories:       doc.StoryCount(),
-			Applied:       doc.Len(),
-			Held:          doc.HeldLen(),
-			Pending:       doc.PendingLen(),
-			SharedNumbers: r.state.SharedNumbers(),
-			Circles:       r.state.Circles(),
-		}
-		for id, state := range r.odd {
-			if state == rowDamaged {
-				in.Damaged = append(in.Damaged, id)
-			} else {
-				in.Refused = append(in.Refused, id)
-			}
-		}
-		slices.SortFunc(in.Damaged, crdt.OpID.Compare)
-		slices.SortFunc(in.Refused, crdt.OpID.Compare)
-		if in.Trusted, err = r.log.Trusted(ctx); err != nil {
-			return err
-		}
-		return r.inspectRows(ctx, &in)
+		in = Inspection{Author: in.Author}
+		i := &inspector{r: r, in: &in, snap: v.snap, kinds: make(map[crdt.OpID]oplog.Kind), latest: r.cfg.Now().Add(maxClockSkew).UnixMilli()}
+		in.SharedNumbers, in.Circles = v.SharedNumbers(), v.Circles()
+		return i.inspect()
 	})
 	return in, err
 }
 
-// errEnough ends a reading of the log.
-var errEnough = errors.New("read enough")
+// inspector reads one snapshot.
+type inspector struct {
+	r       *Replica
+	in      *Inspection
+	snap    *oplog.Snapshot
+	kinds   map[crdt.OpID]oplog.Kind // of the exceptions
+	authors map[crdt.Author]*AuthorOps
+	missing map[crdt.OpID]*MissingOp
+	latest  int64
+}
 
-// inspectRows counts the rows that the document was built from.
-func (r *Replica) inspectRows(ctx context.Context, in *Inspection) error {
-	authors := make(map[crdt.Author]*AuthorOps)
-	missing := make(map[crdt.OpID]*MissingOp)
-	latest := r.cfg.Now().Add(maxClockSkew).UnixMilli()
-	err := r.log.Read(ctx, 0, func(row oplog.Row) error {
-		if row.Arrival > r.cursor.arrival {
-			return errEnough
-		}
-		op, err := r.decode(row)
-		if op == nil || err != nil {
+func (i *inspector) inspect() (err error) {
+	for _, kind := range []oplog.Kind{oplog.Held, oplog.Pending, oplog.Refused, oplog.Damaged, oplog.Assumed} {
+		if err := i.snap.Exceptions(kind, i.note); err != nil {
 			return err
 		}
-		a := authors[op.Author]
-		if a == nil {
-			a = &AuthorOps{Author: op.Author}
-			authors[op.Author] = a
-		}
-		r.countOp(a, op, latest)
-		if r.isPending(op.ID) {
-			r.noteMissing(missing, op)
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) {
+	}
+	slices.SortFunc(i.in.Refused, crdt.OpID.Compare)
+	if i.in.Trusted, err = i.snap.Trusted(); err != nil {
 		return err
 	}
-	for _, a := range slices.SortedFunc(maps.Keys(authors), compareAuthors) {
-		in.Authors = append(in.Authors, *authors[a])
+	if i.in.Stories, err = i.snap.Source().Count(); err != nil {
+		return err
 	}
-	for _, id := range slices.SortedFunc(maps.Keys(missing), crdt.OpID.Compare) {
-		slices.SortFunc(missing[id].Authors, compareAuthors)
-		in.Missing = append(in.Missing, *missing[id])
+	return i.rows()
+}
+
+func (i *inspector) note(e oplog.Exception) error {
+	i.kinds[e.ID] = e.Kind
+	switch e.Kind {
+	case oplog.Held:
+		i.in.Held++
+	case oplog.Pending:
+		i.in.Pending++
+	case oplog.Refused:
+		i.in.Refused = append(i.in.Refused, e.ID)
+	case oplog.Damaged, oplog.Assumed:
+		i.in.Damaged = append(i.in.Damaged, e.ID)
 	}
 	return nil
 }
 
-func compareAuthors(a, b crdt.Author) int { return bytes.Compare(a[:], b[:]) }
-
-func (r *Replica) isPending(id crdt.OpID) bool {
-	doc := r.state.Doc()
-	return doc.Knows(id) && !doc.Has(id)
+// rows counts the rows by author. A row may be damaged although its op is applied: the
+// state was made before.
+func (i *inspector) rows() error {
+	i.authors, i.missing = make(map[crdt.Author]*AuthorOps), make(map[crdt.OpID]*MissingOp)
+	err := i.snap.Rows(0, func(row oplog.SignedRow) error {
+		if op := i.r.entry(row); op != nil {
+			return i.row(op)
+		}
+		if _, noted := i.kinds[row.ID]; !noted {
+			i.in.Damaged = append(i.in.Damaged, row.ID)
+		}
+		return nil
+	})
+	slices.SortFunc(i.in.Damaged, crdt.OpID.Compare)
+	for _, a := range slices.SortedFunc(maps.Keys(i.authors), compareAuthors) {
+		i.in.Authors = append(i.in.Authors, *i.authors[a])
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(i.missing), crdt.OpID.Compare) {
+		slices.SortFunc(i.missing[id].Authors, compareAuthors)
+		i.in.Missing = append(i.in.Missing, *i.missing[id])
+	}
+	return err
 }
 
-// countOp counts an op for its author.
-func (r *Replica) countOp(a *AuthorOps, op *crdt.Op, latest int64) {
-	a.Ops++
-	switch {
-	case r.isPending(op.ID):
-		a.Pending++
-	case len(r.trusted) > 0 && !slices.Contains(r.trusted, op.Author) && r.state.Doc().Has(op.ID):
-		a.Held++
+func (i *inspector) row(op *crdt.Op) error {
+	a := i.authors[op.Author]
+	if a == nil {
+		a = &AuthorOps{Author: op.Author}
+		i.authors[op.Author] = a
 	}
-	if op.At > latest {
+	a.Ops++
+	kind, exception := i.kinds[op.ID]
+	switch {
+	case !exception:
+		i.in.Applied++
+	case kind == oplog.Held:
+		a.Held++
+	case kind == oplog.Assumed:
+		i.in.Applied++
+	}
+	if op.At > i.latest {
 		a.Ahead++
 		if at := time.UnixMilli(op.At).UTC(); at.After(a.Latest) {
 			a.Latest = at
 		}
 	}
+	if kind != oplog.Pending {
+		return nil
+	}
+	a.Pending++
+	return i.noteMissing(op)
 }
+
+func compareAuthors(a, b crdt.Author) int { return bytes.Compare(a[:], b[:]) }
 
 // noteMissing notes which parents a pending op waits for, those apart that wait
 // for others themselves.
-func (r *Replica) noteMissing(missing map[crdt.OpID]*MissingOp, op *crdt.Op) {
-	doc := r.state.Doc()
+func (i *inspector) noteMissing(op *crdt.Op) error {
 	for _, parent := range op.Parents {
-		if doc.Knows(parent) || doc.Has(parent) {
+		kind, _, there, err := i.snap.KindOf(parent)
+		if err != nil {
+			return err
+		}
+		if there && kind != oplog.Damaged && kind != oplog.Refused {
 			continue
 		}
-		m := missing[parent]
+		m := i.missing[parent]
 		if m == nil {
-			state := r.odd[parent]
-			m = &MissingOp{ID: parent, Damaged: state == rowDamaged, Refused: state == rowRefused}
-			missing[parent] = m
+			m = &MissingOp{ID: parent, Damaged: there && kind == oplog.Damaged, Refused: there && kind == oplog.Refused}
+			i.missing[parent] = m
 		}
 		m.Waiting++
 		if !slices.Contains(m.Authors, op.Author) {
 			m.Authors = append(m.Authors, op.Author)
 		}
 	}
+	return nil
 }

@@ -2,7 +2,6 @@ package replica_test
 
 import (
 	"errors"
-	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -15,17 +14,17 @@ import (
 	"github.com/huskies/huskies-mcp/replica"
 )
 
-// inspect looks at a database as a process of its own that may not write, a day
-// before the ops were written if early.
+// inspect looks at a database as a process of its own that may not write. If early, its clock is a
+// day behind.
 func inspect(t *testing.T, path string, early bool) (replica.Inspection, error) {
 	t.Helper()
 	now := time.Now
 	if early {
 		now = func() time.Time { return time.Now().AddDate(0, 0, -1) }
 	}
-	r := replica.New(replica.Config{Path: path, Now: now, Logger: slog.New(slog.DiscardHandler), ReadOnly: true})
-	t.Cleanup(func() { _ = r.Close() })
-	return r.Inspect(t.Context())
+	cfg := configOf(t, path)
+	cfg.Now, cfg.Logger, cfg.ReadOnly = now, discard, true
+	return open(t, cfg).Inspect(t.Context())
 }
 
 func mustInspect(t *testing.T, path string, early bool) replica.Inspection {
@@ -96,8 +95,8 @@ func knows(t *testing.T, r *replica.Replica, id crdt.OpID) bool {
 
 var errFound = errors.New("found")
 
-// TestInspectOddRows: damaged rows, ops that break a rule, and what waits for
-// them.
+// TestInspectOddRows shows that Inspect tells of damaged rows, of ops that break a rule, and of ops
+// that wait for them.
 func TestInspectOddRows(t *testing.T) {
 	path, _, _ := damage(t, "payload = x'a0', seq = 77 WHERE arrival = 2")
 	in := mustInspect(t, path, false)

@@ -2,10 +2,7 @@ package replica_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -23,132 +20,97 @@ func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.offset.L
 
 func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
 
-func newSession(t *testing.T, path, name string, grace time.Duration, c *clock) *replica.Replica {
-	t.Helper()
-	r := replica.New(replica.Config{
-		Path: path, Now: c.now, Rand: rand.Reader, Session: name, LeaseGrace: grace,
-		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
-	t.Cleanup(func() { _ = r.Close() })
-	return r
+// client is a session of a replica of its own, as a process with one client has it.
+type client struct {
+	*replica.Replica
+	session *replica.Session
 }
 
-func claim(r *replica.Replica, id, agent string, seconds int64) (won pipeline.Claimed, story pipeline.Story, err error) {
+func newClient(t *testing.T, path, session string, grace time.Duration, c *clock) client {
+	t.Helper()
+	cfg := configOf(t, path)
+	cfg.Now, cfg.LeaseGrace = c.now, grace
+	r := open(t, cfg)
+	return client{r, r.OpenSession(session)}
+}
+
+func (c client) claim(id, agent string, seconds int64) (pipeline.Claimed, pipeline.Story, error) {
+	return claim(c.session, c.Replica, id, agent, seconds)
+}
+
+// claim claims a story for an agent of a session.
+func claim(s *replica.Session, r *replica.Replica, id, agent string, seconds int64) (won pipeline.Claimed, story pipeline.Story, err error) {
 	story, err = r.Update(context.Background(), agent, func(tx *pipeline.Tx) (err error) {
-		won, err = tx.Claim(id, r.ClaimOptions(agent, seconds))
+		won, err = tx.Claim(id, s.ClaimOptions(agent, seconds))
 		return err
 	})
 	return won, story, err
 }
 
-// TestRenewedLeaseIsDurable: what an agent was told outlives a power cut, also without
-// an op.
-func TestRenewedLeaseIsDurable(t *testing.T) {
-	var syncs atomic.Int64
-	r := replica.New(replica.Config{
-		Path: filepath.Join(t.TempDir(), "p.db"), Now: time.Now, Rand: rand.Reader, Session: "s",
-		Sync:   func(f *os.File) error { syncs.Add(1); return f.Sync() },
-		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
-	t.Cleanup(func() { _ = r.Close() })
-	create(t, r, "1_s")
-	for i, seconds := range []int64{60, 7 * 24 * 60 * 60} {
-		before := syncs.Load()
-		if won, _, err := claim(r, "1_s", "a", seconds); err != nil || won.Renewed != (i == 1) {
-			t.Fatalf("got %+v (%v)", won, err)
+// waitUntilLive returns when the claim of the story lasts until the time that end returns. If
+// nobody renews the lease, the test times out.
+func waitUntilLive(t *testing.T, r *replica.Replica, id string, end func() time.Time) {
+	t.Helper()
+	for {
+		story, err := read(t, r, id)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if syncs.Load() == before {
-			t.Errorf("a lease of %d s was answered and nothing was synced", seconds)
+		if story.Claim.Live(end()) {
+			return
 		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// TestRenewedLeaseWhoseSyncFails: what is on disk all the same is answered as done.
-func TestRenewedLeaseWhoseSyncFails(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "p.db")
-	var fail atomic.Bool
-	r := replica.New(replica.Config{
-		Path: path, Now: time.Now, Rand: rand.Reader, Logger: discard, Session: "s",
-		Sync: func(f *os.File) error {
-			if fail.CompareAndSwap(true, false) {
-				return errors.New("the disk fails")
-			}
-			return f.Sync()
-		},
-	})
-	t.Cleanup(func() { _ = r.Close() })
-	create(t, r, "1_s")
-	if _, _, err := claim(r, "1_s", "coder-a", 60); err != nil {
-		t.Fatal(err)
-	}
-	fail.Store(true)
-	won, _, err := claim(r, "1_s", "coder-a", 3600)
-	if err != nil || fail.Load() {
-		t.Fatalf("%v (the disk failed: %v)", err, !fail.Load())
-	}
-	story, err := read(t, newReplica(t, path), "1_s")
-	if err != nil || story.Claim == nil || story.Claim.Lease.Seconds != 3600 || !won.Renewed {
-		t.Errorf("%+v, answered %+v, on disk %+v", err, won, story.Claim)
-	}
-}
-
-// TestLeaseFollowsItsSession: the lease of a session that lives goes on however
-// long it works, also when the clock jumps as after a sleep of the machine; when
-// the session has ended others get the story after the grace, not before.
+// TestLeaseFollowsItsSession shows that the lease of a session that lives goes on however long the
+// session works, also when the clock jumps as after a sleep of the machine. When the session has
+// ended others get the story after the grace, not before.
 func TestLeaseFollowsItsSession(t *testing.T) {
 	const grace = 10 * time.Second
 	path := filepath.Join(t.TempDir(), "p.db")
 	var c clock
-	a, b := newSession(t, path, "a", grace, &c), newSession(t, path, "b", grace, &c)
-	create(t, a, "1_s")
-	if _, story, err := claim(a, "1_s", "coder-a", 0); err != nil || story.Claim == nil || story.Claim.Lease.Session != "a" {
+	a, b := newClient(t, path, "a", grace, &c), newClient(t, path, "b", grace, &c)
+	create(t, a.Replica, "1_s")
+	if _, story, err := a.claim("1_s", "coder-a", 0); err != nil || story.Claim == nil || story.Claim.Lease.Session != "a" {
 		t.Fatalf("got %+v (%v)", story.Claim, err)
 	}
-	ops := opCount(t, b)
+	ops := opCount(t, b.Replica)
 	for _, jump := range []time.Duration{grace / 2, grace / 2, grace / 2, time.Hour} {
 		c.advance(jump)
-		for { // until it is renewed; never, if nobody does: then the test times out
-			story, err := read(t, b, "1_s")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if story.Claim.Live(c.now().Add(grace * 3 / 4)) {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		if _, _, err := claim(b, "1_s", "coder-b", 0); code(err) != pipeline.CodeHeld {
+		waitUntilLive(t, b.Replica, "1_s", func() time.Time { return c.now().Add(grace * 3 / 4) })
+		if _, _, err := b.claim("1_s", "coder-b", 0); code(err) != pipeline.CodeHeld {
 			t.Fatalf("while the session of coder-a lives: got %v, want code held", err)
 		}
 	}
-	if n := opCount(t, b); n != ops {
+	if n := opCount(t, b.Replica); n != ops {
 		t.Errorf("renewing wrote %d ops", n-ops)
 	}
 
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	story, err := read(t, b, "1_s")
+	story, err := read(t, b.Replica, "1_s")
 	if err != nil || story.Claim == nil || !story.Claim.Live(c.now().Add(grace/2)) {
 		t.Errorf("after the end of the session: claim %+v (%v), want one that lasts for the grace", story.Claim, err)
 	}
 	c.advance(grace + time.Millisecond) // leases end with a full one
-	won, _, err := claim(b, "1_s", "coder-b", 0)
+	won, _, err := b.claim("1_s", "coder-b", 0)
 	if err != nil || won.TakenFrom != "coder-a" {
 		t.Errorf("after the grace: %+v (%v)", won, err)
 	}
 }
 
-// TestLeaseOutlivesALeap: a clock that leaps by a month makes no session that lives lose its claim,
-// also when another forgets leases that ended long ago before it is renewed.
+// TestLeaseOutlivesALeap shows that no session that lives loses its claim when the clock leaps by a
+// month, also when another session forgets leases that ended long ago before the lease is renewed.
 func TestLeaseOutlivesALeap(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	var c clock
-	a, b := newSession(t, path, "a", time.Minute, &c), newSession(t, path, "b", time.Minute, &c)
-	create(t, a, "1_s")
-	create(t, b, "2_s")
-	for id, r := range map[string]*replica.Replica{"1_s": a, "2_s": b} {
-		if _, _, err := claim(r, id, "coder-"+id, 0); err != nil {
+	a, b := newClient(t, path, "a", time.Minute, &c), newClient(t, path, "b", time.Minute, &c)
+	create(t, a.Replica, "1_s")
+	create(t, b.Replica, "2_s")
+	for id, r := range map[string]client{"1_s": a, "2_s": b} {
+		if _, _, err := r.claim(id, "coder-"+id, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -159,132 +121,118 @@ func TestLeaseOutlivesALeap(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for { // until it is renewed; never, if it was forgotten: then the test times out
-		story, err := read(t, b, "1_s")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if story.Claim.Live(c.now()) {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if _, _, err := claim(b, "1_s", "coder-2_s", 0); code(err) != pipeline.CodeHeld {
+	waitUntilLive(t, b.Replica, "1_s", c.now)
+	if _, _, err := b.claim("1_s", "coder-2_s", 0); code(err) != pipeline.CodeHeld {
 		t.Errorf("while the session of the other lives: got %v, want code held", err)
 	}
 }
 
-// TestLeaseOutlivesAFailure: a session keeps its lease also when storing failed
-// and no call of its agent comes after that.
-func TestLeaseOutlivesAFailure(t *testing.T) {
-	const grace = 10 * time.Second
-	path := filepath.Join(t.TempDir(), "p.db")
-	var c clock
-	var fail atomic.Bool
-	a := replica.New(replica.Config{
-		Path: path, Now: c.now, Rand: rand.Reader, Session: "a", LeaseGrace: grace,
-		Logger: slog.New(slog.DiscardHandler),
-		Sync: func(f *os.File) error {
-			if fail.Load() {
-				return errors.New("the disk fails")
-			}
-			return f.Sync()
-		},
-	})
-	defer a.Close()
-	b := newSession(t, path, "b", grace, &c)
-	create(t, a, "1_s")
-	if _, _, err := claim(a, "1_s", "coder-a", 0); err != nil {
-		t.Fatal(err)
-	}
-	create(t, b, "2_s")
-	fail.Store(true)
-	if _, err := read(t, a, "2_s"); err == nil {
-		t.Fatal("a read whose sync fails: got no error")
-	}
-	fail.Store(false)
-	c.advance(grace / 2)
-	for { // until it is renewed; never, if nobody does: then the test times out
-		story, err := read(t, b, "1_s")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if story.Claim.Live(c.now().Add(grace * 3 / 4)) {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-// TestSessionComesBack: an agent whose session died finds its story, and its new
-// session keeps it from then on.
+// TestSessionComesBack shows that an agent whose session died finds its story again. The agent's
+// new session keeps the story from then on.
 func TestSessionComesBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	var c clock
-	a := newSession(t, path, "a", time.Minute, &c)
-	create(t, a, "1_s")
-	_, before, err := claim(a, "1_s", "coder", 0)
+	a := newClient(t, path, "a", time.Minute, &c)
+	create(t, a.Replica, "1_s")
+	_, before, err := a.claim("1_s", "coder", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := newSession(t, path, "a2", time.Minute, &c)
-	won, after, err := claim(again, "1_s", "coder", 0)
+	again := newClient(t, path, "a2", time.Minute, &c)
+	won, after, err := again.claim("1_s", "coder", 0)
 	if err != nil || !won.Renewed || !won.OtherSession || after.Claim.Token != before.Claim.Token || after.Claim.Lease.Session != "a2" {
 		t.Errorf("got %+v, claim %+v (%v), want the same claim kept by the new session", won, after.Claim, err)
 	}
-	if won, _, err := claim(again, "1_s", "coder", 0); err != nil || !won.Renewed || won.OtherSession {
+	if won, _, err := again.claim("1_s", "coder", 0); err != nil || !won.Renewed || won.OtherSession {
 		t.Errorf("once more: %+v (%v)", won, err)
 	}
 }
 
-// TestLeaseForSeconds: a lease for some time is renewed by nobody but who asks.
+// TestSessionsOfOneReplica shows that leases follow the sessions of one process, each its own. When
+// one is closed its story is free after the grace. The other's lease is renewed all the while.
+func TestSessionsOfOneReplica(t *testing.T) {
+	const grace = 10 * time.Second
+	path := filepath.Join(t.TempDir(), "p.db")
+	var c clock
+	a := newClient(t, path, "a", grace, &c)
+	b := a.OpenSession("b")
+	watcher := newClient(t, path, "c", grace, &c)
+	for id, s := range map[string]*replica.Session{"1_s": a.session, "2_s": b} {
+		create(t, a.Replica, id)
+		if _, story, err := claim(s, a.Replica, id, "coder-"+s.ID(), 0); err != nil || story.Claim.Lease.Session != s.ID() {
+			t.Fatalf("session %s: %+v (%v)", s.ID(), story.Claim, err)
+		}
+	}
+	if _, _, err := claim(b, a.Replica, "1_s", "coder-b", 0); code(err) != pipeline.CodeHeld {
+		t.Errorf("the other session's story: got %v, want code held", err)
+	}
+	c.advance(grace / 2)
+	b.Close()
+	b.Close() // once more does no harm
+	story, err := read(t, watcher.Replica, "2_s")
+	if err != nil || !story.Claim.Live(c.now().Add(grace*3/4)) {
+		t.Errorf("closing does not give the grace: %+v, %v", story.Claim, err)
+	}
+	for range 3 {
+		c.advance(grace / 2)
+		waitUntilLive(t, watcher.Replica, "1_s", func() time.Time { return c.now().Add(grace * 3 / 4) })
+	}
+	if won, _, err := watcher.claim("2_s", "coder-c", 0); err != nil || won.TakenFrom != "coder-b" {
+		t.Errorf("the closed session's story: %+v (%v)", won, err)
+	}
+	if _, _, err := watcher.claim("1_s", "coder-c", 0); code(err) != pipeline.CodeHeld {
+		t.Errorf("the open session's story: got %v, want code held", err)
+	}
+}
+
+// TestLeaseForSeconds shows that a lease for some time is renewed by nobody but the agent that asks.
 func TestLeaseForSeconds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	var c clock
-	a, b := newSession(t, path, "a", time.Minute, &c), newSession(t, path, "b", time.Minute, &c)
-	create(t, a, "1_s")
+	a, b := newClient(t, path, "a", time.Minute, &c), newClient(t, path, "b", time.Minute, &c)
+	create(t, a.Replica, "1_s")
 	for range 2 {
-		if _, _, err := claim(a, "1_s", "coder-a", 600); err != nil {
+		if _, _, err := a.claim("1_s", "coder-a", 600); err != nil {
 			t.Fatal(err)
 		}
 		c.advance(590 * time.Second)
-		if _, _, err := claim(b, "1_s", "coder-b", 0); code(err) != pipeline.CodeHeld {
+		if _, _, err := b.claim("1_s", "coder-b", 0); code(err) != pipeline.CodeHeld {
 			t.Errorf("after 590 s: got %v, want code held", err)
 		}
 	}
 	c.advance(11 * time.Second)
-	if won, _, err := claim(b, "1_s", "coder-b", 0); err != nil || won.TakenFrom != "coder-a" {
+	if won, _, err := b.claim("1_s", "coder-b", 0); err != nil || won.TakenFrom != "coder-a" {
 		t.Errorf("after 601 s: %+v (%v)", won, err)
 	}
 }
 
-// TestOneClaimerWins: of many that claim one story at once, in one process and in
-// several, one wins, and each that claims the next story gets another one.
+// TestOneClaimerWins shows that of many agents that claim one story at once, in one process and in
+// several, one wins, and that agents that claim the next story get different stories.
 func TestOneClaimerWins(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	var c clock
-	var sessions []*replica.Replica
+	var clients []client
 	for _, name := range []string{"a", "b", "c"} {
-		sessions = append(sessions, newSession(t, path, name, time.Minute, &c))
+		clients = append(clients, newClient(t, path, name, time.Minute, &c))
 	}
 	ids := []string{"1_s", "2_s", "3_s", "4_s", "5_s", "6_s", "7_s", "8_s", "9_s", "10_s", "11_s", "12_s"}
 	for _, id := range ids {
-		create(t, sessions[0], id)
+		create(t, clients[0].Replica, id)
 	}
 	var wins atomic.Int64
 	var mu sync.Mutex
 	got := make(map[string]string)
 	var claimers sync.WaitGroup
 	for i := range 12 {
-		r, agent := sessions[i%3], string(rune('a'+i))
+		r, agent := clients[i%3], string(rune('a'+i))
 		claimers.Go(func() {
-			if _, _, err := claim(r, "1_s", agent, 0); err == nil {
+			if _, _, err := r.claim("1_s", agent, 0); err == nil {
 				wins.Add(1)
 			} else if code(err) != pipeline.CodeHeld {
 				t.Error(err)
 			}
 			story, err := r.Update(context.Background(), agent, func(tx *pipeline.Tx) error {
-				_, err := tx.ClaimNext(nil, r.ClaimOptions(agent, 0))
+				_, err := tx.ClaimNext(nil, r.session.ClaimOptions(agent, 0))
 				return err
 			})
 			if err != nil && code(err) != pipeline.CodeNotNow {
@@ -303,7 +251,7 @@ func TestOneClaimerWins(t *testing.T) {
 		t.Errorf("%d of 12 won 1_s, want 1 at most", wins.Load())
 	}
 	for _, id := range ids {
-		story, err := read(t, sessions[0], id)
+		story, err := read(t, clients[0].Replica, id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -313,11 +261,10 @@ func TestOneClaimerWins(t *testing.T) {
 	}
 }
 
-// opCount returns the number of ops applied.
+// opCount returns the number of ops in the log.
 func opCount(t *testing.T, r *replica.Replica) (n int) {
 	t.Helper()
-	err := r.View(context.Background(), func(s *pipeline.State) error { n = s.Doc().Len(); return nil })
-	if err != nil {
+	if err := r.History(context.Background(), func(replica.Entry) error { n++; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return n

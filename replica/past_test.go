@@ -1,7 +1,6 @@
 package replica_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -14,12 +13,13 @@ import (
 	"github.com/huskies/huskies-mcp/replica"
 )
 
-// past returns the history of a story: arrival number and name written, the
-// newest first.
+// past returns the history of a story: arrival number, op and fields of each change, the newest
+// first.
 func past(t testing.TB, r *replica.Replica, id string) (all []string) {
 	t.Helper()
-	err := r.View(t.Context(), func(*pipeline.State) error {
-		return r.HistoryLocked(context.Background(), id, 0, func(e replica.Entry) bool {
+	err := r.View(t.Context(), func(v *replica.View) error {
+		all = nil
+		return v.History(id, 0, func(e replica.Entry) bool {
 			all = append(all, fmt.Sprint(e.Arrival, " ", e.Op.ID.Short(), " ", pipeline.Summary(e.Op)))
 			return e.Op.Story == id
 		})
@@ -30,8 +30,8 @@ func past(t testing.TB, r *replica.Replica, id string) (all []string) {
 	return all
 }
 
-// TestHistoryIsKeptUp: who asked before, and who asks first now, see the same
-// after own writes, writes of others, and ops that waited for others.
+// TestHistoryIsKeptUp shows that all processes tell the same history after own writes, writes of
+// others, and ops that waited for others.
 func TestHistoryIsKeptUp(t *testing.T) {
 	dir := t.TempDir()
 	lines := exported(t, chain(t, filepath.Join(dir, "from.db"), 100))
@@ -50,7 +50,7 @@ func TestHistoryIsKeptUp(t *testing.T) {
 			fresh := past(t, newReplica(t, path), id)
 			for who, r := range map[string]*replica.Replica{"importer": importer, "watcher": watcher} {
 				if diff := cmp.Diff(fresh, past(t, r, id)); diff != "" {
-					t.Errorf("%s, %s, %s (-fresh +kept up):\n%s", step, id, who, diff)
+					t.Errorf("%s, %s, %s (-new process +this one):\n%s", step, id, who, diff)
 				}
 			}
 			sum += len(fresh)
@@ -74,7 +74,38 @@ func TestHistoryIsKeptUp(t *testing.T) {
 	}
 }
 
-// TestHistoryWithoutDamagedRows: what cannot be read is no history, until it is
+// TestHistoryInPages shows that a history can be read page by page.
+func TestHistoryInPages(t *testing.T) {
+	r := chain(t, filepath.Join(t.TempDir(), "p.db"), 50*7)
+	want := past(t, r, "3_s")
+	if len(want) != 50 {
+		t.Fatalf("%d changes, want 50", len(want))
+	}
+	var got []string
+	before := int64(0)
+	for {
+		n := 0
+		err := r.View(t.Context(), func(v *replica.View) error {
+			return v.History("3_s", before, func(e replica.Entry) bool {
+				got = append(got, fmt.Sprint(e.Arrival, " ", e.Op.ID.Short(), " ", pipeline.Summary(e.Op)))
+				before = e.Arrival
+				n++
+				return n < 7
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-whole +in pages):\n%s", diff)
+	}
+}
+
+// TestHistoryWithoutDamagedRows shows that rows that cannot be read are no history, until they are
 // mended.
 func TestHistoryWithoutDamagedRows(t *testing.T) {
 	path, _, lines := damage(t, "payload = x'a0' WHERE arrival IN (2, 3)")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -21,17 +20,13 @@ type Write struct {
 	done  chan struct{} // closed when story and err are set
 
 	// The rest belongs to the writer until done is closed, then to the caller.
-	story        pipeline.Story
-	err          error
-	op           *crdt.Op // nil: there is no op to write
-	signed       crdt.SignedOp
-	hasSignature atomic.Bool // set by who signed
-	leases       []pipeline.LeaseChange
-	// changes are the op's; behind is the change of the same transaction whose op
-	// is the last before this one, if this one has none.
-	changes  []pipeline.Change
+	story    pipeline.Story
+	err      error
+	id       crdt.OpID // of the op; zero: there is none
+	seq      uint64
+	signed   crdt.SignedOp
+	leases   []pipeline.LeaseChange
 	position Position
-	behind   *Write
 }
 
 // Submit puts a change at the end of the replica's queue and returns at once.
@@ -64,13 +59,15 @@ func (w *Write) Wait(ctx context.Context) (pipeline.Story, error) {
 	return w.story, w.err
 }
 
-// giveUpLate waits until the change is done, or for a reason to give it up. If
+// giveUpLate waits until the change is done, or for a reason to give it up. While
+// another process rebuilds the state and comes on, that is no reason. If
 // no other process holds the lock when the time is up, then this one was stopped,
 // or has much to write: the change gets as much time again, once, since the disk
 // may hang.
 func (w *Write) giveUpLate(ctx context.Context) (why func() error) {
 	timer := time.NewTimer(w.r.cfg.LockTimeout)
 	defer timer.Stop()
+	seen := ""
 	for again := true; ; again = false {
 		select {
 		case <-w.done:
@@ -78,7 +75,7 @@ func (w *Write) giveUpLate(ctx context.Context) (why func() error) {
 		case <-ctx.Done():
 			return func() error { return context.Cause(ctx) }
 		case <-timer.C:
-			if !again || w.r.othersHoldLock() {
+			if (!again || w.r.othersHoldLock()) && !w.r.comesOn(&seen) {
 				return w.r.timedOut
 			}
 			timer.Reset(w.r.cfg.LockTimeout)
@@ -130,6 +127,11 @@ func (w *Write) finish(story pipeline.Story, err error) {
 	w.story, w.err = story, err
 	close(w.done)
 }
+
+// Position returns the position that the answer of a change reflects: that of its
+// own op, or, if there was nothing to write, of the ops before it. It may be called
+// when Wait has returned without an error.
+func (w *Write) Position() Position { return w.position }
 
 // othersHoldLock reports whether another process has the lock now, or whether
 // that cannot be told.

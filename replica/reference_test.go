@@ -19,9 +19,8 @@ import (
 
 var referenceKey = ed25519.NewKeyFromSeed([]byte(strings.Repeat("k", ed25519.SeedSize)))
 
-// sign makes a signed op on top of state, as a replica would, and takes it in by
-// way of its bytes.
-func sign(t *testing.T, state *pipeline.State, story string, edits ...crdt.Edit) crdt.SignedOp {
+// sign makes a signed op on top of the model, as a replica would, and applies its bytes.
+func sign(t *testing.T, state *pipeline.Model, story string, edits ...crdt.Edit) crdt.SignedOp {
 	t.Helper()
 	parents, seq := state.Doc().Next()
 	signed, err := crdt.Sign(&crdt.Op{Seq: seq, Parents: parents, Story: story, Edits: edits}, referenceKey)
@@ -32,7 +31,7 @@ func sign(t *testing.T, state *pipeline.State, story string, edits ...crdt.Edit)
 	return signed
 }
 
-func admit(t *testing.T, state *pipeline.State, signed crdt.SignedOp) {
+func admit(t *testing.T, state *pipeline.Model, signed crdt.SignedOp) {
 	t.Helper()
 	op, err := crdt.Verify(signed.Payload, signed.Signature)
 	if err != nil {
@@ -45,9 +44,9 @@ func admit(t *testing.T, state *pipeline.State, signed crdt.SignedOp) {
 
 func set(field, value string) crdt.Edit { return crdt.Set(field, crdt.String(value)) }
 
-func mustStory(t *testing.T, state *pipeline.State, id string) pipeline.Story {
+func mustStory(t *testing.T, state *pipeline.Model, id string) pipeline.Story {
 	t.Helper()
-	s, err := state.Story(id)
+	s, err := pipeline.NewState(state, nil).Story(id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +54,9 @@ func mustStory(t *testing.T, state *pipeline.State, id string) pipeline.Story {
 }
 
 func TestReference_crdt_doc_insert_and_view(t *testing.T) {
-	state := pipeline.NewState()
+	state := pipeline.NewModel()
 	sign(t, state, "10_story_test", set("stage", "2_current"), set("name", "Test Story"), set("agent", "coder-opus"))
-	page, err := state.List(pipeline.Filter{}, nil, 10)
+	page, err := pipeline.NewState(state, nil).List(pipeline.Filter{}, nil, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +66,7 @@ func TestReference_crdt_doc_insert_and_view(t *testing.T) {
 }
 
 func TestReference_crdt_doc_update_stage(t *testing.T) {
-	state := pipeline.NewState()
+	state := pipeline.NewModel()
 	sign(t, state, "20_story_move", set("stage", "1_backlog"), set("name", "Move Me"))
 	sign(t, state, "20_story_move", set("stage", "2_current"))
 	if got := mustStory(t, state, "20_story_move").Stage; got != pipeline.Current {
@@ -76,13 +75,13 @@ func TestReference_crdt_doc_update_stage(t *testing.T) {
 }
 
 func TestReference_crdt_ops_replay_reconstructs_state(t *testing.T) {
-	state := pipeline.NewState()
+	state := pipeline.NewModel()
 	ops := []crdt.SignedOp{
 		sign(t, state, "30_story_replay", set("stage", "1_backlog"), set("name", "Replay Test")),
 		sign(t, state, "30_story_replay", set("stage", "2_current")),
 		sign(t, state, "30_story_replay", set("name", "Updated Name")),
 	}
-	fresh := pipeline.NewState()
+	fresh := pipeline.NewModel()
 	for _, op := range ops {
 		admit(t, fresh, op)
 	}
@@ -95,7 +94,7 @@ func TestReference_crdt_ops_replay_reconstructs_state(t *testing.T) {
 }
 
 func TestReference_extract_item_view_parses_crdt_item(t *testing.T) {
-	state := pipeline.NewState()
+	state := pipeline.NewModel()
 	sign(t, state, "40_story_view", set("stage", "3_qa"), set("name", "View Test"), set("agent", "coder-1"),
 		crdt.Set("retry_count", crdt.Int(2)), crdt.Set("blocked", crdt.Bool(true)), crdt.Dep(20, true), crdt.Dep(10, true))
 	want := pipeline.Story{
@@ -108,7 +107,7 @@ func TestReference_extract_item_view_parses_crdt_item(t *testing.T) {
 }
 
 func TestReference_rebuild_index_maps_story_ids(t *testing.T) {
-	state := pipeline.NewState()
+	state := pipeline.NewModel()
 	sign(t, state, "10_story_a", set("stage", "1_backlog"))
 	sign(t, state, "20_story_b", set("stage", "2_current"))
 	if n := state.Doc().StoryCount(); n != 2 {

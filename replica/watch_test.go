@@ -2,14 +2,11 @@ package replica_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,23 +14,17 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
-	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
-// watch watches r in the background. Names sends those of the stories, each
-// time that they are others; done sends what Watch returned.
+// watch watches r in the background. Names sends the IDs of the stories each time they have
+// changed. Done sends what Watch returned.
 func watch(ctx context.Context, r *replica.Replica) (names <-chan string, done <-chan error) {
 	shown, end := make(chan string), make(chan error, 1)
 	go func() {
 		last := "nothing yet"
-		end <- r.Watch(ctx, func(s *pipeline.State) (bool, error) {
-			var ids []string
-			for story := range s.Doc().Stories() {
-				ids = append(ids, story.ID())
-			}
-			slices.Sort(ids)
-			if now := strings.Join(ids, " "); now != last {
+		end <- r.Watch(ctx, func(v *replica.View) (bool, error) {
+			if now := strings.Join(v.IDs("", 1000), " "); now != last {
 				last = now
 				select {
 				case shown <- now:
@@ -53,9 +44,9 @@ func watched(t *testing.T, names <-chan string, want string) {
 	}
 }
 
-// TestWatch: a watcher sees the pipeline as it is, and each change, whoever
-// makes it; also when there is no database yet, and when the database is
-// replaced or goes back to an earlier state.
+// TestWatch shows that a watcher sees the pipeline as it is, and each change, whoever makes the
+// change. So it is also when there is no database yet, and when the database is replaced or goes
+// back to an earlier state.
 func TestWatch(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "p.db")
@@ -99,8 +90,7 @@ func TestWatch(t *testing.T) {
 	watched(t, names, "9_elsewhere")
 }
 
-// replace puts another file in the place of the database, which is there at any
-// time.
+// replace puts another file in the place of the database. There is a file at any time.
 func replace(t *testing.T, path, with string) {
 	t.Helper()
 	for _, file := range []string{path + "-wal", path + "-shm"} {
@@ -113,44 +103,9 @@ func replace(t *testing.T, path, with string) {
 	}
 }
 
-// TestWatchIsDurable: a watcher that is the first to see another process's op has
-// made it durable.
-func TestWatchIsDurable(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "p.db")
-	other := newReplica(t, path)
-	create(t, other, "1_s")
-	var syncs atomic.Int64
-	r := replica.New(replica.Config{Path: path, Now: time.Now, Rand: rand.Reader, Logger: discard, Sync: func(f *os.File) error {
-		syncs.Add(1)
-		return f.Sync()
-	}})
-	defer r.Close()
-	looks, synced := make(chan struct{}), int64(0)
-	go func() {
-		<-looks
-		create(t, other, "2_s")
-	}()
-	err := r.Watch(t.Context(), func(s *pipeline.State) (bool, error) {
-		if s.Doc().Story("2_s") == nil {
-			if synced == 0 {
-				close(looks)
-			}
-			synced = syncs.Load()
-			return false, nil
-		}
-		if syncs.Load() == synced {
-			t.Error("the op was shown before a sync")
-		}
-		return true, nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
-}
-
-// TestWatchEnds: when fn says so, when its context ends, when the replica is
-// closed, and when the database cannot be read, each with its own error; the next
-// call still hears of a removed file. Nothing runs afterwards.
+// TestWatchEnds shows that Watch ends when fn says so, when its context ends, when the replica is
+// closed, and when the database cannot be read, each with its own error. The next call hears of a
+// removed file, too. Nothing runs afterwards.
 func TestWatchEnds(t *testing.T) {
 	slip, enough := errors.New("slip"), errors.New("enough")
 	for name, tt := range map[string]struct {
@@ -223,32 +178,32 @@ func TestWatchEnds(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "p.db")
 	r := newReplica(t, path)
-	if err := r.Watch(t.Context(), func(*pipeline.State) (bool, error) { return true, nil }); err != nil {
+	if err := r.Watch(t.Context(), func(*replica.View) (bool, error) { return true, nil }); err != nil {
 		t.Error("done at once:", err)
 	}
-	if err := r.Watch(t.Context(), func(*pipeline.State) (bool, error) { return false, slip }); !errors.Is(err, slip) {
+	if err := r.Watch(t.Context(), func(*replica.View) (bool, error) { return false, slip }); !errors.Is(err, slip) {
 		t.Error("an error of fn:", err)
 	}
-	nothingPolls(t)
+	nothingWatches(t)
 }
 
-// nothingPolls waits until no replica looks for changes any more.
-func nothingPolls(t *testing.T) {
+// nothingWatches waits until no bell is watched any more.
+func nothingWatches(t *testing.T) {
 	t.Helper()
 	for {
 		var b strings.Builder
 		if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(b.String(), "replica.(*Replica).poll") {
+		if !strings.Contains(b.String(), "bell.(*watch).run") {
 			return
 		}
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// TestManyWatch: each of many watchers sees the last of many changes, those of
-// its own process and another's side by side, and reads and writes go on.
+// TestManyWatch shows that each of many watchers sees the last of many changes, those of its own
+// process and another's side by side, and that reads and writes go on.
 func TestManyWatch(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	r, other := newReplica(t, path), newReplica(t, path)
@@ -257,21 +212,21 @@ func TestManyWatch(t *testing.T) {
 	done := make(chan error, watchers)
 	for range watchers {
 		go func() {
-			done <- r.Watch(t.Context(), func(s *pipeline.State) (bool, error) {
-				story, err := s.Story("1_s")
+			done <- r.Watch(t.Context(), func(v *replica.View) (bool, error) {
+				story, err := v.Story("1_s")
 				return story.RetryCount == 2*changes, err
 			})
 		}()
 	}
-	bump := func(r *replica.Replica) {
+	loop := func(r *replica.Replica) {
 		for range changes {
-			if _, err := r.Update(t.Context(), "", func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("1_s", 1, 0); return err }); err != nil {
+			if _, err := bump(r, "1_s"); err != nil {
 				t.Error(err)
 			}
 		}
 	}
-	go bump(other)
-	bump(r)
+	go loop(other)
+	loop(r)
 	for range watchers {
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -280,15 +235,16 @@ func TestManyWatch(t *testing.T) {
 	if diff := cmp.Diff(text(t, other), text(t, r)); diff != "" {
 		t.Error(diff)
 	}
-	nothingPolls(t)
+	nothingWatches(t)
 }
 
-// TestReadOnly: a replica that only looks makes no database, sees and is woken by
-// what others write, and refuses to write itself.
+// TestReadOnly shows that a replica that only looks makes no database, sees and is woken by what
+// others write, and refuses to write itself.
 func TestReadOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sub", "p.db")
-	r := replica.New(replica.Config{Path: path, Now: time.Now, Rand: rand.Reader, Logger: discard, ReadOnly: true})
-	defer r.Close()
+	cfg := configOf(t, path)
+	cfg.ReadOnly = true
+	r := open(t, cfg)
 	names, _ := watch(t.Context(), r)
 	watched(t, names, "")
 	for _, when := range []string{"without a database", "with one"} {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
@@ -63,7 +64,7 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 
 // tryClaim claims what the arguments name, if it can be claimed now.
 func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, err error) {
-	options := s.replica.ClaimOptions(s.who(in.Agent), in.LeaseSeconds)
+	options := s.session.ClaimOptions(s.who(in.Agent), in.LeaseSeconds)
 	var won pipeline.Claimed
 	story, err := s.changeAs(ctx, options.Agent, func(tx *pipeline.Tx) (err error) {
 		if in.StoryID != nil {
@@ -104,7 +105,7 @@ func (s *call) waitForClaim(ctx context.Context, in claimItemIn, wait time.Durat
 	if in.StoryID != nil {
 		id = *in.StoryID
 	}
-	err = s.replica.Watch(ctx, func(p *pipeline.State) (bool, error) {
+	err = s.replica.Watch(ctx, func(p *replica.View) (bool, error) {
 		return p.CanClaim(id, in.Stage, s.who(in.Agent))
 	})
 	if errors.Is(err, errLook) {

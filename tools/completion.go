@@ -8,6 +8,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
 )
 
 // maxCompletions is the most values that the protocol allows in one answer.
@@ -27,10 +28,11 @@ func (s *service) CompletePromptArgument(ctx context.Context, _ string, arg mcp.
 // values that begin with what was typed come first, then those that contain it.
 func (s *service) complete(ctx context.Context, arg mcp.CompleteArgument) (*mcp.Completion, error) {
 	var values []string
-	err := s.view(ctx, func(p *pipeline.State) error {
+	err := s.view(ctx, func(p *replica.View) error {
+		values = nil
 		switch arg.Name {
 		case "story_id":
-			values = p.IDs()
+			values = append(p.IDs(arg.Value, maxCompletions+1), p.IDsWith(arg.Value, maxCompletions+1)...)
 		case "agent":
 			values = p.Agents()
 		case "stage", "to":
@@ -45,6 +47,8 @@ func (s *service) complete(ctx context.Context, arg mcp.CompleteArgument) (*mcp.
 	}
 	typed := strings.ToLower(arg.Value)
 	values = slices.DeleteFunc(values, func(v string) bool { return !strings.Contains(strings.ToLower(v), typed) })
+	slices.Sort(values)
+	values = slices.Compact(values)
 	slices.SortStableFunc(values, func(a, b string) int {
 		return rank(a, typed) - rank(b, typed)
 	})

@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"context"
 	"encoding/base64"
 	"slices"
 	"strconv"
@@ -34,7 +33,7 @@ const (
 )
 
 // showHistory adds the changes that were asked for. It is called inside a view.
-func (s *service) showHistory(ctx context.Context, in readItemIn, before int64, out *readItemOut) (err error) {
+func showHistory(p *replica.View, in readItemIn, before int64, out *readItemOut) (err error) {
 	most := in.History
 	if before > 0 && most == 0 {
 		most = olderChanges
@@ -47,7 +46,7 @@ func (s *service) showHistory(ctx context.Context, in readItemIn, before int64, 
 		room -= len(n.Text)
 	}
 	room = min(max(room, minHistoryBytes), maxHistoryBytes)
-	failed := s.replica.HistoryLocked(ctx, in.StoryID, before, func(e replica.Entry) bool {
+	failed := p.History(in.StoryID, before, func(e replica.Entry) bool {
 		var b []byte
 		change := newItemChange(e)
 		if change.Note != "" && slices.Contains(out.Notes, itemNote{change.Note, change.Agent, change.At}) {

@@ -26,8 +26,9 @@ type host struct {
 
 func newHost(t testing.TB, path string) *host {
 	t.Helper()
+	r := newReplica(t, path)
 	srv, err := NewServer(Config{
-		Replica: newReplica(t, path), Agent: "tester", MaxRetries: DefaultMaxRetries, Version: "test",
+		Replica: r, Session: r.OpenSession(rand.Text()), Agent: "tester", MaxRetries: DefaultMaxRetries, Version: "test",
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {

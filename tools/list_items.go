@@ -9,6 +9,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
 )
 
 const (
@@ -25,7 +26,7 @@ type listItemsIn struct {
 	Agent   *string         `json:"agent,omitempty" jsonschema_description:"\"\" for stories without an agent"`
 	Blocked *bool           `json:"blocked,omitempty"`
 	Ready   *bool           `json:"ready,omitempty" jsonschema_description:"true: stories that an agent may take"`
-	Query   string          `json:"query,omitempty" jsonschema:"maxLength=256" jsonschema_description:"words in ID, name or description"`
+	Query   string          `json:"query,omitempty" jsonschema:"maxLength=256" jsonschema_description:"words in ID, name, description or notes, each from its beginning"`
 	Fields  []listField     `json:"fields,omitempty" jsonschema_description:"default: name, agent, ready, blocked, waiting_on"`
 	Limit   *int            `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200,default=50"`
 	Cursor  string          `json:"cursor,omitempty" jsonschema_description:"next_cursor of the answer before"`
@@ -65,21 +66,23 @@ var listItems = define(definition[listItemsIn, listItemsOut]{
 			fields = in.Fields
 		}
 		filter := pipeline.Filter{
-			Stage:   in.Stage,
 			Agent:   in.Agent,
 			Blocked: in.Blocked,
 			Ready:   in.Ready,
 			Words:   strings.Fields(in.Query),
 		}
+		if in.Stage != nil {
+			filter.Stages = []pipeline.Stage{*in.Stage}
+		}
 		var page pipeline.Page
 		missing := ""
-		err = s.view(ctx, func(p *pipeline.State) (err error) {
+		err = s.view(ctx, func(p *replica.View) (err error) {
 			page, err = p.List(filter, after, limit)
 			if after == nil {
 				missing = p.Missing()
 			}
 			if err == nil && slices.Contains(fields, "claim") {
-				err = addClaims(p, page.Stories)
+				err = addClaims(p.State, page.Stories)
 			}
 			return err
 		})

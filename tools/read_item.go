@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
 )
 
 type readItemIn struct {
@@ -38,19 +39,19 @@ var readItem = define(definition[readItemIn, readItemOut]{
 		if err != nil {
 			return out, err
 		}
-		err = s.view(ctx, func(p *pipeline.State) error {
+		err = s.view(ctx, func(p *replica.View) error {
 			story, err := p.Story(in.StoryID)
 			if err != nil {
 				return err
 			}
-			out.Item = newItem(story)
+			out = readItemOut{Item: newItem(story)}
 			out.Claim = newItemClaim(story.Claim, s.now())
 			out.Dependents, out.DependentCount = p.Dependents(in.StoryID, maxDependents)
 			if out.DependentCount == len(out.Dependents) {
 				out.DependentCount = 0
 			}
 			if before > 0 {
-				return s.showHistory(ctx, in, before, &out)
+				return showHistory(p, in, before, &out)
 			}
 			out.Description = story.Description
 			notes, count := p.Notes(in.StoryID, maxNotes)
@@ -58,7 +59,7 @@ var readItem = define(definition[readItemIn, readItemOut]{
 				return err
 			}
 			out.NoteCount, out.OlderNotes = count, count-len(out.Notes)
-			return s.showHistory(ctx, in, before, &out)
+			return showHistory(p, in, before, &out)
 		})
 		return out, err
 	},

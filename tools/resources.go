@@ -10,6 +10,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
@@ -46,7 +47,8 @@ func (s *service) addResources(srv *server.MCPServer, hooks *server.Hooks) {
 
 // unfinished returns the first stories that are not done, as resources.
 func (s *service) unfinished(ctx context.Context) (resources []mcp.Resource, err error) {
-	err = s.view(ctx, func(p *pipeline.State) error {
+	err = s.view(ctx, func(p *replica.View) error {
+		resources = nil
 		page, err := p.List(pipeline.Filter{}, nil, maxListedStories)
 		for _, story := range page.Stories {
 			if story.Stage != pipeline.Done && story.Stage != pipeline.Archived {
@@ -63,8 +65,8 @@ func (s *service) unfinished(ctx context.Context) (resources []mcp.Resource, err
 func (s *service) readResource(ctx context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
 	uri := req.Params.URI
 	var text string
-	err := s.view(ctx, func(p *pipeline.State) (err error) {
-		text, err = s.resource(p, uri)
+	err := s.view(ctx, func(p *replica.View) (err error) {
+		text, err = s.resource(p.State, uri)
 		return err
 	})
 	var domain *pipeline.Error
@@ -116,7 +118,7 @@ func pipelineMarkdown(p *pipeline.State) (string, error) {
 		if stage == pipeline.Done || stage == pipeline.Archived {
 			most = maxInFinishedStage
 		}
-		page, err := p.List(pipeline.Filter{Stage: &stage}, nil, most)
+		page, err := p.List(pipeline.Filter{Stages: []pipeline.Stage{stage}}, nil, most)
 		if err != nil {
 			return "", err
 		}

@@ -29,6 +29,9 @@ const DefaultMaxRetries = 3
 // Config is what the tools work with.
 type Config struct {
 	Replica *replica.Replica
+	// Session is the connection's session. Claims without lease_seconds last as long as
+	// the session and a grace.
+	Session *replica.Session
 	// Agent is the name under which ops are written; may be empty.
 	Agent string
 	// MaxRetries is the retry count at which bump_retry blocks a story; 0 means
@@ -46,6 +49,7 @@ type Config struct {
 // service is what all calls work with.
 type service struct {
 	replica    *replica.Replica
+	session    *replica.Session
 	agent      string
 	maxRetries int64
 	logger     *slog.Logger
@@ -114,17 +118,18 @@ func (s *service) who(agent *string) string {
 
 func (s *service) now() time.Time { return s.replica.Now() }
 
-// view reads the pipeline as the calls before this one leave it.
-func (s *service) view(ctx context.Context, fn func(*pipeline.State) error) error {
+// view reads the pipeline as the calls before this one leave it. It may call fn twice, see
+// [replica.Replica.View].
+func (s *service) view(ctx context.Context, fn func(*replica.View) error) error {
 	last := s.replica.LastWrite()
 	calls.HandOver(ctx)
 	return s.replica.ViewAfter(ctx, last, fn)
 }
 
 // view is the service's, for an answer that says where it stands.
-func (s *call) view(ctx context.Context, fn func(*pipeline.State) error) error {
-	return s.service.view(ctx, func(p *pipeline.State) error {
-		s.reflects = s.replica.PositionLocked()
+func (s *call) view(ctx context.Context, fn func(*replica.View) error) error {
+	return s.service.view(ctx, func(p *replica.View) error {
+		s.reflects = p.Position()
 		return fn(p)
 	})
 }
@@ -175,7 +180,7 @@ func NewServer(cfg Config) (*server.MCPServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{replica: cfg.Replica, agent: cfg.Agent, maxRetries: cfg.MaxRetries, logger: cfg.Logger}
+	s := &service{replica: cfg.Replica, session: cfg.Session, agent: cfg.Agent, maxRetries: cfg.MaxRetries, logger: cfg.Logger}
 	var hooks server.Hooks
 	srv := server.NewMCPServer(Name, cfg.Version,
 		server.WithTitle("Huskies pipeline"),

@@ -9,6 +9,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
 )
 
 // subscriptions are the resources that clients want to hear of: asked for one by
@@ -131,7 +132,7 @@ func (subs *subscriptions) end(session string) {
 type state struct{ text, problem string }
 
 func (s *service) look(ctx context.Context, uri string) (now state) {
-	err := s.view(ctx, func(p *pipeline.State) error { now = s.stateOf(p, uri); return nil })
+	err := s.view(ctx, func(p *replica.View) error { now = s.stateOf(p.State, uri); return nil })
 	if err != nil {
 		now = state{problem: err.Error()}
 	}
@@ -166,8 +167,8 @@ func (subs *subscriptions) run(ctx context.Context, client chan<- mcp.JSONRPCNot
 	}
 	for ctx.Err() == nil {
 		now := told
-		err := subs.s.replica.Watch(ctx, func(p *pipeline.State) (bool, error) {
-			now = subs.s.stateOf(p, uri)
+		err := subs.s.replica.Watch(ctx, func(p *replica.View) (bool, error) {
+			now = subs.s.stateOf(p.State, uri)
 			return now != told, nil
 		})
 		if err != nil {

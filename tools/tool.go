@@ -156,8 +156,6 @@ func (s *service) failed(ctx context.Context, tool string, err error) (*mcp.Call
 	case errors.As(err, &storage):
 		s.logger.Info("storage failed; the agent was told", "tool", tool, "error", err)
 		return errorResult(fmt.Sprintf("the pipeline's database failed: %v. What to do: %s", storage, storage.Next)), nil
-	case errors.Is(err, oplog.ErrOutdated): // and this process only reads
-		return errorResult("the database is of an older huskies-mcp, and this server only reads: tell the user to start huskies-mcp without --read-only once"), nil
 	case ctx.Err() != nil: // cancelled by the client, which hears no answer
 		return nil, ctx.Err()
 	}

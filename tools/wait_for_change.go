@@ -3,7 +3,6 @@ package tools
 import (
 	"context"
 	"errors"
-	"iter"
 	"time"
 
 	"github.com/huskies/huskies-mcp/pipeline"
@@ -97,7 +96,7 @@ func (w *changeWait) wait(ctx context.Context, timeout time.Duration) error {
 		}
 	}
 	// The last look is a read of its own: what was written before is seen.
-	return w.call.view(ctx, func(p *pipeline.State) error {
+	return w.call.view(ctx, func(p *replica.View) error {
 		done, err := w.look(p)
 		if !done {
 			w.call.reflects = w.since
@@ -142,25 +141,30 @@ func waiting(ctx context.Context) (context.Context, func(), error) {
 }
 
 // look reports whether there is something to tell, which stands in w.out then.
-func (w *changeWait) look(p *pipeline.State) (done bool, err error) {
-	after, ok := w.call.replica.ChangesLocked(w.seen)
-	if !ok {
-		w.reset("what changed since this cursor is not known any more")
-		return true, nil
-	}
-	for c := range after {
-		if w.matches(&c) {
-			return true, w.tell(p)
+func (w *changeWait) look(p *replica.View) (done bool, err error) {
+	found := false
+	ok, err := p.Changes(w.seen, func(c replica.Change) bool {
+		if found = w.matches(&c); !found {
+			w.seen = c.Position
 		}
-		w.seen = c.Position
+		return !found
+	})
+	switch {
+	case err != nil:
+		return false, err
+	case !ok:
+		w.reset(p, "what changed since this cursor is not known any more")
+		return true, nil
+	case found:
+		return true, w.tell(p)
 	}
 	return false, nil
 }
 
 // reset says that the caller has to look for itself what changed.
-func (w *changeWait) reset(why string) {
+func (w *changeWait) reset(p *replica.View, why string) {
 	*w.out = waitForChangeOut{Changed: true, Changes: []changedStory{}, Reset: true, Message: why + ": read what you need anew, then go on with the cursor of this answer"}
-	w.call.reflects = w.call.replica.PositionLocked()
+	w.call.reflects = p.Position()
 }
 
 // matches reports whether the change is one to tell: of a story that could be seen
@@ -175,26 +179,6 @@ func (w *changeWait) matches(c *replica.Change) bool {
 	return c.Before == *w.in.Stage || c.After == *w.in.Stage
 }
 
-// upTo returns the position up to which so few stories match that one answer
-// holds them, and whether more follow. What one row brought is not divided.
-func (w *changeWait) upTo(after iter.Seq[replica.Change]) (end replica.Position, more bool) {
-	matching := make(map[string]bool)
-	end = w.since
-	last := end
-	for c := range after {
-		if c.Position != last {
-			end, last = last, c.Position
-		}
-		if w.matches(&c) {
-			matching[c.Story] = true
-		}
-		if len(matching) > maxChanged {
-			return end, true
-		}
-	}
-	return last, false
-}
-
 // told is what happened to a story.
 type told struct {
 	matches bool
@@ -202,32 +186,75 @@ type told struct {
 	last    pipeline.Change
 }
 
-// tell tells the stories that match, in the order of their first changes.
-func (w *changeWait) tell(p *pipeline.State) error {
-	after, ok := w.call.replica.ChangesLocked(w.since)
-	if !ok {
-		w.reset("what changed since this cursor is not known any more")
-		return nil
-	}
-	end, more := w.upTo(after)
-	stories := make(map[string]*told)
-	var order []string
-	for c := range after {
-		if c.Position.Arrival > end.Arrival {
-			break
+// telling collects the stories that one answer holds.
+type telling struct {
+	w       *changeWait
+	stories map[string]*told
+	order   []string // of their first changes
+	matches int
+	end     replica.Position // up to here all is in the answer
+	more    bool
+}
+
+// add takes in what one row brought, which is not divided. It returns false if the answer
+// has no room for it.
+func (t *telling) add(row []replica.Change) bool {
+	matches := t.matches
+	seen := make(map[string]bool)
+	for i := range row {
+		c := &row[i]
+		if st := t.stories[c.Story]; t.w.matches(c) && (st == nil || !st.matches) && !seen[c.Story] {
+			seen[c.Story] = true
+			matches++
 		}
-		st := stories[c.Story]
+	}
+	if matches > maxChanged {
+		t.more = true
+		return false
+	}
+	for i := range row {
+		c := &row[i]
+		st := t.stories[c.Story]
 		if st == nil {
 			st = &told{}
-			stories[c.Story], order = st, append(order, c.Story)
+			t.stories[c.Story], t.order = st, append(t.order, c.Story)
 		}
-		st.matches = st.matches || w.matches(&c)
+		st.matches = st.matches || t.w.matches(c)
 		st.fields |= c.Fields
 		st.last = c.Change
+		t.end = c.Position
 	}
-	for _, id := range order {
-		if st := stories[id]; st.matches {
-			c, err := newChangedStory(p, id, st)
+	t.matches = matches
+	return true
+}
+
+// tell tells the stories that match, in the order of their first changes.
+func (w *changeWait) tell(p *replica.View) error {
+	t := &telling{w: w, stories: make(map[string]*told), end: w.since}
+	var row []replica.Change
+	ok, err := p.Changes(w.since, func(c replica.Change) bool {
+		if len(row) > 0 && row[0].Position != c.Position {
+			if !t.add(row) {
+				return false
+			}
+			row = row[:0]
+		}
+		row = append(row, c)
+		return true
+	})
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		w.reset(p, "what changed since this cursor is not known any more")
+		return nil
+	case !t.more:
+		t.add(row)
+	}
+	w.out.Changes = []changedStory{}
+	for _, id := range t.order {
+		if st := t.stories[id]; st.matches {
+			c, err := newChangedStory(p.State, id, st)
 			if err != nil {
 				return err
 			}
@@ -235,11 +262,11 @@ func (w *changeWait) tell(p *pipeline.State) error {
 		}
 	}
 	if len(w.out.Changes) == 0 { // the next row alone brought more than an answer holds
-		w.reset("too much changed at once")
+		w.reset(p, "too much changed at once")
 		return nil
 	}
-	w.out.Changed, w.out.More = true, more
-	w.call.reflects = end
+	w.out.Changed, w.out.More = true, t.more
+	w.call.reflects = t.end
 	return nil
 }
 

@@ -30,7 +30,7 @@ func TestWaitForChange(t *testing.T) {
 	h := newTempHost(t)
 	cursors := []string{"0"}
 	for i, tt := range []struct {
-		tool, args string // $n is the cursor of the n-th answer
+		tool, args string // $n is the cursor of the n-th answer, $n! the same row of another state
 		want       string // "" for any
 	}{
 		{"wait_for_change", `{"since":"$0","timeout_seconds":0}`, `{"changed":false,"changes":[],"message":"nothing yet","cursor":"0"}`},
@@ -56,12 +56,14 @@ func TestWaitForChange(t *testing.T) {
 		{"wait_for_change", `{"since":"$3","stage":"1_backlog"}`, `{"changed":true,"changes":[{"story_id":"1_s","name":"<one>","stage":"3_qa","changed":["stage","agent","retry_count"],"by":"tester","at":"T"}],"cursor":"5.P"}`},
 		{"wait_for_change", `{"since":"$5","stage":"2_current"}`, `{"changed":true,"changes":[{"story_id":"1_s","name":"<one>","stage":"3_qa","changed":["stage","agent","retry_count"],"by":"tester","at":"T"}],"cursor":"5.P"}`},
 		{"wait_for_change", `{"since":"$1","stage":"5_done","timeout_seconds":0}`, `{"changed":false,"changes":[],"message":"nothing yet","cursor":"0"}`},
-		{"wait_for_change", `{"since":"9.00000000"}`, `{"changed":true,"changes":[],"reset":true,"message":"what changed since this cursor is not known any more: read what you need anew, then go on with the cursor of this answer","cursor":"5.P"}`},
-		{"wait_for_change", `{"since":"3.00000000"}`, `{"changed":true,"changes":[],"reset":true,"message":"what changed since this cursor is not known any more: read what you need anew, then go on with the cursor of this answer","cursor":"5.P"}`},
-		{"wait_for_change", `{"since":"$7.1"}`, `{"changed":true,"changes":[],"reset":true,"message":"what changed since this cursor is not known any more: read what you need anew, then go on with the cursor of this answer","cursor":"5.P"}`},
+		{"wait_for_change", `{"since":"9.00000000.00000000"}`, `{"changed":true,"changes":[],"reset":true,"message":"what changed since this cursor is not known any more: read what you need anew, then go on with the cursor of this answer","cursor":"5.P"}`},
+		{"wait_for_change", `{"since":"3.00000000.00000000"}`, `{"changed":true,"changes":[],"reset":true,"message":"what changed since this cursor is not known any more: read what you need anew, then go on with the cursor of this answer","cursor":"5.P"}`},
+		{"wait_for_change", `{"since":"$7!"}`, `{"changed":true,"changes":[],"reset":true,"message":"what changed since this cursor is not known any more: read what you need anew, then go on with the cursor of this answer","cursor":"5.P"}`},
 	} {
 		args := tt.args
 		for n := i; n >= 0; n-- {
+			another := cursors[n][:strings.LastIndex(cursors[n], ".")+1] + "00000000"
+			args = strings.ReplaceAll(args, fmt.Sprint("$", n, "!"), another)
 			args = strings.ReplaceAll(args, fmt.Sprint("$", n), cursors[n])
 		}
 		got := h.ok(tt.tool, args)

@@ -95,7 +95,7 @@ func backup(cmd *cobra.Command, env *environment, path string, withKey, force, m
 	case errors.Is(err, oplog.ErrNoLog):
 		return env.errNoPipeline()
 	case errors.Is(err, oplog.ErrOutdated):
-		return errors.New("the database is of an older build: any call of huskies-mcp brings it up to date, such as huskies-mcp heads; then repeat the command")
+		return errors.New("the database is of an older build: huskies-mcp rebuild brings it up to date; then repeat the command")
 	case err != nil:
 		return err
 	}
@@ -136,10 +136,10 @@ func backupTo(ctx context.Context, env *environment, to string, withKey bool) (o
 	}
 	cfg := oplog.Config{Path: env.where.Path, Now: time.Now, Machine: machine(), Logger: env.logger, ReadOnly: env.offer.readOnly}
 	report, err := oplog.BackupApart(ctx, cfg, to)
-	if !errors.Is(err, oplog.ErrOutdated) {
+	if !errors.Is(err, oplog.ErrOutdated) || env.offer.readOnly {
 		return report, err
 	}
-	if _, err := env.replica.Heads(ctx); err != nil { // any call brings the database up to date
+	if err := env.replica.BringUpToDate(ctx); err != nil {
 		return report, err
 	}
 	return oplog.BackupApart(ctx, cfg, to)

@@ -125,6 +125,7 @@ func TestC32_FullDisk(t *testing.T) {
 	}
 
 	writer, reader := startSession(t, db), startSession(t, db)
+	reader.pipelineText(t) // opens the file, so that reading needs no space any more
 	acknowledged := []string{"1_first"}
 	write := func() error {
 		id := fmt.Sprintf("%d_story", len(acknowledged)+1)

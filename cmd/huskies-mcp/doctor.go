@@ -233,7 +233,7 @@ func (e *examination) checkStorage() {
 		e.ok("database", "nothing is in the file yet; the first write makes a pipeline of it")
 		return
 	case f.Schema < f.NewestSchema:
-		e.note("schema", "nothing: the next call of a server or of a command brings it up to date; older builds do not write to it from then on",
+		e.note("schema", "nothing: the next write brings it up to date, or huskies-mcp rebuild; older builds do not write to it from then on",
 			"version %d, of an older build; this one's is %d", f.Schema, f.NewestSchema)
 	default:
 		e.ok("schema", "version %d, this build's", f.Schema)

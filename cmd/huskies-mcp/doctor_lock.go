@@ -31,7 +31,7 @@ func (e *examination) checkLock(ctx context.Context) {
 	if link, err := os.Lstat(e.file.Lock.Path); err == nil && !link.Mode().IsRegular() {
 		return // said with the paths
 	}
-	lock := oplog.NewLock(e.where.Path, time.Now)
+	lock := oplog.NewLock(e.where.Path)
 	var holder int
 	var before string
 	for i := range lockLooks {

@@ -61,8 +61,6 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		var storage *oplog.Error
 		if errors.As(err, &storage) {
 			text += ". What to do: " + storage.Next
-		} else if errors.Is(err, oplog.ErrOutdated) {
-			text += ": an older build made it, and looking changes nothing. What to do: run huskies-mcp heads without --read-only and with HUSKIES_READ_ONLY=0"
 		}
 		fmt.Fprintf(stderr, "huskies-mcp: %s\n", printable(text))
 		return 1
@@ -83,6 +81,8 @@ type options struct {
 	logLevel    string
 	readOnly    bool
 	tools       string
+
+	rebuilding func(rows, of int64) // hears how far a rebuild is; may be nil
 }
 
 // rootCommand returns the command, which reads its flags into opts.
@@ -119,7 +119,7 @@ new one at that root.`,
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
 	addOfferFlags(cmd, opts)
 	cmd.AddCommand(serveCommand(opts), initCommand(opts), callCommand(opts), logCommand(opts), exportCommand(opts), importCommand(opts),
-		headsCommand(opts), backupCommand(opts), identityCommand(opts), trustCommand(opts), doctorCommand(opts), verifyCommand(opts), versionCommand())
+		headsCommand(opts), backupCommand(opts), identityCommand(opts), trustCommand(opts), doctorCommand(opts), verifyCommand(opts), rebuildCommand(opts), versionCommand())
 	return cmd
 }
 
@@ -188,6 +188,7 @@ func noSubcommand(_ *cobra.Command, args []string) error {
 type environment struct {
 	where      location
 	replica    *replica.Replica
+	session    *replica.Session
 	agent      string
 	maxRetries int64
 	offer      offer
@@ -242,11 +243,12 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 		Rand:        rand.Reader,
 		Machine:     machine(),
 		LockTimeout: timeout,
-		Session:     rand.Text(),
 		LeaseGrace:  grace,
 		Logger:      env.logger,
+		Progress:    opts.rebuilding,
 		ReadOnly:    env.offer.readOnly,
 	})
+	env.session = env.replica.OpenSession(rand.Text())
 	return env, nil
 }
 
@@ -287,6 +289,7 @@ func setting(flagName, flag, variableName, variable string) (name, value string)
 func (env *environment) toolsConfig() tools.Config {
 	return tools.Config{
 		Replica:    env.replica,
+		Session:    env.session,
 		Agent:      env.agent,
 		MaxRetries: env.maxRetries,
 		ReadOnly:   env.offer.readOnly,

@@ -98,6 +98,7 @@ func holdLock() {
 //	cursor VAR              sets VAR to the answer's next_cursor
 //	jsonrpc ID...           standard output was one JSON-RPC answer a line, to the requests with these IDs
 //	sql FILE STATEMENT      runs SQL on a database
+//	older FILE VERSION      the database gets an older schema
 //	mode FILE OCTAL         the file has these permissions
 //	chomp FILE              takes the last newline off the file
 func TestScripts(t *testing.T) {
@@ -126,7 +127,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"call": scriptCall, "answers": scriptAnswers, "same": scriptSame, "says": scriptSays, "ops": scriptOps, "rev": scriptRev, "token": scriptToken, "lists": scriptLists, "cursor": scriptCursor,
-			"jsonrpc": scriptJSONRPC, "sql": scriptSQL, "mode": scriptMode, "chomp": scriptChomp,
+			"jsonrpc": scriptJSONRPC, "sql": scriptSQL, "older": scriptOlder, "mode": scriptMode, "chomp": scriptChomp,
 		},
 	})
 }

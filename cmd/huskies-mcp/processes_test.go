@@ -289,7 +289,7 @@ func TestStoppedLockHolder(t *testing.T) {
 			t.Errorf("write while the lock is held: %v", err)
 		}
 	}
-	err := r.View(ctx, func(p *pipeline.State) error {
+	err := r.View(ctx, func(p *replica.View) error {
 		story, err := p.Story("1_story")
 		if err == nil && story.RetryCount != 1 {
 			t.Errorf("retry_count is %d, want 1", story.RetryCount)

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"io"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/tools"
 	"github.com/huskies/huskies-mcp/tools/stdio"
 )
@@ -48,28 +45,5 @@ func serve(cmd *cobra.Command, opts options) error {
 	if err != nil {
 		return err
 	}
-	var warm sync.WaitGroup
-	defer warm.Wait()
-	replay := func() {
-		err := env.replica.View(cmd.Context(), func(*pipeline.State) error { return nil })
-		if err != nil {
-			env.logger.Error("the pipeline cannot be read; every call will say so until it is mended", "error", err)
-		}
-	}
-	out := &afterFirst{Writer: cmd.OutOrStdout(), then: sync.OnceFunc(func() { warm.Go(replay) })}
-	return stdio.Serve(cmd.Context(), srv, cmd.InOrStdin(), out, env.logger)
-}
-
-// afterFirst is a writer that calls then after the first write, which is the
-// answer to initialize: it does not share the processors with the replay, which
-// may take longer than the rest of a start.
-type afterFirst struct {
-	io.Writer
-	then func() // does something once
-}
-
-func (w *afterFirst) Write(p []byte) (int, error) {
-	n, err := w.Writer.Write(p)
-	w.then()
-	return n, err
+	return stdio.Serve(cmd.Context(), srv, cmd.InOrStdin(), cmd.OutOrStdout(), env.logger)
 }

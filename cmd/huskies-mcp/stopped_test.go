@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gofrs/flock"
 
@@ -117,7 +116,7 @@ func stopWithLock(t *testing.T, p *os.Process, path string) {
 			t.Fatal(err)
 		}
 		_ = probe.Close()
-		pid, held, err := oplog.NewLock(strings.TrimSuffix(path, ".lock"), time.Now).Holder()
+		pid, held, err := oplog.NewLock(strings.TrimSuffix(path, ".lock")).Holder()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -45,7 +45,7 @@ replica's.`,
 func verify(cmd *cobra.Command, env *environment, asJSON bool) error {
 	p := &findingPrinter{w: cmd.OutOrStdout(), json: asJSON}
 	start := time.Now()
-	progress, clear, done := rowProgress(cmd.ErrOrStderr())
+	progress, clear, done := rowProgress(cmd.ErrOrStderr(), "verify")
 	p.before = clear
 	report, err := oplog.Verify(cmd.Context(), oplog.Verification{
 		Path: env.where.Path, Logger: env.logger, Check: pipeline.Check, Found: p.found, Progress: progress,
@@ -68,9 +68,9 @@ func verify(cmd *cobra.Command, env *environment, asJSON bool) error {
 	return nil
 }
 
-// rowProgress shows on w, if that is a terminal, how many rows are done. Clear
+// rowProgress shows on w, if that is a terminal, what goes on and how many rows are done. Clear
 // makes room for a line, below which it goes on.
-func rowProgress(w io.Writer) (progress func(rows, of int64), clear, done func()) {
+func rowProgress(w io.Writer, what string) (progress func(rows, of int64), clear, done func()) {
 	var shown int64
 	var add func(int64) // nil if nothing is shown
 	finish := func() {}
@@ -78,7 +78,7 @@ func rowProgress(w io.Writer) (progress func(rows, of int64), clear, done func()
 	progress = func(rows, of int64) {
 		if !started {
 			started = true
-			add, finish = progressBar(w, of, "verify", progressbar.OptionShowCount())
+			add, finish = progressBar(w, of, what, progressbar.OptionShowCount())
 		}
 		if add != nil {
 			add(rows - shown)

@@ -29,14 +29,17 @@ var floor = map[string]int{
 	"cmd/huskies-mcp":  9,
 	// A command, too, for tests alone.
 	"internal/conformance": 9,
-	"tools/stdio":          8,
-	"tools":                7,
-	"export":               7,
-	"intake":               7,
+	// Compares two sources of the rules, for tests alone.
+	"pipeline/sourcetest": 9,
+	"tools/stdio":         8,
+	"tools":               7,
+	"export":              7,
+	"intake":              7,
 	// What the tests of all transports share, for tests alone.
 	"tools/calls/callstest": 7,
 	"tools/calls":           6,
 	"replica":               5,
+	"replica/bell":          4,
 	"oplog":                 3,
 	"pipeline":              1,
 	"internal/hosts":        0,
@@ -57,6 +60,8 @@ var thirdParty = map[string][]string{
 	"tools/calls":           {"github.com/mark3labs/mcp-go"},
 	"tools/calls/callstest": {"github.com/mark3labs/mcp-go", "github.com/google/go-cmp"},
 	"intake":                {"github.com/yuin/goldmark", "go.yaml.in/yaml"},
+	"replica/bell":          {"github.com/fsnotify/fsnotify", "golang.org/x/sys"},
+	"pipeline":              {"golang.org/x/text/unicode/norm"},
 	"oplog":                 {"modernc.org/sqlite", "github.com/gofrs/flock"},
 	"internal/conformance":  {"github.com/mark3labs/mcp-go"},
 	// SQLite's C interface, on which its VFS is put.
@@ -71,7 +76,7 @@ var pure = map[string][]string{
 		"math", "math/bits", "slices", "strconv", "strings", "unicode/utf8",
 		"unsafe", // for Decoder alone, whose texts are the payload's own bytes: a copy of each payload is a fifth of a replay
 	},
-	"pipeline": {"cmp", "errors", "fmt", "iter", "maps", "math", "slices", "strconv", "strings", "time", "unicode/utf8"},
+	"pipeline": {"cmp", "errors", "fmt", "iter", "maps", "math", "slices", "strconv", "strings", "time", "unicode", "unicode/utf8"},
 }
 
 // outside are the standard packages that only the command may import.

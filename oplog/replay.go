@@ -1,0 +1,173 @@
+package oplog
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+// replay reads a log from its start into a model, in the order of arrival, and keeps
+// what the tables of the state need to know besides.
+type replay struct {
+	model   *pipeline.Model
+	decoder crdt.Decoder
+
+	arrival    int64 // of the last row
+	last       crdt.OpID
+	exceptions map[int64]*db.AddExceptionParams
+	pending    map[crdt.OpID]int64 // the rows of pending ops
+	late       []db.AddLateParams
+	history    []historyRow
+	authors    map[crdt.Author]int64 // how many ops of each there are
+	// written, if it is not nil, hears how far the writing of the tables has come.
+	written  func(rows, of int64)
+	misnamed map[int64]crdt.OpID // rows whose op ID is damaged, and what it must be
+}
+
+// historyRow is what an applied op did to its story.
+type historyRow struct {
+	story         string
+	arrival       int64
+	before, after pipeline.Stage
+}
+
+// replayLog reads the whole log. Progress, if it is not nil, hears of each page of
+// rows.
+func replayLog(ctx context.Context, q *db.Queries, trusted map[crdt.Author]bool, progress func(arrival, last int64)) (*replay, error) {
+	r := &replay{
+		exceptions: make(map[int64]*db.AddExceptionParams),
+		pending:    make(map[crdt.OpID]int64),
+		authors:    make(map[crdt.Author]int64),
+		misnamed:   make(map[int64]crdt.OpID),
+	}
+	var list []crdt.Author
+	for a := range trusted {
+		list = append(list, a)
+	}
+	r.model = pipeline.NewModel(list...)
+	state, err := q.GetState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		rows, err := q.SignedOpsAfter(ctx, db.SignedOpsAfterParams{Arrival: r.arrival, Limit: pageSize})
+		if err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			if err := inOrder(r.arrival, rows[i].Arrival); err != nil {
+				return nil, err
+			}
+			if err := r.row(&rows[i]); err != nil {
+				return nil, err
+			}
+		}
+		if progress != nil {
+			progress(r.arrival, state.LogLast)
+		}
+		if len(rows) < pageSize {
+			return r, nil
+		}
+	}
+}
+
+// errNewerOp: the log holds an op of a version that this build does not read.
+var errNewerOp = errors.New("the log holds ops of a newer version")
+
+// row takes in one row of the log.
+func (r *replay) row(row *db.SignedOpsAfterRow) error {
+	r.arrival = row.Arrival
+	r.last = crdt.OpID{}
+	copy(r.last[:], row.OpID)
+	op, err := r.decoder.Decode(row.Payload)
+	switch {
+	case err == nil && op.ID == r.last:
+		return r.apply(op)
+	case errors.Is(err, crdt.ErrVersion) && sha256.Sum256(row.Payload) == r.last:
+		return errNewerOp
+	}
+	// If it is the ID that is damaged, the signature still vouches for the payload.
+	var sig crdt.Signature
+	copy(sig[:], row.Signature)
+	if op, err := crdt.Verify(row.Payload, sig); err == nil {
+		r.misnamed[row.Arrival] = op.ID
+		return r.apply(op)
+	}
+	r.damaged(row)
+	return nil
+}
+
+func (r *replay) apply(op *crdt.Op) error {
+	r.authors[op.Author]++
+	res, err := r.model.Apply(op)
+	kind := Applied
+	switch {
+	case err != nil:
+		kind = Refused
+	case res.Status == crdt.Held:
+		kind = Held
+	case res.Status == crdt.Pending:
+		kind = Pending
+		r.pending[op.ID] = r.arrival
+	case res.Status == crdt.Duplicate:
+		return nil // a second row of one op, which only a damaged file has
+	}
+	if kind != Applied {
+		r.except(op, r.arrival, kind)
+	}
+	r.released(res)
+	return nil
+}
+
+func (r *replay) except(op *crdt.Op, arrival int64, kind Kind) {
+	id, author := op.ID, op.Author
+	r.exceptions[arrival] = &db.AddExceptionParams{
+		Arrival: arrival, Kind: int64(kind), OpID: id[:], Seq: int64(op.Seq), Author: author[:], Size: int64(op.Size()),
+	}
+}
+
+// released notes what became of the ops that the last row released, and of its own.
+func (r *replay) released(res crdt.Result) {
+	n := int64(0)
+	for _, c := range r.model.Changes() {
+		arrival := r.arrival
+		if at, waited := r.pending[c.Op]; waited {
+			arrival = at
+			n++
+			r.late = append(r.late, db.AddLateParams{AtArrival: r.arrival, N: n, Arrival: at})
+			delete(r.exceptions, at)
+		}
+		r.history = append(r.history, historyRow{c.Story, arrival, c.Before, c.After})
+	}
+	for _, op := range res.Released {
+		if e := r.exceptions[r.pending[op.ID]]; e != nil {
+			e.Kind = int64(Held)
+		}
+		delete(r.pending, op.ID)
+	}
+	for _, op := range res.Refused {
+		if e := r.exceptions[r.pending[op.ID]]; e != nil {
+			e.Kind = int64(Refused)
+		}
+		delete(r.pending, op.ID)
+	}
+}
+
+// damaged passes over a row that cannot be read, if what builds on it may go on. Else
+// its seq is damaged too, or the op waited for others: to believe it could put the
+// clock of all later writes where no other replica follows.
+func (r *replay) damaged(row *db.SignedOpsAfterRow) {
+	id, kind := r.last, Assumed
+	if uint64(row.Seq) > r.model.Doc().LastSeq()+1 || r.model.Doc().Knows(id) {
+		kind = Damaged
+		r.model.Lose()
+	}
+	r.exceptions[row.Arrival] = &db.AddExceptionParams{Arrival: row.Arrival, Kind: int64(kind), OpID: id[:], Seq: row.Seq, Author: []byte{}}
+	if kind == Assumed {
+		r.released(r.model.AssumeApplied(id, uint64(row.Seq)))
+	}
+}

@@ -1,0 +1,138 @@
+package oplog
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/db"
+)
+
+// errStale: the state does not say what the log's rows give, so it must be rebuilt.
+var errStale = errors.New("the state does not fit the log")
+
+// fits reports whether the state reflects the whole log, and the decisions whom to
+// trust. Newer is true for a state that a newer build wrote.
+func fits(s *db.GetStateRow) (ok, newer bool) {
+	switch {
+	case s.Format > stateFormat:
+		return false, true
+	case s.Format < stateFormat, s.Arrival != s.LogLast, s.Decision != s.LastDecision, s.Key != s.LastKey:
+		return false, false
+	}
+	return string(s.OpID) == string(s.LogID), false
+}
+
+// trustedAuthors returns the authors whose ops are applied, the replica's own among
+// them, present and former; nil: all are.
+func trustedAuthors(ctx context.Context, q *db.Queries) (map[crdt.Author]bool, error) {
+	list, err := q.TrustedAuthors(ctx)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	trusted := make(map[crdt.Author]bool)
+	for _, t := range list {
+		trusted[author(t.Author)] = true
+	}
+	own, err := q.Identities(ctx)
+	for _, id := range own {
+		trusted[author(id.Author)] = true
+	}
+	return trusted, err
+}
+
+func author(b []byte) (a crdt.Author) {
+	copy(a[:], b)
+	return a
+}
+
+// bringUpToDate makes a state that fits the log, if there is none. The caller holds
+// the lock.
+func (l *Log) bringUpToDate(ctx context.Context) error {
+	row, err := l.queries.GetState(ctx)
+	if err != nil {
+		return l.fail("read state", err)
+	}
+	ok, newer := fits(&row)
+	switch {
+	case newer:
+		return l.newerState(row.Format)
+	case ok && !l.Doubted():
+		return nil
+	}
+	return l.rebuild(ctx, "the state does not fit the log, or is not of this home")
+}
+
+// Rebuild makes the state anew from the log: the replay of all ops. It is the only
+// repair of a state. The caller holds the lock.
+func (l *Log) Rebuild(ctx context.Context) error {
+	return l.rebuild(context.WithoutCancel(ctx), "it was asked for")
+}
+
+// rebuild makes the state anew in one transaction.
+func (l *Log) rebuild(ctx context.Context, why string) error {
+	if _, err := l.st.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return l.fail("begin transaction", err)
+	}
+	err := l.checkVersion(ctx)
+	if err == nil {
+		err = l.rebuildWithin(ctx)
+	}
+	if err != nil {
+		return errors.Join(l.fail("rebuild the state", err), l.rollback(ctx))
+	}
+	if _, err := l.st.ExecContext(ctx, "COMMIT"); err != nil {
+		_ = l.rollback(ctx)
+		return l.fail("rebuild the state", err) // nothing of the log has changed
+	}
+	l.doubted.Store(false)
+	l.cfg.Logger.Info("state was rebuilt from the log", "why", why)
+	l.cutWAL(ctx)
+	return nil
+}
+
+// cutWAL moves what a rebuild left in the write-ahead log into the database file: it is as
+// large as the state, and would stay. If that fails, a later checkpoint does it.
+func (l *Log) cutWAL(ctx context.Context) {
+	var busy, frames, moved int
+	_ = l.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+}
+
+// rebuildWithin makes the state anew. The caller is in a transaction.
+func (l *Log) rebuildWithin(ctx context.Context) error {
+	trusted, err := trustedAuthors(ctx, l.queries)
+	if err != nil {
+		return err
+	}
+	report := newProgress(l)
+	defer report.end()
+	r, err := replayLog(ctx, l.queries, trusted, func(arrival, last int64) { report.at(arrival/2, last) })
+	if err != nil {
+		return err
+	}
+	r.written = func(rows, of int64) { report.at((r.arrival+r.arrival*rows/of)/2, r.arrival) }
+	for arrival, id := range r.misnamed { // the signature says which op it is
+		if err := l.queries.RenameOp(ctx, db.RenameOpParams{OpID: id[:], Arrival: arrival}); err != nil {
+			return err
+		}
+		if arrival == r.arrival {
+			r.last = id
+		}
+	}
+	id, err := newStateID(l.cfg.Rand)
+	if err != nil {
+		return err
+	}
+	return rebuild(ctx, l.queries, l.st, r, trusted, id)
+}
+
+// newStateID draws the ID of a state: 32 random bits.
+func newStateID(rand io.Reader) (int64, error) {
+	var b [4]byte
+	if _, err := io.ReadFull(rand, b[:]); err != nil {
+		return 0, err
+	}
+	return int64(binary.BigEndian.Uint32(b[:])), nil
+}

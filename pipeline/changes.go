@@ -1,0 +1,116 @@
+package pipeline
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/huskies/huskies-mcp/crdt"
+)
+
+// Bounds of what may be written, with their reasons.
+const (
+	// MaxName bounds a name, in bytes: a headline, not a text.
+	MaxName = 256
+	// MaxReason bounds a blocked_reason, in bytes: a paragraph.
+	MaxReason = 1024
+	// MaxDescription bounds a description, in bytes: some ten pages, which with a
+	// note and all other fields fit one op of crdt.MaxPayload.
+	MaxDescription = 32 << 10
+	// MaxRetryCount bounds retry_count: far beyond any use, and small enough
+	// that no sum overflows.
+	MaxRetryCount = 1_000_000
+)
+
+// Changes are the fields to write; a nil member stays as it is. A pointer to
+// the empty string or an empty slice clears.
+type Changes struct {
+	Stage      *Stage
+	Name       *string
+	Agent      *string
+	RetryCount *int64
+	Blocked    *bool
+	DependsOn  *[]uint32
+	// Description is Markdown.
+	Description *string
+	// Note is added to the story's notes.
+	Note *string
+	// By is the agent that writes; may be empty. Informed: it has shown that it knows
+	// the story as it is (if_rev, claim). One of the two is needed to take a story from
+	// an agent whose lease lasts.
+	By       string
+	Informed bool
+	// After and Before are story IDs: the story goes directly behind or before
+	// that one; "" is the start. At most one is given.
+	After, Before *string
+}
+
+// check refuses fields that are out of their bounds; it sorts the
+// dependencies and drops repeated ones.
+func (c *Changes) check(id string) error {
+	if !crdt.ValidStoryID(id) {
+		return invalidStoryID(id)
+	}
+	if c.Stage != nil {
+		if _, ok := ParseStage(string(*c.Stage)); !ok {
+			return InvalidStage(string(*c.Stage))
+		}
+	}
+	if c.Name != nil {
+		if err := checkText(NameName, *c.Name, MaxName); err != nil {
+			return err
+		}
+	}
+	if c.Agent != nil {
+		if err := checkText(NameAgent, *c.Agent, crdt.MaxAgent); err != nil {
+			return err
+		}
+	}
+	if c.Description != nil {
+		if err := checkText(NameDescription, *c.Description, MaxDescription); err != nil {
+			return err
+		}
+	}
+	if c.Note != nil {
+		if err := checkNote(*c.Note); err != nil {
+			return err
+		}
+	}
+	if c.RetryCount != nil && (*c.RetryCount < 0 || *c.RetryCount > MaxRetryCount) {
+		return invalid("", "retry_count is %d, want 0 to %d", *c.RetryCount, MaxRetryCount)
+	}
+	if c.DependsOn == nil {
+		return nil
+	}
+	deps := slices.Clone(*c.DependsOn)
+	slices.Sort(deps)
+	deps = slices.Compact(deps)
+	c.DependsOn = &deps
+	if len(deps) > crdt.MaxDependencies {
+		return invalid("split the story", "depends_on has %d numbers, at most %d are allowed", len(deps), crdt.MaxDependencies)
+	}
+	if n, ok := Number(id); ok && slices.Contains(deps, n) {
+		return invalid("leave "+strconv.FormatUint(uint64(n), 10)+" out of depends_on", "a story cannot depend on its own number %d", n)
+	}
+	return nil
+}
+
+// InvalidStage returns the error for a name that is no stage.
+func InvalidStage(s string) error {
+	names := make([]string, len(stages))
+	for i, st := range stages {
+		names[i] = string(st)
+	}
+	return invalid("", "stage must be one of %s; got %.64q", strings.Join(names, ", "), s)
+}
+
+func checkText(what, s string, most int) error {
+	if len(s) > most {
+		return invalid("shorten it", "%s has %d bytes, at most %d are allowed", what, len(s), most)
+	}
+	if !utf8.ValidString(s) {
+		return invalid("send UTF-8", "%s is not valid UTF-8 text", what)
+	}
+	return nil
+}

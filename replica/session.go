@@ -1,0 +1,197 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+// DefaultLeaseGrace is how long a claim outlives the session that made it: long
+// enough for a host to start its server anew, short enough that nobody waits for
+// the work of a dead agent.
+const DefaultLeaseGrace = 120 * time.Second
+
+// Session is one connection of one agent: a transport opens one for each client, so
+// that leases follow the agent and not the process.
+type Session struct {
+	r  *Replica
+	id string
+}
+
+// sessions are the open ones.
+type sessions struct {
+	keeper  sync.Once      // starts who renews leases, when there is one to renew
+	keeping sync.WaitGroup // for its end
+
+	mu   sync.Mutex      // guards all below
+	open map[string]bool // by ID; true: it may have leases
+}
+
+// OpenSession opens a session. Its ID is unlike that of any other that ever opens the
+// database.
+func (r *Replica) OpenSession(id string) *Session {
+	r.sessions.mu.Lock()
+	defer r.sessions.mu.Unlock()
+	if r.sessions.open == nil {
+		r.sessions.open = make(map[string]bool)
+	}
+	r.sessions.open[id] = false
+	return &Session{r, id}
+}
+
+// Close ends the session: its leases end after the grace. Closing the replica closes
+// all sessions.
+func (s *Session) Close() {
+	s.r.sessions.mu.Lock()
+	holds := s.r.sessions.open[s.id]
+	delete(s.r.sessions.open, s.id)
+	s.r.sessions.mu.Unlock()
+	if holds {
+		s.r.renew(context.WithoutCancel(s.r.life), []string{s.id})
+	}
+}
+
+// ID returns the session's ID.
+func (s *Session) ID() string { return s.id }
+
+// ClaimOptions returns how a claim of the agent is kept: for so many seconds, or
+// with 0 for as long as the session lives and a grace.
+func (s *Session) ClaimOptions(agent string, seconds int64) pipeline.ClaimOptions {
+	return pipeline.ClaimOptions{Agent: agent, Seconds: seconds, Session: s.id, Grace: s.r.cfg.LeaseGrace}
+}
+
+// leaseReader is what leases are read from: a snapshot, or a transaction.
+type leaseReader interface {
+	Lease(claim crdt.OpID) (oplog.Lease, bool, error)
+}
+
+// leases is what a pipeline is told of leases.
+type leases struct {
+	r  *Replica
+	in leaseReader
+}
+
+func (l leases) Now() time.Time { return l.r.cfg.Now() }
+
+func (l leases) Lease(claim crdt.OpID) (pipeline.Lease, bool, error) {
+	lease, ok, err := l.in.Lease(claim)
+	return pipeline.Lease{Ends: lease.Ends, Seconds: lease.Seconds, Session: lease.Session}, ok, err
+}
+
+// putLeases stores what the change does to leases. The caller is in the
+// transaction in which its op is appended.
+func (r *Replica) putLeases(tx *oplog.Tx, w *Write) error {
+	for _, change := range w.leases {
+		claim := change.Claim
+		if claim.IsZero() {
+			claim = w.id
+		}
+		if change.Lease == nil {
+			if err := tx.DropLease(claim); err != nil {
+				return err
+			}
+			continue
+		}
+		lease := oplog.Lease{Session: change.Lease.Session, Seconds: change.Lease.Seconds, Ends: change.Lease.Ends}
+		if err := tx.PutLease(claim, lease); err != nil {
+			return err
+		}
+		r.keepLeasesOf(lease.Session)
+	}
+	return nil
+}
+
+// keepLeasesOf sees to it that the leases of a session are renewed, if it is one of
+// this process.
+func (r *Replica) keepLeasesOf(session string) {
+	r.sessions.mu.Lock()
+	defer r.sessions.mu.Unlock()
+	if _, ours := r.sessions.open[session]; ours {
+		r.sessions.open[session] = true
+		r.sessions.keeper.Do(func() { r.sessions.keeping.Go(r.keepLeases) })
+	}
+}
+
+// holding returns the IDs of the open sessions that may have leases.
+func (s *sessions) holding() (ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, holds := range s.open {
+		if holds {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// keepLeases renews the leases that follow the lives of open sessions until the
+// replica is closed, and then once more, for the grace that follows. Whether it is
+// time is seen by the wall clock, since leases end by it: it goes on while the
+// machine sleeps, when timers do not.
+func (r *Replica) keepLeases() {
+	interval := (r.cfg.LeaseGrace / 4).Milliseconds()
+	ticker := time.NewTicker(min(time.Second, max(r.cfg.LeaseGrace/16, time.Millisecond)))
+	defer ticker.Stop()
+	renewed := r.cfg.Now().UnixMilli() // the difference of two Times goes by another clock
+	for {
+		select {
+		case <-ticker.C:
+		case <-r.life.Done():
+			r.renew(context.WithoutCancel(r.life), r.sessions.holding()) // leases outlive the session by the grace
+			return
+		}
+		if since := r.cfg.Now().UnixMilli() - renewed; since >= 0 && since < interval {
+			continue
+		}
+		if r.renew(r.life, r.sessions.holding()) {
+			renewed = r.cfg.Now().UnixMilli()
+		}
+	}
+}
+
+// renewPatience bounds the wait for the lock: a server that ends must not hang,
+// and one that lives tries again.
+const renewPatience = time.Second
+
+// renew renews the leases that follow the sessions, and reports whether it could.
+func (r *Replica) renew(ctx context.Context, sessions []string) bool {
+	if len(sessions) == 0 {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, renewPatience)
+	defer cancel()
+	release, err := r.writing.Acquire(ctx)
+	if err == nil {
+		defer release()
+		err = r.renewLocked(ctx, sessions)
+		if errors.Is(err, oplog.ErrNoLog) {
+			return true // there is no lease to renew
+		}
+	}
+	if err != nil {
+		r.cfg.Logger.Warn("leases could not be renewed; trying again", "error", err)
+	}
+	return err == nil
+}
+
+// renewLocked is renew for one who has the lock. It makes no file.
+func (r *Replica) renewLocked(ctx context.Context, sessions []string) error {
+	if err := r.reopen(ctx); err != nil {
+		return err
+	}
+	return r.write(ctx, func(log *oplog.Log) error {
+		return log.Write(ctx, func(tx *oplog.Tx) error {
+			for _, id := range sessions {
+				if _, err := tx.RenewLeases(id, r.cfg.Now().Add(r.cfg.LeaseGrace)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}

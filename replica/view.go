@@ -1,0 +1,169 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+// View is the pipeline at one moment. It is good until the function that was called
+// with it returns.
+type View struct {
+	*pipeline.State
+	r    *Replica
+	snap *oplog.Snapshot // nil: there is no database yet
+	// pipelines tells one pipeline at the path from another, see Replica.
+	pipelines int
+}
+
+// slowView is how long a View may take before the log says so: while it lasts, the
+// write-ahead log cannot be brought into the database.
+const slowView = time.Second
+
+// View calls fn with the pipeline as it is. It sees every change that any process
+// acknowledged before, and the changes that were submitted here before. A View waits
+// for no writer. fn must not wait for a client. View calls fn a second time if the state turns
+// out to be damaged, on a state that is made from the log, so fn must set its results and not
+// add to them.
+func (r *Replica) View(ctx context.Context, fn func(*View) error) error {
+	return r.ViewAfter(ctx, r.LastWrite(), fn)
+}
+
+// LastWrite returns the change that was submitted last, nil if there was none.
+func (r *Replica) LastWrite() *Write { return r.queue.lastWrite() }
+
+// ViewAfter is View for a reader whose place is behind the change w: it sees w
+// and those before it, and may see later ones.
+func (r *Replica) ViewAfter(ctx context.Context, w *Write, fn func(*View) error) error {
+	if err := w.waitForRead(ctx); err != nil {
+		return err
+	}
+	began := r.cfg.Now()
+	err := r.view(ctx, fn)
+	if took := r.cfg.Now().Sub(began); took > slowView {
+		r.cfg.Logger.Warn("slow view", "took", took.Round(time.Millisecond))
+	}
+	return err
+}
+
+func (r *Replica) view(ctx context.Context, fn func(*View) error) error {
+	err := r.snapshot(ctx, func(snap *oplog.Snapshot) error {
+		v := &View{State: pipeline.NewState(snap.Source(), leases{r, snap}), r: r, snap: snap, pipelines: r.pipelines}
+		err := fn(v)
+		if failed := v.Err(); failed != nil { // whatever fn made of it
+			return snap.Fail(failed)
+		}
+		return err
+	})
+	if errors.Is(err, oplog.ErrNoLog) {
+		return fn(&View{State: pipeline.NewState(pipeline.NewModel(), nil), r: r})
+	}
+	return err
+}
+
+// Position returns the position that the view reflects.
+func (v *View) Position() Position {
+	if v.snap == nil {
+		return Position{}
+	}
+	return v.snap.Position()
+}
+
+// Change is what an op did to a story, at the position of the row that brought it
+// about.
+type Change = oplog.Change
+
+// Changes calls fn for what changed after the position, in the order in which it was
+// applied, until fn returns false. It is not ok if that is not known: the position is
+// not one of the log and the state as they are.
+func (v *View) Changes(since Position, fn func(Change) (more bool)) (ok bool, err error) {
+	if v.snap == nil {
+		return since == Position{}, nil
+	}
+	return v.snap.Changes(since, fn)
+}
+
+// Entry is one op of the history.
+type Entry struct {
+	Op *crdt.Op
+	// Arrival is the number of the op's row, from 1.
+	Arrival    int64
+	ReceivedAt time.Time
+}
+
+// History calls fn for the changes of one story, the last to arrive first, until fn
+// returns false: those whose rows have an arrival number below before, or all if that
+// is 0. Ops that are held, pending or damaged are not among them.
+func (v *View) History(story string, before int64, fn func(Entry) (more bool)) error {
+	if v.snap == nil {
+		return nil
+	}
+	return v.snap.History(story, before, func(row oplog.SignedRow) (bool, error) {
+		op := v.r.entry(row)
+		if op == nil {
+			return true, nil
+		}
+		return fn(Entry{op, row.Arrival, time.UnixMilli(row.ReceivedAt).UTC()}), nil
+	})
+}
+
+// entry returns the op of a row, or nil if the row is damaged and its author did not
+// sign what is there. The log is told of such a row.
+func (r *Replica) entry(row oplog.SignedRow) *crdt.Op {
+	op, err := crdt.Decode(row.Payload)
+	if err == nil && op.ID == row.ID {
+		return op
+	}
+	if op, err = crdt.Verify(row.Payload, row.Signature); err == nil {
+		return op
+	}
+	r.cfg.Logger.Error("op in the database is damaged and is passed over: import a bundle that has it, or restore a backup",
+		"arrival", row.Arrival, "op", row.ID.Short())
+	return nil
+}
+
+// History calls fn for every op in the log, in order of arrival, until fn returns an
+// error. Rows that cannot be read are passed over.
+func (r *Replica) History(ctx context.Context, fn func(Entry) error) error {
+	return r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
+		return snap.Rows(0, func(row oplog.SignedRow) error {
+			op := r.entry(row)
+			if op == nil {
+				return nil
+			}
+			return fn(Entry{op, row.Arrival, time.UnixMilli(row.ReceivedAt).UTC()})
+		})
+	})
+}
+
+// snapshot calls fn with a snapshot. The error is oplog.ErrNoLog if there is no database. Like
+// View it may call fn twice.
+func (r *Replica) snapshot(ctx context.Context, fn func(*oplog.Snapshot) error) error {
+	err := r.use(ctx, func(log *oplog.Log) error {
+		return log.View(ctx, func(snap *oplog.Snapshot) error {
+			switch same, err := r.isSame(snap); {
+			case err != nil:
+				return err
+			case !same:
+				return errOverwritten
+			}
+			return fn(snap)
+		})
+	})
+	if errors.Is(err, errOverwritten) {
+		if err := r.recognise(ctx); err != nil {
+			return err
+		}
+		return r.snapshot(ctx, fn) // another call has told of the other pipeline
+	}
+	return err
+}
+
+// snapshotIfThere is snapshot, and calls fn not at all if there is no database.
+func (r *Replica) snapshotIfThere(ctx context.Context, fn func(*oplog.Snapshot) error) error {
+	return ifThere(r.snapshot(ctx, fn))
+}
