@@ -31,10 +31,14 @@ var floor = map[string]int{
 	"internal/conformance": 9,
 	// Compares two sources of the rules, for tests alone.
 	"pipeline/sourcetest": 9,
-	"tools/stdio":         8,
-	"tools":               7,
-	"export":              7,
-	"intake":              7,
+	// Measures the built command; for developers.
+	"internal/figures": 9,
+	// Makes the ops of a year of work, for measurements and tests.
+	"internal/workload": 8,
+	"tools/stdio":       8,
+	"tools":             7,
+	"export":            7,
+	"intake":            7,
 	// What the tests of all transports share, for tests alone.
 	"tools/calls/callstest": 7,
 	"tools/calls":           6,
