@@ -53,7 +53,9 @@ func tablesOf(t *testing.T, path string) map[string][]string {
 		}
 	}
 	all := map[string][]string{}
-	names = slices.DeleteFunc(names, func(name string) bool { return name == "state" || slices.Contains(stateTables, name) || strings.Contains(name, "_text") })
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return name == "state" || slices.Contains(stateTables, name) || strings.Contains(name, "_text")
+	})
 	for _, name := range append(names, "sqlite_schema", "pragma_user_version", "pragma_application_id") {
 		columns := "*"
 		if name == "sqlite_schema" {

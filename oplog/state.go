@@ -112,6 +112,9 @@ func (l *Log) rebuildWithin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := l.keepLost(ctx, r); err != nil {
+		return err
+	}
 	r.written = func(rows, of int64) { report.at((r.arrival+r.arrival*rows/of)/2, r.arrival) }
 	for arrival, id := range r.misnamed { // the signature says which op it is
 		if err := l.queries.RenameOp(ctx, db.RenameOpParams{OpID: id[:], Arrival: arrival}); err != nil {
