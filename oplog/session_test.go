@@ -1,0 +1,57 @@
+package oplog
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestSessionsLive: a session lives from its mark to its end. What a killed process left counts
+// for nothing and is removed, and nothing is left behind.
+func TestSessionsLive(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "p.db")
+	lives := func(id string, want bool) {
+		t.Helper()
+		if got := SessionLives(db, id); got != want {
+			t.Errorf("%s lives: %t", id, got)
+		}
+	}
+	hold := func(id string) func() {
+		t.Helper()
+		release, err := HoldSession(db, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return release
+	}
+	lives("one", false)
+	if _, err := os.Stat(db + "-sessions"); err == nil {
+		t.Error("a look made the folder")
+	}
+	one, two := hold("one"), hold("../two")
+	lives("one", true)
+	lives("../two", true)
+	info, err := os.Stat(sessionFile(db, "one"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file: %v, %v", info, err)
+	}
+	one()
+	lives("one", false)
+	lives("../two", true)
+	one() // once is enough
+	two()
+
+	if err := os.MkdirAll(sessionFolder(db), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(sessionFile(db, "killed"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lives("killed", false)
+	if _, err := os.Stat(sessionFolder(db)); err == nil {
+		t.Error("the folder is left behind")
+	}
+	again := hold("killed")
+	lives("killed", true)
+	again()
+}
