@@ -334,25 +334,25 @@ func (q *Queries) DumpNumbers(ctx context.Context) ([]Number, error) {
 }
 
 const DumpPlaces = `-- name: DumpPlaces :many
-SELECT s.id, p.op_id, p.seq, p.author, p.own_key, p.anchor, p.shown, p.stage, p.agent, p.blocked, p.waiting, p.ready
+SELECT s.id, p.op_id, p.seq, p.author, p.own_key, p.anchor, p.shown, p.stage, p.agent, p.blocked, p.waiting, p.claimable
 FROM places AS p
 JOIN stories AS s ON s.n = p.story
 ORDER BY p.label IS NULL, p.label, p.op_id
 `
 
 type DumpPlacesRow struct {
-	ID      string
-	OpID    []byte
-	Seq     int64
-	Author  []byte
-	OwnKey  []byte
-	Anchor  []byte
-	Shown   int64
-	Stage   sql.NullString
-	Agent   string
-	Blocked int64
-	Waiting int64
-	Ready   int64
+	ID        string
+	OpID      []byte
+	Seq       int64
+	Author    []byte
+	OwnKey    []byte
+	Anchor    []byte
+	Shown     int64
+	Stage     sql.NullString
+	Agent     string
+	Blocked   int64
+	Waiting   int64
+	Claimable int64
 }
 
 // DumpPlaces returns the elements in the order of the list, then those that wait.
@@ -377,7 +377,7 @@ func (q *Queries) DumpPlaces(ctx context.Context) ([]DumpPlacesRow, error) {
 			&i.Agent,
 			&i.Blocked,
 			&i.Waiting,
-			&i.Ready,
+			&i.Claimable,
 		); err != nil {
 			return nil, err
 		}

@@ -136,20 +136,20 @@ type OpIndex struct {
 }
 
 type Place struct {
-	N       int64
-	Story   int64
-	OpID    []byte
-	Seq     int64
-	Author  []byte
-	OwnKey  []byte
-	Anchor  []byte
-	Label   sql.NullInt64
-	Shown   int64
-	Stage   sql.NullString
-	Agent   string
-	Blocked int64
-	Waiting int64
-	Ready   int64
+	N         int64
+	Story     int64
+	OpID      []byte
+	Seq       int64
+	Author    []byte
+	OwnKey    []byte
+	Anchor    []byte
+	Label     sql.NullInt64
+	Shown     int64
+	Stage     sql.NullString
+	Agent     string
+	Blocked   int64
+	Waiting   int64
+	Claimable int64
 }
 
 type Repair struct {

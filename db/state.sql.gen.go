@@ -201,7 +201,7 @@ func (q *Queries) AddNumber(ctx context.Context, arg AddNumberParams) error {
 }
 
 const AddPlace = `-- name: AddPlace :execlastid
-INSERT INTO places (story, op_id, seq, author, own_key, anchor, label, shown, stage, agent, blocked, waiting, ready)
+INSERT INTO places (story, op_id, seq, author, own_key, anchor, label, shown, stage, agent, blocked, waiting, claimable)
 VALUES (?, ?, ?, ?, ?, ?, ?, 0, NULL, '', 0, 0, 0)
 `
 
@@ -554,15 +554,16 @@ SELECT stage, CAST(sum(stories) AS INTEGER) AS stories FROM counts
 WHERE (?1 IS NULL OR agent = ?1)
   AND (?2 IS NULL OR blocked = ?2)
   AND (?3 IS NULL OR waiting = ?3)
-  AND (?4 IS NULL OR (stage = '1_backlog' AND agent = '' AND blocked = 0 AND waiting = 0) = ?4)
+  AND (?4 IS NULL
+    OR (stage IN ('1_backlog', '2_current', '3_qa', '4_merge') AND blocked = 0 AND waiting = 0) = ?4)
 GROUP BY stage ORDER BY stage
 `
 
 type CountsByStageParams struct {
-	Agent   interface{}
-	Blocked interface{}
-	Waiting interface{}
-	Ready   interface{}
+	Agent     interface{}
+	Blocked   interface{}
+	Waiting   interface{}
+	Claimable interface{}
 }
 
 type CountsByStageRow struct {
@@ -577,7 +578,7 @@ func (q *Queries) CountsByStage(ctx context.Context, arg CountsByStageParams) ([
 		arg.Agent,
 		arg.Blocked,
 		arg.Waiting,
-		arg.Ready,
+		arg.Claimable,
 	)
 	if err != nil {
 		return nil, err
@@ -1711,29 +1712,29 @@ func (q *Queries) ListBlocked(ctx context.Context, arg ListBlockedParams) ([]Lis
 	return items, nil
 }
 
-const ListReady = `-- name: ListReady :many
+const ListClaimable = `-- name: ListClaimable :many
 SELECT s.id, s.merged, p.label FROM places AS p JOIN stories AS s ON s.n = p.story
-WHERE p.stage = ?1 AND p.ready = 1 AND p.label > ?2
+WHERE p.stage = ?1 AND p.claimable = 1 AND p.label > ?2
   AND (?3 IS NULL OR p.agent = ?3)
 ORDER BY p.label LIMIT ?4
 `
 
-type ListReadyParams struct {
+type ListClaimableParams struct {
 	Stage sql.NullString
 	Label sql.NullInt64
 	Agent interface{}
 	Rows  int64
 }
 
-type ListReadyRow struct {
+type ListClaimableRow struct {
 	ID     string
 	Merged []byte
 	Label  sql.NullInt64
 }
 
-// ListReady is ListStage for stories that are ready.
-func (q *Queries) ListReady(ctx context.Context, arg ListReadyParams) ([]ListReadyRow, error) {
-	rows, err := q.db.QueryContext(ctx, ListReady,
+// ListClaimable is ListStage for stories that can be claimed if nobody has them.
+func (q *Queries) ListClaimable(ctx context.Context, arg ListClaimableParams) ([]ListClaimableRow, error) {
+	rows, err := q.db.QueryContext(ctx, ListClaimable,
 		arg.Stage,
 		arg.Label,
 		arg.Agent,
@@ -1743,9 +1744,9 @@ func (q *Queries) ListReady(ctx context.Context, arg ListReadyParams) ([]ListRea
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListReadyRow{}
+	items := []ListClaimableRow{}
 	for rows.Next() {
-		var i ListReadyRow
+		var i ListClaimableRow
 		if err := rows.Scan(&i.ID, &i.Merged, &i.Label); err != nil {
 			return nil, err
 		}
@@ -1766,18 +1767,18 @@ WHERE p.stage = ?1 AND p.label > ?2
   AND (?3 IS NULL OR p.agent = ?3)
   AND (?4 IS NULL OR p.blocked = ?4)
   AND (?5 IS NULL OR p.waiting = ?5)
-  AND (?6 IS NULL OR p.ready = ?6)
+  AND (?6 IS NULL OR p.claimable = ?6)
 ORDER BY p.label LIMIT ?7
 `
 
 type ListStageParams struct {
-	Stage   sql.NullString
-	Label   sql.NullInt64
-	Agent   interface{}
-	Blocked interface{}
-	Waiting interface{}
-	Ready   interface{}
-	Rows    int64
+	Stage     sql.NullString
+	Label     sql.NullInt64
+	Agent     interface{}
+	Blocked   interface{}
+	Waiting   interface{}
+	Claimable interface{}
+	Rows      int64
 }
 
 type ListStageRow struct {
@@ -1794,7 +1795,7 @@ func (q *Queries) ListStage(ctx context.Context, arg ListStageParams) ([]ListSta
 		arg.Agent,
 		arg.Blocked,
 		arg.Waiting,
-		arg.Ready,
+		arg.Claimable,
 		arg.Rows,
 	)
 	if err != nil {
@@ -2343,18 +2344,18 @@ func (q *Queries) SetException(ctx context.Context, arg SetExceptionParams) erro
 }
 
 const SetWaiting = `-- name: SetWaiting :exec
-UPDATE places SET waiting = ?, ready = ? WHERE n = ?
+UPDATE places SET waiting = ?, claimable = ? WHERE n = ?
 `
 
 type SetWaitingParams struct {
-	Waiting int64
-	Ready   int64
-	N       int64
+	Waiting   int64
+	Claimable int64
+	N         int64
 }
 
 // SetWaiting writes whether the story at a place waits for others.
 func (q *Queries) SetWaiting(ctx context.Context, arg SetWaitingParams) error {
-	_, err := q.db.ExecContext(ctx, SetWaiting, arg.Waiting, arg.Ready, arg.N)
+	_, err := q.db.ExecContext(ctx, SetWaiting, arg.Waiting, arg.Claimable, arg.N)
 	return err
 }
 
@@ -2387,17 +2388,17 @@ func (q *Queries) SharedNumbers(ctx context.Context, limit int64) ([]int64, erro
 }
 
 const ShowPlace = `-- name: ShowPlace :exec
-UPDATE places SET shown = ?, stage = ?, agent = ?, blocked = ?, waiting = ?, ready = ? WHERE n = ?
+UPDATE places SET shown = ?, stage = ?, agent = ?, blocked = ?, waiting = ?, claimable = ? WHERE n = ?
 `
 
 type ShowPlaceParams struct {
-	Shown   int64
-	Stage   sql.NullString
-	Agent   string
-	Blocked int64
-	Waiting int64
-	Ready   int64
-	N       int64
+	Shown     int64
+	Stage     sql.NullString
+	Agent     string
+	Blocked   int64
+	Waiting   int64
+	Claimable int64
+	N         int64
 }
 
 // ShowPlace writes what queries need to know of the story that stands at a place.
@@ -2408,7 +2409,7 @@ func (q *Queries) ShowPlace(ctx context.Context, arg ShowPlaceParams) error {
 		arg.Agent,
 		arg.Blocked,
 		arg.Waiting,
-		arg.Ready,
+		arg.Claimable,
 		arg.N,
 	)
 	return err

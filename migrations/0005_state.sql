@@ -181,7 +181,8 @@ CREATE TABLE places (
     agent TEXT NOT NULL,
     blocked INTEGER NOT NULL,
     waiting INTEGER NOT NULL,
-    ready INTEGER NOT NULL
+    -- 1: the story can be claimed if nobody has it.
+    claimable INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX places_by_op ON places (op_id) WHERE op_id IS NOT NULL;
 CREATE UNIQUE INDEX places_own ON places (own_key) WHERE own_key IS NOT NULL;
@@ -192,7 +193,7 @@ CREATE INDEX places_by_stage ON places (stage, label) WHERE stage IS NOT NULL;
 CREATE INDEX places_by_agent ON places (agent, stage, label) WHERE stage IS NOT NULL AND agent <> '';
 CREATE INDEX places_blocked ON places (stage, label) WHERE stage IS NOT NULL AND blocked = 1;
 CREATE INDEX places_waiting ON places (stage, label) WHERE stage IS NOT NULL AND waiting = 1;
-CREATE INDEX places_ready ON places (stage, label) WHERE stage IS NOT NULL AND ready = 1;
+CREATE INDEX places_claimable ON places (stage, label) WHERE stage IS NOT NULL AND claimable = 1;
 
 -- How many visible stories there are, so that totals cost nothing.
 CREATE TABLE counts (

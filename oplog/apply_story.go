@@ -228,12 +228,8 @@ func (c *storyColumns) shown() (p db.ShowPlaceParams) {
 	}
 	p.Stage, p.Agent = stageColumn(c.row.Stage), c.row.Agent
 	p.Blocked, p.Waiting = flag(c.row.Blocked), flag(c.waiting)
-	p.Ready = flag(isReady(c.row.Stage, c.row.Agent, c.row.Blocked, c.waiting))
+	p.Claimable = flag(pipeline.Claimable(c.row.Stage, c.row.Blocked, c.waiting))
 	return p
-}
-
-func isReady(stage pipeline.Stage, agent string, blocked, waiting bool) bool {
-	return stage == pipeline.Backlog && agent == "" && !blocked && !waiting
 }
 
 // saveNumber writes what a story adds to the stories with its number. When a
@@ -284,8 +280,8 @@ func (w *stateWriter) tellDependents(number, by int64) error {
 		w.counts[key]--
 		key.waiting = flag(now)
 		w.counts[key]++
-		ready := isReady(pipeline.Stage(key.stage), key.agent, key.blocked == 1, now)
-		if err := w.q.SetWaiting(w.ctx, db.SetWaitingParams{Waiting: flag(now), Ready: flag(ready), N: row.Place}); err != nil {
+		claimable := pipeline.Claimable(pipeline.Stage(key.stage), key.blocked == 1, now)
+		if err := w.q.SetWaiting(w.ctx, db.SetWaitingParams{Waiting: flag(now), Claimable: flag(claimable), N: row.Place}); err != nil {
 			return err
 		}
 	}

@@ -47,7 +47,7 @@ func (s *source) search(f *pipeline.Filter) (*search, error) {
 
 // sameChoice reports whether two filters choose the same stories in each stage.
 func sameChoice(a, b *pipeline.Filter) bool {
-	return slices.Equal(a.Words, b.Words) && same(a.Agent, b.Agent) && same(a.Blocked, b.Blocked) && same(a.Ready, b.Ready) && same(a.Waiting, b.Waiting)
+	return slices.Equal(a.Words, b.Words) && same(a.Agent, b.Agent) && same(a.Blocked, b.Blocked) && same(a.Claimable, b.Claimable) && same(a.Waiting, b.Waiting)
 }
 
 func same[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }

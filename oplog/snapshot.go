@@ -180,21 +180,36 @@ func (s *Snapshot) Authors(fn func(a crdt.Author, ops int) error) error {
 // returns false: those whose rows have an arrival number below before, or all if that
 // is 0.
 func (s *Snapshot) History(story string, before int64, fn func(SignedRow) (more bool, err error)) error {
+	return s.log.history(s.ctx, s.q, story, before, fn)
+}
+
+// History is [Snapshot.History], as the transaction has made the log.
+func (tx *Tx) History(story string, before int64, fn func(SignedRow) (more bool, err error)) error {
+	if tx.wrote {
+		if err := tx.flush(); err != nil {
+			return err
+		}
+	}
+	return tx.log.history(tx.ctx, tx.log.queries, story, before, fn)
+}
+
+func (l *Log) history(ctx context.Context, q *db.Queries, story string, before int64, fn func(SignedRow) (more bool, err error)) error {
 	if before <= 0 {
 		before = math.MaxInt64
 	}
 	for limit := int64(16); ; limit = pageSize {
-		rows, err := s.q.HistoryOf(s.ctx, db.HistoryOfParams{ID: story, Arrival: before, Limit: limit})
+		rows, err := q.HistoryOf(ctx, db.HistoryOfParams{ID: story, Arrival: before, Limit: limit})
 		if err != nil {
-			return s.log.fail("read history", err)
+			return l.fail("read history", err)
 		}
 		for _, row := range rows {
 			before = row.Arrival
-			at, err := s.Row(row.Arrival)
+			at, err := q.SignedOpAt(ctx, row.Arrival)
 			if err != nil {
-				return err
+				return l.failRow(row.Arrival, err)
 			}
-			if more, err := fn(at); err != nil || !more {
+			from := db.SignedOpsAfterRow(at)
+			if more, err := fn(signedRow(&from)); err != nil || !more {
 				return err
 			}
 		}

@@ -109,22 +109,22 @@ func (s *source) listStage(f *pipeline.Filter, stage pipeline.Stage, from int64,
 	rows := int64(limit)
 	at := sql.NullInt64{Int64: from, Valid: true}
 	in, agent := stageColumn(stage), textFilter(f.Agent)
-	blocked, waiting, ready := flagFilter(f.Blocked), flagFilter(f.Waiting), flagFilter(f.Ready)
+	blocked, waiting, claimable := flagFilter(f.Blocked), flagFilter(f.Waiting), flagFilter(f.Claimable)
 	switch {
-	case f.Ready != nil && *f.Ready && f.Blocked == nil && f.Waiting == nil:
-		found, err := s.q.ListReady(s.ctx, db.ListReadyParams{Stage: in, Label: at, Agent: agent, Rows: rows})
-		return stories(found, func(r *db.ListReadyRow) (string, []byte) { return r.ID, r.Merged }, err)
-	case f.Ready == nil && f.Agent != nil && *f.Agent != "":
+	case f.Claimable != nil && *f.Claimable && f.Blocked == nil && f.Waiting == nil:
+		found, err := s.q.ListClaimable(s.ctx, db.ListClaimableParams{Stage: in, Label: at, Agent: agent, Rows: rows})
+		return stories(found, func(r *db.ListClaimableRow) (string, []byte) { return r.ID, r.Merged }, err)
+	case f.Claimable == nil && f.Agent != nil && *f.Agent != "":
 		found, err := s.q.ListAgent(s.ctx, db.ListAgentParams{Agent: *f.Agent, Stage: in, Label: at, Blocked: blocked, Waiting: waiting, Rows: rows})
 		return stories(found, func(r *db.ListAgentRow) (string, []byte) { return r.ID, r.Merged }, err)
-	case f.Ready == nil && f.Blocked != nil && *f.Blocked:
+	case f.Claimable == nil && f.Blocked != nil && *f.Blocked:
 		found, err := s.q.ListBlocked(s.ctx, db.ListBlockedParams{Stage: in, Label: at, Agent: agent, Waiting: waiting, Rows: rows})
 		return stories(found, func(r *db.ListBlockedRow) (string, []byte) { return r.ID, r.Merged }, err)
-	case f.Ready == nil && f.Waiting != nil && *f.Waiting:
+	case f.Claimable == nil && f.Waiting != nil && *f.Waiting:
 		found, err := s.q.ListWaiting(s.ctx, db.ListWaitingParams{Stage: in, Label: at, Agent: agent, Blocked: blocked, Rows: rows})
 		return stories(found, func(r *db.ListWaitingRow) (string, []byte) { return r.ID, r.Merged }, err)
 	}
-	found, err := s.q.ListStage(s.ctx, db.ListStageParams{Stage: in, Label: at, Agent: agent, Blocked: blocked, Waiting: waiting, Ready: ready, Rows: rows})
+	found, err := s.q.ListStage(s.ctx, db.ListStageParams{Stage: in, Label: at, Agent: agent, Blocked: blocked, Waiting: waiting, Claimable: claimable, Rows: rows})
 	return stories(found, func(r *db.ListStageRow) (string, []byte) { return r.ID, r.Merged }, err)
 }
 
@@ -149,7 +149,7 @@ func (s *source) Counts(f pipeline.Filter) (counts []pipeline.StageCount, comple
 		return s.countHits(&f)
 	}
 	rows, err := s.q.CountsByStage(s.ctx, db.CountsByStageParams{
-		Agent: textFilter(f.Agent), Blocked: flagFilter(f.Blocked), Waiting: flagFilter(f.Waiting), Ready: flagFilter(f.Ready),
+		Agent: textFilter(f.Agent), Blocked: flagFilter(f.Blocked), Waiting: flagFilter(f.Waiting), Claimable: flagFilter(f.Claimable),
 	})
 	by := make(map[pipeline.Stage]int, len(rows))
 	for _, row := range rows {

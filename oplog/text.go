@@ -148,7 +148,7 @@ func restrict(f *pipeline.Filter) (where string, args []any) {
 	for _, flag := range []struct {
 		want *bool
 		name string
-	}{{f.Blocked, "blocked"}, {f.Waiting, "waiting"}, {f.Ready, "ready"}} {
+	}{{f.Blocked, "blocked"}, {f.Waiting, "waiting"}, {f.Claimable, "claimable"}} {
 		switch {
 		case flag.want == nil:
 		case *flag.want:

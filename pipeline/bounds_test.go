@@ -113,7 +113,7 @@ func TestReadsDoNotGrow(t *testing.T) {
 			"no story":   func(s *pipeline.State) error { _, err := s.Story("2_nothing"); return pipeline.IgnoreNotNow(err) },
 			"claim next": func(s *pipeline.State) error { _, err := s.NewTx().ClaimNext(nil, c.options("a", 0)); return err },
 			"refuse": func(s *pipeline.State) error {
-				_, err := s.CanClaim("", ptr(pipeline.Current), "a")
+				_, err := s.As(session("a")).CanClaim("", ptr(pipeline.Current))
 				return err
 			},
 			"write": func(s *pipeline.State) error {
@@ -154,7 +154,7 @@ func TestClaimNextPagesOn(t *testing.T) {
 	if won := c.mustClaim("", "a", 0); won.StoryID != "99_free" {
 		t.Errorf("got %+v", won)
 	}
-	_, err = c.state().CanClaim("", ptr(pipeline.Archived), "a")
+	_, err = c.state().As(session("a")).CanClaim("", ptr(pipeline.Archived))
 	if err != nil {
 		t.Errorf("nothing in 6_archived: %v", err)
 	}
@@ -163,7 +163,7 @@ func TestClaimNextPagesOn(t *testing.T) {
 		_, err := tx.ClaimNext(ptr(pipeline.Archived), c.options("a", 0))
 		return err
 	})
-	c.refused(err, pipeline.CodeNotNow, "no story in 6_archived can be claimed: 1 archived (100_old)")
+	c.refused(err, pipeline.CodeNotNow, "no story in 6_archived can be claimed: 1 finished (100_old)")
 }
 
 // TestCursorsOfOtherStages: a position goes on with the stages that come after its own,

@@ -215,7 +215,9 @@ func TestReadiness(t *testing.T) {
 	w.mustBlock("2_s", false, nil)
 	check("unblocked", true)
 	w.write("2_s", stage(pipeline.Current))
-	check("in 2_current", false)
+	check("in 2_current", true)
+	w.write("2_s", stage(pipeline.Done))
+	check("in 5_done", false)
 	w.write("2_s", pipeline.Changes{Stage: ptr(pipeline.Backlog), DependsOn: &[]uint32{1, 77}})
 	check("a number that no story has", false, 77)
 }

@@ -26,8 +26,9 @@ const (
 // Changes are the fields to write; a nil member stays as it is. A pointer to
 // the empty string or an empty slice clears.
 type Changes struct {
-	Stage      *Stage
-	Name       *string
+	Stage *Stage
+	Name  *string
+	// Agent is the agent that the story is assigned to. It signs nothing.
 	Agent      *string
 	RetryCount *int64
 	Blocked    *bool
@@ -36,14 +37,20 @@ type Changes struct {
 	Description *string
 	// Note is added to the story's notes.
 	Note *string
-	// By is the agent that writes; may be empty. Informed: it has shown that it knows
-	// the story as it is (if_rev, claim). One of the two is needed to take a story from
-	// an agent whose lease lasts.
-	By       string
-	Informed bool
 	// After and Before are story IDs: the story goes directly behind or before
 	// that one; "" is the start. At most one is given.
 	After, Before *string
+}
+
+// onlyAdd reports whether the changes add to a story and leave all else as it is: a note, or a block.
+// The holder of the story's claim need not agree to these.
+func (c *Changes) onlyAdd() bool {
+	rest := *c
+	rest.Note = nil
+	if rest.Blocked != nil && *rest.Blocked {
+		rest.Blocked = nil
+	}
+	return rest == Changes{}
 }
 
 // check refuses fields that are out of their bounds; it sorts the
@@ -63,7 +70,7 @@ func (c *Changes) check(id string) error {
 		}
 	}
 	if c.Agent != nil {
-		if err := checkText(NameAgent, *c.Agent, crdt.MaxAgent); err != nil {
+		if err := CheckAgent(*c.Agent); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,8 @@ type Claim struct {
 	// not say so.
 	Since time.Time
 	Lease Lease
+	// Foreign reports that this replica has no lease of the claim: another replica made it.
+	Foreign bool
 }
 
 // Lease says how long a claim keeps other agents away (Gray and Cheriton 1989,
@@ -32,7 +35,7 @@ type Lease struct {
 	// Seconds is how long the lease lasts each time it is asked for; 0: as long as
 	// Session lives, and a grace.
 	Seconds int64
-	// Session is the process that renews the lease while it lives; may be empty.
+	// Session is the session that made the claim or renewed it last. Session may be empty.
 	Session string
 }
 
@@ -42,6 +45,11 @@ type Leases interface {
 	Now() time.Time
 	// Lease returns the lease of a claim, or false if the replica has none.
 	Lease(claim crdt.OpID) (Lease, bool, error)
+	// Alive reports whether a session goes on, in whatever process.
+	Alive(session string) bool
+	// EndOf returns how a claim on the story ended, whose ID begins with the hex digits. It
+	// returns nil if the story's history does not tell. See the function [EndOf].
+	EndOf(story, digits string) (*ClaimEnd, error)
 }
 
 // Bounds of leases, with their reasons.
@@ -105,6 +113,7 @@ func (s *State) claim(c *crdt.Story) *Claim {
 	if since.IsZero() {
 		since = time.UnixMilli(c.UpdatedAt())
 	}
+	claim.Foreign = true
 	claim.Lease = Lease{Ends: s.foreignEnd(since, ends)}
 	return claim
 }
@@ -142,19 +151,32 @@ func (s *State) now() time.Time {
 
 // hold describes who has a story, for an error.
 func (s *State) hold(agent string, claim *Claim) string {
-	if claim == nil {
-		return fmt.Sprintf("agent %q has it, without a claim that would end by itself", agent)
-	}
-	if !claim.Live(s.now()) {
-		return fmt.Sprintf("agent %q has it, but its lease has ended", agent)
+	switch {
+	case claim == nil:
+		return "it is assigned to agent " + quoted(agent) + ", without a claim that would end by itself"
+	case !claim.Live(s.now()):
+		return "agent " + quoted(agent) + " had it, but its lease has ended"
 	}
 	left := claim.Lease.Ends.Sub(s.now()).Round(time.Second)
-	text := fmt.Sprintf("agent %q holds it and the lease ends in %d s", agent, left/time.Second)
-	if claim.Lease.Session != "" {
+	text := fmt.Sprintf("agent %s holds it and the lease ends in %d s", quoted(agent), left/time.Second)
+	if claim.Lease.Session != "" && claim.Lease.Seconds == 0 {
 		text += ", unless that agent's session lives and renews it"
 	}
 	return text
 }
 
-// CheckAgent refuses a name that an op cannot bear; none is no error.
-func CheckAgent(agent string) error { return checkText(NameAgent, agent, crdt.MaxAgent) }
+// quoted returns what somebody wrote as one line in quotes. Hidden characters stay as they are,
+// since answers leave them out.
+func quoted(text string) string { return `"` + strings.Join(strings.Fields(text), " ") + `"` }
+
+// noNames are names that a caller sends when it has none.
+var noNames = []string{"null", "undefined", "none", "nil"}
+
+// CheckAgent refuses a name that an op cannot bear or that is a word for no name. An empty name
+// is no error.
+func CheckAgent(agent string) error {
+	if slices.Contains(noNames, strings.ToLower(strings.TrimSpace(agent))) {
+		return invalid("give the agent's real name, or leave agent out", "agent %q is a word for nobody", agent)
+	}
+	return checkText(NameAgent, agent, crdt.MaxAgent)
+}

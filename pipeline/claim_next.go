@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,17 +10,17 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 )
 
-// ClaimNext claims the first story in pipeline order that the agent can claim: of
-// the given stage, or, if that is nil, a ready one of 1_backlog, and if there is
-// none, one of 2_current that nobody has (any more). A story that the agent has
-// already is passed over while its lease lasts; then it is offered again, since the
-// agent may not have heard that it won. If there is none the error says why
-// ([CodeNotNow]).
+// ClaimNext claims the first story that the caller can claim: of the given stage, or, if that is
+// nil, of all. What is assigned to the caller comes first, then what nobody has (any more) in
+// 2_current, then 1_backlog, each in pipeline order. The story that the caller gave back last
+// comes after all others. Stories that the caller holds are passed over. If there is none the
+// error says why ([CodeNotNow]).
 func (tx *Tx) ClaimNext(stage *Stage, o ClaimOptions) (Claimed, error) {
 	if err := o.check(); err != nil {
 		return Claimed{}, err
 	}
-	id, err := tx.state.firstClaimable(stage, o.Agent)
+	tx.claimAs(&o)
+	id, err := tx.state.firstClaimable(stage, &tx.caller)
 	if err != nil {
 		return Claimed{}, err
 	}
@@ -30,46 +31,59 @@ func (tx *Tx) ClaimNext(stage *Stage, o ClaimOptions) (Claimed, error) {
 	return tx.take(cur, o)
 }
 
+// assignedStages are the stages in which a story that is assigned to an agent is looked for.
+var assignedStages = []Stage{Current, QA, Merge, Backlog}
+
 // firstClaimable finds the story that ClaimNext takes.
-func (s *State) firstClaimable(stage *Stage, agent string) (string, error) {
-	from := []Stage{Backlog, Current}
+func (s *State) firstClaimable(stage *Stage, by *Caller) (string, error) {
+	mine, from := assignedStages, []Stage{Current, Backlog}
 	if stage != nil {
 		if _, ok := ParseStage(string(*stage)); !ok {
 			return "", InvalidStage(string(*stage))
 		}
-		from = []Stage{*stage}
+		mine, from = []Stage{*stage}, []Stage{*stage}
 	}
+	yes, me := true, by.Signature()
+	last := "" // what the caller gave back, if it can be claimed
 	why := refusals{state: s, counts: make(map[obstacle]int), named: make(map[obstacle][]string)}
-	for _, stage := range from {
-		for c := range s.claimable(stage) {
-			o, claim := s.obstacle(c, agent)
-			if o == isFree || s.err != nil {
-				return c.ID(), s.err
+	search := func(f Filter, refused func(*crdt.Story, obstacle, *Claim)) string {
+		for c := range s.each(f) {
+			switch keeping, claim := s.keeping(c, by); {
+			case keeping != isFree:
+				refused(c, keeping, claim)
+			case c.ID() == by.Released:
+				last = c.ID()
+			default:
+				return c.ID()
 			}
-			why.add(c, o, claim)
 		}
-		why.addOthers(stage)
+		return ""
 	}
+	id := search(Filter{Stages: mine, Agent: &me, Claimable: &yes}, func(*crdt.Story, obstacle, *Claim) {})
+	for _, stage := range from {
+		if id == "" {
+			id = search(Filter{Stages: []Stage{stage}, Claimable: &yes}, why.add)
+		}
+		if id == "" {
+			why.addOthers(stage)
+		}
+	}
+	id = cmp.Or(id, last)
 	if s.err != nil {
 		return "", s.err
 	}
-	return "", why.error(from)
+	if id == "" {
+		return "", why.error(from)
+	}
+	return id, nil
 }
 
 // claimPage is how many stories a search for one to claim reads at once.
 const claimPage = 32
 
-// claimable yields the stories of the stage in their order that can be claimed if no
-// agent has them: those that are not blocked and, in 1_backlog, wait for nothing.
-func (s *State) claimable(stage Stage) func(yield func(*crdt.Story) bool) {
+// each yields the stories that the filter chooses, in its order.
+func (s *State) each(f Filter) func(yield func(*crdt.Story) bool) {
 	return func(yield func(*crdt.Story) bool) {
-		if stage == Archived {
-			return // nothing is left to do there
-		}
-		f := Filter{Stages: []Stage{stage}, Blocked: new(bool)}
-		if stage == Backlog {
-			f.Waiting = new(bool)
-		}
 		var after *Position
 		for more := true; more; {
 			var stories []*crdt.Story
@@ -78,7 +92,7 @@ func (s *State) claimable(stage Stage) func(yield func(*crdt.Story) bool) {
 				if !yield(c) {
 					return
 				}
-				after = &Position{Stage: stage, Place: c.Anchor()}
+				after = &Position{Stage: VisibleStage(c), Place: c.Anchor()}
 			}
 		}
 	}
@@ -102,13 +116,11 @@ func (r *refusals) add(c *crdt.Story, o obstacle, claim *Claim) {
 func (r *refusals) addOthers(stage Stage) {
 	yes, no := true, false
 	only := []Stage{stage}
-	switch stage {
-	case Archived:
-		r.addChosen(Filter{Stages: only}, isArchived)
+	if stage.met() {
+		r.addChosen(Filter{Stages: only}, isFinished)
 		return
-	case Backlog:
-		r.addChosen(Filter{Stages: only, Blocked: &no, Waiting: &yes}, isWaiting)
 	}
+	r.addChosen(Filter{Stages: only, Blocked: &no, Waiting: &yes}, isWaiting)
 	r.addChosen(Filter{Stages: only, Blocked: &yes}, isBlocked)
 }
 
@@ -159,7 +171,7 @@ func (r *refusals) error(stages []Stage) error {
 		{isWaiting, "waiting"},
 		{isHeld, "held"},
 		{isMine, "yours already"},
-		{isArchived, "archived"},
+		{isFinished, "finished"},
 	} {
 		if n := r.counts[kind.obstacle]; n > 0 {
 			names := strings.Join(r.named[kind.obstacle], ", ")

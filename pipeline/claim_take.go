@@ -21,27 +21,21 @@ type ClaimOptions struct {
 // Claimed says how a claim was won.
 type Claimed struct {
 	StoryID string
-	// Renewed: the agent had the claim already.
+	// Renewed: the caller had the claim already.
 	Renewed bool
 	// TakenFrom is the agent whose lease had ended; may be empty.
 	TakenFrom string
-	// Beside are other stories that the agent holds by claims of this session,
-	// Elsewhere those by claims of others, which may have its name by mistake: of a new
-	// claim, in the order of IDs.
+	// Beside are other stories that the caller holds, Elsewhere those that another session
+	// holds under the same name: of a new claim, in the order of IDs.
 	Beside, Elsewhere []string
-	// OtherSession: another session made the claim that was renewed, and its lease
-	// had not ended: either the agent has come back, or two agents use one name.
-	OtherSession bool
 }
 
 // Warning says in plain words what the agent may not know of the claims under its name;
 // "" if there is nothing.
 func (c *Claimed) Warning(agent string) string {
 	switch {
-	case c.OtherSession:
-		return fmt.Sprintf("another session claimed it as %q and may still work on it: if that was not you before a restart, take a name of your own and another story", agent)
 	case len(c.Elsewhere) > 0:
-		return fmt.Sprintf("another session holds %s as %q: if that was you before a restart, claim_item with that story_id; otherwise leave it alone, and take a name of your own", some(c.Elsewhere), agent)
+		return fmt.Sprintf("another session that is at work holds %s as %s: leave that alone, and take a name of your own", some(c.Elsewhere), quoted(agent))
 	case len(c.Beside) > 0:
 		return fmt.Sprintf("you hold %s too: release_item gives back what you do not work on", some(c.Beside))
 	}
@@ -64,45 +58,71 @@ func checkAgent(agent string) error {
 	if strings.TrimSpace(agent) == "" {
 		return invalid("give agent: a name that you keep and nobody else uses, e.g. coder-1", "no agent is given, and the server was started without one")
 	}
-	return checkText(NameAgent, agent, crdt.MaxAgent)
+	return CheckAgent(agent)
 }
 
 func (o *ClaimOptions) lease(now time.Time) *Lease {
 	if o.Seconds > 0 {
-		return &Lease{Ends: now.Add(time.Duration(o.Seconds) * time.Second), Seconds: o.Seconds}
+		return &Lease{Ends: now.Add(time.Duration(o.Seconds) * time.Second), Seconds: o.Seconds, Session: o.Session}
 	}
 	return &Lease{Ends: now.Add(o.Grace), Session: o.Session}
 }
 
+// claimAs makes the transaction one of who claims, if nobody has said who that is.
+func (tx *Tx) claimAs(o *ClaimOptions) {
+	if tx.caller.Session == "" {
+		tx.By(Caller{Session: o.Session, Name: o.Agent, Agent: o.Agent})
+	}
+}
+
 // Claim takes the story for the agent, who keeps it until the lease ends. From
 // 1_backlog the story moves to 2_current; elsewhere its stage stays. A claim that
-// the agent has already is renewed; one of another agent whose lease has ended is
+// the caller holds is renewed; one of another agent whose lease has ended is
 // taken over. Otherwise the error says who has the story ([CodeHeld]) or why
 // nobody can take it ([CodeNotNow]).
 func (tx *Tx) Claim(id string, o ClaimOptions) (Claimed, error) {
 	if err := o.check(); err != nil {
 		return Claimed{}, err
 	}
+	tx.claimAs(&o)
 	cur, err := tx.begin(id)
 	if err != nil {
 		return Claimed{}, err
 	}
-	if err := tx.state.unclaimable(cur, o.Agent); err != nil {
+	if err := tx.state.unclaimable(cur, &tx.caller); err != nil {
 		return Claimed{}, err
 	}
 	return tx.take(cur, o)
+}
+
+// ClaimOf returns the story whose claim the caller gives. The error says that the claim has ended
+// ([CodeStale]).
+func (tx *Tx) ClaimOf() (story string, err error) {
+	digits, ok := parseClaim(tx.caller.Claim)
+	if ok {
+		if c := tx.state.claimedBy(digits); c != nil {
+			return c.ID(), nil
+		}
+	}
+	if tx.state.err != nil {
+		return "", tx.state.err
+	}
+	return "", &Error{
+		Code:    CodeStale,
+		Message: fmt.Sprintf("no story has the claim %.64s", tx.caller.Claim),
+		Next:    "it has ended, or was mistyped: give story_id too to hear how it ended, or leave claim out for the next story",
+	}
 }
 
 // take records a claim that may be made.
 func (tx *Tx) take(cur Story, o ClaimOptions) (won Claimed, err error) {
 	won.StoryID = cur.ID
 	lease := o.lease(tx.state.now())
-	if cur.Claim != nil && cur.Agent == o.Agent {
+	if cur.Claim != nil && tx.accessTo(&cur) == accessHolder {
 		won.Renewed = true
-		won.OtherSession = cur.Claim.Lease.Session != "" && cur.Claim.Lease.Session != o.Session && cur.Claim.Live(tx.state.now())
 		tx.leases = append(tx.leases, LeaseChange{Claim: cur.Claim.Token, Lease: lease})
 	} else {
-		tx.state.lookBeside(&won, o)
+		tx.state.lookBeside(&won, &tx.caller)
 		tx.endClaim(cur)
 		if cur.Claim != nil {
 			won.TakenFrom = cur.Agent
@@ -125,70 +145,65 @@ func (tx *Tx) endClaim(cur Story) {
 	}
 }
 
-// obstacle is what keeps an agent from claiming a story.
+// obstacle is what keeps a caller from claiming a story.
 type obstacle uint8
 
 const (
 	isFree     obstacle = iota
-	isMine              // the agent has the claim, and its lease lasts
+	isMine              // the caller holds the claim, and its lease lasts
 	isHeld              // another agent has the story
 	isBlocked           // somebody blocked it
 	isWaiting           // a dependency is not met
-	isArchived          // nothing is left to do
+	isFinished          // nothing is left to do
 )
 
-// obstacle returns what keeps the agent from claiming the story, and the claim on
-// it.
-func (s *State) obstacle(c *crdt.Story, agent string) (obstacle, *Claim) {
-	var claim *Claim
+// keeping returns what the story's agent means to the caller: isFree, isMine or isHeld. It
+// returns the claim on the story, too.
+func (s *State) keeping(c *crdt.Story, by *Caller) (obstacle, *Claim) {
 	owner := c.Str(fieldAgent)
-	if owner != "" {
-		claim = s.claim(c)
-		if owner == agent && claim != nil && claim.Live(s.now()) {
-			return isMine, claim
-		}
+	if owner == "" {
+		return isFree, nil
 	}
-	stage := Stage(c.Str(fieldStage))
+	claim := s.claim(c)
 	switch {
-	case stage == Archived:
-		return isArchived, claim
-	case owner != "" && owner != agent && (claim == nil || claim.Live(s.now())):
-		return isHeld, claim
-	case c.Bool(fieldBlocked):
-		return isBlocked, claim
-	case stage == Backlog && len(s.waitingOn(c)) > 0:
-		return isWaiting, claim
+	case claim == nil && owner == by.Signature():
+		return isFree, nil
+	case claim == nil:
+		return isHeld, nil
+	case !claim.Live(s.now()):
+		return isFree, claim
+	case s.holds(claim, by):
+		return isMine, claim
 	}
-	return isFree, claim
+	return isHeld, claim
 }
 
-// unclaimable returns why the agent cannot claim the story, nil if it can.
-func (s *State) unclaimable(st Story, agent string) error {
+// unclaimable returns why the caller cannot claim the story, nil if it can.
+func (s *State) unclaimable(st Story, by *Caller) error {
 	c := s.visible(st.ID)
 	if c == nil {
 		return s.notFound(st.ID).orErr(s)
 	}
-	o, claim := s.obstacle(c, agent)
-	if claim != nil && st.Agent == agent { // to renew is always possible
-		return nil
-	}
-	switch o {
-	case isHeld:
+	keeping, claim := s.keeping(c, by)
+	switch {
+	case claim != nil && (by.Claim != "" || s.holds(claim, by)): // to renew is always possible
+		return s.err
+	case st.Stage == Archived:
+		return notNow("advance_item with to brings it back", "story %q is in %s: nothing is left to do", st.ID, Archived)
+	case keeping == isHeld:
 		return &Error{
 			Code:    CodeHeld,
 			Message: fmt.Sprintf("story %q is not free: %s", st.ID, s.hold(st.Agent, claim)),
 			Next:    "find another: claim_item without story_id takes the next one",
 		}
-	case isBlocked:
+	case st.Blocked:
 		why := ""
 		if st.BlockedReason != "" {
 			why = ": " + st.BlockedReason
 		}
 		return notNow("unblock it with set_blocked when that is settled, or claim another story", "story %q is blocked%s", st.ID, why)
-	case isWaiting:
+	case len(st.WaitingOn) > 0 && !st.Stage.met():
 		return notNow("claim it when that is done, or claim another story", "story %q waits on %s", st.ID, numberList(st.WaitingOn))
-	case isArchived:
-		return notNow("advance_item with to brings it back", "story %q is in %s: nothing is left to do", st.ID, Archived)
 	}
 	return s.err
 }
@@ -197,21 +212,22 @@ func notNow(next, format string, args ...any) error {
 	return &Error{Code: CodeNotNow, Message: fmt.Sprintf(format, args...), Next: next}
 }
 
-// lookBeside finds the other stories that the agent of a new claim holds by claims.
-func (s *State) lookBeside(won *Claimed, o ClaimOptions) {
+// lookBeside finds the other stories that are held by the caller of a new claim, or under its
+// name.
+func (s *State) lookBeside(won *Claimed, by *Caller) {
 	if s.err != nil {
 		return
 	}
-	claims, err := s.src.Claims(o.Agent, maxClaimsLooked)
+	claims, err := s.src.Claims(by.Signature(), maxClaimsLooked)
 	for _, c := range keep(s, claims, err) {
 		if c.ID() == won.StoryID {
 			continue
 		}
 		switch claim := s.claim(c); {
-		case !claim.Live(s.now()):
-		case claim.Lease.Session == o.Session:
+		case !claim.Live(s.now()) || claim.Foreign:
+		case s.holds(claim, by):
 			won.Beside = append(won.Beside, c.ID())
-		case claim.Lease.Session != "":
+		default:
 			won.Elsewhere = append(won.Elsewhere, c.ID())
 		}
 	}
@@ -221,16 +237,16 @@ func (s *State) lookBeside(won *Claimed, o ClaimOptions) {
 // that last: an agent works on few stories.
 const maxClaimsLooked = 100
 
-// CanClaim reports whether [Tx.Claim], or with an empty ID [Tx.ClaimNext], would
-// find a story to claim.
-func (s *State) CanClaim(id string, stage *Stage, agent string) (bool, error) {
+// CanClaim reports whether the reader would find a story to claim by [Tx.Claim], or with an empty
+// ID by [Tx.ClaimNext].
+func (s *State) CanClaim(id string, stage *Stage) (bool, error) {
 	if id == "" {
-		_, err := s.firstClaimable(stage, agent)
+		_, err := s.firstClaimable(stage, &s.caller)
 		return err == nil, IgnoreNotNow(err)
 	}
 	st, err := s.Story(id)
 	if err == nil {
-		err = s.unclaimable(st, agent)
+		err = s.unclaimable(st, &s.caller)
 	}
 	return err == nil, IgnoreNotNow(err)
 }

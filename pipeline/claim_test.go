@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,15 +14,17 @@ import (
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
-// claimer is a writer that keeps leases as a replica does.
+// claimer is a writer that keeps leases as a replica does. Its sessions live unless they are in
+// dead.
 type claimer struct {
 	*writer
 	now    time.Time
 	leases map[crdt.OpID]pipeline.Lease
+	dead   map[string]bool
 }
 
 func newClaimer(t *testing.T) *claimer {
-	c := &claimer{writer: newWriter(t), now: time.Unix(1_700_000_000, 0).UTC(), leases: make(map[crdt.OpID]pipeline.Lease)}
+	c := &claimer{writer: newWriter(t), now: time.Unix(1_700_000_000, 0).UTC(), leases: make(map[crdt.OpID]pipeline.Lease), dead: make(map[string]bool)}
 	c.known = c
 	return c
 }
@@ -33,6 +36,32 @@ func (c *claimer) Lease(claim crdt.OpID) (pipeline.Lease, bool, error) {
 	return lease, ok, nil
 }
 
+func (c *claimer) Alive(session string) bool { return !c.dead[session] }
+
+func (c *claimer) EndOf(story, digits string) (*pipeline.ClaimEnd, error) {
+	return pipeline.EndOf(func(yield func(*crdt.Op) bool) {
+		for _, op := range slices.Backward(c.ops) {
+			if op.Story == story && !yield(op) {
+				return
+			}
+		}
+	}, digits), nil
+}
+
+// session returns a caller whose session has the name, and no agent in its calls.
+func session(name string) pipeline.Caller {
+	return pipeline.Caller{Session: "session of " + name, Name: name}
+}
+
+// as runs one transaction of a caller.
+func (c *claimer) as(by pipeline.Caller, fn func(*pipeline.Tx) error) error {
+	c.t.Helper()
+	return c.change(func(tx *pipeline.Tx) error {
+		tx.By(by)
+		return fn(tx)
+	})
+}
+
 // change runs one transaction and keeps what it does to leases.
 func (c *claimer) change(fn func(*pipeline.Tx) error) error {
 	c.t.Helper()
@@ -42,7 +71,7 @@ func (c *claimer) change(fn func(*pipeline.Tx) error) error {
 	}
 	var op crdt.OpID
 	if len(tx.Edits()) > 0 {
-		op = c.apply(tx.Story(), tx.Edits()...).ID
+		op = c.applyAs(tx.Agent(), tx.Story(), tx.Edits()...).ID
 	}
 	for _, change := range tx.Leases() {
 		claim := change.Claim
@@ -117,7 +146,7 @@ func TestClaimTakesAndKeeps(t *testing.T) {
 
 	// one's own claim is renewed, without an op
 	c.now = c.now.Add(30 * time.Second)
-	if won := c.mustClaim("1_s", "a", 600); !won.Renewed || won.OtherSession || len(c.ops) != 2 {
+	if won := c.mustClaim("1_s", "a", 600); !won.Renewed || len(c.ops) != 2 {
 		t.Errorf("got %+v and %d ops, want a renewal without an op", won, len(c.ops))
 	}
 	if left := c.story("1_s").Claim.Lease.Ends.Sub(c.now); left != 10*time.Minute {
@@ -129,8 +158,10 @@ func TestClaimTakesAndKeeps(t *testing.T) {
 	if won := c.mustClaim("1_s", "b", 0); won.TakenFrom != "a" || won.Renewed {
 		t.Errorf("got %+v, want it taken from a", won)
 	}
-	err = c.change(func(tx *pipeline.Tx) error { return tx.ExpectClaim("1_s", want.Token.Short()) })
-	c.refused(err, pipeline.CodeStale, `agent "b" holds it`)
+	late := session("a")
+	late.Claim = want.Token.Short()
+	err = c.as(late, func(tx *pipeline.Tx) error { _, err := tx.Advance("1_s", nil); return err })
+	c.refused(err, pipeline.CodeStale, `agent "b" claimed it`, `agent "b" holds it`)
 	if len(c.leases) != 1 {
 		t.Errorf("%d leases are kept of one claim", len(c.leases))
 	}
@@ -145,7 +176,9 @@ func TestRenewalStartsNoWaitingStory(t *testing.T) {
 	c.mustClaim("2_s", "a", 0)
 	back := stage(pipeline.Backlog)
 	back.DependsOn = &[]uint32{1}
-	c.write("2_s", back)
+	if err := c.as(session("a"), func(tx *pipeline.Tx) error { _, _, err := tx.Write("2_s", back); return err }); err != nil {
+		t.Fatal(err)
+	}
 	if won := c.mustClaim("2_s", "a", 0); !won.Renewed || c.story("2_s").Stage != pipeline.Backlog {
 		t.Errorf("waiting: got %+v in %s, want a renewal in 1_backlog", won, c.story("2_s").Stage)
 	}
@@ -186,10 +219,10 @@ func TestClaimBesideOthers(t *testing.T) {
 	elsewhere := c.options("a", 0)
 	elsewhere.Session = "another"
 	_ = c.change(func(tx *pipeline.Tx) error { _, err := tx.Claim("9_s", elsewhere); return err })
-	_ = c.change(func(tx *pipeline.Tx) error { _, err := tx.Release("1_s", "a", false); return err })
-	_ = c.change(func(tx *pipeline.Tx) error { _, err := tx.Delete("2_s"); return err })
+	_ = c.as(session("a"), func(tx *pipeline.Tx) error { _, err := tx.Release("1_s"); return err })
+	_ = c.as(session("a"), func(tx *pipeline.Tx) error { _, err := tx.Delete("2_s"); return err })
 	c.apply("4_s", crdt.Set("agent", crdt.String("a"))) // given it by somebody, no claim
-	want := pipeline.Claimed{StoryID: "7_s", Beside: []string{"3_s", "10_s"}, Elsewhere: []string{"9_s"}}
+	want := pipeline.Claimed{StoryID: "7_s", Beside: []string{"3_s", "8_s", "10_s"}, Elsewhere: []string{"9_s"}}
 	if diff := cmp.Diff(want, c.mustClaim("7_s", "a", 0)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -213,14 +246,14 @@ func TestClaimIsRefused(t *testing.T) {
 		text string
 	}{
 		"1_s": {pipeline.CodeNotNow, "in 6_archived: nothing is left to do"},
-		"2_s": {pipeline.CodeHeld, `agent "b" has it, without a claim`},
+		"2_s": {pipeline.CodeHeld, `assigned to agent "b", without a claim`},
 		"3_s": {pipeline.CodeNotNow, "is blocked: no key"},
 		"4_s": {pipeline.CodeNotNow, "waits on 3, 77"},
 		"5_s": {pipeline.CodeNotFound, "no story"},
 	} {
 		_, err := c.claim(id, "a", 0)
 		c.refused(err, want.code, want.text)
-		if can, err := c.state().CanClaim(id, nil, "a"); can || (err == nil) != (want.code != pipeline.CodeNotFound) {
+		if can, err := c.state().As(session("a")).CanClaim(id, nil); can || (err == nil) != (want.code != pipeline.CodeNotFound) {
 			t.Errorf("can claim %s: %v (%v)", id, can, err)
 		}
 	}
@@ -246,7 +279,8 @@ func TestClaimNextFollowsTheOrder(t *testing.T) {
 	}
 	c.write("4_s", pipeline.Changes{Before: ptr("1_s")})
 	c.write("5_s", stage(pipeline.Current)) // nobody has it
-	for _, want := range []string{"4_s", "1_s", "2_s", "3_s", "5_s"} {
+	c.write("6_s", pipeline.Changes{Stage: ptr(pipeline.QA), Agent: ptr("a")})
+	for _, want := range []string{"6_s", "5_s", "4_s", "1_s", "2_s", "3_s"} {
 		if got := c.mustClaim("", "a", 0).StoryID; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
@@ -267,106 +301,13 @@ func TestClaimNextFollowsTheOrder(t *testing.T) {
 		t.Errorf("got %+v", won)
 	}
 	// and of another stage only when asked
-	c.write("6_s", stage(pipeline.QA))
+	c.write("7_s", stage(pipeline.Merge))
 	var won pipeline.Claimed
 	if err := c.change(func(tx *pipeline.Tx) (err error) {
-		won, err = tx.ClaimNext(ptr(pipeline.QA), c.options("q", 0))
+		won, err = tx.ClaimNext(ptr(pipeline.Merge), c.options("q", 0))
 		return err
-	}); err != nil || won.StoryID != "6_s" {
+	}); err != nil || won.StoryID != "7_s" {
 		t.Errorf("got %+v (%v)", won, err)
-	}
-}
-
-func TestAdvanceAndRelease(t *testing.T) {
-	c := newClaimer(t)
-	c.write("1_s", stage(pipeline.Backlog))
-	advance := func(agent string, to *pipeline.Stage, fenced bool) (changed []string, err error) {
-		err = c.change(func(tx *pipeline.Tx) (err error) { changed, err = tx.Advance("1_s", to, agent, fenced); return err })
-		return changed, err
-	}
-	release := func(agent string) (changed []string, err error) {
-		err = c.change(func(tx *pipeline.Tx) (err error) { changed, err = tx.Release("1_s", agent, false); return err })
-		return changed, err
-	}
-	expect := func(what string, changed []string, err error, want []string, st pipeline.Stage) {
-		t.Helper()
-		got := c.story("1_s")
-		if diff := cmp.Diff(want, changed); diff != "" || err != nil || got.Stage != st || got.Agent != "" || got.Claim != nil || len(c.leases) > 0 {
-			t.Errorf("%s: %v; changed (-want +got): %s; stage %s, agent %q, leases %v", what, err, diff, got.Stage, got.Agent, c.leases)
-		}
-	}
-
-	c.mustClaim("1_s", "a", 0)
-	_, err := advance("b", nil, false)
-	c.refused(err, pipeline.CodeHeld, "is not yours", "holds it", "nothing was written")
-	_, err = release("b")
-	c.refused(err, pipeline.CodeHeld, "is not yours")
-	_, err = advance("a", ptr(pipeline.Current), false)
-	c.refused(err, pipeline.CodeInvalid, "already")
-	changed, err := release("a")
-	expect("release", changed, err, []string{"agent", "stage"}, pipeline.Backlog)
-	changed, err = release("a")
-	expect("release again", changed, err, nil, pipeline.Backlog)
-
-	c.mustClaim("1_s", "a", 0)
-	changed, err = advance("a", nil, false)
-	expect("advance", changed, err, []string{"stage", "agent"}, pipeline.QA)
-	changed, err = advance("a", ptr(pipeline.QA), false)
-	expect("advance again", changed, err, nil, pipeline.QA)
-	c.mustClaim("1_s", "q", 0)
-	changed, err = advance("q", ptr(pipeline.Current), false)
-	expect("reject", changed, err, []string{"stage", "agent"}, pipeline.Current)
-	c.mustClaim("1_s", "a", 0)
-	changed, err = advance("", nil, true)
-	expect("with the claim", changed, err, []string{"stage", "agent"}, pipeline.QA)
-	c.mustClaim("1_s", "q", 0)
-	changed, err = release("q")
-	expect("release in 3_qa", changed, err, []string{"agent"}, pipeline.QA)
-
-	// a lease that has ended keeps nobody away
-	c.mustClaim("1_s", "q", 0)
-	c.now = c.now.Add(time.Hour)
-	changed, err = advance("b", nil, false)
-	expect("after the lease", changed, err, []string{"stage", "agent"}, pipeline.Merge)
-
-	if err := c.change(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("1_s", true, ptr("red")); return err }); err != nil {
-		t.Fatal(err)
-	}
-	_, err = advance("b", nil, false)
-	c.refused(err, pipeline.CodeNotNow, "is blocked and stays in 4_merge: red")
-	if err := c.change(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("1_s", false, nil); return err }); err != nil {
-		t.Fatal(err)
-	}
-	for _, st := range []pipeline.Stage{pipeline.Done, pipeline.Archived} {
-		changed, err = advance("b", nil, false)
-		expect("on", changed, err, []string{"stage"}, st)
-	}
-	_, err = advance("b", nil, false)
-	c.refused(err, pipeline.CodeInvalid, "no stage after 6_archived")
-	_, err = advance("b", ptr(pipeline.Stage("7_x")), false)
-	c.refused(err, pipeline.CodeInvalid, "must be one of")
-}
-
-// TestWriteRespectsClaims: to give a claimed story to somebody else the caller
-// must know what it does.
-func TestWriteRespectsClaims(t *testing.T) {
-	c := newClaimer(t)
-	c.write("1_s", stage(pipeline.Backlog))
-	c.mustClaim("1_s", "a", 0)
-	write := func(changes pipeline.Changes) error {
-		return c.change(func(tx *pipeline.Tx) error { _, _, err := tx.Write("1_s", changes); return err })
-	}
-	err := write(pipeline.Changes{Agent: ptr("b"), By: "b"})
-	c.refused(err, pipeline.CodeHeld, "is not yours", "if_rev")
-	if err := write(pipeline.Changes{Name: ptr("n")}); err != nil || c.story("1_s").Claim == nil {
-		t.Errorf("a name: %v, claim %v", err, c.story("1_s").Claim)
-	}
-	if err := write(pipeline.Changes{Agent: ptr("b"), Informed: true}); err != nil || c.story("1_s").Claim != nil || len(c.leases) > 0 {
-		t.Errorf("informed: %v, claim %v", err, c.story("1_s").Claim)
-	}
-	c.mustClaim("1_s", "b", 0)
-	if err := write(pipeline.Changes{Agent: ptr(""), By: "b"}); err != nil || c.story("1_s").Agent != "" {
-		t.Errorf("by the holder: %v, agent %q", err, c.story("1_s").Agent)
 	}
 }
 
@@ -420,7 +361,9 @@ func TestClaimNeedsOneWriter(t *testing.T) {
 	if got := c.story("1_s"); got.Agent != "z" || got.Claim != nil {
 		t.Errorf("got agent %s, claim %+v", got.Agent, got.Claim)
 	}
-	err := c.change(func(tx *pipeline.Tx) error { return tx.ExpectClaim("1_s", c.ops[1].ID.String()) })
+	late := session("a")
+	late.Claim = c.ops[1].ID.String()
+	err := c.as(late, func(tx *pipeline.Tx) error { _, err := tx.Release("1_s"); return err })
 	c.refused(err, pipeline.CodeStale)
 	var stale *pipeline.Error
 	if !errors.As(err, &stale) || stale.Current == nil || stale.Current.Agent != "z" {

@@ -5,8 +5,14 @@ import "github.com/huskies/huskies-mcp/crdt"
 // Delete deletes the story; all that was written stays in it. It reports false if
 // it is deleted already.
 func (tx *Tx) Delete(id string) (changed bool, err error) {
-	c, err := tx.known(id)
-	if err != nil || c.Deleted() {
+	if c := tx.state.known(id); c != nil && c.Deleted() {
+		return false, tx.bind(id)
+	}
+	cur, err := tx.begin(id)
+	if err == nil {
+		err = tx.mayChange(&cur)
+	}
+	if err != nil {
 		return false, err
 	}
 	tx.edits = append(tx.edits, crdt.Set(crdt.DeletedField, crdt.Bool(true)))

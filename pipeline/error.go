@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -40,6 +41,12 @@ func (e *Error) Error() string {
 
 func invalid(next, format string, args ...any) error {
 	return &Error{Code: CodeInvalid, Message: fmt.Sprintf(format, args...), Next: next}
+}
+
+// IsEnded reports whether the error says that the caller's claim has ended, or its story is gone.
+func IsEnded(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Code == CodeStale || e.Code == CodeDeleted)
 }
 
 // CheckStoryID returns why id cannot name a story, or nil.

@@ -40,11 +40,20 @@ func TestFailingSource(t *testing.T) {
 	write := func(id string, changes pipeline.Changes) func(*pipeline.State) error {
 		return tx(func(tx *pipeline.Tx) error { _, _, err := tx.Write(id, changes); return err })
 	}
+	as := func(by pipeline.Caller, fn func(*pipeline.Tx) error) func(*pipeline.State) error {
+		return tx(func(tx *pipeline.Tx) error {
+			tx.By(by)
+			return fn(tx)
+		})
+	}
 	silent := func(fn func(*pipeline.State)) func(*pipeline.State) error {
 		return func(s *pipeline.State) error { fn(s); return s.Err() }
 	}
 	c := crowded(t)
 	ann := c.options("ann", 0)
+	late := session("a")
+	late.Claim = c.story("6_mine").Claim.Token.String()
+	made := map[string]pipeline.MadeClaim{"3_waits": {Token: c.ops[0].ID}}
 	for name, call := range map[string]func(*pipeline.State) error{
 		"story":         func(s *pipeline.State) error { _, err := s.Story("3_waits"); return err },
 		"story in all":  func(s *pipeline.State) error { _, err := s.Story("6_mine"); return err },
@@ -59,21 +68,27 @@ func TestFailingSource(t *testing.T) {
 		"notes":         silent(func(s *pipeline.State) { s.Notes("3_waits", 5) }),
 		"dependents":    silent(func(s *pipeline.State) { s.Dependents("6_mine", 5) }),
 		"waiting":       silent(func(s *pipeline.State) { s.NewTx().Waiting("5_blocked", 5) }),
-		"can claim":     func(s *pipeline.State) error { _, err := s.CanClaim("", nil, "ann"); return err },
-		"can claim one": func(s *pipeline.State) error { _, err := s.CanClaim("3_waits", nil, "ann"); return err },
+		"can claim":     func(s *pipeline.State) error { _, err := s.As(session("ann")).CanClaim("", nil); return err },
+		"can claim one": func(s *pipeline.State) error { _, err := s.As(session("ann")).CanClaim("3_waits", nil); return err },
 		"claim":         tx(func(tx *pipeline.Tx) error { _, err := tx.Claim("4_ready", ann); return err }),
 		"claim another": tx(func(tx *pipeline.Tx) error { _, err := tx.Claim("4_ready", c.options("a", 0)); return err }),
 		"claim next":    tx(func(tx *pipeline.Tx) error { _, err := tx.ClaimNext(nil, ann); return err }),
 		"claim nothing": tx(func(tx *pipeline.Tx) error { _, err := tx.ClaimNext(ptr(pipeline.Current), ann); return err }),
-		"advance":       tx(func(tx *pipeline.Tx) error { _, err := tx.Advance("6_mine", nil, "a", false); return err }),
-		"release":       tx(func(tx *pipeline.Tx) error { _, err := tx.Release("6_mine", "a", false); return err }),
+		"advance":       as(session("a"), func(tx *pipeline.Tx) error { _, err := tx.Advance("6_mine", nil); return err }),
+		"release":       as(session("a"), func(tx *pipeline.Tx) error { _, err := tx.Release("6_mine"); return err }),
 		"delete":        tx(func(tx *pipeline.Tx) error { _, err := tx.Delete("3_waits"); return err }),
 		"restore":       tx(func(tx *pipeline.Tx) error { _, err := tx.Restore("9_gone"); return err }),
 		"block":         tx(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("3_waits", true, nil); return err }),
 		"bump":          tx(func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("3_waits", 1, 1); return err }),
 		"note":          tx(func(tx *pipeline.Tx) error { return tx.AddNote("3_waits", "n") }),
 		"expect":        tx(func(tx *pipeline.Tx) error { return tx.Expect("3_waits", "000000000000") }),
-		"expect claim":  tx(func(tx *pipeline.Tx) error { return tx.ExpectClaim("3_waits", c.story("6_mine").Claim.Token.String()) }),
+		"expect claim":  as(late, func(tx *pipeline.Tx) error { _, err := tx.Advance("3_waits", nil); return err }),
+		"claim of":      as(late, func(tx *pipeline.Tx) error { _, err := tx.ClaimOf(); return err }),
+		"lost":          silent(func(s *pipeline.State) { s.As(pipeline.Caller{Made: made}).Lost() }),
+		"list ready": func(s *pipeline.State) error {
+			_, err := s.List(pipeline.Filter{Ready: ptr(true)}, nil, 50)
+			return err
+		},
 		"new ID":        tx(func(tx *pipeline.Tx) error { _, err := tx.NewID("bug", "x"); return err }),
 		"create":        write("11_new", pipeline.Changes{Stage: ptr(pipeline.Backlog), Name: ptr("Log in"), DependsOn: &[]uint32{1}}),
 		"create unseen": write("10_unseen", pipeline.Changes{Stage: ptr(pipeline.Backlog)}),
@@ -84,7 +99,10 @@ func TestFailingSource(t *testing.T) {
 		"before":        write("1_done", pipeline.Changes{Before: ptr("3_waits")}),
 		"after nothing": write("1_done", pipeline.Changes{After: ptr("3_nothing")}),
 		"to the start":  write("3_waits", pipeline.Changes{After: ptr("")}),
-		"reassign":      write("6_mine", pipeline.Changes{Agent: ptr("b"), By: "a"}),
+		"reassign": as(session("a"), func(tx *pipeline.Tx) error {
+			_, _, err := tx.Write("6_mine", pipeline.Changes{Agent: ptr("b")})
+			return err
+		}),
 	} {
 		questions := 0
 		for fail := 1; fail-1 <= questions; fail++ {
@@ -125,7 +143,7 @@ func TestFailingLeases(t *testing.T) {
 	if _, err := s.Story("6_mine"); !errors.Is(err, errFire) || !errors.Is(s.Err(), errFire) {
 		t.Errorf("got %v, state says %v", err, s.Err())
 	}
-	if can, err := pipeline.NewState(c.model, burning{c}).CanClaim("", ptr(pipeline.Current), "z"); can || !errors.Is(err, errFire) {
+	if can, err := pipeline.NewState(c.model, burning{c}).CanClaim("", ptr(pipeline.Current)); can || !errors.Is(err, errFire) {
 		t.Errorf("can claim: got %v, %v", can, err)
 	}
 }

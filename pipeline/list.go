@@ -13,7 +13,11 @@ type Filter struct {
 	Stages  []Stage
 	Agent   *string // "" chooses the stories without an agent
 	Blocked *bool
-	Ready   *bool
+	// Ready chooses by whether the reader of a [State] would make a new claim by claiming the
+	// story. That depends on who asks and when, so a [Source] never gets it.
+	Ready *bool
+	// Claimable chooses by whether a story can be claimed if nobody has it.
+	Claimable *bool
 	// Waiting chooses by whether a dependency is not met.
 	Waiting *bool
 	// Words must each begin a word of the ID, the name, the description or a note, in
@@ -65,7 +69,7 @@ func (s *State) List(f Filter, after *Position, limit int) (Page, error) {
 	}
 	f.Stages = slices.Compact(slices.SortedFunc(slices.Values(f.Stages), Stage.compare))
 	var page Page
-	page.Stages, page.Complete = s.counts(f)
+	page.Stages, page.Complete = s.countsFor(f)
 	for _, c := range page.Stages {
 		page.Total += c.Count
 	}
@@ -75,7 +79,7 @@ func (s *State) List(f Filter, after *Position, limit int) (Page, error) {
 	if len(f.Stages) == 0 || s.err != nil {
 		return page, s.err
 	}
-	stories, more, ok := s.page(f, after, limit)
+	stories, more, ok := s.pageFor(f, after, limit)
 	if s.err == nil && !ok {
 		return Page{}, invalid("leave cursor out to begin at the start", "cursor names a place that is not in this pipeline")
 	}

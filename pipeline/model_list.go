@@ -91,9 +91,9 @@ func (m *Model) chooses(f *Filter, phrases []Phrase, stage Stage, c *crdt.DocSto
 		f.Blocked != nil && c.Bool(fieldBlocked) != *f.Blocked {
 		return false
 	}
-	if f.Waiting != nil || f.Ready != nil {
+	if f.Waiting != nil || f.Claimable != nil {
 		waits := m.waits(c)
-		if f.Waiting != nil && waits != *f.Waiting || f.Ready != nil && ready(&c.Story, waits) != *f.Ready {
+		if f.Waiting != nil && waits != *f.Waiting || f.Claimable != nil && claimable(&c.Story, waits) != *f.Claimable {
 			return false
 		}
 	}

@@ -47,8 +47,14 @@ func (w *writer) do(fn func(*pipeline.Tx) error) error {
 // apply writes an op with the given edits, past all checks of the domain.
 func (w *writer) apply(story string, edits ...crdt.Edit) *crdt.Op {
 	w.t.Helper()
+	return w.applyAs("", story, edits...)
+}
+
+// applyAs is apply in the name of an agent.
+func (w *writer) applyAs(agent, story string, edits ...crdt.Edit) *crdt.Op {
+	w.t.Helper()
 	parents, seq := w.model.Doc().Next()
-	op := &crdt.Op{Seq: seq, Parents: parents, Story: story, Edits: edits, At: 1_700_000_000_000 + int64(seq)}
+	op := &crdt.Op{Seq: seq, Parents: parents, Story: story, Edits: edits, Agent: agent, At: 1_700_000_000_000 + int64(seq)}
 	if _, err := crdt.Sign(op, w.key); err != nil {
 		w.t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ type State struct {
 	src    Source
 	leases Leases // nil: none are known
 	err    error  // the first error of src or leases
+	caller Caller // who reads
 	open   openEdges
 }
 
@@ -58,6 +59,7 @@ func (s *State) Story(id string) (Story, error) {
 // ID is there. The caller must ask a State that was made after the transaction's op was
 // applied.
 func (s *State) Outcome(tx *Tx) (Story, error) {
+	s.caller = tx.caller
 	if c := s.known(tx.story); c != nil && VisibleStage(c) == "" {
 		return Story{ID: c.ID(), Deleted: c.Deleted()}, nil
 	}
@@ -135,16 +137,25 @@ func (s *State) snapshot(c *crdt.Story) Story {
 			st.WaitingOn = append(st.WaitingOn, d.Number)
 		}
 	}
-	st.Ready = ready(c, len(st.WaitingOn) > 0)
+	keeping, claim := s.keeping(c, &s.caller)
+	st.Lapsed = claim != nil && !claim.Live(s.now())
+	st.Ready = keeping == isFree && claimable(c, len(st.WaitingOn) > 0)
 	if !st.Stage.met() {
 		st.Warnings = s.warnings(st, dependencies)
 	}
 	return st
 }
 
-// ready reports whether an agent may take the story, which waits for others or not.
-func ready(c *crdt.Story, waiting bool) bool {
-	return Stage(c.Str(fieldStage)) == Backlog && !c.Bool(fieldBlocked) && c.Str(fieldAgent) == "" && !waiting
+// claimable reports whether the story, which waits for others or not, can be claimed if nobody
+// has it.
+func claimable(c *crdt.Story, waiting bool) bool {
+	return Claimable(Stage(c.Str(fieldStage)), c.Bool(fieldBlocked), waiting)
+}
+
+// Claimable reports whether a story in the stage can be claimed if nobody has it: neither blocked
+// nor waiting, and work is left to do.
+func Claimable(stage Stage, blocked, waiting bool) bool {
+	return stage.rank() < Done.rank() && !blocked && !waiting
 }
 
 // waitingOn returns the numbers that the story depends on and that are not met.

@@ -28,8 +28,10 @@ type Story struct {
 	Description   string // Markdown
 	// DependsOn are story numbers, ascending.
 	DependsOn []uint32
-	// Ready: an agent may take the story.
+	// Ready reports that the reader would make a new claim by claiming the story.
 	Ready bool
+	// Lapsed reports that the lease of the agent's claim has ended.
+	Lapsed bool
 	// WaitingOn are the numbers in DependsOn that are not met, ascending.
 	WaitingOn []uint32
 	// Warnings say in plain words what a reader should know, e.g. that a

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,12 +14,17 @@ import (
 // error the Tx must be given up.
 type Tx struct {
 	state  *State
+	caller Caller
 	story  string
 	agent  string // see Agent
 	edits  []crdt.Edit
 	leases []LeaseChange
 
 	warnings []string
+	// overrides: the change ends or passes over a claim of somebody else on purpose.
+	overrides bool
+	// repeated: the call was made before, and the first one did all there was to do.
+	repeated bool
 }
 
 // NewTx returns a transaction on the state as it is now.
@@ -31,8 +37,8 @@ func (tx *Tx) Story() string { return tx.story }
 // change was submitted for.
 func (tx *Tx) Agent() string { return tx.agent }
 
-// WriteAs makes it the agent's name.
-func (tx *Tx) WriteAs(agent string) { tx.agent = agent }
+// Repeated reports that the call repeats one that has done its work. Nothing is to be written.
+func (tx *Tx) Repeated() bool { return tx.repeated }
 
 // Edits returns the edits collected; none means there is nothing to write.
 func (tx *Tx) Edits() []crdt.Edit { return tx.edits }
@@ -76,6 +82,9 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	if err != nil {
 		return false, nil, err
 	}
+	if err := tx.mayWrite(&cur, &c); err != nil {
+		return false, nil, err
+	}
 	if created {
 		if missing := tx.state.Missing(); missing != "" {
 			tx.warnings = append(tx.warnings, missing)
@@ -91,16 +100,7 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	if c.Name != nil && cur.Name != *c.Name {
 		tx.set(&changed, NameName, crdt.String(*c.Name))
 	}
-	if c.Agent != nil && cur.Agent != *c.Agent {
-		if err := tx.mayReassign(cur, c.By, c.Informed); err != nil {
-			return false, nil, err
-		}
-		tx.endClaim(cur)
-		tx.set(&changed, NameAgent, crdt.String(*c.Agent))
-	}
-	if c.Agent != nil && cur.Agent == *c.Agent && c.By == "" && tx.agent == "" {
-		tx.WriteAs(cur.Agent) // who says whose story it is most likely is that agent
-	}
+	tx.assign(&changed, &cur, &c)
 	if c.RetryCount != nil && cur.RetryCount != *c.RetryCount {
 		tx.set(&changed, NameRetryCount, crdt.Int(*c.RetryCount))
 	}
@@ -122,11 +122,37 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	return created, changed, tx.state.err
 }
 
+// mayWrite refuses changes to a story that somebody else holds.
+func (tx *Tx) mayWrite(cur *Story, c *Changes) error {
+	switch {
+	case !c.onlyAdd():
+		return tx.mayChange(cur)
+	case c.Blocked != nil:
+		return tx.mayAdd(cur, "blocked")
+	}
+	return tx.mayAdd(cur, "")
+}
+
+// assign gives the story to an agent, or to nobody. An override of the stage takes the story from
+// the agent that held it.
+func (tx *Tx) assign(changed *[]string, cur *Story, c *Changes) {
+	switch {
+	case c.Agent == nil && c.Stage != nil && cur.Stage != *c.Stage:
+		tx.endOverridden(changed, cur)
+	case c.Agent != nil && cur.Agent != *c.Agent:
+		tx.endClaim(*cur)
+		tx.set(changed, NameAgent, crdt.String(*c.Agent))
+		if *c.Agent != "" {
+			tx.warnings = append(tx.warnings, "it is assigned to agent "+quoted(*c.Agent)+" now: nobody else can claim it, and that agent must claim it to hold it")
+		}
+	}
+}
+
 // warnMoved says what a plain write of the stage leaves as it was, where advance_item
 // would not.
 func (tx *Tx) warnMoved(cur Story, c Changes) {
-	if c.Agent == nil && *c.Stage != Current && cur.Claim.Live(tx.state.now()) {
-		tx.warnings = append(tx.warnings, fmt.Sprintf("agent %q still holds it, so that nobody else can claim it in %s: advance_item would have ended the claim", cur.Agent, *c.Stage))
+	if c.Agent == nil && !tx.overrides && *c.Stage != Current && cur.Claim.Live(tx.state.now()) {
+		tx.warnings = append(tx.warnings, fmt.Sprintf("agent %s still holds it, so that nobody else can claim it in %s: advance_item would have ended the claim", quoted(cur.Agent), *c.Stage))
 	}
 	if c.Stage.met() && cur.Blocked && (c.Blocked == nil || *c.Blocked) {
 		tx.warnings = append(tx.warnings, fmt.Sprintf("it is still blocked, and counts as done in %s", *c.Stage))
@@ -146,6 +172,11 @@ func (tx *Tx) SetBlocked(id string, blocked bool, reason *string) (changed []str
 		}
 	}
 	cur, err := tx.begin(id)
+	if err == nil && blocked {
+		err = tx.mayAdd(&cur, "blocked")
+	} else if err == nil {
+		err = tx.mayChange(&cur)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -168,6 +199,9 @@ func (tx *Tx) BumpRetry(id string, by, limit int64) (blockedByLimit bool, err er
 		return false, invalid("leave by out to add 1", "by is %d, want 1 to %d", by, MaxRetryCount)
 	}
 	cur, err := tx.begin(id)
+	if err == nil {
+		err = tx.mayChange(&cur)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -193,19 +227,52 @@ func (tx *Tx) retryBase(id string) crdt.OpID {
 	return crdt.OpID{}
 }
 
-// begin makes the transaction one about the story and returns the story.
+// begin makes the transaction one about the story and returns the story, which is as the caller
+// expects.
 func (tx *Tx) begin(id string) (Story, error) {
+	cur, err := tx.open(id)
+	if err == nil {
+		err = tx.expectClaim(&cur)
+	}
+	return cur, err
+}
+
+// open is begin for a call whose claim need not last.
+func (tx *Tx) open(id string) (Story, error) {
 	cur, err := tx.state.Story(id)
 	if err != nil {
-		return Story{}, err
+		return Story{}, tx.tellDeleted(id, err)
+	}
+	if tx.caller.Rev != "" {
+		if err := tx.Expect(id, tx.caller.Rev); err != nil {
+			return Story{}, err
+		}
 	}
 	return cur, tx.bind(id)
+}
+
+// tellDeleted adds who deleted the story to an error for one that had a claim on it.
+func (tx *Tx) tellDeleted(id string, err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Code != CodeDeleted {
+		return err
+	}
+	digits, ok := parseClaim(tx.caller.Claim)
+	if made, is := tx.caller.MadeBy(id); !ok && is {
+		digits, ok = made.String(), true
+	}
+	if ok {
+		if how := tx.state.endOf(id, digits).String(); how != "" {
+			e.Message += ", and your claim has ended: " + how
+		}
+	}
+	return e.orErr(tx.state)
 }
 
 // beginWrite is begin for a call that may create the story.
 func (tx *Tx) beginWrite(id string, stage *Stage) (cur Story, created bool, err error) {
 	c := tx.state.known(id)
-	if c != nil && (c.Deleted() || VisibleStage(c) != "") {
+	if c != nil && (c.Deleted() || VisibleStage(c) != "") || tx.caller.Rev != "" || tx.caller.Claim != "" {
 		cur, err = tx.begin(id)
 		return cur, false, err
 	}

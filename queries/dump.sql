@@ -23,7 +23,7 @@ ORDER BY s.id, i.field, i.base;
 
 -- name: DumpPlaces :many
 -- DumpPlaces returns the elements in the order of the list, then those that wait.
-SELECT s.id, p.op_id, p.seq, p.author, p.own_key, p.anchor, p.shown, p.stage, p.agent, p.blocked, p.waiting, p.ready
+SELECT s.id, p.op_id, p.seq, p.author, p.own_key, p.anchor, p.shown, p.stage, p.agent, p.blocked, p.waiting, p.claimable
 FROM places AS p
 JOIN stories AS s ON s.n = p.story
 ORDER BY p.label IS NULL, p.label, p.op_id;

@@ -274,7 +274,7 @@ SELECT total FROM increments WHERE story = ? AND field = ? AND base = ?;
 
 -- name: AddPlace :execlastid
 -- AddPlace enters an element, in the list or waiting for its anchor.
-INSERT INTO places (story, op_id, seq, author, own_key, anchor, label, shown, stage, agent, blocked, waiting, ready)
+INSERT INTO places (story, op_id, seq, author, own_key, anchor, label, shown, stage, agent, blocked, waiting, claimable)
 VALUES (?, ?, ?, ?, ?, ?, ?, 0, NULL, '', 0, 0, 0);
 
 -- name: PlaceByOp :one
@@ -328,11 +328,11 @@ SELECT n FROM places WHERE label BETWEEN sqlc.arg(from_label) AND sqlc.arg(to_la
 
 -- name: ShowPlace :exec
 -- ShowPlace writes what queries need to know of the story that stands at a place.
-UPDATE places SET shown = ?, stage = ?, agent = ?, blocked = ?, waiting = ?, ready = ? WHERE n = ?;
+UPDATE places SET shown = ?, stage = ?, agent = ?, blocked = ?, waiting = ?, claimable = ? WHERE n = ?;
 
 -- name: SetWaiting :exec
 -- SetWaiting writes whether the story at a place waits for others.
-UPDATE places SET waiting = ?, ready = ? WHERE n = ?;
+UPDATE places SET waiting = ?, claimable = ? WHERE n = ?;
 
 -- name: LastShown :one
 -- LastShown returns the last story in the list.
@@ -373,7 +373,8 @@ SELECT stage, CAST(sum(stories) AS INTEGER) AS stories FROM counts
 WHERE (sqlc.narg(agent) IS NULL OR agent = sqlc.narg(agent))
   AND (sqlc.narg(blocked) IS NULL OR blocked = sqlc.narg(blocked))
   AND (sqlc.narg(waiting) IS NULL OR waiting = sqlc.narg(waiting))
-  AND (sqlc.narg(ready) IS NULL OR (stage = '1_backlog' AND agent = '' AND blocked = 0 AND waiting = 0) = sqlc.narg(ready))
+  AND (sqlc.narg(claimable) IS NULL
+    OR (stage IN ('1_backlog', '2_current', '3_qa', '4_merge') AND blocked = 0 AND waiting = 0) = sqlc.narg(claimable))
 GROUP BY stage ORDER BY stage;
 
 -- name: StagesOfCounts :many
@@ -439,7 +440,7 @@ WHERE p.stage = sqlc.arg(stage) AND p.label > sqlc.arg(label)
   AND (sqlc.narg(agent) IS NULL OR p.agent = sqlc.narg(agent))
   AND (sqlc.narg(blocked) IS NULL OR p.blocked = sqlc.narg(blocked))
   AND (sqlc.narg(waiting) IS NULL OR p.waiting = sqlc.narg(waiting))
-  AND (sqlc.narg(ready) IS NULL OR p.ready = sqlc.narg(ready))
+  AND (sqlc.narg(claimable) IS NULL OR p.claimable = sqlc.narg(claimable))
 ORDER BY p.label LIMIT sqlc.arg(rows);
 
 -- name: ListAgent :many
@@ -466,9 +467,9 @@ WHERE p.stage = sqlc.arg(stage) AND p.waiting = 1 AND p.label > sqlc.arg(label)
   AND (sqlc.narg(blocked) IS NULL OR p.blocked = sqlc.narg(blocked))
 ORDER BY p.label LIMIT sqlc.arg(rows);
 
--- name: ListReady :many
--- ListReady is ListStage for stories that are ready.
+-- name: ListClaimable :many
+-- ListClaimable is ListStage for stories that can be claimed if nobody has them.
 SELECT s.id, s.merged, p.label FROM places AS p JOIN stories AS s ON s.n = p.story
-WHERE p.stage = sqlc.arg(stage) AND p.ready = 1 AND p.label > sqlc.arg(label)
+WHERE p.stage = sqlc.arg(stage) AND p.claimable = 1 AND p.label > sqlc.arg(label)
   AND (sqlc.narg(agent) IS NULL OR p.agent = sqlc.narg(agent))
 ORDER BY p.label LIMIT sqlc.arg(rows);

@@ -39,7 +39,7 @@ func BenchmarkClaimNext(b *testing.B) {
 				}
 				b.StopTimer()
 				if _, err := r.Update(context.Background(), "t", func(tx *pipeline.Tx) error {
-					_, err := tx.Release(story.ID, "t", false)
+					_, err := tx.Release(story.ID)
 					return err
 				}); err != nil {
 					b.Fatal(err)

@@ -116,6 +116,7 @@ func TestLeaseOutlivesALeap(t *testing.T) {
 	}
 	c.advance(31 * 24 * time.Hour)
 	if _, err := b.Update(t.Context(), "", func(tx *pipeline.Tx) error {
+		tx.By(pipeline.Caller{Session: b.session.ID(), Name: "coder-2_s"})
 		_, _, err := tx.Write("2_s", pipeline.Changes{Agent: ptr("")})
 		return err
 	}); err != nil {
@@ -138,12 +139,13 @@ func TestSessionComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.session.Close()
 	again := newClient(t, path, "a2", time.Minute, &c)
 	won, after, err := again.claim("1_s", "coder", 0)
-	if err != nil || !won.Renewed || !won.OtherSession || after.Claim.Token != before.Claim.Token || after.Claim.Lease.Session != "a2" {
+	if err != nil || !won.Renewed || after.Claim.Token != before.Claim.Token || after.Claim.Lease.Session != "a2" {
 		t.Errorf("got %+v, claim %+v (%v), want the same claim kept by the new session", won, after.Claim, err)
 	}
-	if won, _, err := again.claim("1_s", "coder", 0); err != nil || !won.Renewed || won.OtherSession {
+	if won, _, err := again.claim("1_s", "coder", 0); err != nil || !won.Renewed {
 		t.Errorf("once more: %+v (%v)", won, err)
 	}
 }

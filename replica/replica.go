@@ -116,6 +116,7 @@ func (r *Replica) Close() error {
 	r.end()
 	r.queue.close()
 	r.sessions.keeping.Wait()
+	r.sessions.end()
 	r.bell.Close()
 	r.mu.Lock() // Views end soon, and no new one begins
 	defer r.mu.Unlock()

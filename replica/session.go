@@ -28,8 +28,17 @@ type sessions struct {
 	keeper  sync.Once      // starts who renews leases, when there is one to renew
 	keeping sync.WaitGroup // for its end
 
-	mu   sync.Mutex      // guards all below
-	open map[string]bool // by ID; true: it may have leases
+	mu   sync.Mutex              // guards all below
+	open map[string]*openSession // by ID
+}
+
+// openSession is what a session has beside its ID. Nothing is made before its first claim.
+type openSession struct {
+	// release ends the mark by which other processes see that the session lives. It is nil
+	// before the first claim.
+	release func()
+	// renews reports that the session may have leases that follow its life.
+	renews bool
 }
 
 // OpenSession opens a session. Its ID is unlike that of any other that ever opens the
@@ -38,22 +47,37 @@ func (r *Replica) OpenSession(id string) *Session {
 	r.sessions.mu.Lock()
 	defer r.sessions.mu.Unlock()
 	if r.sessions.open == nil {
-		r.sessions.open = make(map[string]bool)
+		r.sessions.open = make(map[string]*openSession)
 	}
-	r.sessions.open[id] = false
+	r.sessions.open[id] = &openSession{}
 	return &Session{r, id}
 }
 
-// Close ends the session: its leases end after the grace. Closing the replica closes
-// all sessions.
+// Close ends the session: its leases end after the grace, and nobody counts as their session any
+// more. Closing the replica closes all sessions.
 func (s *Session) Close() {
 	s.r.sessions.mu.Lock()
-	holds := s.r.sessions.open[s.id]
+	open := s.r.sessions.open[s.id]
 	delete(s.r.sessions.open, s.id)
 	s.r.sessions.mu.Unlock()
-	if holds {
+	if open != nil && open.renews {
 		s.r.renew(context.WithoutCancel(s.r.life), []string{s.id})
 	}
+	if open != nil && open.release != nil {
+		open.release()
+	}
+}
+
+// end ends all sessions, whose leases are renewed no more.
+func (s *sessions) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, open := range s.open {
+		if open.release != nil {
+			open.release()
+		}
+	}
+	s.open = nil
 }
 
 // ID returns the session's ID.
@@ -68,6 +92,7 @@ func (s *Session) ClaimOptions(agent string, seconds int64) pipeline.ClaimOption
 // leaseReader is what leases are read from: a snapshot, or a transaction.
 type leaseReader interface {
 	Lease(claim crdt.OpID) (oplog.Lease, bool, error)
+	History(story string, before int64, fn func(oplog.SignedRow) (more bool, err error)) error
 }
 
 // leases is what a pipeline is told of leases.
@@ -76,11 +101,33 @@ type leases struct {
 	in leaseReader
 }
 
+// Now is that of [pipeline.Leases], and so are the other methods.
 func (l leases) Now() time.Time { return l.r.cfg.Now() }
 
 func (l leases) Lease(claim crdt.OpID) (pipeline.Lease, bool, error) {
 	lease, ok, err := l.in.Lease(claim)
 	return pipeline.Lease{Ends: lease.Ends, Seconds: lease.Seconds, Session: lease.Session}, ok, err
+}
+
+func (l leases) Alive(session string) bool { return l.r.alive(session) }
+
+func (l leases) EndOf(story, digits string) (*pipeline.ClaimEnd, error) {
+	var failed error
+	end := pipeline.EndOf(func(yield func(*crdt.Op) bool) {
+		failed = l.in.History(story, 0, func(row oplog.SignedRow) (more bool, err error) {
+			op := l.r.entry(row)
+			return op == nil || yield(op), nil
+		})
+	}, digits)
+	return end, failed
+}
+
+// alive reports whether a session lives, in this process or in another.
+func (r *Replica) alive(session string) bool {
+	r.sessions.mu.Lock()
+	_, ours := r.sessions.open[session]
+	r.sessions.mu.Unlock()
+	return ours || oplog.SessionLives(r.cfg.Path, session)
 }
 
 // putLeases stores what the change does to leases. The caller is in the
@@ -101,28 +148,41 @@ func (r *Replica) putLeases(tx *oplog.Tx, w *Write) error {
 		if err := tx.PutLease(claim, lease); err != nil {
 			return err
 		}
-		r.keepLeasesOf(lease.Session)
+		r.keepLeasesOf(lease.Session, lease.Seconds == 0)
 	}
 	return nil
 }
 
-// keepLeasesOf sees to it that the leases of a session are renewed, if it is one of
-// this process.
-func (r *Replica) keepLeasesOf(session string) {
+// keepLeasesOf sees to it that other processes see a session live that makes a claim, and that the
+// claim's lease is renewed if it is to follow the session. A session of another process is passed
+// over.
+func (r *Replica) keepLeasesOf(session string, renews bool) {
 	r.sessions.mu.Lock()
 	defer r.sessions.mu.Unlock()
-	if _, ours := r.sessions.open[session]; ours {
-		r.sessions.open[session] = true
+	open := r.sessions.open[session]
+	if open == nil {
+		return
+	}
+	if open.release == nil {
+		release, err := oplog.HoldSession(r.cfg.Path, session)
+		if err != nil { // others with the session's name may take its claims for theirs
+			r.cfg.Logger.Warn("other processes cannot see that this session lives", "error", err)
+			release = func() {}
+		}
+		open.release = release
+	}
+	if renews {
+		open.renews = true
 		r.sessions.keeper.Do(func() { r.sessions.keeping.Go(r.keepLeases) })
 	}
 }
 
-// holding returns the IDs of the open sessions that may have leases.
+// holding returns the IDs of the open sessions that may have leases to renew.
 func (s *sessions) holding() (ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, holds := range s.open {
-		if holds {
+	for id, open := range s.open {
+		if open.renews {
 			ids = append(ids, id)
 		}
 	}

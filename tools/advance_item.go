@@ -8,10 +8,11 @@ import (
 
 type advanceItemIn struct {
 	StoryID string          `json:"story_id"`
-	To      *pipeline.Stage `json:"to,omitempty" jsonschema_description:"default: the next stage; back to reject"`
+	To      *pipeline.Stage `json:"to,omitempty" jsonschema_description:"default, with your claim: the next stage; back to reject"`
 	Note    *string         `json:"note,omitempty" jsonschema_description:"what the next one should know"`
-	Agent   *string         `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"your name"`
+	Agent   *string         `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"a sub-agent's name"`
 	Claim   *string         `json:"claim,omitempty"`
+	IfRev   *string         `json:"if_rev,omitempty"`
 }
 
 var advanceItem = define(definition[advanceItemIn, moved]{
@@ -19,8 +20,8 @@ var advanceItem = define(definition[advanceItemIn, moved]{
 	title:       "Move a story on",
 	description: "Move a story to the next stage and end your claim, so that the next role can take it.",
 	handle: func(ctx context.Context, s *call, in advanceItemIn) (moved, error) {
-		return s.move(ctx, move{in.StoryID, in.Agent, in.Claim, in.Note}, func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error) {
-			return tx.Advance(in.StoryID, in.To, agent, fenced)
+		return s.move(ctx, in.StoryID, asking{in.Agent, in.Claim, in.IfRev, in.Note}, func(tx *pipeline.Tx) ([]string, error) {
+			return tx.Advance(in.StoryID, in.To)
 		})
 	},
 })

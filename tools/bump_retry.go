@@ -9,14 +9,16 @@ import (
 type bumpRetryIn struct {
 	StoryID string  `json:"story_id"`
 	By      *int64  `json:"by,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1"`
-	IfRev   *string `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
+	Note    *string `json:"note,omitempty"`
+	IfRev   *string `json:"if_rev,omitempty"`
 	Claim   *string `json:"claim,omitempty"`
 }
 
 type bumpRetryOut struct {
-	Item           item  `json:"item"`
-	Limit          int64 `json:"limit" jsonschema_description:"retry_count at which a story is blocked; 0: never"`
-	BlockedByLimit bool  `json:"blocked_by_limit" jsonschema_description:"this call reached the limit and blocked the story"`
+	Item           item   `json:"item"`
+	Limit          int64  `json:"limit" jsonschema_description:"retry_count at which a story is blocked; 0: never"`
+	BlockedByLimit bool   `json:"blocked_by_limit" jsonschema_description:"this call reached the limit and blocked the story"`
+	Warning        string `json:"warning,omitempty"`
 	position
 }
 
@@ -30,9 +32,12 @@ var bumpRetry = define(definition[bumpRetryIn, bumpRetryOut]{
 			by = *in.By
 		}
 		out.Limit = s.maxRetries
-		out.Item, err = s.update(ctx, in.StoryID, expected{in.IfRev, in.Claim}, func(tx *pipeline.Tx) (err error) {
-			out.BlockedByLimit, err = tx.BumpRetry(in.StoryID, by, s.maxRetries)
-			return err
+		a := asking{nil, in.Claim, in.IfRev, in.Note}
+		out.Item, out.Warning, err = s.update(ctx, a, func(tx *pipeline.Tx) (err error) {
+			if out.BlockedByLimit, err = tx.BumpRetry(in.StoryID, by, s.maxRetries); err != nil {
+				return err
+			}
+			return withNote(tx, in.StoryID, in.Note, nil)
 		})
 		return out, err
 	},

@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/huskies/huskies-mcp/pipeline"
@@ -12,8 +13,9 @@ import (
 
 type claimItemIn struct {
 	StoryID      *string         `json:"story_id,omitempty" jsonschema_description:"default: the first story that can be claimed"`
-	Stage        *pipeline.Stage `json:"stage,omitempty" jsonschema_description:"claim the first of this stage; default: ready ones of 1_backlog, then what was left in 2_current"`
-	Agent        *string         `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"your name"`
+	Stage        *pipeline.Stage `json:"stage,omitempty" jsonschema_description:"claim the first of this stage; default: what is assigned to you, then left in 2_current, then 1_backlog"`
+	Claim        *string         `json:"claim,omitempty" jsonschema_description:"renews it, from whatever session"`
+	Agent        *string         `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"a sub-agent's name; leave it out if you are none"`
 	LeaseSeconds int64           `json:"lease_seconds,omitempty" jsonschema:"minimum=1,maximum=604800" jsonschema_description:"default: while your session lives"`
 	WaitSeconds  int64           `json:"wait_seconds,omitempty" jsonschema:"minimum=0,maximum=50" jsonschema_description:"wait so long for one"`
 }
@@ -55,20 +57,29 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 			}
 		}
 		var why *pipeline.Error
-		if in.StoryID == nil && errors.As(err, &why) {
-			return claimItemOut{Reason: why.Message}, nil
+		if in.StoryID != nil || in.Claim != nil || !errors.As(err, &why) {
+			return out, err
 		}
-		return out, err
+		out.Reason = why.Message
+		return out, s.tellLost(ctx, s.caller(asking{agent: in.Agent}), &out)
 	},
 })
 
 // tryClaim claims what the arguments name, if it can be claimed now.
 func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, err error) {
-	options := s.session.ClaimOptions(s.who(in.Agent), in.LeaseSeconds)
+	a := asking{agent: in.Agent, claim: in.Claim}
+	c := s.caller(a)
+	options := s.session.ClaimOptions(c.Signature(), in.LeaseSeconds)
 	var won pipeline.Claimed
-	story, err := s.changeAs(ctx, options.Agent, func(tx *pipeline.Tx) (err error) {
-		if in.StoryID != nil {
-			won, err = tx.Claim(*in.StoryID, options)
+	story, err := s.change(ctx, a, func(tx *pipeline.Tx) (err error) {
+		id := text(in.StoryID)
+		if id == "" && c.Claim != "" {
+			if id, err = tx.ClaimOf(); err != nil {
+				return err
+			}
+		}
+		if id != "" {
+			won, err = tx.Claim(id, options)
 		} else {
 			won, err = tx.ClaimNext(in.Stage, options)
 		}
@@ -79,10 +90,31 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 	}
 	it, left := newItem(story), secondsLeft(story.Claim, s.now())
 	out = claimItemOut{
-		Claimed: true, Item: &it, Claim: story.Claim.Token.Short(), ExpiresInSeconds: &left,
+		Claimed: true, Item: &it, Claim: pipeline.ClaimText(story.Claim.Token), ExpiresInSeconds: &left,
 		Renewed: won.Renewed, TakenOverFrom: won.TakenFrom, Warning: won.Warning(options.Agent),
 	}
-	return out, nil
+	err = s.tellLost(ctx, c, &out)
+	s.made.claimed(story.ID, pipeline.MadeClaim{Token: story.Claim.Token, Agent: story.Agent})
+	return out, err
+}
+
+// tellLost warns once of each claim of the caller that somebody else has ended.
+func (s *call) tellLost(ctx context.Context, c pipeline.Caller, out *claimItemOut) error {
+	if len(c.Made) == 0 {
+		return nil
+	}
+	at := s.reflects
+	err := s.view(ctx, func(p *replica.View) error {
+		stories, texts := p.As(c).Lost()
+		s.made.forget(&c, stories...)
+		if out.Warning != "" {
+			texts = append(texts, out.Warning)
+		}
+		out.Warning = strings.Join(texts, "; ")
+		return nil
+	})
+	s.reflects = at
+	return err
 }
 
 // leaseLook is how often who waits for a story looks whether a lease has ended,
@@ -106,7 +138,8 @@ func (s *call) waitForClaim(ctx context.Context, in claimItemIn, wait time.Durat
 		id = *in.StoryID
 	}
 	err = s.replica.Watch(ctx, func(p *replica.View) (bool, error) {
-		return p.CanClaim(id, in.Stage, s.who(in.Agent))
+		p.As(s.caller(asking{agent: in.Agent, claim: in.Claim}))
+		return p.CanClaim(id, in.Stage)
 	})
 	if errors.Is(err, errLook) {
 		return nil

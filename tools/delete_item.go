@@ -9,6 +9,8 @@ import (
 type deleteItemIn struct {
 	StoryID string  `json:"story_id"`
 	Restore bool    `json:"restore,omitempty"`
+	Note    *string `json:"note,omitempty"`
+	IfRev   *string `json:"if_rev,omitempty"`
 	Claim   *string `json:"claim,omitempty"`
 }
 
@@ -32,15 +34,18 @@ var deleteItem = define(definition[deleteItemIn, deleteItemOut]{
 	destructive: true,
 	idempotent:  true,
 	handle: func(ctx context.Context, s *call, in deleteItemIn) (out deleteItemOut, err error) {
-		story, err := s.changeAs(ctx, s.agent, func(tx *pipeline.Tx) (err error) {
-			if err := (expected{claim: in.Claim}).check(tx, in.StoryID); err != nil {
-				return err
-			}
+		story, err := s.change(ctx, asking{nil, in.Claim, in.IfRev, in.Note}, func(tx *pipeline.Tx) (err error) {
 			if in.Restore {
 				out.Changed, err = tx.Restore(in.StoryID)
+			} else {
+				out.Changed, err = tx.Delete(in.StoryID)
+			}
+			if err == nil && out.Changed {
+				err = withNote(tx, in.StoryID, in.Note, nil)
+			}
+			if err != nil || in.Restore {
 				return err
 			}
-			out.Changed, err = tx.Delete(in.StoryID)
 			out.Dependents, out.DependentCount = tx.Waiting(in.StoryID, maxDependents)
 			return err
 		})

@@ -14,13 +14,15 @@ import (
 var advices = []string{
 	"A shared pipeline of stories for the agents of one project. A story moves through " + stageNames() + ".\n",
 	"Work a story:\n" +
-		"1. claim_item with agent set to your name takes the next ready story; nobody else gets it, and it moves to 2_current. Give the claim that it answers with all that you write to the story.\n" +
+		"1. claim_item takes the next story for you; nobody else gets it, and from 1_backlog it moves to 2_current. Its answer shows your name (agent) and your claim.\n" +
 		"2. read_item shows its description and the notes of those before you.\n" +
 		"3. Work. What others should know goes into note (of write_item, or of the next step).\n" +
-		"4. advance_item with claim moves it to the next stage and ends your claim.\n",
+		"4. advance_item moves it to the next stage and ends your claim.\n",
 	"Not finished: release_item with a note gives it back. An attempt failed: bump_retry, then try again or release_item. You cannot go on: set_blocked with a reason, then release_item.\n",
 	"Review, merge: claim_item with stage 3_qa or 4_merge, then advance_item; to reject, advance_item to 2_current with a note.\n",
-	"Your claim lasts while your session lives. After a restart: list_items with agent set to your name, then claim_item with that story_id. When a call says that your claim has ended, stop: the story is not yours any more.\n",
+	"A sub-agent shares its host's session. It gives agent, a name of its own, with claim_item, advance_item and release_item, and claim with every other write.\n",
+	"You hold a story while your session lives: others can add notes and block it, no more. After a restart: list_items with agent set to your name, then claim_item with that story_id. When a call says that your claim has ended, stop: the story is not yours any more.\n",
+	"Supervisors only: to change a story that somebody holds, give if_rev with its rev, and a note that says why.\n",
 	"Nothing to claim: claim_item with wait_seconds waits for work.\n",
 	"wait_for_change waits for any change after the cursor of an answer.\n",
 	"New work: write_item with a name (it gets the next number), description and depends_on.\n",
@@ -40,7 +42,7 @@ func instructions(offered []string, agent string) string {
 		b.WriteString(" You can only look here: nothing can be changed.")
 	}
 	if agent != "" {
-		fmt.Fprintf(&b, "\nYour agent name is %q: you can leave agent out.", clean(agent))
+		fmt.Fprintf(&b, "\nYour agent name is %q: leave agent out.", clean(agent))
 	}
 	return b.String()
 }

@@ -13,11 +13,12 @@ type item struct {
 	Stage         string   `json:"stage"`
 	Name          string   `json:"name,omitempty"`
 	Agent         string   `json:"agent,omitempty" jsonschema_description:"who works on it"`
+	LapsedAgent   string   `json:"lapsed_agent,omitempty" jsonschema_description:"it had the story, but its claim has lapsed"`
 	RetryCount    int64    `json:"retry_count,omitempty"`
 	Blocked       bool     `json:"blocked,omitempty"`
 	BlockedReason string   `json:"blocked_reason,omitempty"`
 	DependsOn     []uint32 `json:"depends_on,omitempty" jsonschema_description:"numbers of the stories this one depends on"`
-	Ready         bool     `json:"ready,omitempty" jsonschema_description:"an agent may take it"`
+	Ready         bool     `json:"ready,omitempty" jsonschema_description:"claim_item with its story_id would win it for you"`
 	WaitingOn     []uint32 `json:"waiting_on,omitempty" jsonschema_description:"the numbers in depends_on that are not done"`
 	Warnings      []string `json:"warnings,omitempty"`
 	UpdatedAt     string   `json:"updated_at,omitempty" jsonschema_description:"RFC 3339, UTC"`
@@ -38,6 +39,9 @@ func newItem(s pipeline.Story) item {
 		WaitingOn:     s.WaitingOn,
 		Warnings:      s.Warnings,
 		Rev:           s.Rev.Short(),
+	}
+	if s.Lapsed {
+		it.Agent, it.LapsedAgent = "", s.Agent
 	}
 	if s.UpdatedAt.UnixMilli() != 0 {
 		it.UpdatedAt = s.UpdatedAt.Format(time.RFC3339)
@@ -61,7 +65,7 @@ type itemClaim struct {
 }
 
 func newItemClaim(c *pipeline.Claim, now time.Time) *itemClaim {
-	if c == nil {
+	if !c.Live(now) {
 		return nil
 	}
 	return &itemClaim{Agent: c.Agent, Since: formatTime(c.Since), ExpiresInSeconds: secondsLeft(c, now)}

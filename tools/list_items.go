@@ -25,7 +25,7 @@ type listItemsIn struct {
 	Stage   *pipeline.Stage `json:"stage,omitempty"`
 	Agent   *string         `json:"agent,omitempty" jsonschema_description:"\"\" for stories without an agent"`
 	Blocked *bool           `json:"blocked,omitempty"`
-	Ready   *bool           `json:"ready,omitempty" jsonschema_description:"true: stories that an agent may take"`
+	Ready   *bool           `json:"ready,omitempty" jsonschema_description:"true: stories that you can claim"`
 	Query   string          `json:"query,omitempty" jsonschema:"maxLength=256" jsonschema_description:"words in ID, name, description or notes, each from its beginning"`
 	Fields  []listField     `json:"fields,omitempty" jsonschema_description:"default: name, agent, ready, blocked, waiting_on"`
 	Limit   *int            `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200,default=50"`

@@ -2,7 +2,6 @@ package tools
 
 import (
 	"context"
-	"strings"
 
 	"github.com/huskies/huskies-mcp/pipeline"
 )
@@ -10,8 +9,9 @@ import (
 type releaseItemIn struct {
 	StoryID string  `json:"story_id"`
 	Note    *string `json:"note,omitempty" jsonschema_description:"what you found"`
-	Agent   *string `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"your name"`
+	Agent   *string `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"a sub-agent's name"`
 	Claim   *string `json:"claim,omitempty"`
+	IfRev   *string `json:"if_rev,omitempty"`
 }
 
 var releaseItem = define(definition[releaseItemIn, moved]{
@@ -19,17 +19,15 @@ var releaseItem = define(definition[releaseItemIn, moved]{
 	title:       "Give a story back",
 	description: "Give a story back unfinished: from 2_current it returns to 1_backlog.",
 	handle: func(ctx context.Context, s *call, in releaseItemIn) (moved, error) {
-		return s.move(ctx, move{in.StoryID, in.Agent, in.Claim, in.Note}, func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error) {
-			return tx.Release(in.StoryID, agent, fenced)
+		out, err := s.move(ctx, in.StoryID, asking{in.Agent, in.Claim, in.IfRev, in.Note}, func(tx *pipeline.Tx) ([]string, error) {
+			return tx.Release(in.StoryID)
 		})
+		if err == nil {
+			s.made.gaveBack(in.StoryID)
+		}
+		return out, err
 	},
 })
-
-// move is what the tools that end a claim have in common.
-type move struct {
-	story              string
-	agent, claim, note *string
-}
 
 // moved is what is answered to such a change.
 type moved struct {
@@ -40,26 +38,13 @@ type moved struct {
 }
 
 // move makes a change that ends a claim, if the caller may.
-func (s *call) move(ctx context.Context, m move, edit func(tx *pipeline.Tx, agent string, fenced bool) ([]string, error)) (out moved, err error) {
-	agent := s.who(m.agent)
-	if err := pipeline.CheckAgent(agent); err != nil {
-		return out, err
-	}
-	story, err := s.changeAs(ctx, agent, func(tx *pipeline.Tx) (err error) {
-		if err := (expected{claim: m.claim}).check(tx, m.story); err != nil {
+func (s *call) move(ctx context.Context, story string, a asking, edit func(tx *pipeline.Tx) ([]string, error)) (out moved, err error) {
+	out.Item, out.Warning, err = s.update(ctx, a, func(tx *pipeline.Tx) (err error) {
+		if out.Changed, err = edit(tx); err != nil {
 			return err
 		}
-		if m.agent != nil && *m.agent != "" {
-			tx.WriteAs(*m.agent)
-		}
-		out.Changed, err = edit(tx, agent, m.claim != nil)
-		out.Warning = strings.Join(tx.Warnings(), "; ")
-		if err != nil || m.note == nil {
-			return err
-		}
-		out.Changed = append(out.Changed, pipeline.NameNote)
-		return tx.AddNote(m.story, *m.note)
+		return withNote(tx, story, a.note, &out.Changed)
 	})
-	out.Item, out.Changed = newItem(story), orEmpty(out.Changed)
+	out.Changed = orEmpty(out.Changed)
 	return out, err
 }

@@ -139,7 +139,7 @@ func pipelineMarkdown(p *pipeline.State) (string, error) {
 // flags writes what a list says of a story beside its name.
 func flags(story pipeline.Story) string {
 	var all []string
-	if story.Agent != "" {
+	if story.Agent != "" && !story.Lapsed {
 		all = append(all, "agent "+line(story.Agent))
 	}
 	if story.Ready {
@@ -178,8 +178,12 @@ func (s *service) storyMarkdown(p *pipeline.State, id string) (string, error) {
 	}
 	row("Name", line(story.Name))
 	row("Stage", line(string(story.Stage)))
-	row("Agent", line(story.Agent))
-	if c := story.Claim; c != nil && !c.Since.IsZero() {
+	if story.Lapsed {
+		row("Claim lapsed", line(story.Agent))
+	} else {
+		row("Agent", line(story.Agent))
+	}
+	if c := story.Claim; !story.Lapsed && c != nil && !c.Since.IsZero() {
 		row("Claimed", formatTime(c.Since))
 	}
 	if story.Blocked {

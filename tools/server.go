@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -32,8 +33,12 @@ type Config struct {
 	// Session is the connection's session. Claims without lease_seconds last as long as
 	// the session and a grace.
 	Session *replica.Session
-	// Agent is the name under which ops are written; may be empty.
+	// Agent is the session's name. If Agent is empty, the first call makes one of the client's
+	// name and of HostSession.
 	Agent string
+	// HostSession is the ID that the host gives its own session, which outlives this server.
+	// HostSession may be empty.
+	HostSession string
 	// MaxRetries is the retry count at which bump_retry blocks a story; 0 means
 	// never.
 	MaxRetries int64
@@ -48,11 +53,16 @@ type Config struct {
 
 // service is what all calls work with.
 type service struct {
-	replica    *replica.Replica
-	session    *replica.Session
-	agent      string
-	maxRetries int64
-	logger     *slog.Logger
+	replica     *replica.Replica
+	session     *replica.Session
+	agent       string // as configured; may be empty
+	hostSession string
+	maxRetries  int64
+	logger      *slog.Logger
+	made        made
+
+	naming sync.Once
+	name   string // see nameOf
 }
 
 // call is what the handler of one call sees.
@@ -69,51 +79,14 @@ type position struct {
 
 func (p *position) set(at replica.Position) { p.Cursor = at.String() }
 
-// expected is how the caller saw a story, as far as it says so.
-type expected struct{ rev, claim *string }
-
-// check returns why the story is not so.
-func (want expected) check(tx *pipeline.Tx, id string) error {
-	if want.rev != nil {
-		if err := tx.Expect(id, *want.rev); err != nil {
-			return err
-		}
-	}
-	if want.claim != nil {
-		return tx.ExpectClaim(id, *want.claim)
-	}
-	return nil
-}
-
-// update makes one change to a story, if the story still is as the caller expects,
-// and returns it as the change left it.
-func (s *call) update(ctx context.Context, id string, want expected, edit func(*pipeline.Tx) error) (item, error) {
-	story, err := s.changeAs(ctx, s.agent, func(tx *pipeline.Tx) error {
-		if err := want.check(tx, id); err != nil {
-			return err
-		}
-		return edit(tx)
-	})
-	return newItem(story), err
-}
-
-// changeAs makes one change to a story in the name of an agent, and returns the
+// submit makes one change to a story in the name of an agent, and returns the
 // story as the change left it.
-func (s *call) changeAs(ctx context.Context, agent string, edit func(*pipeline.Tx) error) (pipeline.Story, error) {
+func (s *call) submit(ctx context.Context, agent string, edit func(*pipeline.Tx) error) (pipeline.Story, error) {
 	change := s.replica.Submit(agent, edit)
 	calls.HandOver(ctx) // the next call may come into the same commit
 	story, err := change.Wait(ctx)
 	s.reflects = change.Position()
 	return story, err
-}
-
-// who returns the agent that calls: the one it names, or the one that the server
-// was started for.
-func (s *service) who(agent *string) string {
-	if agent != nil && *agent != "" {
-		return *agent
-	}
-	return s.agent
 }
 
 func (s *service) now() time.Time { return s.replica.Now() }
@@ -130,6 +103,7 @@ func (s *service) view(ctx context.Context, fn func(*replica.View) error) error 
 func (s *call) view(ctx context.Context, fn func(*replica.View) error) error {
 	return s.service.view(ctx, func(p *replica.View) error {
 		s.reflects = p.Position()
+		p.As(s.caller(asking{}))
 		return fn(p)
 	})
 }
@@ -180,7 +154,9 @@ func NewServer(cfg Config) (*server.MCPServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{replica: cfg.Replica, session: cfg.Session, agent: cfg.Agent, maxRetries: cfg.MaxRetries, logger: cfg.Logger}
+	s := &service{
+		replica: cfg.Replica, session: cfg.Session, agent: cfg.Agent, hostSession: cfg.HostSession, maxRetries: cfg.MaxRetries, logger: cfg.Logger,
+	}
 	var hooks server.Hooks
 	srv := server.NewMCPServer(Name, cfg.Version,
 		server.WithTitle("Huskies pipeline"),

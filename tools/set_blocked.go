@@ -10,13 +10,15 @@ type setBlockedIn struct {
 	StoryID string  `json:"story_id"`
 	Blocked bool    `json:"blocked"`
 	Reason  *string `json:"reason,omitempty" jsonschema:"maxLength=1024" jsonschema_description:"why, and what would help"`
-	IfRev   *string `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
+	Note    *string `json:"note,omitempty"`
+	IfRev   *string `json:"if_rev,omitempty"`
 	Claim   *string `json:"claim,omitempty"`
 }
 
 type setBlockedOut struct {
 	Item    item     `json:"item"`
 	Changed []string `json:"changed" jsonschema_description:"names of the fields that changed"`
+	Warning string   `json:"warning,omitempty"`
 	position
 }
 
@@ -26,9 +28,12 @@ var setBlocked = define(definition[setBlockedIn, setBlockedOut]{
 	description: "Block a story with a reason, or unblock it. Unblocking clears the reason and sets retry_count to 0.",
 	idempotent:  true,
 	handle: func(ctx context.Context, s *call, in setBlockedIn) (out setBlockedOut, err error) {
-		out.Item, err = s.update(ctx, in.StoryID, expected{in.IfRev, in.Claim}, func(tx *pipeline.Tx) (err error) {
-			out.Changed, err = tx.SetBlocked(in.StoryID, in.Blocked, in.Reason)
-			return err
+		a := asking{nil, in.Claim, in.IfRev, in.Note}
+		out.Item, out.Warning, err = s.update(ctx, a, func(tx *pipeline.Tx) (err error) {
+			if out.Changed, err = tx.SetBlocked(in.StoryID, in.Blocked, in.Reason); err != nil {
+				return err
+			}
+			return withNote(tx, in.StoryID, in.Note, &out.Changed)
 		})
 		out.Changed = orEmpty(out.Changed)
 		return out, err

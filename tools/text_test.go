@@ -47,7 +47,7 @@ func TestHiddenCharacters(t *testing.T) {
 			shows("list_items", `{}`, `"name":"coder","agent":"coder"`)
 			shows("list_items", `{"agent":"CODER"}`, `"total":1`)
 			shows("list_items", `{"agent":"coder"}`, `"total":0`)
-			shows("advance_item", `{"story_id":"1_s","agent":"CODER"}`, `is blocked and stays in 2_current: coder`)
+			shows("advance_item", `{"story_id":"1_s","agent":"CODER","to":"3_qa"}`, `is blocked and stays in 2_current: coder`)
 			shows("write_item", `{"story_id":"1_s","stage":"3_qa","if_rev":"0123456789ab"}`, `current item: {"story_id":"1_s","stage":"2_current","name":"coder"`)
 			shows("read_item", `{"story_id":"CODER"}`, "story_id")
 			shows("read_item", `{"CODER":1}`, "read_item has no argument")

@@ -119,6 +119,7 @@ func (t *tool) handler(s *service, schema json.RawMessage) server.ToolHandlerFun
 		if err != nil {
 			return errorResult(err.Error()), nil
 		}
+		s.nameOf(ctx, req.Params.Meta)
 		answer, err := t.call(ctx, s, args)
 		if err != nil {
 			return s.failed(ctx, t.name, err)

@@ -40,7 +40,7 @@ func TestAnswers(t *testing.T) {
 		},
 		{
 			"write_item", `{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","retry_count":"2","blocked":"true","depends_on":["1",7]}`,
-			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","retry_count":2,"blocked":true,"depends_on":[1,7],"waiting_on":[1,7],"warnings":["depends_on 7: no story has that number, so it is not met"],"updated_at":"T","rev":"R"},"created":true,"changed":["stage","name","agent","retry_count","blocked","depends_on"],"cursor":"2.P"}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","retry_count":2,"blocked":true,"depends_on":[1,7],"waiting_on":[1,7],"warnings":["depends_on 7: no story has that number, so it is not met"],"updated_at":"T","rev":"R"},"created":true,"changed":["stage","name","agent","retry_count","blocked","depends_on"],"warning":"it is assigned to agent \"coder-1\" now: nobody else can claim it, and that agent must claim it to hold it","cursor":"2.P"}`,
 		},
 		{
 			"set_blocked", `{"story_id":"2_s","blocked":false}`,
@@ -48,11 +48,11 @@ func TestAnswers(t *testing.T) {
 		},
 		{
 			"write_item", `{"story_id":"2_s","depends_on":[],"agent":""}`,
-			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","updated_at":"T","rev":"R"},"created":false,"changed":["agent","depends_on"],"cursor":"4.P"}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","ready":true,"updated_at":"T","rev":"R"},"created":false,"changed":["agent","depends_on"],"cursor":"4.P"}`,
 		},
 		{
 			"bump_retry", `{"story_id":"2_s"}`,
-			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","retry_count":1,"updated_at":"T","rev":"R"},"limit":3,"blocked_by_limit":false,"cursor":"5.P"}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","retry_count":1,"ready":true,"updated_at":"T","rev":"R"},"limit":3,"blocked_by_limit":false,"cursor":"5.P"}`,
 		},
 		{
 			"bump_retry", `{"story_id":"2_s","by":2.0}`,
@@ -110,7 +110,6 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"wait_for_change", `{"cursor":"0"}`, `did you mean "since"?`},
 		{"write_item", `{"story_id":"10_story_login","note":[` + strings.Repeat("1,", 60) + `1]}`, "note must be a string, got an array"},
 		{"write_item", `{"story_id":"10_story_login","title":"x","tags":[]}`, `write_item has no argument "tags": it takes story_id, after, agent, before, blocked, claim, depends_on, description, if_rev, name, note, retry_count, stage, type; write_item has no argument "title": did you mean "name"?`},
-		{"write_item", `{"story_id":"10_story_login","if_rev":""}`, `if_rev is "", want at least 12 hex digits`},
 		{"write_item", `{"story_id":"10_story_login","depends_on":[-1]}`, "depends_on[0] must be at least 0, got the number -1"},
 		{"write_item", `{"story_id":"10_story_login","depends_on":[4294967296]}`, "depends_on[0] must be at most 4294967295"},
 		{"write_item", `{"story_id":"10_story_login","depends_on":7}`, "depends_on must be an array, got the number 7"},

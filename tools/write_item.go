@@ -12,7 +12,7 @@ type writeItemIn struct {
 	Type        *string         `json:"type,omitempty" jsonschema:"enum=story,enum=bug,enum=spike,enum=refactor" jsonschema_description:"of a new story without story_id"`
 	Stage       *pipeline.Stage `json:"stage,omitempty" jsonschema_description:"required to create, unless story_id is left out: 1_backlog then"`
 	Name        *string         `json:"name,omitempty" jsonschema:"maxLength=256" jsonschema_description:"headline for people"`
-	Agent       *string         `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"who works on it; \"\" for nobody. Never changes the stage"`
+	Agent       *string         `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"who it is assigned to, not your signature; \"\" for nobody. Never changes the stage"`
 	RetryCount  *int64          `json:"retry_count,omitempty" jsonschema:"minimum=0,maximum=1000000"`
 	Blocked     *bool           `json:"blocked,omitempty" jsonschema_description:"set_blocked takes a reason too"`
 	Description *string         `json:"description,omitempty" jsonschema:"maxLength=32768" jsonschema_description:"Markdown"`
@@ -21,7 +21,7 @@ type writeItemIn struct {
 	After       *string         `json:"after,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly behind this story_id; \"\" for first. New stories go last"`
 	Before      *string         `json:"before,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly before this story_id; \"\" for first"`
 	IfRev       *string         `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
-	Claim       *string         `json:"claim,omitempty" jsonschema_description:"as claim_item gave it: refused if it has ended"`
+	Claim       *string         `json:"claim,omitempty" jsonschema_description:"as claim_item gave it"`
 }
 
 // storyNumber is the number a story ID begins with.
@@ -62,8 +62,6 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 			DependsOn:   numbers(in.DependsOn),
 			After:       in.After,
 			Before:      in.Before,
-			By:          s.agent,
-			Informed:    in.IfRev != nil || in.Claim != nil,
 		}
 		if in.StoryID == nil {
 			err = s.create(ctx, in, changes, &out)
@@ -72,9 +70,9 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 		if in.Type != nil {
 			return out, &pipeline.Error{Code: pipeline.CodeInvalid, Message: "type is given with a story_id", Next: "leave out type to write this story, or story_id to create one with the next number"}
 		}
-		out.Item, err = s.update(ctx, *in.StoryID, expected{in.IfRev, in.Claim}, func(tx *pipeline.Tx) (err error) {
+		a := asking{nil, in.Claim, in.IfRev, in.Note}
+		out.Item, out.Warning, err = s.update(ctx, a, func(tx *pipeline.Tx) (err error) {
 			out.Created, out.Changed, err = tx.Write(*in.StoryID, changes)
-			out.Warning = strings.Join(tx.Warnings(), "; ")
 			return err
 		})
 		out.Changed = orEmpty(out.Changed)
@@ -98,13 +96,12 @@ func (s *call) create(ctx context.Context, in writeItemIn, changes pipeline.Chan
 	if in.Type != nil {
 		typ = *in.Type
 	}
-	out.Item, err = s.update(ctx, "", expected{}, func(tx *pipeline.Tx) error {
+	out.Item, out.Warning, err = s.update(ctx, asking{}, func(tx *pipeline.Tx) error {
 		id, err := tx.NewID(typ, slug(*in.Name))
 		if err != nil {
 			return err
 		}
 		out.Created, out.Changed, err = tx.Write(id, changes)
-		out.Warning = strings.Join(tx.Warnings(), "; ")
 		return err
 	})
 	return err

@@ -111,7 +111,7 @@ func (e *examination) checkNames() {
 		for _, file := range files {
 			given = append(given, fmt.Sprintf("%s (%s)", file.host.Name, file.path))
 		}
-		e.note("hosts", "give each host a name of its own with --agent; or leave it out, and each agent names itself with its calls",
-			"one name, %s, is given by %s: sessions under one name are warned of each other's claims, but not kept from each other's stories", word(agent), strings.Join(given, ", "))
+		e.note("hosts", "leave --agent and HUSKIES_AGENT out: then each session gets a name of its own",
+			"one name, %s, is given by %s: nobody can tell who did what, and a session that starts takes the claims of one that has ended under that name for its own", word(agent), strings.Join(given, ", "))
 	}
 }

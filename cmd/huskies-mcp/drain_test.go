@@ -25,13 +25,12 @@ var drainRoles = []struct{ name, claims, works, next string }{
 	{"coder", "", "2_current", "3_qa"},
 	{"qa", "3_qa", "3_qa", "4_merge"},
 	{"merger", "4_merge", "4_merge", "5_done"},
-	{"archivist", "5_done", "5_done", "6_archived"},
 }
 
 // drain is what the agents of a fleet do to a pipeline of stories, and what they saw.
 type drain struct {
 	fleet *fleet
-	done  chan struct{} // closed when all stories are archived
+	done  chan struct{} // closed when all stories are done
 
 	mu      sync.Mutex // guards all below
 	holds   []*hold
@@ -77,9 +76,9 @@ func (h *hold) mayHaveEnded(at time.Time) bool {
 	return h.server == nil || h.server.doomed.Load()
 }
 
-// TestDrain: sixteen agents in four processes take a pipeline of stories that depend on each other through all stages, by
+// TestDrain: twelve agents in four processes take a pipeline of stories that depend on each other through all stages, by
 // claim_item and advance_item, while processes are killed with SIGKILL and started again, and agents sleep through
-// their leases. Every story goes through every stage once, in order, and nobody has a story while another has it: not by
+// their leases. Every story goes through every stage to 5_done once, in order, and nobody has a story while another has it: not by
 // what the agents saw from answer to answer, and not by the signed log. The long form, under HUSKIES_STRESS, has 1,000
 // stories.
 func TestDrain(t *testing.T) {
@@ -101,7 +100,7 @@ func TestDrain(t *testing.T) {
 		}
 		d.fleet.servers[n%4].Load().must(t, "write_item", arguments{"story_id": fmt.Sprintf("%d_story", n), "stage": "1_backlog", "depends_on": dependsOn})
 	}
-	const agents = 16
+	const agents = 12
 	errs := make([]error, agents+1)
 	var running sync.WaitGroup
 	for i := range agents {
@@ -110,7 +109,7 @@ func TestDrain(t *testing.T) {
 	}
 	running.Go(func() {
 		defer close(d.done)
-		errs[agents] = d.waitUntilArchived(stories)
+		errs[agents] = d.waitUntilDone(stories)
 	})
 	d.fleet.killUntil(t, rng, 250*time.Millisecond, d.done)
 	running.Wait()
@@ -124,21 +123,21 @@ func TestDrain(t *testing.T) {
 		stories, d.fleet.kills, len(d.holds), takeovers, d.refused, d.lost)
 }
 
-// waitUntilArchived looks at the pipeline until all stories are archived.
-func (d *drain) waitUntilArchived(stories int) error {
+// waitUntilDone looks at the pipeline until all stories are done.
+func (d *drain) waitUntilDone(stories int) error {
 	for end := time.Now().Add(hangGuard); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		a, _, err := d.fleet.timedCall(0, "list_items", arguments{"stage": "6_archived", "limit": 1})
+		a, _, err := d.fleet.timedCall(0, "list_items", arguments{"stage": "5_done", "limit": 1})
 		if err != nil && !errors.Is(err, errGone) {
 			return err
 		}
 		for _, stage := range a.Stages {
-			if stage.Stage == "6_archived" && stage.Count == stories {
+			if stage.Stage == "5_done" && stage.Count == stories {
 				return nil
 			}
 		}
 	}
 	a, _, err := d.fleet.timedCall(0, "list_items", nil)
-	return fmt.Errorf("not all stories got to 6_archived: %s, %w", a.text, err)
+	return fmt.Errorf("not all stories got to 5_done: %s, %w", a.text, err)
 }
 
 // drainAgent is one of the agents. It works with one server, whichever process that is.
@@ -223,10 +222,10 @@ func (a *drainAgent) claim(args arguments) (*hold, error) {
 	if !c.Claimed {
 		return nil, nil
 	}
-	if c.Item.Agent != a.name || c.Item.Stage != role.works && !again || len(c.Claim) != 12 {
+	if c.Item.Agent != a.name || c.Item.Stage != role.works && !again || len(c.Claim) != 14 {
 		return nil, fmt.Errorf("%s claims %v: %s", a.name, args, answer.text)
 	}
-	h.story, h.token, h.won = c.Item.StoryID, c.Claim, at
+	h.story, h.token, h.won = c.Item.StoryID, strings.TrimPrefix(c.Claim, "c-"), at
 	if h.lease == 0 && s == a.fleet.servers[a.server].Load() {
 		h.server = s
 	}
@@ -257,6 +256,8 @@ func (a *drainAgent) move(h *hold) (*hold, error) {
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("%s moves %s by claim %s: %w", a.name, h.story, h.token, err)
+	case !first && len(answer.Changed) == 0: // the first call moved it, and its answer was lost
+		return nil, nil
 	case answer.Item.Stage != role.next || answer.Item.Agent != "":
 		return nil, fmt.Errorf("%s moves %s by claim %s: %s", a.name, h.story, h.token, answer.text)
 	}
@@ -326,7 +327,7 @@ func (d *drain) checkLog(t *testing.T, stories int) (takeovers int) {
 	}
 	for n := 1; n <= stories; n++ {
 		id := fmt.Sprintf("%d_story", n)
-		if !slices.Equal(stages[id], pipeline.Stages()) || holder[id] != "" {
+		if !slices.Equal(stages[id], pipeline.Stages()[:5]) || holder[id] != "" {
 			t.Errorf("%s went through %q and is held by %q, want each stage once and nobody", id, stages[id], holder[id])
 		}
 	}

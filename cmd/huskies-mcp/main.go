@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -26,7 +27,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/hosts"
 	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/tools"
 )
@@ -189,7 +192,8 @@ type environment struct {
 	where      location
 	replica    *replica.Replica
 	session    *replica.Session
-	agent      string
+	agent      string // may be empty
+	host       string // the ID of the host's session; may be empty
 	maxRetries int64
 	offer      offer
 	logger     *slog.Logger
@@ -209,6 +213,10 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	if len(env.agent) > crdt.MaxAgent || !utf8.ValidString(env.agent) {
 		return nil, fmt.Errorf("the agent's name (--agent, HUSKIES_AGENT) must be UTF-8 text of at most %d bytes", crdt.MaxAgent)
 	}
+	if err := pipeline.CheckAgent(env.agent); err != nil {
+		return nil, fmt.Errorf("--agent or HUSKIES_AGENT: %w", err)
+	}
+	env.host, _ = hosts.Session(opts.getenv)
 	var err error
 	if env.maxRetries, err = maxRetries(opts.maxRetries, opts.getenv("HUSKIES_MAX_RETRIES")); err != nil {
 		return nil, err
@@ -288,14 +296,15 @@ func setting(flagName, flag, variableName, variable string) (name, value string)
 // toolsConfig is the environment as package tools wants it.
 func (env *environment) toolsConfig() tools.Config {
 	return tools.Config{
-		Replica:    env.replica,
-		Session:    env.session,
-		Agent:      env.agent,
-		MaxRetries: env.maxRetries,
-		ReadOnly:   env.offer.readOnly,
-		Tools:      env.offer.tools,
-		Version:    version,
-		Logger:     env.logger,
+		Replica:     env.replica,
+		Session:     env.session,
+		Agent:       env.agent,
+		HostSession: env.host,
+		MaxRetries:  env.maxRetries,
+		ReadOnly:    env.offer.readOnly,
+		Tools:       env.offer.tools,
+		Version:     version,
+		Logger:      env.logger,
 	}
 }
 
@@ -310,7 +319,27 @@ func withReplica(cmd *cobra.Command, opts options, fn func(*environment) error) 
 		return err
 	}
 	defer env.replica.Close()
+	if env.agent == "" {
+		env.agent = commandName(opts.getenv)
+	}
 	return fn(env)
+}
+
+// commandName returns the name under which a command writes: that of the agent's session in whose
+// shell it runs, or that of the person who is logged in. It is empty if neither is known.
+func commandName(getenv func(string) string) string {
+	if id, client := hosts.Session(getenv); id != "" {
+		return tools.SessionName(client, id)
+	}
+	for _, variable := range []string{"USER", "LOGNAME", "USERNAME"} {
+		if name := getenv(variable); name != "" && len(name) <= crdt.MaxAgent && pipeline.CheckAgent(name) == nil {
+			return name
+		}
+	}
+	if who, err := user.Current(); err == nil && pipeline.CheckAgent(who.Username) == nil {
+		return who.Username
+	}
+	return ""
 }
 
 // mayWrite returns an error if the command, which writes to the pipeline, was told not to, or where the

@@ -43,7 +43,7 @@ type suite struct{ m *testing.M }
 func (s suite) Run() int {
 	// A process with the race detector sleeps for a second before it exits, unless it is told not to.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	for _, name := range []string{"HUSKIES_DB", "HUSKIES_AGENT", "HUSKIES_MAX_RETRIES", "HUSKIES_LOCK_TIMEOUT", "HUSKIES_READ_ONLY", "HUSKIES_TOOLS", "CLAUDE_PROJECT_DIR"} {
+	for _, name := range []string{"HUSKIES_DB", "HUSKIES_AGENT", "HUSKIES_MAX_RETRIES", "HUSKIES_LOCK_TIMEOUT", "HUSKIES_READ_ONLY", "HUSKIES_TOOLS", "CLAUDE_PROJECT_DIR", "CLAUDE_CODE_SESSION_ID"} {
 		os.Unsetenv(name) // whoever runs the tests may work with the tool too
 	}
 	return s.m.Run()
@@ -112,7 +112,7 @@ func TestScripts(t *testing.T) {
 				numbers[i] = strconv.Itoa(101 + i)
 			}
 			env.Vars = append(env.Vars,
-				"GORACE="+os.Getenv("GORACE"),
+				"GORACE="+os.Getenv("GORACE"), "USER=tester",
 				"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
 				"X128="+strings.Repeat("x", 128), "X256="+strings.Repeat("x", 256), "X1024="+strings.Repeat("x", 1024),
 				"N64="+strings.Join(numbers, ","),

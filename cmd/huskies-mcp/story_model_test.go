@@ -156,7 +156,7 @@ func (s storyState) shows(it shownItem, changed bool) []any {
 	}
 	old := s.Rev
 	s.Rev = it.Rev
-	ready := s.Stage == "1_backlog" && s.Agent == "" && !s.Blocked && s.DependsOn == ""
+	ready := s.Stage < "5_done" && s.Agent == "" && !s.Blocked && s.DependsOn == ""
 	if shown != s || it.Rev == "" || it.Ready != ready || !slices.Equal(it.WaitingOn, it.DependsOn) || changed == (old == it.Rev) && old != "" {
 		return nil
 	}

@@ -77,6 +77,12 @@ type Host struct {
 	Inherits bool
 	// ProjectVariable reports that the host sets CLAUDE_PROJECT_DIR for its servers.
 	ProjectVariable bool
+	// SessionVariable is the variable in which the host tells its servers and its shells the ID of
+	// its session, which outlives a server. It is empty for a host without such a variable.
+	SessionVariable string
+	// Client is the name that the host gives itself in the protocol. It is only known of hosts
+	// with a SessionVariable.
+	Client string
 
 	// Instructions is the file that the host reads in place of AGENTS.md. It may be
 	// empty.
@@ -204,4 +210,19 @@ func (u UserFile) Path(home, config string, getenv func(string) string) string {
 		return ""
 	}
 	return filepath.Join(base, filepath.FromSlash(u.Folder), u.Name)
+}
+
+// Session returns the ID of the host's session that the environment tells of, and the name that
+// this host gives itself in the protocol. Both are empty if no host tells of one.
+func Session(getenv func(string) string) (id, client string) {
+	for i := range All {
+		h := &All[i]
+		if h.SessionVariable == "" {
+			continue
+		}
+		if id := getenv(h.SessionVariable); id != "" {
+			return id, h.Client
+		}
+	}
+	return "", ""
 }

@@ -31,7 +31,7 @@ var All = []Host{
 		Shape:     Shape{Type: "stdio", Args: true, Timeout: "timeout", TimeoutUnit: time.Millisecond},
 		Expansion: Expansion{Syntax: Braced, Default: true, Fields: InCommand | InArgs | InEnv},
 		Names:     wordName, StartTimeout: 30 * time.Second,
-		Inherits: true, ProjectVariable: true,
+		Inherits: true, ProjectVariable: true, SessionVariable: "CLAUDE_CODE_SESSION_ID", Client: "claude-code",
 		Instructions: "CLAUDE.md", Plugin: &Plugin{Folder: ".claude-plugin", Variable: "CLAUDE_PLUGIN_ROOT"},
 		Hook:        &Hook{File: ".claude/settings.json", Path: startedSession, Grouped: true, Command: contextForClaude},
 		Trust:       "Claude Code asks whether to use the servers of .mcp.json. `claude mcp list` shows them as pending until then.",

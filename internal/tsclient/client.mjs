@@ -112,7 +112,8 @@ async function life(c, other) {
 
   await call(c, 'set_blocked', { story_id: login, blocked: true, reason: 'no key' });
   await call(c, 'claim_item', { story_id: login, agent }, /blocked: no key/);
-  await call(c, 'advance_item', { story_id: login, agent }, /blocked/);
+  await call(c, 'advance_item', { story_id: login, agent }, /you hold no claim/);
+  await call(c, 'advance_item', { story_id: login, to: '3_qa', agent }, /blocked/);
   a = await call(c, 'claim_item', { agent });
   if (a) assert.equal(a.claimed, false, JSON.stringify(a)); // one is blocked, the other waits
   await call(c, 'set_blocked', { story_id: login, blocked: false });
@@ -142,7 +143,7 @@ async function claimed(c, other, story, agent, claim) {
   await call(other, 'claim_item', { story_id: story, agent: 'coder-2' }, /coder-1/);
   a = await call(other, 'claim_item', { agent: 'coder-2', wait_seconds: 1 });
   assert.equal(a.claimed, false);
-  await call(other, 'claim_item', { agent: '' }, /agent/);
+  await call(other, 'claim_item', { agent: 'null' }, /a word for nobody/);
   await call(other, 'claim_item', { story_id: story, stage: '3_qa', agent }, /stage/);
   await call(c, 'read_item', { story_id: story });
   await call(c, 'write_item', { story_id: story, name: 'Add a login page', agent, claim, note: 'half done' });

@@ -37,7 +37,7 @@ func (c *comparison) filters() (all []pipeline.Filter) {
 	}
 	flags := []*bool{nil, ptr(false), ptr(true)}
 	for i := range 27 {
-		f := pipeline.Filter{Blocked: flags[i%3], Ready: flags[i/3%3], Waiting: flags[i/9]}
+		f := pipeline.Filter{Blocked: flags[i%3], Claimable: flags[i/3%3], Waiting: flags[i/9]}
 		for _, f.Agent = range agents {
 			f.Stages = c.stages
 			all = append(all, f)
@@ -129,7 +129,7 @@ func describe(f pipeline.Filter) string {
 	for _, flag := range []struct {
 		name string
 		want *bool
-	}{{"blocked", f.Blocked}, {"ready", f.Ready}, {"waiting", f.Waiting}} {
+	}{{"blocked", f.Blocked}, {"claimable", f.Claimable}, {"waiting", f.Waiting}} {
 		if flag.want != nil {
 			text += fmt.Sprint(" ", flag.name, " ", *flag.want)
 		}

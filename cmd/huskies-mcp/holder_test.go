@@ -1,0 +1,70 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// refusal makes a call that must be refused and returns what it says.
+func (s *session) refusal(t *testing.T, tool string, args arguments) string {
+	t.Helper()
+	text, err := s.callFor(tool, args, new(answer))
+	if err == nil {
+		t.Fatalf("%s %v: got %s, want a refusal", tool, args, text)
+	}
+	return err.Error()
+}
+
+// TestHolderIsKilled: while a session lives no other session changes its story, also under its
+// name. When it is killed, its name takes the story over at once, and all others wait.
+func TestHolderIsKilled(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "x.db")
+	t.Setenv("CLAUDE_CODE_SESSION_ID", "one session of a host") // which the servers are started by
+	first, second := startSession(t, db), startSession(t, db)
+	t.Setenv("CLAUDE_CODE_SESSION_ID", "another")
+	other := startSession(t, db)
+
+	first.must(t, "write_item", arguments{"story_id": "1_s", "stage": "1_backlog"})
+	type won struct {
+		Item    struct{ Agent string }
+		Claim   string
+		Renewed bool
+	}
+	claim := func(s *session) (w won) {
+		t.Helper()
+		if _, err := s.callFor("claim_item", arguments{"story_id": "1_s"}, &w); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	made := claim(first)
+	if !strings.HasPrefix(made.Item.Agent, "test-") {
+		t.Errorf("the session's name is %q", made.Item.Agent)
+	}
+	for _, s := range []*session{second, other} {
+		for tool, args := range map[string]arguments{
+			"claim_item": {"story_id": "1_s"}, "advance_item": {"story_id": "1_s"}, "write_item": {"story_id": "1_s", "name": "x"},
+		} {
+			if text := s.refusal(t, tool, args); !strings.Contains(text, `"`+made.Item.Agent+`" holds it`) {
+				t.Errorf("%s: %s", tool, text)
+			}
+		}
+	}
+
+	first.killed = true
+	if err := first.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	first.end(t)
+	if text := other.refusal(t, "claim_item", arguments{"story_id": "1_s"}); !strings.Contains(text, "holds it and the lease ends in") {
+		t.Error(text)
+	}
+	second.must(t, "write_item", arguments{"story_id": "1_s", "name": "at once"})
+	if again := claim(second); !again.Renewed || again.Claim != made.Claim {
+		t.Errorf("got %+v, want the claim %s renewed", again, made.Claim)
+	}
+	if files, err := filepath.Glob(db + "-sessions/*"); err != nil || len(files) != 1 {
+		t.Errorf("sessions that are marked as alive: %v, %v", files, err)
+	}
+}

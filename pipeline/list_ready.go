@@ -1,0 +1,148 @@
+package pipeline
+
+import "github.com/huskies/huskies-mcp/crdt"
+
+// This file has lists by what is ready. Whether a story can be claimed if nobody has it is known
+// to the source, which has indexes for it. Who has the story, and whether that counts, depends on
+// the reader and on time, so a State decides that while it pages. Few stories have an agent.
+
+// readyPage is how many stories a list by what is ready reads at once.
+const readyPage = 64
+
+// maxReadyLooked bounds the stories that one count by what is ready looks at.
+const maxReadyLooked = 1000
+
+// isReady reports whether the reader would make a new claim by claiming the story.
+func (s *State) isReady(c *crdt.Story) bool {
+	keeping, _ := s.keeping(c, &s.caller)
+	return keeping == isFree && claimable(c, len(s.waitingOn(c)) > 0)
+}
+
+// sourceFilter returns the filter that a source can apply of one with Ready.
+func (f Filter) sourceFilter() Filter {
+	if *f.Ready {
+		f.Claimable = f.Ready
+	}
+	f.Ready = nil
+	return f
+}
+
+// pageFor is page for a filter that may have Ready.
+func (s *State) pageFor(f Filter, after *Position, limit int) (stories []*crdt.Story, more, ok bool) {
+	if f.Ready == nil {
+		return s.page(f, after, limit)
+	}
+	want, wide := *f.Ready, f.sourceFilter()
+	for {
+		page, rest, ok := s.page(wide, after, readyPage)
+		if !ok {
+			return nil, false, false
+		}
+		for _, c := range page {
+			if s.isReady(c) != want {
+				continue
+			}
+			if len(stories) == limit {
+				return stories, true, true
+			}
+			stories = append(stories, c)
+		}
+		if !rest || s.err != nil {
+			return stories, false, s.err == nil
+		}
+		last := page[len(page)-1]
+		after = &Position{Stage: VisibleStage(last), Place: last.Anchor()}
+	}
+}
+
+// countsFor is counts for a filter that may have Ready.
+func (s *State) countsFor(f Filter) (counts []StageCount, complete bool) {
+	switch {
+	case f.Ready == nil:
+		return s.counts(f)
+	case len(f.Words) > 0:
+		return s.countByLooking(f, f.sourceFilter())
+	case *f.Ready:
+		return s.countReady(f)
+	}
+	all, allCounted := s.counts(f.sourceFilter())
+	yes := true
+	f.Ready = &yes
+	ready, readyCounted := s.countReady(f)
+	return subtract(all, ready), allCounted && readyCounted
+}
+
+// countReady counts what is ready: by the source the stories without an agent, and one by one
+// those that an agent has.
+func (s *State) countReady(f Filter) (counts []StageCount, complete bool) {
+	nobody, complete := "", true
+	if f.Agent == nil || *f.Agent == "" {
+		free := f.sourceFilter()
+		free.Agent = &nobody
+		counts, complete = s.counts(free)
+	}
+	if f.Agent != nil {
+		if *f.Agent == "" {
+			return counts, complete
+		}
+		return s.countByLooking(f, f.sourceFilter())
+	}
+	agents := s.Agents()
+	if len(agents) > maxReadyLooked {
+		agents, complete = agents[:maxReadyLooked], false
+	}
+	for _, agent := range agents {
+		theirs := f.sourceFilter()
+		theirs.Agent = &agent
+		more, all := s.countByLooking(f, theirs)
+		counts, complete = add(f.Stages, counts, more), complete && all
+	}
+	return counts, complete
+}
+
+// countByLooking counts the stories of f among those that the source's filter chooses.
+func (s *State) countByLooking(f, wide Filter) (counts []StageCount, complete bool) {
+	by, looked := make(map[Stage]int), 0
+	for c := range s.each(wide) {
+		if looked++; looked > maxReadyLooked {
+			return inStages(f.Stages, by), false
+		}
+		if s.isReady(c) == *f.Ready {
+			by[VisibleStage(c)]++
+		}
+	}
+	return inStages(f.Stages, by), true
+}
+
+// inStages returns the counts that are above 0, in the order of the stages.
+func inStages(stages []Stage, by map[Stage]int) (counts []StageCount) {
+	for _, stage := range stages {
+		if by[stage] > 0 {
+			counts = append(counts, StageCount{stage, by[stage]})
+		}
+	}
+	return counts
+}
+
+// add returns the sums of two counts, in the order of the stages.
+func add(stages []Stage, a, b []StageCount) []StageCount {
+	by := make(map[Stage]int)
+	for _, c := range append(a[:len(a):len(a)], b...) {
+		by[c.Stage] += c.Count
+	}
+	return inStages(stages, by)
+}
+
+// subtract returns the counts of all without those of some, in the order of all.
+func subtract(all, some []StageCount) (rest []StageCount) {
+	by := make(map[Stage]int)
+	for _, c := range some {
+		by[c.Stage] = c.Count
+	}
+	for _, c := range all {
+		if n := c.Count - by[c.Stage]; n > 0 {
+			rest = append(rest, StageCount{c.Stage, n})
+		}
+	}
+	return rest
+}
