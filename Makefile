@@ -13,7 +13,7 @@ STRESS    ?= 60s
 CHECKER ?= ../shared/conformance/run.sh
 DIR     ?= /tmp/huskies-conformance
 
-.PHONY: check format vet staticcheck generated test race generate fuzz stress bench conformance tsclient
+.PHONY: check format vet staticcheck generated test race generate fuzz stress bench figures conformance tsclient
 
 check: format vet staticcheck generated test
 
@@ -58,6 +58,12 @@ stress:
 
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+# The built command on pipelines of several sizes, as a table with ratios within the run; with ARGS=-large also 1,000,000 ops.
+figures:
+	mkdir -p $(DIR)
+	go build -o $(DIR)/huskies-mcp ./cmd/huskies-mcp
+	go run ./internal/figures -binary $(DIR)/huskies-mcp $(ARGS)
 
 # Public checkers, from npm: on the server itself, and with the fixtures that most scenarios call. Needs network.
 conformance:

@@ -34,7 +34,7 @@ func run(ctx context.Context, binary, dir string, sizes []size) error {
 	var names []string
 	columns := make([]map[string]string, len(sizes))
 	for i, s := range sizes {
-		path, imported, err := prepare(ctx, dir, s)
+		path, imported, err := prepare(ctx, binary, dir, s)
 		if err != nil {
 			return err
 		}
