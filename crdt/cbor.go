@@ -220,6 +220,11 @@ func (r *cborReader) length(n, least uint64) int {
 	return int(n)
 }
 
+// isTrue reports whether the next item is true. It reads nothing.
+func (r *cborReader) isTrue() bool {
+	return r.err == nil && r.at < len(r.s) && r.s[r.at] == byte(majorSimple)<<5|simpleTrue
+}
+
 // skip reads a data item of any type that lies inside so many arrays and maps.
 func (r *cborReader) skip(inside int) {
 	at := r.at

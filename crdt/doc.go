@@ -23,6 +23,8 @@
 //	6 edits    array     1 to 256 maps, see below
 //	7 agent    text      at most 128 bytes: who asked; default ""
 //	8 at       unsigned  at most 2^53-1: the author's clock, ms since 1970; default 0
+//	9 creates  true      the author knew of no such story; anything else says nothing,
+//	                     as does the key to builds that do not know it
 //
 // It has at most 64 KiB. At decides nothing: it is for people. An edit is a
 // map with these keys:
@@ -132,6 +134,9 @@
 //     lower op ID (Shapiro et al. 2011, "A comprehensive study of Convergent
 //     and Commutative Replicated Data Types", section 3.2.1). Two ops signed
 //     at one seq by one author are ordered too, so equivocation converges.
+//   - Creation: the ops with creates are counted, and the two that come first by
+//     greater seq, then lower author, then lower op ID are kept. Two of them were
+//     made apart, since an author that had one would not have created the story.
 //   - Counter: its sets are a register. The value is that of the winning set
 //     plus every inc whose base is the op of that set, or plus every inc
 //     without base if there was no set. Incs made apart on one base all count.

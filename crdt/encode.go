@@ -18,6 +18,7 @@ const (
 	opEdits
 	opAgent
 	opAt
+	opCreates
 )
 
 // The keys of an edit's map. All are below 24, so a key is its own encoding.
@@ -37,11 +38,14 @@ const (
 // (RFC 8949, section 4.2.1), because keys are written in ascending order and
 // every head is the shortest.
 func (op *Op) encode() []byte {
-	n := opAt - 2 // without agent and at
+	n := opAt - 2 // without agent, at and creates
 	if op.Agent != "" {
 		n++
 	}
 	if op.At != 0 {
+		n++
+	}
+	if op.Creates {
 		n++
 	}
 	b := make([]byte, 0, op.room())
@@ -63,6 +67,9 @@ func (op *Op) encode() []byte {
 	}
 	if op.At != 0 {
 		b = appendHead(append(b, opAt), majorUint, uint64(op.At))
+	}
+	if op.Creates {
+		b = appendHead(append(b, opCreates), majorSimple, simpleTrue)
 	}
 	return b
 }
@@ -181,6 +188,9 @@ func (op *Op) decode(payload []byte, share bool) error {
 			op.Agent = r.text()
 		case opAt:
 			op.At = int64(min(r.uint(), MaxSeq+1)) // beyond the bound, whatever it is
+		case opCreates:
+			op.Creates = r.isTrue()
+			r.skip(1) // whatever it is: earlier builds admit all of it
 		default:
 			r.skip(1)
 		}

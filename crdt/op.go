@@ -45,6 +45,8 @@ type Op struct {
 	// At is the author's wall clock in milliseconds since 1970 (UTC). It is
 	// for people: it decides nothing.
 	At int64
+	// Creates says that the author knew of no such story and meant to create one.
+	Creates bool
 
 	size int // what it takes up in memory, for the pending bounds
 }

@@ -118,7 +118,8 @@ func member[T any](s *said, key uint64) (v T) {
 func (s *said) op() *crdt.Op {
 	op := &crdt.Op{
 		Seq: member[uint64](s, 3), Story: member[string](s, 5), Agent: member[string](s, 7),
-		At: int64(min(member[uint64](s, 8), 1<<53)),
+		At:      int64(min(member[uint64](s, 8), 1<<53)),
+		Creates: s.m[uint64(9)] == any(true),
 	}
 	author, parents, edits := member[[]byte](s, 2), member[[]any](s, 4), member[[]any](s, 6)
 	s.check(len(author) == 32, "author")

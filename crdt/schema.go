@@ -29,6 +29,9 @@ type FieldDef struct {
 	// admitted writes of any type to it, so such a write merges as nothing here,
 	// where it would be refused for another field.
 	Late bool
+	// Label is set for the field that says what a story is. The ops that created the story are
+	// remembered with what they wrote to it.
+	Label bool
 }
 
 // takes reports whether the edit, a set or an inc, fits the field's type.

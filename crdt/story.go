@@ -1,5 +1,10 @@
 package crdt
 
+import (
+	"slices"
+	"strings"
+)
+
 // Story is the merge data of one story: for each field the write that won, and
 // what the story's readers need at once. Nothing in it grows with the number of
 // ops. What does grow stands beside it, see [Beside].
@@ -15,6 +20,44 @@ type Story struct {
 	// placed is the winning one of the place edits that are in the list.
 	placed Stamp
 	notes  int
+	// makers counts the ops that created the story, and made are the first of them by Stamp.Wins.
+	makers int
+	made   []Maker
+}
+
+// Maker is an op that created a story.
+type Maker struct {
+	By Stamp
+	// Agent asked for it, and Label is what the op called the story. Both may be empty.
+	Agent, Label string
+}
+
+const (
+	// maxMade bounds the makers that a story keeps: two tell that a story was created apart.
+	maxMade = 2
+	// maxLabel bounds a label that is kept, in bytes.
+	maxLabel = 256
+)
+
+// Makers returns the first ops that created the story, and how many did. Several did so apart.
+func (s *Story) Makers() (first []Maker, count int) { return s.made, s.makers }
+
+// create merges an op that creates the story.
+func (s *Story) create(schema *Schema, op *Op) {
+	m := Maker{By: op.Stamp(), Agent: cloneText(op.Agent)}
+	for i := range op.Edits {
+		e := &op.Edits[i]
+		if f, ok := schema.index[e.Field]; ok && e.Kind == KindSet && schema.defs[f].Label && schema.defs[f].takes(e) {
+			m.Label = strings.ToValidUTF8(cloneText(e.Value.str[:min(maxLabel, len(e.Value.str))]), "")
+		}
+	}
+	s.makers++
+	i := 0
+	for i < len(s.made) && s.made[i].By.Wins(m.By) {
+		i++
+	}
+	made := slices.Insert(slices.Clone(s.made), i, m)
+	s.made = made[:min(maxMade, len(made))]
 }
 
 // cell is the state of one field: a last-writer-wins register (Shapiro et al.
@@ -62,6 +105,9 @@ func (s *Story) Merge(schema *Schema, op *Op, beside Beside) error {
 		if err := s.mergeEdit(schema, op, &op.Edits[i], beside); err != nil {
 			return err
 		}
+	}
+	if op.Creates {
+		s.create(schema, op)
 	}
 	if by := op.Stamp(); by.Wins(s.last) {
 		s.last, s.lastAt = by, op.At

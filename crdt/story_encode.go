@@ -15,6 +15,7 @@ import (
 //	placed   writer, or 0
 //	notes    count
 //	cells    count, then each: field, writer or 0, sum, type, value
+//	makers   count; then how many are kept, then each: writer, agent, label
 //
 // Numbers are varints (Protocol Buffers' base 128). A writer is 1 + its index
 // among the writers. A value is a length and text, or a zigzag varint.
@@ -27,6 +28,9 @@ func AppendStory(b []byte, s *Story) []byte {
 		w.index(s.cells[i].by, s.cells[i].at)
 	}
 	w.index(s.placed, 0)
+	for i := range s.made {
+		w.index(s.made[i].By, 0)
+	}
 	b = binary.AppendUvarint(b, uint64(len(w.stamps)))
 	for i, by := range w.stamps {
 		b = binary.AppendUvarint(b, by.Seq)
@@ -48,6 +52,13 @@ func AppendStory(b []byte, s *Story) []byte {
 		} else {
 			b = binary.AppendVarint(b, c.value.num)
 		}
+	}
+	b = binary.AppendUvarint(b, uint64(s.makers))
+	b = binary.AppendUvarint(b, uint64(len(s.made)))
+	for _, m := range s.made {
+		b = binary.AppendUvarint(b, w.index(m.By, 0))
+		b = append(binary.AppendUvarint(b, uint64(len(m.Agent))), m.Agent...)
+		b = append(binary.AppendUvarint(b, uint64(len(m.Label))), m.Label...)
 	}
 	return b
 }
@@ -106,6 +117,14 @@ func DecodeStory(id string, b []byte) (*Story, error) {
 			c.value.num = r.int()
 		}
 		s.cells = append(s.cells, c)
+	}
+	s.makers = int(r.uint())
+	for range r.count(3) {
+		var m Maker
+		m.By, _ = r.writer(&w)
+		m.Agent = string(r.bytes(r.count(1)))
+		m.Label = string(r.bytes(r.count(1)))
+		s.made = append(s.made, m)
 	}
 	if r.bad || len(r.b) > 0 {
 		return nil, fmt.Errorf("story %s: %w", id, errStory)
@@ -189,6 +208,9 @@ func AppendRegisters(b []byte, schema *Schema, s *Story) []byte {
 		if c := s.cell(f); c != nil {
 			b = fmt.Appendf(b, "; %s %v by %v at %d + %d", schema.Name(f), c.value, c.by, c.at, c.sum)
 		}
+	}
+	if s.makers > 0 {
+		b = fmt.Appendf(b, "; created by %d: %v", s.makers, s.made)
 	}
 	return b
 }

@@ -2,6 +2,7 @@ package oplog
 
 import (
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -92,4 +93,29 @@ func (tx *Tx) trustAnew() error {
 	}
 	tx.w = after
 	return err
+}
+
+// Shared reports whether the pipeline is, or may become, that of another replica too: the log holds an
+// op of a key that never was this replica's own, or such a key is trusted.
+func (tx *Tx) Shared() (bool, error) {
+	own, err := ownAuthors(tx.ctx, tx.log.queries)
+	if err != nil {
+		return false, tx.log.fail("read own authors", err)
+	}
+	authors, err := tx.log.queries.Authors(tx.ctx)
+	if err != nil {
+		return false, tx.log.fail("read authors", err)
+	}
+	for _, a := range authors {
+		if a.Ops > 0 && !slices.Contains(own, author(a.Author)) {
+			return true, nil
+		}
+	}
+	trusted, err := tx.log.queries.TrustedAuthors(tx.ctx)
+	for _, row := range trusted {
+		if !slices.Contains(own, author(row.Author)) {
+			return true, nil
+		}
+	}
+	return false, tx.log.fail("read trusted authors", err)
 }

@@ -92,8 +92,13 @@ func TestC26_NumbersOfDeletedStories(t *testing.T) {
 	if got := w.story("20_story_needs"); got.Ready || !cmp.Equal(got.WaitingOn, []uint32{10}) {
 		t.Errorf("a dependency on a deleted story: got %+v", got)
 	}
-	// The same number for a second living story is nobody's mistake to make up.
-	w.write("20_bug_same_number", stage(pipeline.Backlog))
+	err = w.do(func(tx *pipeline.Tx) error {
+		_, _, err := tx.Write("20_bug_same_number", stage(pipeline.Done))
+		return err
+	})
+	if code(err) != pipeline.CodeInvalid || !strings.Contains(err.Error(), `there is no story "20_bug_same_number", and number 20 is taken; did you mean 20_story_needs?`) {
+		t.Errorf("got %v", err)
+	}
 }
 
 // TestC27_Unblocking clears the reason and zeroes retry_count, by either tool.
@@ -168,7 +173,7 @@ func TestC29_ArchivedDependency(t *testing.T) {
 	}
 }
 
-// TestC30_StagesAreATable: the order is the table's, whatever the names are,
+// TestC30_StagesAreATable: work in hand comes first in lists, whatever the names are,
 // and stages of a newer build come last and are kept.
 func TestC30_StagesAreATable(t *testing.T) {
 	w := newWriter(t)
@@ -180,7 +185,7 @@ func TestC30_StagesAreATable(t *testing.T) {
 	for _, c := range w.list(pipeline.Filter{}, nil, 10).Stages {
 		got = append(got, c.Stage)
 	}
-	want := append(pipeline.Stages(), "0_triage")
+	want := append(pipeline.Listed(), "0_triage")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error("stages (-want +got):", diff)
 	}
@@ -236,12 +241,12 @@ func TestList(t *testing.T) {
 		}
 		return got, page
 	}
-	all := []string{"100_s", "20_s", "3_s", "noname", "20_a", "003_s", "7_s"}
+	all := []string{"7_s", "100_s", "20_s", "3_s", "noname", "20_a", "003_s"}
 	got, page := ids(pipeline.Filter{}, nil, 100)
 	if diff := cmp.Diff(all, got); diff != "" || page.Total != 7 || page.More {
 		t.Errorf("%+v (-want +got): %s", page, diff)
 	}
-	if diff := cmp.Diff([]pipeline.StageCount{{pipeline.Backlog, 6}, {pipeline.QA, 1}}, page.Stages); diff != "" {
+	if diff := cmp.Diff([]pipeline.StageCount{{pipeline.QA, 1}, {pipeline.Backlog, 6}}, page.Stages); diff != "" {
 		t.Error("stages (-want +got):", diff)
 	}
 	for _, tt := range []struct {
@@ -251,10 +256,10 @@ func TestList(t *testing.T) {
 		{pipeline.Filter{Stages: only(pipeline.QA)}, []string{"7_s"}},
 		{pipeline.Filter{Stages: only(pipeline.Done)}, nil},
 		{pipeline.Filter{Agent: ptr("q")}, []string{"7_s"}},
-		{pipeline.Filter{Agent: ptr("")}, all[:6]},
+		{pipeline.Filter{Agent: ptr("")}, all[1:]},
 		{pipeline.Filter{Blocked: ptr(true)}, []string{"7_s"}},
 		{pipeline.Filter{Blocked: ptr(false), Stages: only(pipeline.QA)}, nil},
-		{pipeline.Filter{Ready: ptr(true)}, all[:6]},
+		{pipeline.Filter{Ready: ptr(true)}, all[1:]},
 		{pipeline.Filter{Ready: ptr(false)}, []string{"7_s"}},
 	} {
 		if got, _ := ids(tt.filter, nil, 100); !cmp.Equal(got, tt.want) {

@@ -16,6 +16,8 @@ type Change struct {
 	// Agent asked for it, At is the author's clock, in ms since 1970 (UTC).
 	Agent string
 	At    int64
+	// Note is the text of the op's notes, "" if it has none.
+	Note string
 	// Before and After are the stages the story was in, "" while nobody could see
 	// it.
 	Before, After Stage
@@ -28,7 +30,28 @@ func ChangeOf(op *crdt.Op, before, after Stage) Change {
 	if before == "" {
 		fields &^= fieldsPlace // every new story gets one
 	}
-	return Change{Op: op.ID, Story: op.Story, Fields: fields, Agent: op.Agent, At: op.At, Before: before, After: after}
+	return Change{Op: op.ID, Story: op.Story, Fields: fields, Agent: op.Agent, At: op.At, Note: NoteOf(op), Before: before, After: after}
+}
+
+// NoteOf returns the text of the op's notes, "" if it has none.
+func NoteOf(op *crdt.Op) string {
+	var notes []string
+	for i := range op.Edits {
+		if op.Edits[i].Kind == crdt.KindNote {
+			notes = append(notes, op.Edits[i].Value.Str())
+		}
+	}
+	return strings.Join(notes, "\n\n")
+}
+
+// DescriptionOf returns the description that the op writes, and false if it writes none.
+func DescriptionOf(op *crdt.Op) (text string, ok bool) {
+	for i := range op.Edits {
+		if e := &op.Edits[i]; e.Kind == crdt.KindSet && e.Field == NameDescription {
+			text, ok = e.Value.Str(), true
+		}
+	}
+	return text, ok
 }
 
 // Fields is a set of what an op can write of a story.
@@ -80,7 +103,7 @@ func (f Fields) Names() (names []string) {
 
 // Clone returns a change that shares no text with an op.
 func (c Change) Clone() Change {
-	c.Agent = strings.Clone(c.Agent)
+	c.Agent, c.Note = strings.Clone(c.Agent), strings.Clone(c.Note)
 	return c
 }
 

@@ -37,8 +37,10 @@ type Changes struct {
 	Description *string
 	// Note is added to the story's notes.
 	Note *string
-	// After and Before are story IDs: the story goes directly behind or before
-	// that one; "" is the start. At most one is given.
+	// SameName reports whether two names are too alike for two stories; nil: only equal names are.
+	SameName func(a, b string) bool
+	// After and Before are story IDs: the story goes directly behind or before that one. First
+	// and Last are the ends of the order. At most one of the two is given.
 	After, Before *string
 }
 
@@ -50,7 +52,8 @@ func (c *Changes) onlyAdd() bool {
 	if rest.Blocked != nil && *rest.Blocked {
 		rest.Blocked = nil
 	}
-	return rest == Changes{}
+	return rest.Stage == nil && rest.Name == nil && rest.Agent == nil && rest.RetryCount == nil && rest.Blocked == nil &&
+		rest.DependsOn == nil && rest.Description == nil && rest.After == nil && rest.Before == nil
 }
 
 // check refuses fields that are out of their bounds; it sorts the

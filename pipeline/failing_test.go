@@ -80,7 +80,7 @@ func TestFailingSource(t *testing.T) {
 		"restore":       tx(func(tx *pipeline.Tx) error { _, err := tx.Restore("9_gone"); return err }),
 		"block":         tx(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("3_waits", true, nil); return err }),
 		"bump":          tx(func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("3_waits", 1, 1); return err }),
-		"note":          tx(func(tx *pipeline.Tx) error { return tx.AddNote("3_waits", "n") }),
+		"note":          tx(func(tx *pipeline.Tx) error { return tx.AddNote("3_waits", nil, "n") }),
 		"expect":        tx(func(tx *pipeline.Tx) error { return tx.Expect("3_waits", "000000000000") }),
 		"expect claim":  as(late, func(tx *pipeline.Tx) error { _, err := tx.Advance("3_waits", nil); return err }),
 		"claim of":      as(late, func(tx *pipeline.Tx) error { _, err := tx.ClaimOf(); return err }),
@@ -98,7 +98,7 @@ func TestFailingSource(t *testing.T) {
 		"after":         write("1_done", pipeline.Changes{After: ptr("3_waits")}),
 		"before":        write("1_done", pipeline.Changes{Before: ptr("3_waits")}),
 		"after nothing": write("1_done", pipeline.Changes{After: ptr("3_nothing")}),
-		"to the start":  write("3_waits", pipeline.Changes{After: ptr("")}),
+		"to the start":  write("3_waits", pipeline.Changes{After: ptr(pipeline.First)}),
 		"reassign": as(session("a"), func(tx *pipeline.Tx) error {
 			_, _, err := tx.Write("6_mine", pipeline.Changes{Agent: ptr("b")})
 			return err

@@ -265,7 +265,7 @@ func TestHolderHearsOfTheEnd(t *testing.T) {
 		if _, err := tx.Advance("1_s", ptr(pipeline.Archived)); err != nil {
 			return err
 		}
-		return tx.AddNote("1_s", "cancelled by the customer")
+		return tx.AddNote("1_s", nil, "cancelled by the customer")
 	}))
 
 	told := []string{`agent "boss" wrote stage 6_archived`, `note "cancelled by the customer"`, "the story is in 6_archived and nobody has it"}

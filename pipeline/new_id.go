@@ -15,7 +15,8 @@ var types = []string{"story", "bug", "spike", "refactor"}
 // NewID returns an ID for a new story: <number>_<type>_<slug>, or
 // <number>_<type> without a slug. The number is above all that were ever used,
 // those of deleted stories too. Typ is story, bug, spike or refactor; "" is story.
-// Of slug so much is taken as an ID can hold.
+// Of slug so much is taken as an ID can hold, without the type if it begins with that. Where other
+// replicas may give out the same number meanwhile, the ID ends in a suffix, see MakeApart.
 func (tx *Tx) NewID(typ, slug string) (string, error) {
 	if typ == "" {
 		typ = types[0]
@@ -27,11 +28,20 @@ func (tx *Tx) NewID(typ, slug string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	suffix := ""
+	if tx.apart != nil {
+		if suffix, err = tx.apart(); err != nil {
+			return "", err
+		}
+	}
 	id := fmt.Sprintf("%d_%s", n, typ)
-	if slug != "" {
+	if slug = strings.TrimPrefix(slug, typ+"_"); slug != "" && slug != typ {
 		id += "_" + slug
 	}
-	return strings.TrimRight(id[:min(len(id), crdt.MaxStoryID)], "_"), nil
+	if suffix != "" {
+		suffix = "_" + suffix
+	}
+	return strings.TrimRight(id[:min(len(id), crdt.MaxStoryID-len(suffix))], "_") + suffix, nil
 }
 
 // nextNumber returns a number that no story ever had: the one after the

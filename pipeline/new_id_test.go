@@ -37,6 +37,9 @@ func TestNewID(t *testing.T) {
 	expect("spike", "x", "8_spike_x")
 	w.apply("9_story_b", crdt.Set(pipeline.NameName, crdt.String("no stage yet"))) // nobody sees it
 	expect("refactor", "x", "10_refactor_x")
+	expect("spike", "spike_x", "10_spike_x")
+	expect("spike", "spike", "10_spike")
+	expect("bug", "bugs_x", "10_bug_bugs_x")
 	expect("story", strings.Repeat("long_", 99), strings.TrimRight(("10_story_" + strings.Repeat("long_", 99))[:crdt.MaxStoryID], "_"))
 	w.write("4294967295_story_last", stage(pipeline.Backlog))
 	expect("", "x", "1_story_x")

@@ -33,9 +33,9 @@ func (s *State) Notes(id string, most int) (last []Note, count int) {
 	return last, c.NoteCount()
 }
 
-// AddNote adds a note to the story, which every merge keeps. The transaction may
-// be about the story already.
-func (tx *Tx) AddNote(id, text string) error {
+// AddNote adds a note to the story, which every merge keeps, and its name to changed. The transaction
+// may be about the story already. See note for what is not stored twice.
+func (tx *Tx) AddNote(id string, changed *[]string, text string) error {
 	if err := checkNote(text); err != nil {
 		return err
 	}
@@ -44,11 +44,16 @@ func (tx *Tx) AddNote(id, text string) error {
 			return err
 		}
 	}
-	tx.note(nil, text)
-	return nil
+	tx.note(changed, text)
+	return tx.state.err
 }
 
+// note adds a note. The story's last note, given once more by the same agent, is a call that was made
+// again, and is not stored twice.
 func (tx *Tx) note(changed *[]string, text string) {
+	if last, _ := tx.state.Notes(tx.story, 1); len(last) == 1 && last[0].Text == text && last[0].Agent == tx.signer() {
+		return
+	}
 	tx.edits = append(tx.edits, crdt.Note(text))
 	if changed != nil {
 		*changed = append(*changed, NameNote)

@@ -6,10 +6,16 @@ import "github.com/huskies/huskies-mcp/crdt"
 // changed.
 const NamePlace = "place"
 
-// place records the edit that puts the story directly behind the story after or
-// before the story before; "" is the start of the order for both. When neither
-// is given, a new story goes last and a story that was there stays where it is. A
-// story that stands in the wanted place already is not moved.
+// First and Last name the ends of the order, where the ID of a neighbour is expected. A story that
+// has one of these words for its ID is meant by it nevertheless.
+const (
+	First = "first"
+	Last  = "last"
+)
+
+// place records the edit that puts the story directly behind the story after or directly before the
+// story before, or at an end of the order. When neither is given, a new story goes last and a story
+// that was there stays where it is. A story that stands in the wanted place already is not moved.
 func (tx *Tx) place(changed *[]string, id string, created bool, after, before *string) error {
 	switch {
 	case after != nil && before != nil:
@@ -24,14 +30,12 @@ func (tx *Tx) place(changed *[]string, id string, created bool, after, before *s
 	if before != nil {
 		name, neighbour = "before", before
 	}
-	if *neighbour == "" {
-		if created || !tx.state.isFirst(id) {
-			tx.put(changed, crdt.Anchor{})
-		}
+	if isEnd := *neighbour == First || *neighbour == Last; isEnd && tx.state.visible(*neighbour) == nil {
+		tx.placeAtEnd(changed, id, created, *neighbour)
 		return nil
 	}
 	if *neighbour == id {
-		return invalid("give another story, or \"\" for the start", "%s is the story itself", name)
+		return invalid("give another story, or "+First+" or "+Last, "%s is the story itself", name)
 	}
 	next, err := tx.neighbour(name, *neighbour)
 	if err != nil {
@@ -51,16 +55,34 @@ func (tx *Tx) place(changed *[]string, id string, created bool, after, before *s
 	return nil
 }
 
+// placeAtEnd puts the story at an end of the order, if it does not stand there.
+func (tx *Tx) placeAtEnd(changed *[]string, id string, created bool, end string) {
+	if end == First {
+		if created || !tx.state.isFirst(id) {
+			tx.put(changed, crdt.Anchor{})
+		}
+		return
+	}
+	if last := tx.state.last(); created || last == nil || last.ID() != id {
+		tx.put(changed, tx.state.lastPlace())
+	}
+}
+
 // lastPlace returns the place behind which no story stands.
 func (s *State) lastPlace() crdt.Anchor {
-	if s.err != nil {
-		return crdt.Anchor{}
-	}
-	last, err := s.src.Last()
-	if last = keep(s, last, err); last != nil {
+	if last := s.last(); last != nil {
 		return last.Anchor()
 	}
 	return crdt.Anchor{}
+}
+
+// last returns the story behind which no story stands, nil if there is none.
+func (s *State) last() *crdt.Story {
+	if s.err != nil {
+		return nil
+	}
+	last, err := s.src.Last()
+	return keep(s, last, err)
 }
 
 // isFirst reports whether no story stands before the story.
@@ -86,7 +108,7 @@ func (tx *Tx) neighbour(name, id string) (*crdt.Story, error) {
 	}
 	err := tx.state.notFound(id)
 	err.Message = name + ": " + err.Message
-	err.Next = "give the story_id of a story that list_items shows, or \"\" for the start"
+	err.Next = "give the story_id of a story that list_items shows, or " + First + " or " + Last
 	if err.Code == CodeNotFound {
 		if similar := tx.state.similar(id); len(similar) > 0 {
 			err.Next = "did you mean " + some(similar) + "? Otherwise " + err.Next

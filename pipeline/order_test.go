@@ -39,13 +39,16 @@ func TestPlaces(t *testing.T) {
 	place("7_c", ptr("9_a"), nil, true, "9_a 7_c 5_b")
 	place("7_c", nil, ptr("9_a"), true, "7_c 9_a 5_b")
 	place("7_c", nil, ptr("9_a"), false, "7_c 9_a 5_b")
-	place("5_b", ptr(""), nil, true, "5_b 7_c 9_a")
-	place("5_b", ptr(""), nil, false, "5_b 7_c 9_a")
-	place("9_a", nil, ptr(""), true, "9_a 5_b 7_c")
+	place("5_b", ptr(pipeline.First), nil, true, "5_b 7_c 9_a")
+	place("5_b", ptr(pipeline.First), nil, false, "5_b 7_c 9_a")
+	place("9_a", nil, ptr(pipeline.First), true, "9_a 5_b 7_c")
 	place("9_a", ptr("7_c"), nil, true, "5_b 7_c 9_a")
 	place("9_a", ptr("7_c"), nil, false, "5_b 7_c 9_a")
 	place("5_b", ptr("7_c"), nil, true, "7_c 5_b 9_a")
 	place("5_b", nil, nil, false, "7_c 5_b 9_a")
+	place("7_c", ptr(pipeline.Last), nil, true, "5_b 9_a 7_c")
+	place("7_c", nil, ptr(pipeline.Last), false, "5_b 9_a 7_c")
+	place("7_c", nil, ptr(pipeline.First), true, "7_c 5_b 9_a")
 
 	w.apply("5_b", crdt.Set(crdt.DeletedField, crdt.Bool(true)))
 	if got := w.order(); got != "7_c 9_a" {
@@ -64,9 +67,9 @@ func TestStagesComeFirst(t *testing.T) {
 	w := newWriter(t)
 	w.write("1_a", stage(pipeline.QA))
 	w.write("2_b", stage(pipeline.Backlog))
-	w.write("3_c", pipeline.Changes{Stage: ptr(pipeline.QA), After: ptr("")})
+	w.write("3_c", pipeline.Changes{Stage: ptr(pipeline.QA), After: ptr(pipeline.First)})
 	w.write("4_d", pipeline.Changes{Stage: ptr(pipeline.Backlog), Before: ptr("1_a")})
-	if got, want := w.order(), "4_d 2_b 3_c 1_a"; got != want {
+	if got, want := w.order(), "3_c 1_a 4_d 2_b"; got != want {
 		t.Errorf("order is %q, want %q", got, want)
 	}
 }
@@ -112,7 +115,7 @@ func TestUnseenStoryGetsItsPlace(t *testing.T) {
 // moves away, is deleted, or changes its stage.
 func TestPagesGoOnAfterAMove(t *testing.T) {
 	for name, disturb := range map[string]func(w *writer){
-		"moved":         func(w *writer) { w.write("2_s", pipeline.Changes{After: ptr("")}) },
+		"moved":         func(w *writer) { w.write("2_s", pipeline.Changes{After: ptr(pipeline.First)}) },
 		"deleted":       func(w *writer) { w.apply("2_s", crdt.Set(crdt.DeletedField, crdt.Bool(true))) },
 		"another stage": func(w *writer) { w.write("2_s", stage(pipeline.Done)) },
 		"renamed":       func(w *writer) { w.write("2_s", pipeline.Changes{Name: ptr("x")}) },
@@ -151,7 +154,7 @@ func TestPlaceErrors(t *testing.T) {
 		want string
 	}{
 		{pipeline.Changes{After: ptr("1_a"), Before: ptr("1_a")}, "after and before are both given; give one of the two"},
-		{pipeline.Changes{After: ptr("3_new")}, "after is the story itself; give another story, or \"\" for the start"},
+		{pipeline.Changes{After: ptr("3_new")}, "after is the story itself; give another story, or first or last"},
 		{pipeline.Changes{Before: ptr("4_x")}, "before: there is no story \"4_x\"; give the story_id"},
 		{pipeline.Changes{Before: ptr("1_x")}, "before: there is no story \"1_x\"; did you mean 1_a?"},
 		{pipeline.Changes{After: ptr("2_gone")}, "after: story \"2_gone\" is deleted; give the story_id"},

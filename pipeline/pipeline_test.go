@@ -34,7 +34,18 @@ func (w *writer) state() *pipeline.State { return pipeline.NewState(w.model, w.k
 // do runs one transaction; its error is the caller's to look at.
 func (w *writer) do(fn func(*pipeline.Tx) error) error {
 	w.t.Helper()
-	tx := w.state().NewTx()
+	return w.doOn(w.state(), fn)
+}
+
+// apart is a source as a replica has it that knows no story with a number yet.
+type apart struct{ *pipeline.Model }
+
+func (apart) Numbered(uint32, int) ([]*crdt.Story, error) { return nil, nil }
+
+// doOn runs one transaction on a state.
+func (w *writer) doOn(state *pipeline.State, fn func(*pipeline.Tx) error) error {
+	w.t.Helper()
+	tx := state.NewTx()
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -68,12 +79,17 @@ func (w *writer) applyAs(agent, story string, edits ...crdt.Edit) *crdt.Op {
 	return op
 }
 
+// write writes a story. A story whose number is taken is created apart, as by another replica.
 func (w *writer) write(id string, c pipeline.Changes) (created bool, changed []string) {
 	w.t.Helper()
-	err := w.do(func(tx *pipeline.Tx) (err error) {
+	fn := func(tx *pipeline.Tx) (err error) {
 		created, changed, err = tx.Write(id, c)
 		return err
-	})
+	}
+	err := w.do(fn)
+	if err != nil && strings.Contains(err.Error(), "is taken") {
+		err = w.doOn(pipeline.NewState(apart{w.model}, w.known), fn)
+	}
 	if err != nil {
 		w.t.Fatalf("write %s: %v", id, err)
 	}
@@ -286,6 +302,24 @@ func TestBumpRetryLeavesAReasonThatStands(t *testing.T) {
 	})
 	if got := w.story("10_s"); err != nil || got.BlockedReason != "waits for the key" || got.RetryCount != 4 {
 		t.Errorf("got %v, %+v", err, got)
+	}
+}
+
+// TestBumpRetryOfAFinishedStory: a story that is done or archived counts on and is not blocked.
+func TestBumpRetryOfAFinishedStory(t *testing.T) {
+	for _, finished := range []pipeline.Stage{pipeline.Done, pipeline.Archived} {
+		w := newWriter(t)
+		w.write("10_s", stage(finished))
+		err := w.do(func(tx *pipeline.Tx) error {
+			byLimit, err := tx.BumpRetry("10_s", 4, 3)
+			if byLimit {
+				t.Errorf("%s: it says that the limit blocked the story", finished)
+			}
+			return err
+		})
+		if got := w.story("10_s"); err != nil || got.Blocked || got.RetryCount != 4 {
+			t.Errorf("%s: got %v, %+v", finished, err, got)
+		}
 	}
 }
 

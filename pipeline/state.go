@@ -141,7 +141,7 @@ func (s *State) snapshot(c *crdt.Story) Story {
 	st.Lapsed = claim != nil && !claim.Live(s.now())
 	st.Ready = keeping == isFree && claimable(c, len(st.WaitingOn) > 0)
 	if !st.Stage.met() {
-		st.Warnings = s.warnings(st, dependencies)
+		st.Warnings = append(s.warnings(st, dependencies), madeApart(c)...)
 	}
 	return st
 }

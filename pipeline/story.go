@@ -83,7 +83,7 @@ const (
 
 var schema = crdt.NewSchema(
 	crdt.FieldDef{Name: NameStage, Type: crdt.FieldString},
-	crdt.FieldDef{Name: NameName, Type: crdt.FieldString},
+	crdt.FieldDef{Name: NameName, Type: crdt.FieldString, Label: true},
 	crdt.FieldDef{Name: NameAgent, Type: crdt.FieldString},
 	crdt.FieldDef{Name: NameRetryCount, Type: crdt.FieldCounter},
 	crdt.FieldDef{Name: NameBlocked, Type: crdt.FieldBool},

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,8 +18,12 @@ type Tx struct {
 	caller Caller
 	story  string
 	agent  string // see Agent
-	edits  []crdt.Edit
-	leases []LeaseChange
+	by     string // see SubmittedBy
+	apart  func() (string, error)
+	// creates: the op creates the story.
+	creates bool
+	edits   []crdt.Edit
+	leases  []LeaseChange
 
 	warnings []string
 	// overrides: the change ends or passes over a claim of somebody else on purpose.
@@ -39,6 +44,19 @@ func (tx *Tx) Agent() string { return tx.agent }
 
 // Repeated reports that the call repeats one that has done its work. Nothing is to be written.
 func (tx *Tx) Repeated() bool { return tx.repeated }
+
+// SubmittedBy says for which agent the change was submitted.
+func (tx *Tx) SubmittedBy(agent string) { tx.by = agent }
+
+// signer returns the agent in whose name the op will be written.
+func (tx *Tx) signer() string { return cmp.Or(tx.agent, tx.by) }
+
+// Creates reports whether the op creates its story.
+func (tx *Tx) Creates() bool { return tx.creates }
+
+// MakeApart says how the IDs of new stories are kept from being those of stories that other replicas
+// create meanwhile. Suffix returns what the IDs end in, "" while no other replica is known.
+func (tx *Tx) MakeApart(suffix func() (string, error)) { tx.apart = suffix }
 
 // Edits returns the edits collected; none means there is nothing to write.
 func (tx *Tx) Edits() []crdt.Edit { return tx.edits }
@@ -85,12 +103,12 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	if err := tx.mayWrite(&cur, &c); err != nil {
 		return false, nil, err
 	}
-	if created {
+	if tx.creates = created; created {
 		if missing := tx.state.Missing(); missing != "" {
 			tx.warnings = append(tx.warnings, missing)
 		}
 		if c.Name != nil && *c.Name != "" {
-			tx.warnings = append(tx.warnings, tx.state.warnSameName(id, *c.Name)...)
+			tx.warnings = append(tx.warnings, tx.state.warnSameName(id, *c.Name, c.SameName)...)
 		}
 	}
 	if c.Stage != nil && (created || cur.Stage != *c.Stage) {
@@ -192,7 +210,7 @@ func (tx *Tx) SetBlocked(id string, blocked bool, reason *string) (changed []str
 }
 
 // BumpRetry adds by to retry_count. When the count then has reached limit (0:
-// no limit) and the story is not blocked, it is blocked with a reason, and
+// no limit) and the story is neither blocked nor finished, it is blocked with a reason, and
 // blockedByLimit is true.
 func (tx *Tx) BumpRetry(id string, by, limit int64) (blockedByLimit bool, err error) {
 	if by < 1 || by > MaxRetryCount {
@@ -212,7 +230,7 @@ func (tx *Tx) BumpRetry(id string, by, limit int64) (blockedByLimit bool, err er
 	}
 	base := tx.retryBase(id)
 	tx.edits = append(tx.edits, crdt.Inc(NameRetryCount, uint64(by), base))
-	if limit > 0 && count >= limit && !cur.Blocked {
+	if limit > 0 && count >= limit && !cur.Blocked && !cur.Stage.met() {
 		tx.block(nil, cur, true, fmt.Sprintf("retry limit reached (%d of %d)", count, limit), false)
 		return true, tx.state.err
 	}
@@ -327,12 +345,16 @@ func (s *State) isFull() bool {
 	return keep(s, n, err) >= crdt.MaxStories
 }
 
-// checkNumber refuses to give the number of a deleted story to a new one:
-// what depends on that number meant the deleted story.
+// checkNumber refuses to give the number of another story to a new one. A caller that does so most
+// likely means a story that is there. What depends on the number of a deleted story meant that one.
 func (s *State) checkNumber(id string) error {
 	n, ok := Number(id)
 	if !ok {
 		return nil
+	}
+	if others := s.visibleWith(n, maxSimilar, id); len(others) > 0 {
+		return invalid(fmt.Sprintf("did you mean %s? A new story gets a number of its own: leave story_id out%s", strings.Join(others, " or "), s.freeNumber(", or begin it with %d")),
+			"there is no story %q, and number %d is taken", id, n)
 	}
 	if s.number(n).Deleted == 0 { // the story itself is not deleted
 		return s.err

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/huskies/huskies-mcp/crdt"
 )
 
 // maxNamed bounds the stories that one warning names: an item must not grow with
@@ -47,6 +49,32 @@ func (s *State) warnings(st Story, dependencies []Dependency) (all []string) {
 		all = append(all, fmt.Sprintf("the number is also that of %s: what depends on it waits for all of them%s", names, s.freeNumber("; the next free number is %d")))
 	}
 	return all
+}
+
+// MadeApart says of a story that it is two, which replicas created apart under one ID, with their names
+// and authors. MadeApart returns "" if it is one.
+func (s *State) MadeApart(id string) string {
+	if c := s.visible(id); c != nil {
+		return strings.Join(madeApart(c), "")
+	}
+	return ""
+}
+
+// madeApart says of a story that it is two, which replicas created apart under one ID.
+func madeApart(c *crdt.Story) []string {
+	first, count := c.Makers()
+	if count < 2 {
+		return nil
+	}
+	var who []string
+	for _, m := range first {
+		by := "replica " + m.By.Author.Short()
+		if m.Agent != "" {
+			by = m.Agent + " on " + by
+		}
+		who = append(who, fmt.Sprintf("%q by %s", m.Label, by))
+	}
+	return []string{fmt.Sprintf("%d stories were created apart under this ID and are one now: %s: if they are not the same work, write one of them anew without story_id", count, someOf(who, count))}
 }
 
 // namesOfDeleted names some deleted stories with the numbers, one each.
@@ -129,14 +157,17 @@ func someOf(names []string, count int) string {
 const recentNumbers = 64
 
 // warnSameName says which story that was created of late has the name, too.
-func (s *State) warnSameName(id, name string) []string {
+func (s *State) warnSameName(id, name string, same func(a, b string) bool) []string {
+	if same == nil {
+		same = func(a, b string) bool { return a == b }
+	}
 	newest := s.newest(recentNumbers)
 	for _, c := range newest {
 		first, _ := Number(newest[0].ID())
 		if n, _ := Number(c.ID()); first-n >= recentNumbers {
 			break
 		}
-		if VisibleStage(c) != "" && c.ID() != id && c.Str(fieldName) == name {
+		if VisibleStage(c) != "" && c.ID() != id && same(c.Str(fieldName), name) {
 			return []string{fmt.Sprintf("story %s has the same name: if this call was made again, delete one of the two", c.ID())}
 		}
 	}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -46,6 +48,8 @@ type ImportReport struct {
 	// and turned out to break a rule. Refusals has the first of them.
 	Refused  int
 	Refusals []Refusal
+	// Apart says what was created apart under the ID of a story that came: the first of such stories.
+	Apart map[string]string
 }
 
 // Refusal is an op, or a line, that was not taken.
@@ -73,6 +77,8 @@ type importer struct {
 	sound    bool // a line was an op
 	// waiting are the ops taken in that had to wait for parents, by line.
 	waiting map[crdt.OpID]int
+	// created are stories that ops taken in create, up to maxCreated.
+	created map[string]bool
 	// again are ops of the window for which there was no room among those of
 	// authors who are not trusted. When a trusted author's op that builds on one
 	// has come, there is; nil in the second round.
@@ -131,10 +137,31 @@ func (im *importer) end(ctx context.Context, err error) error {
 		}
 		return nil
 	})
+	if viewErr == nil && len(im.created) > 0 {
+		viewErr = im.r.view(ctx, func(v *View) error {
+			im.report.Apart = im.apart(v)
+			return nil
+		})
+	}
 	if err == nil {
 		err = viewErr
 	}
 	return err
+}
+
+// maxCreated bounds the stories that an import looks at again, to say which were created apart. Doctor
+// looks at all.
+const maxCreated = 10_000
+
+// apart returns what is said of the stories that came and were created apart.
+func (im *importer) apart(v *View) map[string]string {
+	said := make(map[string]string)
+	for _, id := range slices.Sorted(maps.Keys(im.created)) {
+		if what := v.MadeApart(id); what != "" && len(said) < maxApart {
+			said[id] = what
+		}
+	}
+	return said
 }
 
 // errSeq: why a pending op is refused when its parents have come.
@@ -319,6 +346,12 @@ func (im *importer) take(tx *oplog.Tx, c *candidate) error {
 	}
 	if _, kind, err = tx.Append(op, c.signed); err != nil {
 		return err
+	}
+	if op.Creates && len(im.created) < maxCreated {
+		if im.created == nil {
+			im.created = make(map[string]bool)
+		}
+		im.created[strings.Clone(op.Story)] = true // the decoder's text is gone with the next op
 	}
 	im.report.New++
 	switch kind {

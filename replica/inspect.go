@@ -33,6 +33,9 @@ type Inspection struct {
 	// SharedNumbers are stories that have a number in common, Circles those that
 	// wait for each other, see package pipeline.
 	SharedNumbers, Circles [][]string
+	// Apart says of stories that replicas created apart under one ID what was created, see
+	// [pipeline.State.MadeApart]: the first of them, by ID.
+	Apart map[string]string
 }
 
 // AuthorOps counts the ops of one author that are in the log.
@@ -69,9 +72,30 @@ func (r *Replica) Inspect(ctx context.Context) (in Inspection, err error) {
 		in = Inspection{Author: in.Author}
 		i := &inspector{r: r, in: &in, snap: v.snap, kinds: make(map[crdt.OpID]oplog.Kind), latest: r.cfg.Now().Add(maxClockSkew).UnixMilli()}
 		in.SharedNumbers, in.Circles = v.SharedNumbers(), v.Circles()
-		return i.inspect()
+		if err := i.inspect(); err != nil {
+			return err
+		}
+		in.Apart = i.apart(v)
+		return nil
 	})
 	return in, err
+}
+
+// maxApart bounds the stories created apart that are named.
+const maxApart = 20
+
+// apart returns what is said of the stories that several ops created.
+func (i *inspector) apart(v *View) map[string]string {
+	said := make(map[string]string)
+	for _, id := range slices.Sorted(maps.Keys(i.creates)) {
+		if i.creates[id] < 2 || len(said) == maxApart {
+			continue
+		}
+		if what := v.MadeApart(id); what != "" {
+			said[id] = what
+		}
+	}
+	return said
 }
 
 // inspector reads one snapshot.
@@ -82,6 +106,7 @@ type inspector struct {
 	kinds   map[crdt.OpID]oplog.Kind // of the exceptions
 	authors map[crdt.Author]*AuthorOps
 	missing map[crdt.OpID]*MissingOp
+	creates map[string]int // how many ops create a story
 	latest  int64
 }
 
@@ -120,6 +145,7 @@ func (i *inspector) note(e oplog.Exception) error {
 // state was made before.
 func (i *inspector) rows() error {
 	i.authors, i.missing = make(map[crdt.Author]*AuthorOps), make(map[crdt.OpID]*MissingOp)
+	i.creates = make(map[string]int)
 	err := i.snap.Rows(0, func(row oplog.SignedRow) error {
 		if op := i.r.entry(row); op != nil {
 			return i.row(op)
@@ -147,6 +173,9 @@ func (i *inspector) row(op *crdt.Op) error {
 		i.authors[op.Author] = a
 	}
 	a.Ops++
+	if op.Creates {
+		i.creates[op.Story]++
+	}
 	kind, exception := i.kinds[op.ID]
 	switch {
 	case !exception:

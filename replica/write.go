@@ -3,10 +3,13 @@ package replica
 import (
 	"cmp"
 	"context"
+	"encoding/base32"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -210,6 +213,8 @@ func (r *Replica) edit(log *oplog.Log, tx *oplog.Tx, w *Write) (err error) {
 		return err
 	}
 	change := state.NewTx()
+	change.SubmittedBy(w.agent)
+	change.MakeApart(func() (string, error) { return r.suffix(tx) })
 	w.err = ask(w.fn, change)
 	if err := state.Err(); err != nil {
 		w.err = nil // the change did not see the pipeline as it is
@@ -231,6 +236,19 @@ func (r *Replica) edit(log *oplog.Log, tx *oplog.Tx, w *Write) (err error) {
 	return r.outcome(tx, w, change)
 }
 
+// suffix returns what sets the IDs of new stories apart from those that other replicas give out at the
+// same time: 20 random bits, or "" while this replica knows of no other.
+func (r *Replica) suffix(tx *oplog.Tx) (string, error) {
+	if shared, err := tx.Shared(); err != nil || !shared {
+		return "", err
+	}
+	var bits [3]byte
+	if _, err := io.ReadFull(r.cfg.Rand, bits[:]); err != nil {
+		return "", fmt.Errorf("draw the end of a story ID: %w", err)
+	}
+	return strings.ToLower(base32.StdEncoding.EncodeToString(bits[:])[:4]), nil
+}
+
 // stateOf returns the pipeline as the transaction has made it.
 func (r *Replica) stateOf(tx *oplog.Tx) (*pipeline.State, error) {
 	src, err := tx.Source()
@@ -249,6 +267,7 @@ func (r *Replica) append(log *oplog.Log, tx *oplog.Tx, w *Write, change *pipelin
 		Story:   change.Story(),
 		Edits:   change.Edits(),
 		Agent:   cmp.Or(change.Agent(), w.agent),
+		Creates: change.Creates(),
 		At:      max(0, r.cfg.Now().UnixMilli()), // a clock before 1970 is no reason to refuse
 	}
 	if w.signed, w.err = crdt.Sign(op, log.Key()); w.err != nil {

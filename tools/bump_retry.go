@@ -19,7 +19,6 @@ type bumpRetryOut struct {
 	Limit          int64  `json:"limit" jsonschema_description:"retry_count at which a story is blocked; 0: never"`
 	BlockedByLimit bool   `json:"blocked_by_limit" jsonschema_description:"this call reached the limit and blocked the story"`
 	Warning        string `json:"warning,omitempty"`
-	position
 }
 
 var bumpRetry = define(definition[bumpRetryIn, bumpRetryOut]{

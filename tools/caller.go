@@ -122,8 +122,5 @@ func withNote(tx *pipeline.Tx, story string, note *string, changed *[]string) er
 	if note == nil || *note == "" || tx.Repeated() {
 		return nil
 	}
-	if changed != nil {
-		*changed = append(*changed, pipeline.NameNote)
-	}
-	return tx.AddNote(story, *note)
+	return tx.AddNote(story, changed, *note)
 }

@@ -29,7 +29,6 @@ type claimItemOut struct {
 	TakenOverFrom    string `json:"taken_over_from,omitempty" jsonschema_description:"its lease had ended: look at what it left"`
 	Warning          string `json:"warning,omitempty"`
 	Reason           string `json:"reason,omitempty" jsonschema_description:"why nothing was claimed"`
-	position
 }
 
 var claimItem = define(definition[claimItemIn, claimItemOut]{

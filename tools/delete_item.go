@@ -21,7 +21,6 @@ type deleteItemOut struct {
 	Item           *item    `json:"item,omitempty"`
 	Dependents     []string `json:"dependents,omitempty" jsonschema_description:"they wait for it now"`
 	DependentCount int      `json:"dependent_count,omitempty" jsonschema_description:"if not all are shown"`
-	position
 }
 
 // maxDependents bounds the dependents that an answer names.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -19,6 +18,8 @@ type itemChange struct {
 	Rev     string   `json:"rev"`
 	Changed []string `json:"changed"`
 	Note    string   `json:"note,omitempty" jsonschema_description:"unless it is in notes"`
+	// OldDescription is the description that the change overwrote, with the last such change alone.
+	OldDescription string `json:"old_description,omitempty" jsonschema_description:"what this change overwrote"`
 }
 
 const (
@@ -45,7 +46,12 @@ func showHistory(p *replica.View, in readItemIn, before int64, out *readItemOut)
 	for _, n := range out.Notes {
 		room -= len(n.Text)
 	}
+	spare := room - minHistoryBytes // for an overwritten description
 	room = min(max(room, minHistoryBytes), maxHistoryBytes)
+	overwritten, old, err := overwrittenDescription(p, in.StoryID)
+	if err != nil {
+		return err
+	}
 	failed := p.History(in.StoryID, before, func(e replica.Entry) bool {
 		var b []byte
 		change := newItemChange(e)
@@ -54,6 +60,9 @@ func showHistory(p *replica.View, in readItemIn, before int64, out *readItemOut)
 		}
 		if b, err = compactJSON(change); err != nil {
 			return false
+		}
+		if e.Arrival == overwritten {
+			change.OldDescription = cut(old, max(spare, minHistoryBytes))
 		}
 		if room -= len(b); len(out.History) == most || room < 0 && len(out.History) > 0 {
 			out.NextCursor = formatHistoryCursor(before)
@@ -69,23 +78,37 @@ func showHistory(p *replica.View, in readItemIn, before int64, out *readItemOut)
 	return err
 }
 
+// maxLookedAt bounds the changes that are looked at for an overwritten description.
+const maxLookedAt = 1000
+
+// overwrittenDescription returns the last change of a story's description and the text before that
+// change. The arrival is 0 if there was no text before it.
+func overwrittenDescription(p *replica.View, id string) (arrival int64, old string, err error) {
+	looked := 0
+	err = p.History(id, 0, func(e replica.Entry) (more bool) {
+		looked++
+		text, ok := pipeline.DescriptionOf(e.Op)
+		switch {
+		case ok && arrival == 0:
+			arrival = e.Arrival
+		case ok:
+			old = text
+			return false
+		}
+		return looked < maxLookedAt
+	})
+	if old == "" {
+		arrival = 0
+	}
+	return arrival, old, err
+}
+
 func newItemChange(e replica.Entry) itemChange {
-	change := itemChange{Agent: e.Op.Agent, Rev: e.Op.ID.Short(), Changed: orEmpty(pipeline.Summary(e.Op)), Note: noteOf(e.Op)}
+	change := itemChange{Agent: e.Op.Agent, Rev: e.Op.ID.Short(), Changed: orEmpty(pipeline.Summary(e.Op)), Note: pipeline.NoteOf(e.Op)}
 	if e.Op.At != 0 {
 		change.At = formatTime(time.UnixMilli(e.Op.At).UTC())
 	}
 	return change
-}
-
-// noteOf returns the text of the op's note, "" if it has none.
-func noteOf(op *crdt.Op) string {
-	var notes []string
-	for i := range op.Edits {
-		if op.Edits[i].Kind == crdt.KindNote {
-			notes = append(notes, op.Edits[i].Value.Str())
-		}
-	}
-	return strings.Join(notes, "\n\n")
 }
 
 // A history cursor is the arrival number of the last change shown, so it holds

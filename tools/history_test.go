@@ -35,11 +35,11 @@ func TestHistory(t *testing.T) {
 		{"bump_retry", `{"story_id":"1_s","by":2}`},
 		{"set_blocked", `{"story_id":"1_s","blocked":true,"reason":"two\nlines"}`},
 		{"set_blocked", `{"story_id":"1_s","blocked":false}`},
-		{"write_item", `{"story_id":"1_s","depends_on":[]}`},
+		{"write_item", `{"story_id":"1_s","clear":["depends_on"]}`},
 		{"claim_item", `{"story_id":"1_s","agent":"coder-1"}`},
 		{"delete_item", `{"story_id":"1_s"}`},
 		{"delete_item", `{"story_id":"1_s","restore":true}`},
-		{"write_item", `{"story_id":"1_s","after":""}`},
+		{"write_item", `{"story_id":"1_s","after":"first"}`},
 	} {
 		h.ok(call[0], call[1])
 	}
@@ -177,5 +177,44 @@ func TestReadDependents(t *testing.T) {
 		if shown := min(i+1, maxDependents); len(out.Dependents) != shown || out.Dependents[0] != "10_s" || (out.DependentCount > 0) != (i+1 > shown) {
 			t.Errorf("of %d dependents: got %v, count %d", i+1, out.Dependents, out.DependentCount)
 		}
+	}
+}
+
+// TestOverwrittenDescription: the text that the last change of a description overwrote can be read, on
+// whichever page of the history that change stands, and no other.
+func TestOverwrittenDescription(t *testing.T) {
+	h := newTempHost(t)
+	h.ok("write_item", `{"story_id":"1_s","stage":"1_backlog"}`)
+	old := func() (all []string) {
+		for cursor := ""; ; {
+			out := h.read("1_s", `,"history":1,"cursor":"`+cursor+`"`)
+			for _, c := range out.History {
+				if c.OldDescription != "" {
+					all = append(all, strings.Join(c.Changed, ",")+": "+c.OldDescription)
+				}
+			}
+			if cursor = out.NextCursor; cursor == "" {
+				return all
+			}
+		}
+	}
+	for _, tt := range []struct{ args, want string }{
+		{`"description":"one"`, ""},
+		{`"description":"two","name":"n"`, "name n,description: one"},
+		{`"retry_count":1`, "name n,description: one"},
+		{`"clear":["description"]`, "description: two"},
+		{`"description":"three"`, ""},
+		{`"description":"four"`, "description: three"},
+	} {
+		h.ok("write_item", `{"story_id":"1_s",`+tt.args+`}`)
+		if got := strings.Join(old(), "; "); got != tt.want {
+			t.Errorf("after %s: got %q, want %q", tt.args, got, tt.want)
+		}
+	}
+	long := strings.Repeat("d", pipeline.MaxDescription)
+	h.ok("write_item", `{"story_id":"1_s","description":"`+long+`"}`)
+	h.ok("write_item", `{"story_id":"1_s","description":"short"}`)
+	if got := old(); len(got) != 1 || got[0] != "description: "+long {
+		t.Error("a long text cannot be read whole")
 	}
 }

@@ -24,11 +24,14 @@ type host struct {
 	srv *server.MCPServer
 }
 
-func newHost(t testing.TB, path string) *host {
+func newHost(t testing.TB, path string) *host { return newHostOf(t, path, "tester") }
+
+// newHostOf returns the host of an agent.
+func newHostOf(t testing.TB, path, agent string) *host {
 	t.Helper()
 	r := newReplica(t, path)
 	srv, err := NewServer(Config{
-		Replica: r, Session: r.OpenSession(rand.Text()), Agent: "tester", MaxRetries: DefaultMaxRetries, Version: "test",
+		Replica: r, Session: r.OpenSession(rand.Text()), Agent: agent, MaxRetries: DefaultMaxRetries, Version: "test",
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {

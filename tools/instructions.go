@@ -24,9 +24,10 @@ var advices = []string{
 	"You hold a story while your session lives: others can add notes and block it, no more. After a restart: list_items with agent set to your name, then claim_item with that story_id. When a call says that your claim has ended, stop: the story is not yours any more.\n",
 	"Supervisors only: to change a story that somebody holds, give if_rev with its rev, and a note that says why.\n",
 	"Nothing to claim: claim_item with wait_seconds waits for work.\n",
-	"wait_for_change waits for any change after the cursor of an answer.\n",
+	"wait_for_change waits for what others change, and goes on where it ended last.\n",
 	"New work: write_item with a name (it gets the next number), description and depends_on.\n",
-	"In answers, what is empty, zero or false is left out. An argument that you leave out leaves the field as it is; \"\" and [] clear it. Errors say what to do next.",
+	"write_item empties the fields that clear names.\n",
+	"In answers, what is empty, zero or false is left out. An argument that is left out or empty leaves the field as it is. Errors say what to do next.",
 }
 
 // instructions returns the instructions of a server that offers the tools, with the name that the host

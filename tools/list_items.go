@@ -2,12 +2,11 @@ package tools
 
 import (
 	"context"
-	"encoding/base64"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -16,21 +15,29 @@ const (
 	defaultLimit = 50
 	maxLimit     = 200
 
-	// maxListBytes bounds the items of one answer, in bytes of JSON. Hosts
-	// refuse answers over 25,000 tokens; JSON has at least 2.5 bytes a token.
-	maxListBytes = 48 << 10
+	// maxListBytes bounds one answer, in bytes of JSON. Hosts refuse answers over 25,000 tokens; JSON
+	// has at least 2.5 bytes a token. maxFrameBytes is left of it for all but the items.
+	maxListBytes  = 48 << 10
+	maxFrameBytes = 2 << 10
 )
 
 type listItemsIn struct {
-	Stage   *pipeline.Stage `json:"stage,omitempty"`
-	Agent   *string         `json:"agent,omitempty" jsonschema_description:"\"\" for stories without an agent"`
-	Blocked *bool           `json:"blocked,omitempty"`
-	Ready   *bool           `json:"ready,omitempty" jsonschema_description:"true: stories that you can claim"`
-	Query   string          `json:"query,omitempty" jsonschema:"maxLength=256" jsonschema_description:"words in ID, name, description or notes, each from its beginning"`
-	Fields  []listField     `json:"fields,omitempty" jsonschema_description:"default: name, agent, ready, blocked, waiting_on"`
-	Limit   *int            `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200,default=50"`
-	Cursor  string          `json:"cursor,omitempty" jsonschema_description:"next_cursor of the answer before"`
+	Stage        *someStages `json:"stage,omitempty" jsonschema_description:"several with commas between"`
+	Agent        *string     `json:"agent,omitempty" jsonschema_description:"none: stories without an agent"`
+	Blocked      *bool       `json:"blocked,omitempty"`
+	Ready        *bool       `json:"ready,omitempty" jsonschema_description:"true: stories that you can claim"`
+	Query        string      `json:"query,omitempty" jsonschema:"maxLength=256" jsonschema_description:"words in ID, name, description or notes, each from its beginning; or a number"`
+	UpdatedSince string      `json:"updated_since,omitempty" jsonschema_description:"RFC 3339, or e.g. 24h"`
+	Fields       []listField `json:"fields,omitempty" jsonschema_description:"default: name, agent, ready, blocked, waiting_on"`
+	Limit        *int        `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200,default=50"`
+	Cursor       string      `json:"cursor,omitempty" jsonschema_description:"next_cursor of the answer before"`
 }
+
+// someStages names stages, with commas between them.
+type someStages string
+
+// otherStages is the group of the stages that this build does not know.
+const otherStages = "other"
 
 type stageItems struct {
 	Stage string     `json:"stage"`
@@ -49,125 +56,242 @@ type listItemsOut struct {
 var listItems = define(definition[listItemsIn, listItemsOut]{
 	name:        "list_items",
 	title:       "List the pipeline",
-	description: "List stories grouped by stage, each stage in the order given with after and before. Filters combine. ready=true finds work.",
+	description: "List stories grouped by stage, work in hand first, each stage in the order given with after and before. Filters combine. ready=true finds work.",
 	readOnly:    true,
 	idempotent:  true,
-	handle: func(ctx context.Context, s *call, in listItemsIn) (listItemsOut, error) {
-		after, err := parseCursor(in.Cursor)
-		if err != nil {
-			return listItemsOut{}, err
+	handle: func(ctx context.Context, s *call, in listItemsIn) (out listItemsOut, err error) {
+		l := &listing{in: in, now: s.now(), fields: defaultFields, limit: defaultLimit}
+		if l.after, err = parseCursor(in.Cursor); err != nil {
+			return out, err
 		}
-		limit := defaultLimit
+		if l.filter, err = l.newFilter(); err != nil {
+			return out, err
+		}
 		if in.Limit != nil {
-			limit = *in.Limit
+			l.limit = *in.Limit
 		}
-		fields := defaultFields
 		if len(in.Fields) > 0 {
-			fields = in.Fields
+			l.fields = in.Fields
 		}
-		filter := pipeline.Filter{
-			Agent:   in.Agent,
-			Blocked: in.Blocked,
-			Ready:   in.Ready,
-			Words:   strings.Fields(in.Query),
-		}
-		if in.Stage != nil {
-			filter.Stages = []pipeline.Stage{*in.Stage}
-		}
-		var page pipeline.Page
-		missing := ""
-		err = s.view(ctx, func(p *replica.View) (err error) {
-			page, err = p.List(filter, after, limit)
-			if after == nil {
-				missing = p.Missing()
-			}
-			if err == nil && slices.Contains(fields, "claim") {
-				err = addClaims(p.State, page.Stories)
-			}
-			return err
-		})
+		err = s.view(ctx, func(p *replica.View) error { return l.read(p.State) })
 		if err != nil {
-			return listItemsOut{}, err
+			return out, err
 		}
-		out, err := newListItemsOut(page, fields, s.now())
-		out.Warning = missing
-		if after != nil { // the counts are on the first page
-			out.Stages = slices.DeleteFunc(out.Stages, func(s stageItems) bool { return len(s.Items) == 0 })
-		}
-		return out, err
+		return l.out, nil
 	},
 })
 
-// addClaims adds the claims, which lists of the pipeline leave out.
-func addClaims(p *pipeline.State, stories []pipeline.Story) error {
-	for i := range stories {
-		story, err := p.Story(stories[i].ID)
-		if err != nil {
-			return err
+// listing is one call of list_items.
+type listing struct {
+	in     listItemsIn
+	filter pipeline.Filter
+	after  *pipeline.Position // nil on the first page
+	fields []listField
+	limit  int
+	now    time.Time
+
+	number  uint32           // that the query names, if it does
+	first   []pipeline.Story // the stories with this number, which come first
+	skipped map[string]bool  // their IDs: they are not listed again
+	size    int              // of the items, in bytes of JSON
+	out     listItemsOut
+}
+
+// newFilter returns the filter that the arguments ask for.
+func (l *listing) newFilter() (f pipeline.Filter, err error) {
+	in := &l.in
+	if err := pipeline.CheckQuery(in.Query); err != nil {
+		return f, err
+	}
+	f = pipeline.Filter{Agent: agentFilter(in.Agent), Blocked: in.Blocked, Ready: in.Ready, Words: strings.Fields(in.Query)}
+	if in.Stage != nil {
+		for name := range strings.SplitSeq(string(*in.Stage), ",") {
+			f.Stages = append(f.Stages, pipeline.Stage(name))
 		}
-		stories[i].Claim = story.Claim
+	}
+	if n, ok := pipeline.NumberNamed(in.Query); ok {
+		l.number, f.Words = n, []string{strconv.FormatUint(uint64(n), 10)}
+	}
+	if in.UpdatedSince != "" {
+		f.UpdatedSince, err = sinceTime(in.UpdatedSince, l.now)
+	}
+	return f, err
+}
+
+// sinceTime reads a time, or a span before now.
+func sinceTime(text string, now time.Time) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		return t, nil
+	}
+	span := strings.TrimSpace(text)
+	if days, ok := strings.CutSuffix(span, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n <= 10_000 {
+			return now.Add(-time.Duration(n) * 24 * time.Hour), nil
+		}
+	}
+	if d, err := time.ParseDuration(span); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	return time.Time{}, &pipeline.Error{
+		Code:    pipeline.CodeInvalid,
+		Message: "updated_since is " + quote(text),
+		Next:    "give a time as RFC 3339, e.g. 2026-01-31T09:00:00Z, or how long ago, e.g. 24h or 7d",
+	}
+}
+
+// read reads the page.
+func (l *listing) read(p *pipeline.State) error {
+	if err := resolveCursor(p, l.after); err != nil {
+		return err
+	}
+	l.findNumber(p)
+	page, err := p.List(l.filter, l.after, l.limit+len(l.skipped))
+	if err != nil {
+		return err
+	}
+	l.group(page)
+	if l.after == nil {
+		l.out.Warning = p.Missing()
+		for _, story := range l.first {
+			if err := l.add(p, story); err != nil {
+				return err
+			}
+		}
+	}
+	if err := l.fill(p, page); err != nil {
+		return err
+	}
+	l.arrange()
+	return p.Err()
+}
+
+// findNumber finds the stories that have the number that the query names.
+func (l *listing) findNumber(p *pipeline.State) {
+	if _, ok := pipeline.NumberNamed(l.in.Query); !ok {
+		return
+	}
+	l.skipped = make(map[string]bool)
+	for _, story := range p.Numbered(l.number) {
+		if l.filter.Chooses(story) && len(l.first) < l.limit {
+			l.first, l.skipped[story.ID] = append(l.first, story), true
+		}
+	}
+}
+
+// group makes the groups of the answer: the stages that were asked for, with their counts.
+func (l *listing) group(page pipeline.Page) {
+	stages := l.filter.Stages
+	if len(stages) == 0 {
+		stages = pipeline.Listed()
+	}
+	for _, stage := range pipeline.Listed() {
+		if slices.Contains(stages, stage) {
+			l.out.Stages = append(l.out.Stages, stageItems{Stage: string(stage)})
+		}
+	}
+	l.out.Total = page.Total
+	for _, c := range page.Stages {
+		l.groupOf(c.Stage).Count += c.Count
+	}
+}
+
+// groupOf returns the group in which the stories of a stage are shown.
+func (l *listing) groupOf(stage pipeline.Stage) *stageItems {
+	name := string(stage)
+	if _, known := pipeline.ParseStage(name); !known {
+		name = otherStages
+	}
+	i := slices.IndexFunc(l.out.Stages, func(g stageItems) bool { return g.Stage == name })
+	if i < 0 {
+		i = len(l.out.Stages)
+		l.out.Stages = append(l.out.Stages, stageItems{Stage: name})
+	}
+	return &l.out.Stages[i]
+}
+
+// fill shows the stories of the page, as many as an answer holds: one at least.
+func (l *listing) fill(p *pipeline.State, page pipeline.Page) error {
+	shown := 0
+	if l.after == nil {
+		shown = len(l.first)
+	}
+	at := pipeline.Position{Stage: pipeline.Listed()[0]} // behind which all stories stand
+	if l.after != nil {
+		at = *l.after
+	}
+	for _, story := range page.Stories {
+		if !l.skipped[story.ID] {
+			size := l.size
+			if err := l.add(p, story); err != nil {
+				return err
+			}
+			if shown++; shown > l.limit || l.size > maxListBytes-maxFrameBytes && shown > 1 {
+				g := l.groupOf(story.Stage)
+				g.Items, l.size = g.Items[:len(g.Items)-1], size
+				l.out.NextCursor = formatCursor(at)
+				return nil
+			}
+		}
+		at = pipeline.Position{Stage: story.Stage, Place: story.Place}
+	}
+	if page.More {
+		l.out.NextCursor = formatCursor(at)
 	}
 	return nil
 }
 
-func newListItemsOut(page pipeline.Page, fields []listField, now time.Time) (listItemsOut, error) {
-	out := listItemsOut{Stages: make([]stageItems, len(page.Stages)), Total: page.Total}
-	group := make(map[pipeline.Stage]*stageItems)
-	for i, c := range page.Stages {
-		out.Stages[i] = stageItems{Stage: string(c.Stage), Count: c.Count}
-		group[c.Stage] = &out.Stages[i]
-	}
-	size := 0
-	for i, story := range page.Stories {
-		it := newListItem(story, fields, now)
-		b, err := compactJSON(it)
+// add shows a story.
+func (l *listing) add(p *pipeline.State, story pipeline.Story) error {
+	if slices.Contains(l.fields, "claim") { // lists of the pipeline leave it out
+		whole, err := p.Story(story.ID)
 		if err != nil {
-			return listItemsOut{}, err
+			return err
 		}
-		if size += len(b); size > maxListBytes && i > 0 {
-			out.NextCursor = formatCursor(page.Stories[i-1])
-			return out, nil
-		}
-		g := group[story.Stage]
-		g.Items = append(g.Items, it)
+		story.Claim = whole.Claim
 	}
-	if page.More {
-		out.NextCursor = formatCursor(page.Stories[len(page.Stories)-1])
+	it := newListItem(story, l.fields, l.now)
+	g := l.groupOf(story.Stage)
+	if g.Stage == otherStages {
+		it.Stage = cut(string(story.Stage), maxListStage)
 	}
-	return out, nil
+	b, err := compactJSON(it)
+	l.size += len(b)
+	g.Items = append(g.Items, it)
+	return err
 }
 
-// A cursor is the place of the last item of a page, so it holds whatever
-// happens to the stories meanwhile: the stage, and the op that made the place or
-// the story whose own it is.
-func formatCursor(last pipeline.Story) string {
-	place := "@" + last.Place.Story
-	if last.Place.Story == "" {
-		place = "#" + string(last.Place.Op[:])
+// arrange puts the group with the number that was asked for first. The counts are on the first page:
+// later pages show the groups that have items.
+func (l *listing) arrange() {
+	if l.after != nil {
+		l.out.Stages = slices.DeleteFunc(l.out.Stages, func(g stageItems) bool { return len(g.Items) == 0 })
+	} else if len(l.first) > 0 {
+		name := l.groupOf(l.first[0].Stage).Stage
+		slices.SortStableFunc(l.out.Stages, func(a, b stageItems) int {
+			switch {
+			case a.Stage == b.Stage:
+				return 0
+			case a.Stage == name:
+				return -1
+			case b.Stage == name:
+				return 1
+			}
+			return 0
+		})
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(string(last.Stage) + "/" + place))
+	l.out.Stages = orEmpty(l.out.Stages)
 }
 
-func parseCursor(s string) (*pipeline.Position, error) {
-	if s == "" {
-		return nil, nil
+// noAgent is what list_items takes for the agent of stories that have none. No agent bears this name.
+const noAgent = "none"
+
+// agentFilter returns the filter for the argument agent.
+func agentFilter(agent *string) *string {
+	if agent != nil && strings.EqualFold(*agent, noAgent) {
+		return new(string)
 	}
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	stage, place, ok := strings.Cut(string(b), "/")
-	at := pipeline.Position{Stage: pipeline.Stage(stage)}
-	if id, own := strings.CutPrefix(place, "@"); own {
-		at.Place.Story = id
-		ok = ok && crdt.ValidStoryID(id)
-	} else {
-		op, is := strings.CutPrefix(place, "#")
-		ok = ok && is && copy(at.Place.Op[:], op) == len(op) && len(op) == len(at.Place.Op)
-	}
-	if err != nil || !ok || stage == "" {
-		return nil, &pipeline.Error{
-			Code:    pipeline.CodeInvalid,
-			Message: "cursor is not one that list_items gave",
-			Next:    "pass next_cursor as it was given, or leave cursor out to begin at the start",
-		}
-	}
-	return &at, nil
+	return agent
 }

@@ -92,7 +92,7 @@ func (p *prompt) fill(args map[string]string) (string, error) {
 		if !slices.ContainsFunc(p.arguments, func(a mcp.PromptArgument) bool { return a.Name == name }) {
 			return "", fmt.Errorf("prompt %s has no argument %s", p.name, quote(name))
 		}
-		if _, ok := pipeline.ParseStage(value); name == "to" && value != "" && !ok {
+		if _, ok := pipeline.StageNamed(value); name == "to" && value != "" && !ok {
 			return "", pipeline.InvalidStage(value)
 		}
 	}

@@ -34,7 +34,6 @@ type moved struct {
 	Item    item     `json:"item"`
 	Changed []string `json:"changed"`
 	Warning string   `json:"warning,omitempty"`
-	position
 }
 
 // move makes a change that ends a claim, if the caller may.

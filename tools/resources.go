@@ -165,6 +165,10 @@ const maxResourceDependents = 20
 
 // storyMarkdown writes all there is to know of a story.
 func (s *service) storyMarkdown(p *pipeline.State, id string) (string, error) {
+	id, err := p.Resolve(id)
+	if err != nil {
+		return "", err
+	}
 	story, err := p.Story(id)
 	if err != nil {
 		return "", err

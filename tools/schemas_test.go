@@ -92,6 +92,9 @@ func generateSchema(t *testing.T, v any, kind schemaKind) string {
 	r := jsonschema.Reflector{DoNotReference: true, Anonymous: true, Mapper: mapTypes, AllowAdditionalProperties: kind != input}
 	s := r.Reflect(v)
 	s.Version = ""
+	if kind == input {
+		boundsInBytes(s)
+	}
 	if kind == terse {
 		for name, p := range s.Properties.FromOldest() {
 			dropDescriptions(p)
@@ -118,6 +121,17 @@ func generateSchema(t *testing.T, v any, kind schemaKind) string {
 	return b.String()
 }
 
+// boundsInBytes says the bounds of texts in words. The bounds count bytes, as ops do, and the word of
+// JSON Schema for a bound counts characters.
+func boundsInBytes(s *jsonschema.Schema) {
+	for _, p := range s.Properties.FromOldest() {
+		if p.MaxLength != nil {
+			p.Description = strings.TrimPrefix(fmt.Sprintf("%s, at most %d bytes", p.Description, *p.MaxLength), ", ")
+			p.MaxLength = nil
+		}
+	}
+}
+
 // dropDescriptions takes the words out of what is inside a schema.
 func dropDescriptions(s *jsonschema.Schema) {
 	if s.Items != nil {
@@ -141,20 +155,27 @@ func requiredOnly(s *jsonschema.Schema) {
 
 // mapTypes gives elements of arrays the bounds that tags cannot.
 func mapTypes(t reflect.Type) *jsonschema.Schema {
-	if t == reflect.TypeFor[storyNumber]() {
+	if t == reflect.TypeFor[dependency]() {
 		return &jsonschema.Schema{Type: "integer", Minimum: "0", Maximum: "4294967295"}
 	}
-	if t == reflect.TypeFor[pipeline.Stage]() {
+	if t == reflect.TypeFor[pipeline.Stage]() || t == reflect.TypeFor[someStages]() {
 		s := &jsonschema.Schema{Type: "string"}
 		for _, stage := range pipeline.Stages() {
 			s.Enum = append(s.Enum, string(stage))
 		}
 		return s
 	}
+	if t == reflect.TypeFor[clearable]() {
+		s := &jsonschema.Schema{Type: "string"}
+		for _, name := range clearables {
+			s.Enum = append(s.Enum, string(name))
+		}
+		return s
+	}
 	if t == reflect.TypeFor[listField]() {
 		s := &jsonschema.Schema{Type: "string"}
 		for f := range reflect.TypeFor[listItem]().Fields() {
-			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "story_id" {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); listFields[name] != nil {
 				s.Enum = append(s.Enum, name)
 			}
 		}

@@ -60,6 +60,7 @@ type service struct {
 	maxRetries  int64
 	logger      *slog.Logger
 	made        made
+	told        told
 
 	naming sync.Once
 	name   string // see nameOf
@@ -72,7 +73,9 @@ type call struct {
 	reflects replica.Position
 }
 
-// position is the part of every answer that says where in the log it stands.
+// position is the part of the answers of reads that says where in the log they stand. The answer of a
+// write has none: what others did just before it is not in that answer, and a wait that went on from
+// there would pass over it.
 type position struct {
 	Cursor string `json:"cursor"`
 }
@@ -84,9 +87,7 @@ func (p *position) set(at replica.Position) { p.Cursor = at.String() }
 func (s *call) submit(ctx context.Context, agent string, edit func(*pipeline.Tx) error) (pipeline.Story, error) {
 	change := s.replica.Submit(agent, edit)
 	calls.HandOver(ctx) // the next call may come into the same commit
-	story, err := change.Wait(ctx)
-	s.reflects = change.Position()
-	return story, err
+	return change.Wait(ctx)
 }
 
 func (s *service) now() time.Time { return s.replica.Now() }

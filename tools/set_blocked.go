@@ -19,7 +19,6 @@ type setBlockedOut struct {
 	Item    item     `json:"item"`
 	Changed []string `json:"changed" jsonschema_description:"names of the fields that changed"`
 	Warning string   `json:"warning,omitempty"`
-	position
 }
 
 var setBlocked = define(definition[setBlockedIn, setBlockedOut]{

@@ -11,7 +11,8 @@ func TestSlug(t *testing.T) {
 		"  Fix: C++ parser, don't die!": "fix_c_parser_dont_die",
 		"Überprüfe Café №5":             "uberprufe_cafe_no5",
 		"ﬁx Ⅳ":                          "fix_iv",
-		"故事":                            "",
+		"Straße, Große":                 "strasse_grosse",
+		"故事":                            "jqwfoywt",
 		"":                              "",
 		"../../etc/passwd\x00":          "etc_passwd",
 		strings.Repeat("word ", 20):     "word_word_word_word_word_word_word_word_word",
@@ -21,5 +22,8 @@ func TestSlug(t *testing.T) {
 		if got := slug(name); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)
 		}
+	}
+	if a, b := slug("故事"), slug("事故"); a == b || len(a) != hashedSlug {
+		t.Errorf("two names have the slugs %q and %q", a, b)
 	}
 }

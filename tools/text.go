@@ -89,3 +89,17 @@ func unescape(b []byte) (r rune, size int) {
 	}
 	return '"', 2
 }
+
+// cut returns the first most characters of s, with "..." for the rest.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for i := range s {
+		if most == 0 {
+			return s[:i] + "..."
+		}
+		most--
+	}
+	return s
+}

@@ -41,13 +41,7 @@ type definition[In, Out any] struct {
 	handle                            func(ctx context.Context, s *call, in In) (Out, error)
 }
 
-// answer is a pointer to an Out that embeds position.
-type answer[Out any] interface {
-	*Out
-	set(replica.Position)
-}
-
-func define[In, Out any, P answer[Out]](d definition[In, Out]) tool {
+func define[In, Out any](d definition[In, Out]) tool {
 	var in In
 	var out Out
 	return tool{
@@ -61,7 +55,9 @@ func define[In, Out any, P answer[Out]](d definition[In, Out]) tool {
 			}
 			c := &call{service: s}
 			out, err := d.handle(ctx, c, in)
-			P(&out).set(c.reflects)
+			if at, ok := any(&out).(interface{ set(replica.Position) }); ok { // the answer embeds position
+				at.set(c.reflects)
+			}
 			return &out, err
 		},
 	}
@@ -120,7 +116,15 @@ func (t *tool) handler(s *service, schema json.RawMessage) server.ToolHandlerFun
 			return errorResult(err.Error()), nil
 		}
 		s.nameOf(ctx, req.Params.Meta)
-		answer, err := t.call(ctx, s, args)
+		s.told.begin(ctx, s)
+		if err := s.resolve(ctx, args); err != nil {
+			return s.failed(ctx, t.name, err)
+		}
+		checked, err := json.Marshal(args)
+		if err != nil {
+			return nil, fmt.Errorf("encode arguments of %s: %w", t.name, err)
+		}
+		answer, err := t.call(ctx, s, checked)
 		if err != nil {
 			return s.failed(ctx, t.name, err)
 		}
@@ -133,6 +137,26 @@ func (t *tool) handler(s *service, schema json.RawMessage) server.ToolHandlerFun
 			RawStructuredContent: text,
 		}, nil
 	}
+}
+
+// resolve replaces the numbers that name stories by the IDs of these stories. IDs never change, so a
+// call that names a story by its number means the story that has the number when the call begins.
+func (s *service) resolve(ctx context.Context, args map[string]any) error {
+	for _, name := range storyArguments {
+		given, _ := args[name].(string)
+		if _, ok := pipeline.NumberNamed(given); !ok {
+			continue // as nearly always
+		}
+		err := s.replica.ViewAfter(ctx, s.replica.LastWrite(), func(p *replica.View) error {
+			id, err := p.Resolve(given)
+			args[name] = id
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errorResult is an answer that says what is wrong.

@@ -14,47 +14,51 @@ const (
 	// defaultTimeout is for how many seconds wait_for_change waits. Some hosts end a
 	// call after 60 s, and 50 is the most one may ask for.
 	defaultTimeout = 30
-	// maxChanged bounds the stories of one answer.
+	// maxChanged bounds the changes of one answer.
 	maxChanged = 50
 )
 
 type waitForChangeIn struct {
-	Since          string          `json:"since" jsonschema_description:"cursor of any answer"`
+	Since          *string         `json:"since,omitempty" jsonschema_description:"cursor of an answer; 0: the beginning; default: what you were told last"`
 	StoryID        *string         `json:"story_id,omitempty"`
 	Stage          *pipeline.Stage `json:"stage,omitempty" jsonschema_description:"stories that are in it, came or left"`
 	TimeoutSeconds *int            `json:"timeout_seconds,omitempty" jsonschema:"minimum=0,maximum=50,default=30"`
 }
 
 type waitForChangeOut struct {
-	Changed bool           `json:"changed"`
-	Changes []changedStory `json:"changes"`
-	More    bool           `json:"more,omitempty"`
-	Reset   bool           `json:"reset,omitempty"`
-	Message string         `json:"message,omitempty"`
+	Changed bool     `json:"changed"`
+	Changes []change `json:"changes"`
+	More    bool     `json:"more,omitempty"`
+	Reset   bool     `json:"reset,omitempty"`
+	Message string   `json:"message,omitempty"`
 	position
 }
 
-// changedStory is a story that changed, as it is now, and all that changed.
-type changedStory struct {
-	StoryID string   `json:"story_id"`
+// change is what one op did to a story.
+type change struct {
+	StoryID string `json:"story_id"`
+	// Name is the story's name as it is now, Stage where the op left the story, and From where the story
+	// was before, if the op moved it.
 	Name    string   `json:"name,omitempty"`
 	Stage   string   `json:"stage,omitempty"`
-	Agent   string   `json:"agent,omitempty"`
+	From    string   `json:"from,omitempty"`
 	Deleted bool     `json:"deleted,omitempty"`
 	Changed []string `json:"changed"`
 	By      string   `json:"by,omitempty"`
 	At      string   `json:"at,omitempty"`
+	Note    string   `json:"note,omitempty"`
 }
 
 var waitForChange = define(definition[waitForChangeIn, waitForChangeOut]{
 	name:        "wait_for_change",
 	title:       "Wait for a change",
-	description: "Wait until anything, or the given story or stage, has changed since a cursor. Go on with the cursor of the answer.",
+	description: "Wait until anything, or the given story or stage, has changed. Without since it goes on where it ended last, and leaves out what you did yourself.",
 	readOnly:    true,
-	idempotent:  true,
 	handle: func(ctx context.Context, s *call, in waitForChangeIn) (out waitForChangeOut, err error) {
-		since, err := replica.ParsePosition(in.Since)
-		if err != nil {
+		w := &changeWait{call: s, in: in, out: &out}
+		if in.Since == nil {
+			w.since, w.own = s.told.since(in.filter()), s.name
+		} else if w.since, err = replica.ParsePosition(*in.Since); err != nil {
 			return out, &pipeline.Error{
 				Code:    pipeline.CodeInvalid,
 				Message: "since is not a cursor that an answer gave",
@@ -70,10 +74,25 @@ var waitForChange = define(definition[waitForChangeIn, waitForChangeOut]{
 		if in.TimeoutSeconds != nil {
 			timeout = *in.TimeoutSeconds
 		}
-		w := &changeWait{call: s, in: in, since: since, seen: since, out: &out}
-		return out, w.wait(ctx, time.Duration(timeout)*time.Second)
+		w.seen = w.since
+		err = w.wait(ctx, time.Duration(timeout)*time.Second)
+		if err == nil {
+			s.told.until(in.filter(), w.end())
+		}
+		return out, err
 	},
 })
+
+// filter returns what the call asks for.
+func (in *waitForChangeIn) filter() (f waitFilter) {
+	if in.StoryID != nil {
+		f.story = *in.StoryID
+	}
+	if in.Stage != nil {
+		f.stage = *in.Stage
+	}
+	return f
+}
 
 // changeWait is one wait for a change.
 type changeWait struct {
@@ -81,6 +100,7 @@ type changeWait struct {
 	in    waitForChangeIn
 	since replica.Position
 	seen  replica.Position // up to here nothing matched
+	own   string           // changes of the agent with this name are left out, unless it is empty
 	out   *waitForChangeOut
 }
 
@@ -88,7 +108,7 @@ type changeWait struct {
 var errTimeUp = errors.New("the time is up")
 
 func (w *changeWait) wait(ctx context.Context, timeout time.Duration) error {
-	w.out.Changes = []changedStory{}
+	w.out.Changes = []change{}
 	if timeout > 0 {
 		err := w.watch(ctx, timeout)
 		if !errors.Is(err, errTimeUp) && !errors.Is(err, calls.ErrEnding) {
@@ -110,6 +130,14 @@ func (w *changeWait) wait(ctx context.Context, timeout time.Duration) error {
 		}
 		return err
 	})
+}
+
+// end returns up to where the caller knows all there is to tell.
+func (w *changeWait) end() replica.Position {
+	if w.out.Changed {
+		return w.call.reflects
+	}
+	return w.seen
 }
 
 // watch looks at each change until there is something to tell.
@@ -163,14 +191,19 @@ func (w *changeWait) look(p *replica.View) (done bool, err error) {
 
 // reset says that the caller has to look for itself what changed.
 func (w *changeWait) reset(p *replica.View, why string) {
-	*w.out = waitForChangeOut{Changed: true, Changes: []changedStory{}, Reset: true, Message: why + ": read what you need anew, then go on with the cursor of this answer"}
+	*w.out = waitForChangeOut{Changed: true, Changes: []change{}, Reset: true, Message: why + ": read what you need anew, then go on with the cursor of this answer"}
 	w.call.reflects = p.Position()
 }
 
 // matches reports whether the change is one to tell: of a story that could be seen
 // before or after it.
 func (w *changeWait) matches(c *replica.Change) bool {
-	if c.Before == "" && c.After == "" || w.in.StoryID != nil && c.Story != *w.in.StoryID {
+	switch {
+	case c.Before == "" && c.After == "":
+		return false
+	case w.in.StoryID != nil && c.Story != *w.in.StoryID:
+		return false
+	case w.own != "" && c.Agent == w.own:
 		return false
 	}
 	if w.in.Stage == nil {
@@ -179,62 +212,82 @@ func (w *changeWait) matches(c *replica.Change) bool {
 	return c.Before == *w.in.Stage || c.After == *w.in.Stage
 }
 
-// told is what happened to a story.
-type told struct {
-	matches bool
-	fields  pipeline.Fields
-	last    pipeline.Change
-}
-
-// telling collects the stories that one answer holds.
+// telling collects the changes of one answer.
 type telling struct {
-	w       *changeWait
-	stories map[string]*told
-	order   []string // of their first changes
-	matches int
-	end     replica.Position // up to here all is in the answer
-	more    bool
+	w     *changeWait
+	state *pipeline.State
+	names map[string]string // of the stories, as they are now
+	size  int               // of the changes as JSON, in bytes
+	end   replica.Position  // up to here all is in the answer
+	more  bool
 }
 
-// add takes in what one row brought, which is not divided. It returns false if the answer
-// has no room for it.
-func (t *telling) add(row []replica.Change) bool {
-	matches := t.matches
-	seen := make(map[string]bool)
+// add takes in what one row brought, which is not divided. It returns false if the answer has no room
+// for it.
+func (t *telling) add(row []replica.Change) (more bool, err error) {
+	var told []change
+	size := 0
 	for i := range row {
-		c := &row[i]
-		if st := t.stories[c.Story]; t.w.matches(c) && (st == nil || !st.matches) && !seen[c.Story] {
-			seen[c.Story] = true
-			matches++
+		if !t.w.matches(&row[i]) {
+			continue
 		}
+		c := t.change(&row[i])
+		b, err := compactJSON(c)
+		if err != nil {
+			return false, err
+		}
+		told, size = append(told, c), size+len(b)
 	}
-	if matches > maxChanged {
+	if all := &t.w.out.Changes; len(*all)+len(told) > maxChanged || t.size+size > maxListBytes {
 		t.more = true
-		return false
+		return false, nil
 	}
-	for i := range row {
-		c := &row[i]
-		st := t.stories[c.Story]
-		if st == nil {
-			st = &told{}
-			t.stories[c.Story], t.order = st, append(t.order, c.Story)
-		}
-		st.matches = st.matches || t.w.matches(c)
-		st.fields |= c.Fields
-		st.last = c.Change
-		t.end = c.Position
+	t.w.out.Changes = append(t.w.out.Changes, told...)
+	t.size += size
+	if len(row) > 0 {
+		t.end = row[0].Position
 	}
-	t.matches = matches
-	return true
+	return true, nil
 }
 
-// tell tells the stories that match, in the order of their first changes.
+// maxToldNote bounds the text of a note in an answer, in characters.
+const maxToldNote = 500
+
+// change returns what is told of a change.
+func (t *telling) change(c *replica.Change) change {
+	told := change{
+		StoryID: c.Story, Name: t.name(c.Story), Stage: string(c.After), Deleted: c.After == "",
+		Changed: orEmpty(c.Fields.Names()), By: c.Agent, Note: cut(c.Note, maxToldNote),
+	}
+	if c.Before != c.After {
+		told.From = string(c.Before)
+	}
+	if c.At != 0 {
+		told.At = time.UnixMilli(c.At).UTC().Format(time.RFC3339)
+	}
+	return told
+}
+
+// name returns the name of a story, "" if nobody sees the story any more.
+func (t *telling) name(id string) string {
+	name, known := t.names[id]
+	if !known {
+		if story, err := t.state.Story(id); err == nil {
+			name = story.Name
+		}
+		t.names[id] = name
+	}
+	return name
+}
+
+// tell tells the changes that match, in their order.
 func (w *changeWait) tell(p *replica.View) error {
-	t := &telling{w: w, stories: make(map[string]*told), end: w.since}
+	t := &telling{w: w, state: p.State, names: make(map[string]string), end: w.since}
 	var row []replica.Change
-	ok, err := p.Changes(w.since, func(c replica.Change) bool {
+	var failed error
+	ok, err := p.Changes(w.since, func(c replica.Change) (more bool) {
 		if len(row) > 0 && row[0].Position != c.Position {
-			if !t.add(row) {
+			if more, failed = t.add(row); !more {
 				return false
 			}
 			row = row[:0]
@@ -248,18 +301,14 @@ func (w *changeWait) tell(p *replica.View) error {
 	case !ok:
 		w.reset(p, "what changed since this cursor is not known any more")
 		return nil
-	case !t.more:
-		t.add(row)
+	case failed == nil && !t.more:
+		_, failed = t.add(row)
 	}
-	w.out.Changes = []changedStory{}
-	for _, id := range t.order {
-		if st := t.stories[id]; st.matches {
-			c, err := newChangedStory(p.State, id, st)
-			if err != nil {
-				return err
-			}
-			w.out.Changes = append(w.out.Changes, c)
-		}
+	if failed == nil {
+		failed = p.Err()
+	}
+	if failed != nil {
+		return failed
 	}
 	if len(w.out.Changes) == 0 { // the next row alone brought more than an answer holds
 		w.reset(p, "too much changed at once")
@@ -268,21 +317,4 @@ func (w *changeWait) tell(p *replica.View) error {
 	w.out.Changed, w.out.More = true, t.more
 	w.call.reflects = t.end
 	return nil
-}
-
-func newChangedStory(p *pipeline.State, id string, st *told) (changedStory, error) {
-	c := changedStory{StoryID: id, Changed: orEmpty(st.fields.Names()), By: st.last.Agent}
-	if st.last.At != 0 {
-		c.At = time.UnixMilli(st.last.At).UTC().Format(time.RFC3339)
-	}
-	var gone *pipeline.Error
-	switch story, err := p.Story(id); {
-	case errors.As(err, &gone): // it was seen, and is not any more
-		c.Deleted = true
-	case err != nil:
-		return c, err
-	default:
-		c.Name, c.Stage, c.Agent = story.Name, string(story.Stage), story.Agent
-	}
-	return c, nil
 }

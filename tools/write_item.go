@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/pipeline"
@@ -12,30 +13,79 @@ type writeItemIn struct {
 	Type        *string         `json:"type,omitempty" jsonschema:"enum=story,enum=bug,enum=spike,enum=refactor" jsonschema_description:"of a new story without story_id"`
 	Stage       *pipeline.Stage `json:"stage,omitempty" jsonschema_description:"required to create, unless story_id is left out: 1_backlog then"`
 	Name        *string         `json:"name,omitempty" jsonschema:"maxLength=256" jsonschema_description:"headline for people"`
-	Agent       *string         `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"who it is assigned to, not your signature; \"\" for nobody. Never changes the stage"`
+	Agent       *string         `json:"agent,omitempty" jsonschema:"maxLength=128" jsonschema_description:"who it is assigned to, not your signature. Never changes the stage"`
 	RetryCount  *int64          `json:"retry_count,omitempty" jsonschema:"minimum=0,maximum=1000000"`
 	Blocked     *bool           `json:"blocked,omitempty" jsonschema_description:"set_blocked takes a reason too"`
 	Description *string         `json:"description,omitempty" jsonschema:"maxLength=32768" jsonschema_description:"Markdown"`
 	Note        *string         `json:"note,omitempty" jsonschema:"maxLength=16384" jsonschema_description:"added to the notes, which stay"`
-	DependsOn   *[]storyNumber  `json:"depends_on,omitempty" jsonschema:"maxItems=64" jsonschema_description:"numbers of the stories that must be done first; replaces the list"`
-	After       *string         `json:"after,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly behind this story_id; \"\" for first. New stories go last"`
-	Before      *string         `json:"before,omitempty" jsonschema:"maxLength=128" jsonschema_description:"place it directly before this story_id; \"\" for first"`
+	DependsOn   *[]dependency   `json:"depends_on,omitempty" jsonschema:"maxItems=64" jsonschema_description:"numbers of the stories that must be done first; replaces the list"`
+	After       *string         `json:"after,omitempty" jsonschema_description:"place it directly behind this story_id, or first or last. New stories go last"`
+	Before      *string         `json:"before,omitempty" jsonschema_description:"place it directly before this story_id"`
+	Clear       []clearable     `json:"clear,omitempty" jsonschema_description:"empty these fields"`
 	IfRev       *string         `json:"if_rev,omitempty" jsonschema_description:"write only if the item still has this rev"`
 	Claim       *string         `json:"claim,omitempty" jsonschema_description:"as claim_item gave it"`
 }
 
-// storyNumber is the number a story ID begins with.
-type storyNumber uint32
+// clearable is the name of a field that clear can empty.
+type clearable string
 
-func numbers(in *[]storyNumber) *[]uint32 {
-	if in == nil {
-		return nil
+// clearables are the fields that clear can empty. An argument that says nothing leaves its field as
+// it is, so emptying one takes words.
+var clearables = []clearable{pipeline.NameAgent, pipeline.NameDescription, pipeline.NameDependsOn, pipeline.NameName}
+
+// empty adds the fields that clear names to the changes. A field that is also given is an error.
+func (in *writeItemIn) empty(c *pipeline.Changes) error {
+	for _, field := range in.Clear {
+		given := false
+		switch field {
+		case pipeline.NameAgent:
+			given, c.Agent = in.Agent != nil, new(string)
+		case pipeline.NameDescription:
+			given, c.Description = in.Description != nil, new(string)
+		case pipeline.NameDependsOn:
+			given, c.DependsOn = in.DependsOn != nil, &[]uint32{}
+		case pipeline.NameName:
+			given, c.Name = in.Name != nil, new(string)
+		}
+		if given {
+			return &pipeline.Error{
+				Code:    pipeline.CodeInvalid,
+				Message: string(field) + " is given, and clear names it too",
+				Next:    "leave it out of one of the two",
+			}
+		}
 	}
-	out := make([]uint32, len(*in))
-	for i, n := range *in {
-		out[i] = uint32(n)
+	return nil
+}
+
+// dependency is how depends_on names a story: the number its ID begins with, or the ID.
+type dependency string
+
+// UnmarshalJSON reads a number or a text.
+func (d *dependency) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		return json.Unmarshal(b, (*string)(d))
 	}
-	return &out
+	*d = dependency(b)
+	return nil
+}
+
+// write writes the changes. The numbers of depends_on are found in the same transaction.
+func (in *writeItemIn) write(tx *pipeline.Tx, id string, c pipeline.Changes, out *writeItemOut) (err error) {
+	if in.DependsOn != nil {
+		names := make([]string, len(*in.DependsOn))
+		for i, d := range *in.DependsOn {
+			names[i] = string(d)
+		}
+		numbers, err := tx.Numbers(names)
+		if err != nil {
+			return err
+		}
+		c.DependsOn = &numbers
+	}
+	out.Created, out.Changed, err = tx.Write(id, c)
+	out.Warning = strings.Join(tx.Warnings(), "; ")
+	return err
 }
 
 type writeItemOut struct {
@@ -43,13 +93,12 @@ type writeItemOut struct {
 	Created bool     `json:"created"`
 	Changed []string `json:"changed" jsonschema_description:"names of the fields that changed"`
 	Warning string   `json:"warning,omitempty"`
-	position
 }
 
 var writeItem = define(definition[writeItemIn, writeItemOut]{
 	name:        "write_item",
 	title:       "Write a story",
-	description: "Create a story (with a name alone it gets the next number, in 1_backlog) or update the given fields, all at once. Omitted fields stay; \"\" and [] clear. A note is added, never overwritten. To take a story use claim_item.",
+	description: "Create a story (with a name alone it gets the next number, in 1_backlog) or update the given fields, all at once. What is left out or empty stays as it is. A note is added, never overwritten. To take a story use claim_item.",
 	handle: func(ctx context.Context, s *call, in writeItemIn) (out writeItemOut, err error) {
 		changes := pipeline.Changes{
 			Stage:       in.Stage,
@@ -59,9 +108,12 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 			Blocked:     in.Blocked,
 			Description: in.Description,
 			Note:        in.Note,
-			DependsOn:   numbers(in.DependsOn),
 			After:       in.After,
 			Before:      in.Before,
+			SameName:    sameName,
+		}
+		if err := in.empty(&changes); err != nil {
+			return out, err
 		}
 		if in.StoryID == nil {
 			err = s.create(ctx, in, changes, &out)
@@ -71,9 +123,8 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 			return out, &pipeline.Error{Code: pipeline.CodeInvalid, Message: "type is given with a story_id", Next: "leave out type to write this story, or story_id to create one with the next number"}
 		}
 		a := asking{nil, in.Claim, in.IfRev, in.Note}
-		out.Item, out.Warning, err = s.update(ctx, a, func(tx *pipeline.Tx) (err error) {
-			out.Created, out.Changed, err = tx.Write(*in.StoryID, changes)
-			return err
+		out.Item, out.Warning, err = s.update(ctx, a, func(tx *pipeline.Tx) error {
+			return in.write(tx, *in.StoryID, changes, &out)
 		})
 		out.Changed = orEmpty(out.Changed)
 		return out, err
@@ -101,8 +152,7 @@ func (s *call) create(ctx context.Context, in writeItemIn, changes pipeline.Chan
 		if err != nil {
 			return err
 		}
-		out.Created, out.Changed, err = tx.Write(id, changes)
-		return err
+		return in.write(tx, id, changes, out)
 	})
 	return err
 }

@@ -66,6 +66,9 @@ var exampleArguments = map[string]string{
 	"wait_for_change": `{"since":"0","timeout_seconds":1}`,
 }
 
+// byteOrderMark is what some programs, above all on Windows, put before a text that they write.
+var byteOrderMark = []byte("\ufeff")
+
 func call(cmd *cobra.Command, opts options, args []string) error {
 	tool, arguments := args[0], []byte("{}")
 	if len(args) == 2 {
@@ -76,6 +79,7 @@ func call(cmd *cobra.Command, opts options, args []string) error {
 		if arguments, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), calls.MaxMessageBytes)); err != nil {
 			return fmt.Errorf("read arguments: %w", err)
 		}
+		arguments = bytes.TrimPrefix(arguments, byteOrderMark)
 	}
 	if err := json.Unmarshal(arguments, new(any)); err != nil {
 		return fmt.Errorf("the arguments are not JSON: %w in %.80q (a JSON object in single quotes is wanted, e.g. '%s')", err, arguments, exampleArguments[tool])

@@ -35,9 +35,29 @@ what it changed. With --json, one object a line with all there is in the op.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&story, "story", "", "only the history of the story with this ID")
+	cmd.Flags().StringVar(&story, "story", "", "only the history of the story with this ID or number")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	return cmd
+}
+
+// storyNamed returns the ID of the story that a name names, its number too. A name that cannot be
+// resolved, as in a damaged database, is returned as it is: the log can still be read.
+func storyNamed(cmd *cobra.Command, env *environment, name string) (id string, err error) {
+	if _, ok := pipeline.NumberNamed(name); !ok {
+		return name, nil
+	}
+	err = env.replica.View(cmd.Context(), func(v *replica.View) (err error) {
+		id, err = v.Resolve(name)
+		return err
+	})
+	var why *pipeline.Error
+	switch {
+	case errors.As(err, &why) && why.Code == pipeline.CodeInvalid: // several stories
+		return "", err
+	case err != nil:
+		return name, nil
+	}
+	return id, nil
 }
 
 func printLog(cmd *cobra.Command, env *environment, story string, asJSON bool) error {
@@ -51,8 +71,12 @@ func printLog(cmd *cobra.Command, env *environment, story string, asJSON bool) e
 	} else {
 		show = func(e replica.Entry) error { return printOp(table, e.Op) }
 	}
+	story, err := storyNamed(cmd, env, story)
+	if err != nil {
+		return err
+	}
 	found := story == ""
-	err := env.replica.History(cmd.Context(), func(e replica.Entry) error {
+	err = env.replica.History(cmd.Context(), func(e replica.Entry) error {
 		if story != "" && e.Op.Story != story {
 			return nil
 		}

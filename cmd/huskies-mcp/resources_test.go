@@ -122,9 +122,9 @@ func TestSubscribeToResources(t *testing.T) {
 	c.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 	c.ask(2, "resources/subscribe", `{"uri":"huskies://story/1_s"}`)
 	c.ask(3, "resources/subscribe", `{"uri":"huskies://story/1_s"}`)
-	for range 3 { // it comes, it changes, it changes
+	for n := range 3 { // it comes, it changes, it changes
 		writeByAnother(t, db, `{"story_id":"2_s","stage":"1_backlog"}`)
-		writeByAnother(t, db, `{"story_id":"1_s","stage":"1_backlog","note":"changed"}`)
+		writeByAnother(t, db, fmt.Sprintf(`{"story_id":"1_s","stage":"1_backlog","note":"change %d"}`, n))
 		if m := c.next(); m.Method != "notifications/resources/updated" || m.Params.URI != "huskies://story/1_s" || len(m.Params.Meta) > 0 {
 			t.Errorf("got %s", m.raw)
 		}
@@ -159,10 +159,10 @@ func TestListenToResources(t *testing.T) {
 			t.Fatalf("got %s", m.raw)
 		}
 	}
-	for range 2 {
+	for round := range 2 {
 		for _, n := range []int{2, 1} {
 			writeByAnother(t, db, `{"story_id":"3_s","stage":"1_backlog"}`)
-			writeByAnother(t, db, fmt.Sprintf(`{"story_id":"%d_s","stage":"1_backlog","note":"changed"}`, n))
+			writeByAnother(t, db, fmt.Sprintf(`{"story_id":"%d_s","stage":"1_backlog","note":"change %d"}`, n, round))
 			m := c.next()
 			got := []any{m.Method, m.Params.URI, m.Params.Meta["io.modelcontextprotocol/subscriptionId"]}
 			want := []any{"notifications/resources/updated", fmt.Sprintf("huskies://story/%d_s", n), fmt.Sprintf("stream %d", n)}

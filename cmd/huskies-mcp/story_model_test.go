@@ -68,10 +68,23 @@ func (c storyCall) arguments() arguments {
 		args["by"] = c.By
 	}
 	give(args, "stage", c.Stage)
-	give(args, "name", c.Name)
-	give(args, "agent", c.Agent)
 	give(args, "retry_count", c.RetryCount)
-	give(args, "depends_on", c.DependsOn)
+	var empty []string // an argument that is empty is left out, so these fields are cleared by name
+	for name, text := range map[string]*string{"name": c.Name, "agent": c.Agent} {
+		if text != nil && *text == "" {
+			empty = append(empty, name)
+		} else {
+			give(args, name, text)
+		}
+	}
+	if c.DependsOn != nil && len(*c.DependsOn) == 0 {
+		empty = append(empty, "depends_on")
+	} else {
+		give(args, "depends_on", c.DependsOn)
+	}
+	if len(empty) > 0 {
+		args["clear"] = empty
+	}
 	give(args, "blocked", c.Blocked)
 	give(args, "reason", c.Reason)
 	return args

@@ -46,9 +46,9 @@ func (s *lineServer) send(b *testing.B, tool, args string) {
 	}
 }
 
-var cursorInAnswer = regexp.MustCompile(`"structuredContent":.*"cursor":"([0-9.a-f]+)"`)
+var cursorInAnswer = regexp.MustCompile(`"structuredContent":.*?(?:"cursor":"([0-9.a-f]+)"|$)`)
 
-// receive returns the cursor of the next answer.
+// receive returns the cursor of the next answer, "" if that is of a write.
 func (s *lineServer) receive(b *testing.B) string {
 	b.Helper()
 	line, err := s.out.ReadString('\n')
@@ -77,6 +77,8 @@ func BenchmarkWaitForChange(b *testing.B) {
 	db := filepath.Join(b.TempDir(), "x.db")
 	waiter, writer := startLineServer(b, db), startLineServer(b, db)
 	writer.send(b, "write_item", `{"story_id":"1_story","stage":"1_backlog"}`)
+	writer.receive(b)
+	writer.send(b, "list_items", `{}`)
 	since := writer.receive(b)
 	var times []time.Duration
 	for n := 0; b.Loop(); n++ {
@@ -109,6 +111,8 @@ func BenchmarkIdle(b *testing.B) {
 	since := ""
 	for _, s := range []*lineServer{idle, waiter} {
 		s.send(b, "write_item", `{"story_id":"1_story","stage":"1_backlog"}`)
+		s.receive(b)
+		s.send(b, "list_items", `{}`)
 		since = s.receive(b)
 	}
 	waits := func() { waiter.send(b, "wait_for_change", fmt.Sprintf(`{"since":%q,"timeout_seconds":50}`, since)) }

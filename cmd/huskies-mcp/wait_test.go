@@ -23,7 +23,8 @@ func TestWaitersAreNotInTheWay(t *testing.T) {
 	const waiters = 100
 	db := filepath.Join(t.TempDir(), "x.db")
 	s, other := startSession(t, db), startSession(t, db)
-	since := other.must(t, "write_item", arguments{"story_id": "900_story", "stage": "1_backlog"}).Cursor
+	other.must(t, "write_item", arguments{"story_id": "900_story", "stage": "1_backlog"})
+	since := other.must(t, "list_items", nil).Cursor
 	got := make([]string, waiters)
 	var waiting sync.WaitGroup
 	for n := range waiters {
@@ -94,7 +95,8 @@ func TestSignalEndsWaits(t *testing.T) {
 func TestWaitOnARemovedDatabase(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "x.db")
 	s := startSession(t, db)
-	since := s.must(t, "write_item", arguments{"story_id": "1_story", "stage": "1_backlog"}).Cursor
+	s.must(t, "write_item", arguments{"story_id": "1_story", "stage": "1_backlog"})
+	since := s.must(t, "list_items", nil).Cursor
 	done := make(chan error)
 	go func() {
 		_, err := s.callFor("wait_for_change", arguments{"since": since, "timeout_seconds": 50}, new(any))

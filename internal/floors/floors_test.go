@@ -80,7 +80,7 @@ var pure = map[string][]string{
 		"math", "math/bits", "slices", "strconv", "strings", "unicode/utf8",
 		"unsafe", // for Decoder alone, whose texts are the payload's own bytes: a copy of each payload is a fifth of a replay
 	},
-	"pipeline": {"cmp", "errors", "fmt", "iter", "maps", "math", "slices", "strconv", "strings", "time", "unicode", "unicode/utf8"},
+	"pipeline": {"cmp", "errors", "fmt", "iter", "maps", "math", "regexp", "slices", "strconv", "strings", "time", "unicode", "unicode/utf8"},
 }
 
 // outside are the standard packages that only the command may import.
