@@ -215,7 +215,6 @@ func (l *Log) create(ctx context.Context) error {
 		if err := l.moveIn(ctx); err != nil {
 			return l.fail("prepare database", err)
 		}
-		l.Doubt() // the state is somebody else's word
 	}
 	return l.bringUpToDate(ctx)
 }

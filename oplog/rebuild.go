@@ -281,15 +281,20 @@ func (b *rebuilder) putGraph() error {
 }
 
 func (b *rebuilder) putHistory() error {
-	slices.SortFunc(b.r.history, func(x, y historyRow) int { // in the order of the table
-		return cmp.Or(cmp.Compare(b.ns[x.story], b.ns[y.story]), cmp.Compare(x.arrival, y.arrival))
-	})
-	for _, h := range b.r.history {
-		n, ok := b.ns[h.story]
+	ns := make([]int64, len(b.r.stories.all))
+	for i, id := range b.r.stories.all {
+		n, ok := b.ns[id]
 		if !ok {
-			return fmt.Errorf("history of story %s, which is not known: %w", h.story, ErrState)
+			return fmt.Errorf("history of story %s, which is not known: %w", id, ErrState)
 		}
-		err := b.q.AddHistory(b.ctx, db.AddHistoryParams{Story: n, Arrival: h.arrival, Before: stageColumn(h.before), After: stageColumn(h.after)})
+		ns[i] = n
+	}
+	slices.SortFunc(b.r.history, func(x, y historyRow) int { // in the order of the table
+		return cmp.Or(cmp.Compare(ns[x.story], ns[y.story]), cmp.Compare(x.arrival, y.arrival))
+	})
+	stage := func(n int32) sql.NullString { return stageColumn(pipeline.Stage(b.r.stages.all[n])) }
+	for _, h := range b.r.history {
+		err := b.q.AddHistory(b.ctx, db.AddHistoryParams{Story: ns[h.story], Arrival: h.arrival, Before: stage(h.before), After: stage(h.after)})
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
@@ -22,17 +23,40 @@ type replay struct {
 	pending    map[crdt.OpID]int64 // the rows of pending ops
 	late       []db.AddLateParams
 	history    []historyRow
+	stories    names                 // of history
+	stages     names                 // of history
 	authors    map[crdt.Author]int64 // how many ops of each there are
 	// written, if it is not nil, hears how far the writing of the tables has come.
 	written  func(rows, of int64)
 	misnamed map[int64]crdt.OpID // rows whose op ID is damaged, and what it must be
 }
 
-// historyRow is what an applied op did to its story.
+// historyRow is what an applied op did to its story. There are as many as ops, so names are
+// numbers in it.
 type historyRow struct {
-	story         string
 	arrival       int64
-	before, after pipeline.Stage
+	story         int32
+	before, after int32
+}
+
+// names gives numbers to names, from 0.
+type names struct {
+	all []string
+	of  map[string]int32
+}
+
+// number returns the number of a name. What the name shares its memory with is not kept.
+func (n *names) number(name string) int32 {
+	i, ok := n.of[name]
+	if !ok {
+		if n.of == nil {
+			n.of = make(map[string]int32)
+		}
+		name = strings.Clone(name)
+		i = int32(len(n.all))
+		n.all, n.of[name] = append(n.all, name), i
+	}
+	return i
 }
 
 // replayLog reads the whole log. Progress, if it is not nil, hears of each page of
@@ -130,6 +154,9 @@ func (r *replay) except(op *crdt.Op, arrival int64, kind Kind) {
 	}
 }
 
+// stage returns the number of a stage.
+func (r *replay) stage(s pipeline.Stage) int32 { return r.stages.number(string(s)) }
+
 // released notes what became of the ops that the last row released, and of its own.
 func (r *replay) released(res crdt.Result) {
 	n := int64(0)
@@ -141,7 +168,7 @@ func (r *replay) released(res crdt.Result) {
 			r.late = append(r.late, db.AddLateParams{AtArrival: r.arrival, N: n, Arrival: at})
 			delete(r.exceptions, at)
 		}
-		r.history = append(r.history, historyRow{c.Story, arrival, c.Before, c.After})
+		r.history = append(r.history, historyRow{arrival, r.stories.number(c.Story), r.stage(c.Before), r.stage(c.After)})
 	}
 	for _, op := range res.Released {
 		if e := r.exceptions[r.pending[op.ID]]; e != nil {

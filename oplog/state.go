@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"runtime/debug"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
@@ -108,6 +109,10 @@ func (l *Log) rebuildWithin(ctx context.Context) error {
 	}
 	report := newProgress(l)
 	defer report.end()
+	// The model of a large log is collected earlier than other garbage, and its memory is given back:
+	// a server lives for days after a rebuild.
+	defer debug.FreeOSMemory()
+	defer debug.SetGCPercent(debug.SetGCPercent(rebuildGCPercent))
 	r, err := replayLog(ctx, l.queries, trusted, func(arrival, last int64) { report.at(arrival/2, last) })
 	if err != nil {
 		return err
@@ -130,6 +135,9 @@ func (l *Log) rebuildWithin(ctx context.Context) error {
 	}
 	return rebuild(ctx, l.queries, l.st, r, trusted, id)
 }
+
+// rebuildGCPercent is how much memory may be garbage during a rebuild, in percent of what is in use.
+const rebuildGCPercent = 30
 
 // newStateID draws the ID of a state: 32 random bits.
 func newStateID(rand io.Reader) (int64, error) {

@@ -9,8 +9,8 @@ import "github.com/huskies/huskies-mcp/crdt"
 // readyPage is how many stories a list by what is ready reads at once.
 const readyPage = 64
 
-// maxReadyLooked bounds the stories that one count by what is ready looks at.
-const maxReadyLooked = 1000
+// maxReadyLooked bounds the stories that one count by what is ready looks at, and the agents.
+const maxReadyLooked = 200
 
 // isReady reports whether the reader would make a new claim by claiming the story.
 func (s *State) isReady(c *crdt.Story) bool {
@@ -91,10 +91,11 @@ func (s *State) countReady(f Filter) (counts []StageCount, complete bool) {
 	if len(agents) > maxReadyLooked {
 		agents, complete = agents[:maxReadyLooked], false
 	}
+	room := maxReadyLooked
 	for _, agent := range agents {
 		theirs := f.sourceFilter()
 		theirs.Agent = &agent
-		more, all := s.countByLooking(f, theirs)
+		more, all := s.countLooking(f, theirs, &room)
 		counts, complete = add(f.Stages, counts, more), complete && all
 	}
 	return counts, complete
@@ -102,11 +103,19 @@ func (s *State) countReady(f Filter) (counts []StageCount, complete bool) {
 
 // countByLooking counts the stories of f among those that the source's filter chooses.
 func (s *State) countByLooking(f, wide Filter) (counts []StageCount, complete bool) {
-	by, looked := make(map[Stage]int), 0
+	room := maxReadyLooked
+	return s.countLooking(f, wide, &room)
+}
+
+// countLooking is countByLooking with room for so many stories, of which it takes those that it
+// looks at.
+func (s *State) countLooking(f, wide Filter, room *int) (counts []StageCount, complete bool) {
+	by := make(map[Stage]int)
 	for c := range s.each(wide) {
-		if looked++; looked > maxReadyLooked {
+		if *room == 0 {
 			return inStages(f.Stages, by), false
 		}
+		*room--
 		if s.isReady(c) == *f.Ready {
 			by[VisibleStage(c)]++
 		}

@@ -69,7 +69,7 @@ type worker struct {
 // next makes the op with the index i, unsigned. New stories come evenly among the others.
 func (w *worker) next(i int) *crdt.Op {
 	w.seq++
-	w.at += int64(1 + w.rng.IntN(60_000))
+	w.at += int64(1 + w.rng.IntN(40_000)) // a million ops end before December
 	op := &crdt.Op{Seq: w.seq, At: w.at, Agent: w.agent()}
 	if w.seq > 1 {
 		op.Parents = []crdt.OpID{w.last}
