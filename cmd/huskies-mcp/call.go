@@ -37,7 +37,19 @@ error and the exit code is 1.`,
 		},
 	}
 	addOfferFlags(cmd, opts)
+	cmd.SetHelpFunc(callHelp)
 	return cmd
+}
+
+// callHelp prints the help of the command or, after the name of a tool, that of the tool.
+func callHelp(cmd *cobra.Command, _ []string) {
+	text, err := tools.Help(cmd.Flags().Arg(0))
+	if err != nil { // no tool is named
+		text = cmd.Long + "\n\n" + cmd.UsageString() + "\n  huskies-mcp call TOOL --help    shows the arguments of a tool\n"
+	} else {
+		text += fmt.Sprintf("\nFor example:\n  huskies-mcp call %s '%s'\n", cmd.Flags().Arg(0), exampleArguments[cmd.Flags().Arg(0)])
+	}
+	fmt.Fprint(cmd.OutOrStdout(), text)
 }
 
 func callArgs(_ *cobra.Command, args []string) error {

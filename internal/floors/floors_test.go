@@ -59,7 +59,7 @@ var thirdParty = map[string][]string{
 	"cmd/huskies-mcp": {"github.com/spf13/cobra", "github.com/mark3labs/mcp-go", "github.com/schollz/progressbar", "github.com/aymanbagabas/go-udiff", "golang.org/x/term", "golang.org/x/sys"},
 	// Parsers of the hosts' files, which keep the place of everything.
 	"internal/hosts":        {"github.com/tailscale/hujson", "github.com/pelletier/go-toml"},
-	"tools":                 {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/agnivade/levenshtein", "golang.org/x/text/unicode/norm"},
+	"tools":                 {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/invopop/jsonschema", "github.com/agnivade/levenshtein", "golang.org/x/text/unicode/norm"},
 	"tools/stdio":           {"github.com/mark3labs/mcp-go"},
 	"tools/calls":           {"github.com/mark3labs/mcp-go"},
 	"tools/calls/callstest": {"github.com/mark3labs/mcp-go", "github.com/google/go-cmp"},

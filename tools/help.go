@@ -1,0 +1,63 @@
+package tools
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/invopop/jsonschema"
+
+	"github.com/huskies/huskies-mcp/schemas"
+)
+
+// Help returns what the tool does and a line for each of its arguments, for a person at a
+// terminal, or an error if there is no such tool.
+func Help(name string) (string, error) {
+	i := slices.IndexFunc(all(), func(t tool) bool { return t.name == name })
+	if i < 0 {
+		return "", fmt.Errorf("there is no tool %q: the tools are %s", name, strings.Join(Names(), ", "))
+	}
+	raw, err := schemas.Input(name)
+	if err != nil {
+		return "", err
+	}
+	var schema jsonschema.Schema
+	if err := json.Unmarshal(raw, &schema); err != nil {
+		return "", fmt.Errorf("input schema of %s: %w", name, err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\nArguments, in a JSON object:\n", all()[i].description)
+	for argument := schema.Properties.Oldest(); argument != nil; argument = argument.Next() {
+		line := fmt.Sprintf("  %-16s %-8s  %s", argument.Key, kindOf(argument.Value), meaning(&schema, argument.Key, argument.Value))
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String(), nil
+}
+
+// kindOf returns the JSON type of an argument in one word.
+func kindOf(s *jsonschema.Schema) string {
+	if s.Type == "" {
+		return "any"
+	}
+	return s.Type
+}
+
+// meaning says what an argument is for, which values it takes, and whether it must be there.
+func meaning(tool *jsonschema.Schema, name string, s *jsonschema.Schema) string {
+	var parts []string
+	if slices.Contains(tool.Required, name) {
+		parts = append(parts, "required")
+	}
+	if s.Description != "" {
+		parts = append(parts, s.Description)
+	}
+	if len(s.Enum) > 0 {
+		var values []string
+		for _, v := range s.Enum {
+			values = append(values, fmt.Sprint(v))
+		}
+		parts = append(parts, "one of "+strings.Join(values, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
