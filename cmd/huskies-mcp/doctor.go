@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/locate"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -78,8 +79,8 @@ type examination struct {
 	findings []finding
 	wrong    int
 
-	wd    string   // working directory
-	where location // of the database; its Path is "" if it could not be located
+	wd    string          // working directory
+	where locate.Location // of the database; its Path is "" if it could not be located
 	file  oplog.Inspection
 	// foreign: the database belongs to another user and we may not write it.
 	foreign bool
@@ -179,18 +180,18 @@ func (e *examination) locate(cmd *cobra.Command, opts options) {
 	if err == nil {
 		_ = env.replica.Close()
 		e.where = env.where
-		if broken := brokenWorktree(e.where, opts.getenv, e.wd); broken != "" {
-			e.bad("paths", repairLink, "%s", broken)
+		if broken := placeOf(opts.getenv, e.wd).BrokenWorktree(e.where); broken != "" {
+			e.bad("paths", locate.RepairLink, "%s", broken)
 		}
 		return
 	}
-	var unused *notUsed
+	var unused *locate.NotUsed
 	if errors.As(err, &unused) {
-		e.bad("paths", unused.remedy, "%s", unused.problem)
+		e.bad("paths", nameIt(unused), "%s", unused.Problem)
 		return
 	}
 	e.bad("options", "mend the flag or the variable that the message names; no server starts with it", "%v", err)
-	if where, err := locate(opts.db, opts.getenv, e.wd); err == nil {
+	if where, err := placeOf(opts.getenv, e.wd).Find(opts.db); err == nil {
 		e.where = where // it was another option
 	}
 }

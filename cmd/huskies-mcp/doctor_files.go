@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/huskies/huskies-mcp/internal/locate"
 	"github.com/huskies/huskies-mcp/oplog"
 )
 
@@ -19,7 +20,7 @@ func (e *examination) checkPaths() {
 	case f.Database.Err != nil:
 		e.bad("database", "check the permissions of "+quoted(f.Path)+" and of the folders above it, and that links lead somewhere", "%s (%s) cannot be looked at: %v", e.where.Path, e.where.Why, f.Database.Err)
 	case f.Database.Info == nil:
-		if folder, missing := missingFolder(f.Path); missing {
+		if folder, missing := locate.MissingFolder(f.Path); missing {
 			e.bad("database", "mkdir -p "+quoted(folder)+", if the name is right; else give another --db", "none at %s (%s), nor is there a folder %s", e.where.Path, e.where.Why, folder)
 			return
 		}
@@ -98,16 +99,16 @@ func (e *examination) checkFolder() {
 
 // checkOwner finds files that somebody else made, as after sudo.
 func (e *examination) checkOwner(file oplog.File) {
-	owner, known := ownerOf(file.Info)
-	first, _ := ownerOf(e.file.Database.Info)
+	owner, known := locate.OwnerOf(file.Info)
+	first, _ := locate.OwnerOf(e.file.Database.Info)
 	me := os.Geteuid()
 	switch {
 	case !known || owner == me && owner == first:
 	case file.Path != e.file.Path && owner != first:
-		e.bad("owner", "sudo chown "+userName(first)+" "+quoted(file.Path), "%s belongs to %s, the database to %s: one of them ran huskies-mcp or sqlite3, perhaps by way of sudo", file.Path, userName(owner), userName(first))
+		e.bad("owner", "sudo chown "+locate.UserName(first)+" "+quoted(file.Path), "%s belongs to %s, the database to %s: one of them ran huskies-mcp or sqlite3, perhaps by way of sudo", file.Path, locate.UserName(owner), locate.UserName(first))
 	case file.Path != e.file.Path: // as the database, of which we speak
 	case me == 0:
-		e.note("owner", "run huskies-mcp as "+userName(owner)+", not as root: files that root makes beside the database keep others out", "the database belongs to %s, and we are root", userName(owner))
+		e.note("owner", "run huskies-mcp as "+locate.UserName(owner)+", not as root: files that root makes beside the database keep others out", "the database belongs to %s, and we are root", locate.UserName(owner))
 	case !writable(file.Path):
 		e.foreign = true
 		var all []string
@@ -116,17 +117,17 @@ func (e *examination) checkOwner(file oplog.File) {
 				all = append(all, quoted(file.Path))
 			}
 		}
-		e.bad("owner", "sudo chown "+userName(me)+" "+strings.Join(all, " ")+" if it is yours; each user has a pipeline of their own and exchanges by export and import", "the database belongs to %s, and we are %s", userName(owner), userName(me))
+		e.bad("owner", "sudo chown "+locate.UserName(me)+" "+strings.Join(all, " ")+" if it is yours; each user has a pipeline of their own and exchanges by export and import", "the database belongs to %s, and we are %s", locate.UserName(owner), locate.UserName(me))
 	default:
-		e.note("owner", "let one user run all servers of the project", "the database belongs to %s, and we are %s", userName(owner), userName(me))
+		e.note("owner", "let one user run all servers of the project", "the database belongs to %s, and we are %s", locate.UserName(owner), locate.UserName(me))
 	}
 }
 
 // others reports whether the file is one of the pipeline that the owner of the
 // database has and we may not write. A folder is one if it is made for pipelines.
 func (e *examination) others(file oplog.File) bool {
-	owner, known := ownerOf(file.Info)
-	first, _ := ownerOf(e.file.Database.Info)
+	owner, known := locate.OwnerOf(file.Info)
+	first, _ := locate.OwnerOf(e.file.Database.Info)
 	return known && owner == first && !writable(file.Path) && (!file.Info.IsDir() || filepath.Base(file.Path) == ".huskies")
 }
 
@@ -186,7 +187,7 @@ var syncMarks = []struct{ prefix, program string }{
 
 // syncedBy names the program that seems to keep dir in step with other machines.
 func syncedBy(dir string) string {
-	for dir := range upwards(dir) {
+	for dir := range locate.Upwards(dir) {
 		if _, err := os.Stat(filepath.Join(dir, ".stfolder")); err == nil {
 			return "Syncthing"
 		}
@@ -201,7 +202,7 @@ func syncedBy(dir string) string {
 
 // checkGit looks whether git could take the private key along.
 func (e *examination) checkGit() {
-	root, ok := repositoryRoot(e.file.Folder.Path)
+	root, ok := locate.RepositoryRoot(e.file.Folder.Path)
 	if !ok || e.file.Database.Info == nil {
 		return
 	}
@@ -217,7 +218,7 @@ func (e *examination) checkGit() {
 // ignored reports whether a plain line of a .gitignore file of the work tree at
 // root covers the file. What it takes git to understand it does not see.
 func ignored(root, file string) bool {
-	for dir := range upwards(filepath.Dir(file)) {
+	for dir := range locate.Upwards(filepath.Dir(file)) {
 		rel, err := filepath.Rel(dir, file)
 		if err != nil {
 			return false

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/huskies/huskies-mcp/internal/hosts"
+	"github.com/huskies/huskies-mcp/internal/locate"
 )
 
 // hostFile is a file in which a host may be told to start servers.
@@ -59,7 +60,7 @@ func (f hostFile) ownEntries(file map[string]any) (map[string]hosts.Entry, error
 	projects, _ := file[f.host.PerProject].(map[string]any)
 	for folder, project := range projects {
 		project, _ := project.(map[string]any)
-		if project == nil || !sameFile(folder, f.project) {
+		if project == nil || !locate.SameFile(folder, f.project) {
 			continue
 		}
 		nearer, err := f.host.Entries(project, f.host.Key)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/huskies/huskies-mcp/internal/hosts"
+	"github.com/huskies/huskies-mcp/internal/locate"
 )
 
 // programName is what the command is called in hosts' configurations.
@@ -143,13 +144,13 @@ func readableHosts() iter.Seq[*hosts.Host] {
 func (e *examination) projectFolders() []string {
 	start := e.startFolder()
 	folders := []string{start}
-	if root, ok := repositoryRoot(start); ok {
+	if root, ok := locate.RepositoryRoot(start); ok {
 		folders = append(folders, root)
-		if main, ok := mainWorktree(root); ok {
+		if main, ok := locate.MainWorktree(root); ok {
 			folders = append(folders, main)
 		}
 	}
-	if dir := filepath.Dir(e.where.Path); filepath.Base(dir) == filepath.Dir(databaseFile) {
+	if dir := filepath.Dir(e.where.Path); filepath.Base(dir) == filepath.Dir(locate.File) {
 		folders = append(folders, filepath.Dir(dir))
 	}
 	slices.Sort(folders)
@@ -288,7 +289,7 @@ const versionTimeout = 3 * time.Second
 // project's tree is not run: it may have come with the project, and a host would ask
 // before it starts such a program.
 func (e *examination) checkVersion(ctx context.Context, file hostFile, label, command, program string) bool {
-	if sameFile(program, ownPath()) {
+	if locate.SameFile(program, ownPath()) {
 		return true
 	}
 	// A program that was found on PATH is the user's choice and may be run.

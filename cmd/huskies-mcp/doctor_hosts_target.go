@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/internal/hosts"
+	"github.com/huskies/huskies-mcp/internal/locate"
 )
 
 // checkTarget finds out whether a server with these arguments would start and
@@ -35,7 +36,7 @@ func (e *examination) checkTarget(file hostFile, label, folder string, args []st
 		return false
 	}
 	where := server.where
-	if e.where.Path == "" || where.Path == e.where.Path || sameFile(where.Path, e.where.Path) {
+	if e.where.Path == "" || where.Path == e.where.Path || locate.SameFile(where.Path, e.where.Path) {
 		if opts.agent != "" || entry.Env["HUSKIES_AGENT"] != "" { // a name of the host's own environment is not the file's
 			e.named(server.agent, file)
 		}
@@ -43,7 +44,7 @@ func (e *examination) checkTarget(file hostFile, label, folder string, args []st
 	}
 	remedy := "if it should be the same one: say --db " + quoted(e.where.Path) + " there, or leave --db and HUSKIES_DB out everywhere"
 	text := "%s: its server uses another database, %s (%s)"
-	if strings.HasPrefix(e.where.Why, "named by ") {
+	if e.where.Named() {
 		e.note("hosts", remedy, text, label, where.Path, where.Why) // this run may be the one that names another database
 	} else {
 		e.bad("hosts", remedy, text, label, where.Path, where.Why)

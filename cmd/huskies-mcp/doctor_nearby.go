@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/huskies/huskies-mcp/internal/locate"
 )
 
 // checkNeighbours finds other pipelines that may be meant: what would be in use
@@ -13,16 +15,16 @@ import (
 func (e *examination) checkNeighbours() {
 	said := []string{e.where.Path}
 	isSaid := func(path string) bool {
-		return slices.ContainsFunc(said, func(p string) bool { return p == path || sameFile(p, path) })
+		return slices.ContainsFunc(said, func(p string) bool { return p == path || locate.SameFile(p, path) })
 	}
-	if named := strings.HasPrefix(e.where.Why, namedBy); named || e.where.Path == "" {
+	if e.where.Named() || e.where.Path == "" {
 		unnamed := func(name string) string {
 			if name == "HUSKIES_DB" {
 				return ""
 			}
 			return os.Getenv(name)
 		}
-		found, err := locate("", unnamed, e.wd)
+		found, err := placeOf(unnamed, e.wd).Find("")
 		if err == nil && exists(found.Path) && !isSaid(found.Path) {
 			said = append(said, found.Path)
 			e.note("paths", "name one file for all, or none: unset HUSKIES_DB and leave --db out of the hosts' configuration, or put the same in everywhere",
@@ -31,7 +33,7 @@ func (e *examination) checkNeighbours() {
 	}
 	others := 0
 	for _, folder := range e.nearbyFolders() {
-		path := filepath.Join(folder, databaseFile)
+		path := filepath.Join(folder, locate.File)
 		if !exists(path) || isSaid(path) {
 			continue
 		}
@@ -55,7 +57,7 @@ func exists(path string) bool {
 
 // startFolder is where hosts would look for the project from here.
 func (e *examination) startFolder() string {
-	if dir, _, err := startDirectory(os.Getenv("CLAUDE_PROJECT_DIR"), e.wd); err == nil {
+	if dir, err := placeOf(os.Getenv, e.wd).Start(); err == nil {
 		return dir
 	}
 	return e.wd
@@ -64,33 +66,17 @@ func (e *examination) startFolder() string {
 // nearbyFolders returns folders that may have a pipeline of their own.
 func (e *examination) nearbyFolders() []string {
 	start := e.startFolder()
-	folders := slices.Collect(upwards(start))
+	folders := slices.Collect(locate.Upwards(start))
 	root := start
-	if repository, ok := repositoryRoot(start); ok {
+	if repository, ok := locate.RepositoryRoot(start); ok {
 		root = repository
-		if main, ok := mainWorktree(repository); ok {
+		if main, ok := locate.MainWorktree(repository); ok {
 			folders = append(folders, main)
 			root = main
 		}
-		folders = append(folders, linkedWorktrees(root)...)
+		folders = append(folders, locate.LinkedWorktrees(root)...)
 	}
 	return append(folders, foldersBelow(root)...)
-}
-
-// linkedWorktrees returns the linked worktrees of the repository at root.
-func linkedWorktrees(root string) (folders []string) {
-	for _, common := range []string{filepath.Join(root, ".git"), root} {
-		links, err := filepath.Glob(filepath.Join(common, "worktrees", "*"))
-		if err != nil {
-			return nil // the root has a name that Glob reads as a pattern
-		}
-		for _, link := range links {
-			if back, ok := readGitLink(link, "gitdir", ""); ok {
-				folders = append(folders, filepath.Dir(back))
-			}
-		}
-	}
-	return folders
 }
 
 const (

@@ -5,8 +5,6 @@ package main
 import (
 	"errors"
 	"io/fs"
-	"os/user"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -28,18 +26,6 @@ func readOnlyDisk(folder string) bool {
 	return errors.Is(unix.Access(folder, unix.W_OK), unix.EROFS)
 }
 
-// ownerOf returns the ID of the user whose file it is.
-func ownerOf(info fs.FileInfo) (uid int, known bool) {
-	if info == nil {
-		return 0, false
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, false
-	}
-	return int(st.Uid), true
-}
-
 // names returns how many names (hard links) the file has.
 func names(info fs.FileInfo) uint64 {
 	if info == nil {
@@ -50,13 +36,4 @@ func names(info fs.FileInfo) uint64 {
 		return 0
 	}
 	return uint64(st.Nlink)
-}
-
-// userName returns the name of a user, or the number if it has none.
-func userName(uid int) string {
-	u, err := user.LookupId(strconv.Itoa(uid))
-	if err != nil {
-		return strconv.Itoa(uid)
-	}
-	return u.Username
 }

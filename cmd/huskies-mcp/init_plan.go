@@ -13,6 +13,7 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 
 	"github.com/huskies/huskies-mcp/internal/hosts"
+	"github.com/huskies/huskies-mcp/internal/locate"
 )
 
 // ledgerFile is where a project remembers what init put into its files.
@@ -44,15 +45,15 @@ func newSetup(opts options, flags initFlags) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	start, _, err := startDirectory(opts.getenv("CLAUDE_PROJECT_DIR"), wd)
+	start, err := placeOf(opts.getenv, wd).Start()
 	if err != nil {
 		return nil, err
 	}
 	s := &setup{flags: flags, project: start}
-	if root, ok := repositoryRoot(start); ok {
+	if root, ok := locate.RepositoryRoot(start); ok {
 		s.project = root
 	}
-	if home, err := os.UserHomeDir(); err == nil && sameFile(home, s.project) {
+	if home, err := os.UserHomeDir(); err == nil && locate.SameFile(home, s.project) {
 		return nil, fmt.Errorf("%s is your home folder, and hosts read its files for all projects: change to the folder of a project", home)
 	}
 	if err := s.chooseHosts(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/huskies/huskies-mcp/internal/hosts"
+	"github.com/huskies/huskies-mcp/internal/locate"
 )
 
 // write makes the changes and says which. The ledger is written before the files: a
@@ -115,7 +116,7 @@ func (s *setup) saveLedger() error {
 
 // ownIgnore returns what .huskies/.gitignore says if init makes it.
 func ownIgnore() string {
-	return ignoreHeader + filepath.Base(databaseFile) + "*\n" + filepath.Base(ledgerFile) + "\n.gitignore\n"
+	return ignoreHeader + filepath.Base(locate.File) + "*\n" + filepath.Base(ledgerFile) + "\n.gitignore\n"
 }
 
 // hideLedger makes git ignore the ledger. A .gitignore that a person wrote is left as

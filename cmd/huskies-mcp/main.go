@@ -11,12 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
 	"os/user"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +26,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/hosts"
+	"github.com/huskies/huskies-mcp/internal/locate"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
@@ -189,7 +188,7 @@ func noSubcommand(_ *cobra.Command, args []string) error {
 
 // environment is what all commands work with.
 type environment struct {
-	where      location
+	where      locate.Location
 	replica    *replica.Replica
 	session    *replica.Session
 	agent      string // may be empty
@@ -239,11 +238,12 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if env.where, err = locate(opts.db, opts.getenv, wd); err != nil {
-		return nil, err
+	place := placeOf(opts.getenv, wd)
+	if env.where, err = place.Find(opts.db); err != nil {
+		return nil, withName(err)
 	}
-	if broken := brokenWorktree(env.where, opts.getenv, wd); broken != "" {
-		env.logger.Warn("a link of git is broken, so another pipeline than the main worktree's may be in use", "problem", broken, "how", repairLink)
+	if broken := place.BrokenWorktree(env.where); broken != "" {
+		env.logger.Warn("a link of git is broken, so another pipeline than the main worktree's may be in use", "problem", broken, "how", locate.RepairLink)
 	}
 	env.replica = replica.New(replica.Config{
 		Path:        env.where.Path,
@@ -354,7 +354,7 @@ func (env *environment) mayWrite(cmd *cobra.Command) error {
 // checkFolder returns an error if the folder that the database needs does not exist. Only a folder
 // .huskies is made with the database: any other may be a typing error.
 func (env *environment) checkFolder() error {
-	folder, missing := missingFolder(env.where.Path)
+	folder, missing := locate.MissingFolder(env.where.Path)
 	if !missing {
 		return nil
 	}
@@ -370,22 +370,11 @@ func (env *environment) exists() bool {
 // errNoPipeline says that there is nothing to show yet.
 func (env *environment) errNoPipeline() error {
 	what := "the first write_item creates it"
-	if folder, missing := missingFolder(env.where.Path); missing {
+	if folder, missing := locate.MissingFolder(env.where.Path); missing {
 		what = "nor is there a folder " + folder
 	}
 	if env.where.Above != "" {
 		what += "; there is another pipeline above, and to use that give --db " + quoted(env.where.Above)
 	}
 	return errors.New("there is no pipeline at " + env.where.Path + " (" + env.where.Why + "): " + what)
-}
-
-// missingFolder returns the folder that the first write needs, and whether it is not there: that of
-// the database, or the one above a folder .huskies, which is made.
-func missingFolder(path string) (folder string, missing bool) {
-	folder = filepath.Dir(path)
-	if filepath.Base(folder) == filepath.Dir(databaseFile) {
-		folder = filepath.Dir(folder)
-	}
-	_, err := os.Stat(folder)
-	return folder, errors.Is(err, fs.ErrNotExist)
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/huskies/huskies-mcp/internal/locate"
 )
 
 // filler puts into a file what belongs there. What must not be seen before all else is done comes
@@ -146,8 +148,8 @@ func (env *environment) isDatabase(path string) bool {
 	for _, database := range own {
 		for _, suffix := range []string{"", "-wal", "-shm", "-journal", ".lock"} {
 			name := database + suffix
-			if sameFile(name, path) ||
-				strings.EqualFold(filepath.Base(name), filepath.Base(path)) && sameFile(filepath.Dir(name), filepath.Dir(path)) {
+			if locate.SameFile(name, path) ||
+				strings.EqualFold(filepath.Base(name), filepath.Base(path)) && locate.SameFile(filepath.Dir(name), filepath.Dir(path)) {
 				return true
 			}
 		}

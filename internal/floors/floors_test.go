@@ -47,6 +47,7 @@ var floor = map[string]int{
 	"oplog":                 3,
 	"pipeline":              1,
 	"internal/hosts":        0,
+	"internal/locate":       0,
 	"crdt":                  0,
 	"db":                    0,
 	"migrations":            0,

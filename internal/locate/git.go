@@ -1,4 +1,4 @@
-package main
+package locate
 
 import (
 	"fmt"
@@ -31,11 +31,11 @@ const maxNested = 32
 
 // findRepository returns the repository around dir. It reports false if there is none.
 func findRepository(dir string) (r repository, ok bool) {
-	if r.root, ok = repositoryRoot(dir); !ok {
+	if r.root, ok = RepositoryRoot(dir); !ok {
 		return r, false
 	}
 	for range maxNested {
-		if main, ok := mainWorktree(r.root); ok {
+		if main, ok := MainWorktree(r.root); ok {
 			r.worktree, r.main, r.root = r.root, main, main
 		} else if super, ok := superproject(r.root); ok {
 			r.root = super
@@ -46,13 +46,13 @@ func findRepository(dir string) (r repository, ok bool) {
 	return r, true
 }
 
-// brokenWorktree says what is wrong with git's link at the root of the repository in which the search begins, so that
-// another file may be meant; "" if nothing is, or a person named the file.
-func brokenWorktree(where location, getenv func(string) string, wd string) string {
-	if strings.HasPrefix(where.Why, namedBy) {
+// BrokenWorktree says what is wrong with git's link at the root of the repository in which the search begins, so that
+// another file than where may be meant. It is "" if nothing is wrong, or if a person named the file.
+func (p Place) BrokenWorktree(where Location) string {
+	if where.Named() {
 		return ""
 	}
-	start, _, err := startDirectory(getenv("CLAUDE_PROJECT_DIR"), wd)
+	start, err := p.Start()
 	if err != nil {
 		return ""
 	}
@@ -63,8 +63,8 @@ func brokenWorktree(where location, getenv func(string) string, wd string) strin
 	return brokenLink(r.root)
 }
 
-// repairLink says what to do about a broken link of git's.
-const repairLink = "run 'git worktree repair' in the main worktree, or for a submodule 'git submodule update --init' in its superproject; until then this folder has a pipeline of its own"
+// RepairLink says what to do about a broken link of git's.
+const RepairLink = "run 'git worktree repair' in the main worktree, or for a submodule 'git submodule update --init' in its superproject; until then this folder has a pipeline of its own"
 
 // superproject returns the root of the repository of which the one at root is a submodule: the next one above, if it
 // keeps the submodule's git directory in its own (gitsubmodules(7)). Only who can write there can forge that.
@@ -73,7 +73,7 @@ func superproject(root string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	above, ok := repositoryRoot(filepath.Dir(root))
+	above, ok := RepositoryRoot(filepath.Dir(root))
 	if !ok || above == root {
 		return "", false
 	}
@@ -108,15 +108,15 @@ func brokenLink(root string) string {
 	if !ok {
 		return "" // of no worktree
 	}
-	if backDir, name := filepath.Split(back); name == ".git" && sameFile(backDir, root) {
+	if backDir, name := filepath.Split(back); name == ".git" && SameFile(backDir, root) {
 		return ""
 	}
 	return fmt.Sprintf("%s leads to %s, which does not lead back to it but to %s", file, link, back)
 }
 
-// repositoryRoot returns the nearest directory upwards from dir that has a .git directory or file.
-func repositoryRoot(dir string) (string, bool) {
-	for dir := range upwards(dir) {
+// RepositoryRoot returns the nearest directory upwards from dir that has a .git directory or file.
+func RepositoryRoot(dir string) (string, bool) {
+	for dir := range Upwards(dir) {
 		info, err := os.Stat(filepath.Join(dir, ".git"))
 		if err == nil && (info.IsDir() || info.Mode().IsRegular()) {
 			return dir, true
@@ -125,7 +125,7 @@ func repositoryRoot(dir string) (string, bool) {
 	return "", false
 }
 
-// mainWorktree returns the root of the main worktree of the linked worktree at root, or the repository itself
+// MainWorktree returns the root of the main worktree of the linked worktree at root, or the repository itself
 // if that is bare. It reports false for any other kind of root: of an ordinary repository, of a submodule, of
 // one with a separate git directory or a worktree of that, and of a worktree whose links are broken.
 //
@@ -133,7 +133,7 @@ func repositoryRoot(dir string) (string, bool) {
 // common directory and the file gitdir back to the .git file (gitrepository-layout(5), git-worktree(1)).
 // What the .git file says decides where we will write, and it may be stale or come with a hostile tree. So
 // all three must agree, which takes write access to the repository to forge.
-func mainWorktree(root string) (string, bool) {
+func MainWorktree(root string) (string, bool) {
 	link, ok := readGitLink(root, ".git", "gitdir: ")
 	if !ok {
 		return "", false
@@ -153,8 +153,8 @@ func mainWorktree(root string) (string, bool) {
 	worktrees := filepath.Dir(gitDir)
 	common := filepath.Dir(worktrees)
 	backDir, name := filepath.Split(back)
-	if filepath.Base(worktrees) != "worktrees" || !sameFile(commonLink, common) ||
-		name != ".git" || !sameFile(backDir, root) {
+	if filepath.Base(worktrees) != "worktrees" || !SameFile(commonLink, common) ||
+		name != ".git" || !SameFile(backDir, root) {
 		return "", false
 	}
 	parent := filepath.Dir(common)
@@ -164,7 +164,7 @@ func mainWorktree(root string) (string, bool) {
 	// A bare repository hidden in a folder beside its worktrees, to which the
 	// folder's .git file leads: the folder stands for the main worktree, as it
 	// does for who starts there.
-	if link, ok := readGitLink(parent, ".git", "gitdir: "); ok && sameFile(link, common) {
+	if link, ok := readGitLink(parent, ".git", "gitdir: "); ok && SameFile(link, common) {
 		return parent, true
 	}
 	return configuredWorktree(common)
@@ -220,6 +220,22 @@ func readCore(config string) (bare bool, worktree string) {
 		}
 	}
 	return bare, worktree
+}
+
+// LinkedWorktrees returns the linked worktrees of the repository at root.
+func LinkedWorktrees(root string) (folders []string) {
+	for _, common := range []string{filepath.Join(root, ".git"), root} {
+		links, err := filepath.Glob(filepath.Join(common, "worktrees", "*"))
+		if err != nil {
+			return nil // the root has a name that Glob reads as a pattern
+		}
+		for _, link := range links {
+			if back, ok := readGitLink(link, "gitdir", ""); ok {
+				folders = append(folders, filepath.Dir(back))
+			}
+		}
+	}
+	return folders
 }
 
 // readGitLink returns the path that follows prefix in one of git's link files, taken relative to dir, which

@@ -1,4 +1,4 @@
-package main
+package locate
 
 import (
 	"io/fs"
@@ -246,7 +246,7 @@ func TestLocate(t *testing.T) {
 			writeTree(t, root, tt.with)
 			before := listTree(t, root)
 
-			got, err := locate(expand(tt.flag), func(key string) string { return expand(tt.env[key]) }, filepath.Join(root, tt.wd))
+			got, err := placeAt(filepath.Join(root, tt.wd), func(key string) string { return expand(tt.env[key]) }).Find(expand(tt.flag))
 			if tt.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), expand(tt.wantErr)) {
 					t.Errorf("got %+v, error %v; want error with %q", got, err, expand(tt.wantErr))
@@ -254,7 +254,7 @@ func TestLocate(t *testing.T) {
 			} else if err != nil {
 				t.Errorf("got error %v", err)
 			} else {
-				want := location{Path: filepath.Join(root, tt.path), Why: expand(tt.why)}
+				want := Location{Path: filepath.Join(root, tt.path), Why: expand(tt.why)}
 				if tt.above != "" {
 					want.Above = filepath.Join(root, tt.above)
 				}
@@ -317,8 +317,8 @@ func TestLocateDistrustsGitFile(t *testing.T) {
 			root := tempRoot(t)
 			writeTree(t, root, linked())
 			writeTree(t, root, tt.changes)
-			wantLocation(t, filepath.Join(root, "wt", "sub"), location{
-				Path: filepath.Join(root, "wt", databaseFile), Why: "new, at the root of the repository",
+			wantLocation(t, filepath.Join(root, "wt", "sub"), Location{
+				Path: filepath.Join(root, "wt", File), Why: "new, at the root of the repository",
 			})
 		})
 	}
@@ -338,7 +338,7 @@ func TestLocateFIFO(t *testing.T) {
 			if out, err := exec.Command(mkfifo, filepath.Join(root, name)).CombinedOutput(); err != nil {
 				t.Fatalf("mkfifo: %v\n%s", err, out)
 			}
-			if _, err := locate("", os.Getenv, filepath.Join(root, "wt")); err != nil {
+			if _, err := placeAt(filepath.Join(root, "wt"), os.Getenv).Find(""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -358,8 +358,8 @@ func TestLocateSkipsUnreadableDirectories(t *testing.T) {
 		}
 		t.Cleanup(func() { os.Chmod(path, 0o700) })
 	}
-	wantLocation(t, filepath.Join(root, "a", "b", "c"), location{
-		Path: filepath.Join(root, "a", "b", databaseFile), Why: "new, at the root of the repository", Above: filepath.Join(root, "a", databaseFile),
+	wantLocation(t, filepath.Join(root, "a", "b", "c"), Location{
+		Path: filepath.Join(root, "a", "b", File), Why: "new, at the root of the repository", Above: filepath.Join(root, "a", File),
 	})
 }
 
@@ -432,15 +432,20 @@ func TestLocateGit(t *testing.T) {
 			if why == inMain {
 				why += wd
 			}
-			wantLocation(t, wd, location{Path: filepath.Join(root, tt.home, databaseFile), Why: why})
+			wantLocation(t, wd, Location{Path: filepath.Join(root, tt.home, File), Why: why})
 		})
 	}
 }
 
+// placeAt is the place of a process with that working directory and these variables.
+func placeAt(wd string, getenv func(string) string) Place {
+	return Place{Getenv: getenv, Dir: wd, Home: HomeFolder(getenv)}
+}
+
 // wantLocation locates from wd with neither an option nor a variable set.
-func wantLocation(t *testing.T, wd string, want location) {
+func wantLocation(t *testing.T, wd string, want Location) {
 	t.Helper()
-	got, err := locate("", func(string) string { return "" }, wd)
+	got, err := placeAt(wd, func(string) string { return "" }).Find("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -456,8 +461,8 @@ func tempRoot(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for dir := range upwards(root) {
-		for _, name := range []string{".git", databaseFile} {
+	for dir := range Upwards(root) {
+		for _, name := range []string{".git", File} {
 			if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
 				t.Fatalf("%s has %s: set TMPDIR to a directory outside of any project", dir, name)
 			}
