@@ -66,22 +66,4 @@
 //
 // [Verify] checks all that can be checked: each row of the log by itself and with its
 // parents, what stands beside the ops, and the state against the log.
-//
-// # Bundles
-//
-// A bundle is signed ops on their way between replicas, in a file or a pipe:
-// JSON Lines (https://jsonlines.org) in UTF-8, one op a line, written by
-// [AppendBundleLine] and read by a [BundleReader].
-//
-//	{"id":"<64 hex digits>","payload":"<base64>","signature":"<base64>"}
-//
-// The id is the SHA-256 of the payload, the signature has 64 bytes; base64 is
-// the standard one with padding (RFC 4648, section 4). The order of the lines
-// means nothing and an op may come twice, so bundles may be cut between lines,
-// sorted, and put one behind the other. The writer ends each line with a
-// newline; the reader does without one behind the last line, takes CRLF for a
-// newline, and passes over blank lines and a byte order mark before a line. It
-// ignores keys that it does not know: a later version may add some. Of a key
-// that comes twice the last value counts, and nothing depends on it, since the
-// id names the payload and the signature is checked against the id.
 package oplog

@@ -15,6 +15,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/oplog/bundle"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -92,13 +93,13 @@ type importer struct {
 //
 // After an error what was taken in until then is in the log, and the report says
 // so; the rest can be had by importing the bundle again.
-func (r *Replica) Import(ctx context.Context, bundle *oplog.BundleReader, progress func(bytes int64)) (ImportReport, error) {
+func (r *Replica) Import(ctx context.Context, in *bundle.Reader, progress func(bytes int64)) (ImportReport, error) {
 	im := &importer{r: r, progress: progress, waiting: make(map[crdt.OpID]int)}
 	if progress == nil {
 		im.progress = func(int64) {}
 	}
 	for {
-		window, end := im.read(bundle)
+		window, end := im.read(in)
 		if end != nil && !errors.Is(end, io.EOF) {
 			err := im.end(ctx, end)
 			return im.report, err
@@ -169,12 +170,12 @@ var errSeq = errors.New("its seq does not follow from its parents")
 
 // read reads a window of the bundle. At its end the error is io.EOF, with the
 // last window.
-func (im *importer) read(bundle *oplog.BundleReader) (window []candidate, err error) {
+func (im *importer) read(in *bundle.Reader) (window []candidate, err error) {
 	for size := 0; size < windowBytes; {
-		start := bundle.Offset()
-		signed, err := bundle.Next()
-		bytes := bundle.Offset() - start
-		var bad *oplog.LineError
+		start := in.Offset()
+		signed, err := in.Next()
+		bytes := in.Offset() - start
+		var bad *bundle.LineError
 		switch {
 		case errors.As(err, &bad):
 			im.refuse(Refusal{Line: bad.Line, Err: bad.Err})
@@ -187,7 +188,7 @@ func (im *importer) read(bundle *oplog.BundleReader) (window []candidate, err er
 			return window, err
 		}
 		im.sound = true
-		window = append(window, candidate{signed: signed, line: bundle.Line(), bytes: bytes})
+		window = append(window, candidate{signed: signed, line: in.Line(), bytes: bytes})
 		size += len(signed.Payload) + candidateBytes
 	}
 	return window, nil

@@ -17,6 +17,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/oplog/bundle"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -25,7 +26,7 @@ import (
 func exported(t testing.TB, r *replica.Replica, since ...crdt.OpID) (lines []string) {
 	t.Helper()
 	_, err := r.Export(t.Context(), since, func(op crdt.SignedOp) error {
-		lines = append(lines, string(oplog.AppendBundleLine(nil, op)))
+		lines = append(lines, string(bundle.AppendLine(nil, op)))
 		return nil
 	})
 	if err != nil {
@@ -35,7 +36,7 @@ func exported(t testing.TB, r *replica.Replica, since ...crdt.OpID) (lines []str
 }
 
 func tryImport(r *replica.Replica, lines ...string) (replica.ImportReport, error) {
-	return r.Import(context.Background(), oplog.NewBundleReader(strings.NewReader(strings.Join(lines, ""))), nil)
+	return r.Import(context.Background(), bundle.NewReader(strings.NewReader(strings.Join(lines, ""))), nil)
 }
 
 // imports takes lines in and checks the report, but for the texts of refusals.
@@ -80,7 +81,7 @@ func stranger(t testing.TB, op crdt.Op) (crdt.SignedOp, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return signed, string(oplog.AppendBundleLine(nil, signed))
+	return signed, string(bundle.AppendLine(nil, signed))
 }
 
 // TestImportInAnyOrder shows that however a bundle is shuffled, cut and repeated, the replica that

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/huskies/huskies-mcp/crdt"
-	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/oplog/bundle"
 )
 
 // TestIDsMadeApartDiffer: from the moment a replica knows of another, the IDs that it gives out end in
@@ -90,13 +90,13 @@ func TestStoriesMadeApartAreNamed(t *testing.T) {
 	h.ok("write_item", `{"story_id":"1","note":"n"}`)
 	var lines []string
 	_, err := newReplica(t, there).Export(t.Context(), nil, func(op crdt.SignedOp) error {
-		lines = append(lines, string(oplog.AppendBundleLine(nil, op)))
+		lines = append(lines, string(bundle.AppendLine(nil, op)))
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newReplica(t, path).Import(t.Context(), oplog.NewBundleReader(strings.NewReader(strings.Join(lines, ""))), nil); err != nil {
+	if _, err := newReplica(t, path).Import(t.Context(), bundle.NewReader(strings.NewReader(strings.Join(lines, ""))), nil); err != nil {
 		t.Fatal(err)
 	}
 	warnings := strings.Join(h.read("1", "").Item.Warnings, "\n")

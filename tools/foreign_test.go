@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/huskies/huskies-mcp/crdt"
-	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/oplog/bundle"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
@@ -37,13 +37,13 @@ func (f *foreign) add(story string, edits ...crdt.Edit) {
 		f.t.Fatal(err)
 	}
 	f.last = []crdt.OpID{op.ID}
-	f.lines = append(f.lines, string(oplog.AppendBundleLine(nil, signed)))
+	f.lines = append(f.lines, string(bundle.AppendLine(nil, signed)))
 }
 
 // importInto brings the ops in.
 func (f *foreign) importInto(r *replica.Replica) {
 	f.t.Helper()
-	if _, err := r.Import(f.t.Context(), oplog.NewBundleReader(strings.NewReader(strings.Join(f.lines, ""))), nil); err != nil {
+	if _, err := r.Import(f.t.Context(), bundle.NewReader(strings.NewReader(strings.Join(f.lines, ""))), nil); err != nil {
 		f.t.Fatal(err)
 	}
 }

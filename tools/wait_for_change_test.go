@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/huskies/huskies-mcp/crdt"
-	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/oplog/bundle"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -194,7 +194,7 @@ func TestWaitForOneRowOfManyChanges(t *testing.T) {
 	}
 	var lines []string
 	_, err := there.Export(t.Context(), nil, func(op crdt.SignedOp) error {
-		lines = append(lines, string(oplog.AppendBundleLine(nil, op)))
+		lines = append(lines, string(bundle.AppendLine(nil, op)))
 		return nil
 	})
 	if err != nil {
@@ -202,7 +202,7 @@ func TestWaitForOneRowOfManyChanges(t *testing.T) {
 	}
 	imports := func(lines ...string) {
 		t.Helper()
-		if _, err := here.Import(t.Context(), oplog.NewBundleReader(strings.NewReader(strings.Join(lines, ""))), nil); err != nil {
+		if _, err := here.Import(t.Context(), bundle.NewReader(strings.NewReader(strings.Join(lines, ""))), nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/crdt"
-	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/oplog/bundle"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
@@ -82,7 +82,7 @@ func export(cmd *cobra.Command, env *environment, since []crdt.OpID, w io.Writer
 	out := bufio.NewWriterSize(w, 1<<16)
 	var line []byte
 	report, err := env.replica.Export(cmd.Context(), since, func(op crdt.SignedOp) error {
-		line = oplog.AppendBundleLine(line[:0], op)
+		line = bundle.AppendLine(line[:0], op)
 		_, err := out.Write(line)
 		return err
 	})

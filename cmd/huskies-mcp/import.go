@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/oplog/bundle"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
@@ -69,8 +70,8 @@ func importBundle(cmd *cobra.Command, env *environment, path string, create bool
 		os.Exit(1)
 	})
 	defer stop()
-	bundle := bufio.NewReader(interruptible{cmd.Context(), in})
-	if head, _ := bundle.Peek(len(databaseMagic)); string(head) == databaseMagic { // the next read meets an error again
+	buffered := bufio.NewReader(interruptible{cmd.Context(), in})
+	if head, _ := buffered.Peek(len(databaseMagic)); string(head) == databaseMagic { // the next read meets an error again
 		name, file := path, quoted(path)
 		if path == "-" {
 			name, file = "standard input", "FILE"
@@ -81,7 +82,7 @@ func importBundle(cmd *cobra.Command, env *environment, path string, create bool
 		return fmt.Errorf("there is no pipeline at %s (%s), and import makes none by itself: to begin one with this bundle, repeat the command with --create; or name the one that is meant by --db", env.where.Path, env.where.Why)
 	}
 	progress, done := progressBar(cmd.ErrOrStderr(), size, "import", progressbar.OptionShowBytes(true))
-	report, err := env.replica.Import(cmd.Context(), oplog.NewBundleReader(bundle), progress)
+	report, err := env.replica.Import(cmd.Context(), bundle.NewReader(buffered), progress)
 	done()
 	if err != nil && cmd.Context().Err() != nil {
 		err = errors.New("interrupted")

@@ -45,6 +45,7 @@ var floor = map[string]int{
 	"replica":               5,
 	"replica/bell":          4,
 	"oplog":                 3,
+	"oplog/bundle":          2,
 	"pipeline":              1,
 	"internal/hosts":        0,
 	"internal/locate":       0,

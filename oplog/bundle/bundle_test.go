@@ -1,7 +1,8 @@
-package oplog
+package bundle
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -18,8 +19,8 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 )
 
-// bundleOp is something with the form of a signed op.
-func bundleOp(payload string) crdt.SignedOp {
+// sampleOp is something with the form of a signed op.
+func sampleOp(payload string) crdt.SignedOp {
 	op := crdt.SignedOp{ID: sha256.Sum256([]byte(payload)), Payload: []byte(payload)}
 	for i := range op.Signature {
 		op.Signature[i] = byte(i)
@@ -27,13 +28,13 @@ func bundleOp(payload string) crdt.SignedOp {
 	return op
 }
 
-func bundleLine(payload string) string { return string(AppendBundleLine(nil, bundleOp(payload))) }
+func sampleLine(payload string) string { return string(AppendLine(nil, sampleOp(payload))) }
 
-// readBundle reads to the end and writes down what Next returned: a payload or
+// readAll reads to the end and writes down what Next returned: a payload or
 // an error a line, each with the number of the line and the offset behind it.
-func readBundle(r io.Reader) string {
+func readAll(r io.Reader) string {
 	var story strings.Builder
-	b := NewBundleReader(r)
+	b := NewReader(r)
 	for {
 		op, err := b.Next()
 		if err == io.EOF {
@@ -54,29 +55,33 @@ func readBundle(r io.Reader) string {
 	}
 }
 
-// TestBundleFormat: a line is what the package comment says, byte for byte.
-func TestBundleFormat(t *testing.T) {
-	op := bundleOp("an op")
+// TestFormat: a line is what the package comment says, byte for byte.
+func TestFormat(t *testing.T) {
+	op := sampleOp("an op")
 	want := `{"id":"5a52fa0141fb6f82bf2aeba173482d5afc925155fe50ba310ded2026ee45c760","payload":"YW4gb3A=","signature":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw=="}` + "\n"
-	if got := string(AppendBundleLine([]byte("before "), op)); got != "before "+want {
+	if got := string(AppendLine([]byte("before "), op)); got != "before "+want {
 		t.Errorf("got  %swant before %s", got, want)
 	}
 	var fields map[string]any
-	if err := json.Unmarshal(AppendBundleLine(nil, op), &fields); err != nil || len(fields) != 3 {
+	if err := json.Unmarshal(AppendLine(nil, op), &fields); err != nil || len(fields) != 3 {
 		t.Errorf("other programs read %v (%v)", fields, err)
 	}
 }
 
-// TestBundleRoundTrip: real ops come through as they were, admitted by Verify.
-func TestBundleRoundTrip(t *testing.T) {
-	key := mustCreate(t, t.TempDir()+"/p.db").Key()
+// TestRoundTrip: real ops come through as they were, admitted by Verify.
+func TestRoundTrip(t *testing.T) {
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	var bundle []byte
 	var want []crdt.SignedOp
 	for i := range 10 {
-		_, signed := makeOp(t, key, uint64(i+1), strings.Repeat("é\n", 1<<i))
-		bundle, want = AppendBundleLine(bundle, signed), append(want, signed)
+		op := &crdt.Op{Seq: uint64(i + 1), Story: "1_s", Edits: []crdt.Edit{crdt.Set("name", crdt.String(strings.Repeat("é\n", 1<<i)))}}
+		signed, err := crdt.Sign(op, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bundle, want = AppendLine(bundle, signed), append(want, signed)
 	}
-	b := NewBundleReader(bytes.NewReader(bundle))
+	b := NewReader(bytes.NewReader(bundle))
 	for i, want := range want {
 		got, err := b.Next()
 		if err != nil {
@@ -99,12 +104,12 @@ func TestBundleRoundTrip(t *testing.T) {
 	}
 }
 
-// TestBundleLines: what the reader takes for a line, however the bytes come in.
-func TestBundleLines(t *testing.T) {
-	a, b := bundleLine("a"), bundleLine("b")
+// TestLines: what the reader takes for a line, however the bytes come in.
+func TestLines(t *testing.T) {
+	a, b := sampleLine("a"), sampleLine("b")
 	n := len(a)
 	crlf := strings.NewReplacer("\n", "\r\n").Replace
-	most, over := strings.Repeat(" ", MaxBundleLine-len(a)+1), strings.Repeat(" ", MaxBundleLine-len(a)+2)
+	most, over := strings.Repeat(" ", MaxLine-len(a)+1), strings.Repeat(" ", MaxLine-len(a)+2)
 	for name, test := range map[string]struct{ bundle, want string }{
 		"nothing":           {"", ""},
 		"blank":             {"\n \t\r\n\n", ""},
@@ -124,7 +129,7 @@ func TestBundleLines(t *testing.T) {
 		"the same, CRLF":    {crlf(most + a + b), fmt.Sprintf("1-%d: a\n2-%d: b\n", len(most)+n+1, len(most)+2*n+2)},
 		"longer by one":     {over + a + b, fmt.Sprintf("line 1: the line is longer than 131072 bytes\n2-%d: b\n", len(over)+2*n)},
 		"much longer":       {strings.Repeat("x", 1e6) + "\n" + a, fmt.Sprintf("line 1: the line is longer than 131072 bytes\n2-%d: a\n", 1_000_001+n)},
-		"long, the last":    {a + strings.Repeat(" ", 3*MaxBundleLine), fmt.Sprintf("1-%d: a\nline 2: the line is longer than 131072 bytes\n", n)},
+		"long, the last":    {a + strings.Repeat(" ", 3*MaxLine), fmt.Sprintf("1-%d: a\nline 2: the line is longer than 131072 bytes\n", n)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for how, r := range map[string]io.Reader{
@@ -133,7 +138,7 @@ func TestBundleLines(t *testing.T) {
 				"with EOF":  iotest.DataErrReader(strings.NewReader(test.bundle)),
 				"in halves": iotest.HalfReader(strings.NewReader(test.bundle)),
 			} {
-				if diff := cmp.Diff(test.want, readBundle(r)); diff != "" {
+				if diff := cmp.Diff(test.want, readAll(r)); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", how, diff)
 				}
 			}
@@ -141,10 +146,10 @@ func TestBundleLines(t *testing.T) {
 	}
 }
 
-// TestBundleBadLines: each says what is wrong with it, and what follows is read.
-func TestBundleBadLines(t *testing.T) {
+// TestBadLines: each says what is wrong with it, and what follows is read.
+func TestBadLines(t *testing.T) {
 	ops := map[string]string{ // parts of a good line
-		"ID":  bundleOp("a").ID.String(),
+		"ID":  sampleOp("a").ID.String(),
 		"SIG": base64.StdEncoding.EncodeToString(make([]byte, 64)),
 		"BIG": base64.StdEncoding.EncodeToString(make([]byte, crdt.MaxPayload+1)),
 	}
@@ -174,38 +179,38 @@ func TestBundleBadLines(t *testing.T) {
 		for name, value := range ops {
 			line = strings.ReplaceAll(line, `"`+name+`"`, `"`+value+`"`)
 		}
-		got := readBundle(strings.NewReader(line + "\n" + bundleLine("a")))
-		want := fmt.Sprintf("line 1: %s\n2-%d: a\n", want, len(line)+1+len(bundleLine("a")))
+		got := readAll(strings.NewReader(line + "\n" + sampleLine("a")))
+		want := fmt.Sprintf("line 1: %s\n2-%d: a\n", want, len(line)+1+len(sampleLine("a")))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%.200s (-want +got):\n%s", line, diff)
 		}
 	}
 }
 
-// TestBundleTakesWhatMayCome: a greatest op fits on a line, and keys of later
+// TestTakesWhatMayCome: a greatest op fits on a line, and keys of later
 // versions do not disturb.
-func TestBundleTakesWhatMayCome(t *testing.T) {
-	a := bundleLine("a")
+func TestTakesWhatMayCome(t *testing.T) {
+	a := sampleLine("a")
 	for name, line := range map[string]string{
-		"greatest payload": bundleLine(strings.Repeat("a", crdt.MaxPayload)),
+		"greatest payload": sampleLine(strings.Repeat("a", crdt.MaxPayload)),
 		"new keys":         `{"hops":3,"seen":[{"a":null}],` + a[1:],
 		"nested deeply":    `{"x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "," + a[1:],
 		"last one wins":    `{"payload":"Yg==","id":"x",` + a[1:],
 		"capitals":         strings.Replace(a, `"id"`, `"ID"`, 1),
 	} {
-		if got, want := readBundle(strings.NewReader(line)), fmt.Sprintf("1-%d: a", len(line)); !strings.HasPrefix(got, want) {
+		if got, want := readAll(strings.NewReader(line)), fmt.Sprintf("1-%d: a", len(line)); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
 	}
 }
 
-// TestBundleReadError: an error of the underlying reader comes as it is, each
+// TestReadError: an error of the underlying reader comes as it is, each
 // time, and half a line before it is no op.
-func TestBundleReadError(t *testing.T) {
+func TestReadError(t *testing.T) {
 	boom := errors.New("boom")
-	a := bundleLine("a")
-	for _, rest := range []string{"", a[:50], strings.TrimSpace(a), strings.Repeat(" ", 2*MaxBundleLine)} {
-		b := NewBundleReader(io.MultiReader(strings.NewReader(a+rest), iotest.ErrReader(boom), strings.NewReader(a)))
+	a := sampleLine("a")
+	for _, rest := range []string{"", a[:50], strings.TrimSpace(a), strings.Repeat(" ", 2*MaxLine)} {
+		b := NewReader(io.MultiReader(strings.NewReader(a+rest), iotest.ErrReader(boom), strings.NewReader(a)))
 		if _, err := b.Next(); err != nil {
 			t.Fatal(err)
 		}
@@ -217,10 +222,10 @@ func TestBundleReadError(t *testing.T) {
 	}
 }
 
-// TestBundleLongLineIsNotHeld: a line without end costs no memory.
-func TestBundleLongLineIsNotHeld(t *testing.T) {
+// TestLongLineIsNotHeld: a line without end costs no memory.
+func TestLongLineIsNotHeld(t *testing.T) {
 	const size = 64 << 20
-	b := NewBundleReader(io.LimitReader(endless{}, size))
+	b := NewReader(io.LimitReader(endless{}, size))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	_, err := b.Next()
@@ -229,7 +234,7 @@ func TestBundleLongLineIsNotHeld(t *testing.T) {
 	if !errors.As(err, &bad) || b.Offset() != size {
 		t.Errorf("got %v at %d, want a line error at %d", err, b.Offset(), size)
 	}
-	if held := after.TotalAlloc - before.TotalAlloc; held > MaxBundleLine {
+	if held := after.TotalAlloc - before.TotalAlloc; held > MaxLine {
 		t.Errorf("a line of %d bytes took %d bytes of memory", size, held)
 	}
 }
@@ -248,25 +253,25 @@ func (endless) Read(p []byte) (int, error) {
 // at their end, every op has the form of one, and written again it reads the
 // same.
 func FuzzBundle(f *testing.F) {
-	a, b := bundleLine("a"), bundleLine(strings.Repeat("b", 300))
+	a, b := sampleLine("a"), sampleLine(strings.Repeat("b", 300))
 	for _, bundle := range []string{
 		"", "\n", "\ufeff\r\n", a, a + b, strings.TrimSpace(a + b), a[:len(a)/2], a[:len(a)/2] + b,
 		strings.ReplaceAll(a+b, "\n", "\r\n"), "\ufeff" + a + "\n\n" + b, strings.TrimSpace(a) + b,
-		strings.Repeat("x", 2*MaxBundleLine) + "\n" + a,
-		bundleLine(strings.Repeat("c", crdt.MaxPayload)), bundleLine(strings.Repeat("c", crdt.MaxPayload+1)),
+		strings.Repeat("x", 2*MaxLine) + "\n" + a,
+		sampleLine(strings.Repeat("c", crdt.MaxPayload)), sampleLine(strings.Repeat("c", crdt.MaxPayload+1)),
 		`{"id":"x","payload":"Yg==",` + a[1:], `{"ID":null,` + a[1:],
 		`{"x":{"id":[` + a + `]},` + a[1:], strings.Repeat("[", 20_000),
 		`{"id":1,"payload":2,"signature":3}`, "null\n[]\n\"\"\n0",
-		bundleLine(""), strings.Replace(a, "==", `\n==`, 1),
+		sampleLine(""), strings.Replace(a, "==", `\n==`, 1),
 	} {
 		f.Add([]byte(bundle))
 	}
 	f.Fuzz(func(t *testing.T, bundle []byte) {
-		story := readBundle(bytes.NewReader(bundle))
-		if again := readBundle(iotest.OneByteReader(bytes.NewReader(bundle))); again != story {
+		story := readAll(bytes.NewReader(bundle))
+		if again := readAll(iotest.OneByteReader(bytes.NewReader(bundle))); again != story {
 			t.Fatalf("byte by byte it reads otherwise (-at once +by bytes):\n%s", cmp.Diff(story, again))
 		}
-		r := NewBundleReader(bytes.NewReader(bundle))
+		r := NewReader(bytes.NewReader(bundle))
 		lines := 1 + bytes.Count(bundle, []byte("\n"))
 		for calls := 0; ; calls++ {
 			op, err := r.Next()
@@ -286,8 +291,8 @@ func FuzzBundle(f *testing.F) {
 			if len(op.Payload) > crdt.MaxPayload || sha256.Sum256(op.Payload) != op.ID {
 				t.Fatalf("line %d is no op: %+v", r.Line(), op)
 			}
-			line := AppendBundleLine(nil, op)
-			again, err := NewBundleReader(bytes.NewReader(line)).Next()
+			line := AppendLine(nil, op)
+			again, err := NewReader(bytes.NewReader(line)).Next()
 			if err != nil {
 				t.Fatalf("written again: %v: %s", err, line)
 			}
