@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 )
 
@@ -103,7 +104,7 @@ func backup(cmd *cobra.Command, env *environment, path string, withKey, force, m
 	if withKey {
 		key = "with the private key: keep it secret"
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s and %s in %s, %s\n", count(int(copied.Ops), "op", "ops"), count(int(size), "byte", "bytes"), path, key)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s and %s in %s, %s\n", phrase.Count(int(copied.Ops), "op", "ops"), phrase.Count(int(size), "byte", "bytes"), path, key)
 	if mend {
 		printMended(cmd.OutOrStdout(), mended)
 	}
@@ -158,9 +159,9 @@ func mendTo(ctx context.Context, env *environment, to string, withKey bool) (opl
 func describeDamage(damage []oplog.Finding) string {
 	more := ""
 	if n := len(damage) - 1; n > 0 {
-		more = ", and " + count(n, "more fault", "more faults")
+		more = ", and " + phrase.Count(n, "more fault", "more faults")
 	}
-	return printable(fmt.Sprintf("the database is damaged (%s%s)", describeFinding(damage[0]), more))
+	return printable(fmt.Sprintf("the database is damaged (%s%s)", phrase.Finding(damage[0]), more))
 }
 
 // printMended says what is other in a copy than in the database.
@@ -168,7 +169,7 @@ func printMended(w io.Writer, r oplog.MendReport) {
 	var parts []string
 	add := func(n int64, one, many, rest string) {
 		if n > 0 {
-			parts = append(parts, count(int(n), one, many)+rest)
+			parts = append(parts, phrase.Count(int(n), one, many)+rest)
 		}
 	}
 	add(r.PutRight, "row", "rows", " put right")
@@ -198,7 +199,7 @@ func printMended(w io.Writer, r oplog.MendReport) {
 func mendedNotes(r oplog.MendReport) (notes []string) {
 	if r.Waiting > 0 {
 		notes = append(notes, fmt.Sprintf("%s not applied, since what they build on is not in it: import a bundle that has it, "+
-			"which huskies-mcp export writes on another replica, or with --db of a backup", count(int(r.Waiting), "op of the copy is", "ops of the copy are")))
+			"which huskies-mcp export writes on another replica, or with --db of a backup", phrase.Count(int(r.Waiting), "op of the copy is", "ops of the copy are")))
 	}
 	switch {
 	case slices.Contains(r.Missing, oplog.TrustTable):

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog/bundle"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -43,7 +44,7 @@ Ops carry their authors' signatures: a bundle can go by any way, and holds no ke
 				if len(args) == 0 || args[0] == "-" {
 					report, err = export(cmd, env, heads, cmd.OutOrStdout())
 				} else if report, err = exportFile(cmd, env, heads, args[0], force); err == nil {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s in %s\n", count(report.Exported, "op", "ops"), args[0])
+					fmt.Fprintf(cmd.OutOrStdout(), "%s in %s\n", phrase.Count(report.Exported, "op", "ops"), args[0])
 				}
 				if err != nil {
 					return err
@@ -101,10 +102,10 @@ func exportFile(cmd *cobra.Command, env *environment, since []crdt.OpID, path st
 // exported says what is not as one would expect.
 func exported(w io.Writer, report replica.ExportReport) error {
 	if n := len(report.Unknown); n > 0 {
-		fmt.Fprintf(w, "note: --since names %s that this replica lacks: import a bundle from there too\n", count(n, "op", "ops"))
+		fmt.Fprintf(w, "note: --since names %s that this replica lacks: import a bundle from there too\n", phrase.Count(n, "op", "ops"))
 	}
 	if report.Damaged > 0 {
-		return fmt.Errorf("%s damaged and not in the bundle: restore a backup, or import a bundle from a replica that has the ops", count(report.Damaged, "row of the database is", "rows of the database are"))
+		return fmt.Errorf("%s damaged and not in the bundle: restore a backup, or import a bundle from a replica that has the ops", phrase.Count(report.Damaged, "row of the database is", "rows of the database are"))
 	}
 	return nil
 }
@@ -138,12 +139,4 @@ with equal heads that trust the same authors show the same pipeline.`,
 			})
 		},
 	}
-}
-
-// count says how many: "1 op", "2 ops".
-func count(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprint(n, " ", more)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/oplog/bundle"
 	"github.com/huskies/huskies-mcp/replica"
@@ -72,7 +73,7 @@ func importBundle(cmd *cobra.Command, env *environment, path string, create bool
 	defer stop()
 	buffered := bufio.NewReader(interruptible{cmd.Context(), in})
 	if head, _ := buffered.Peek(len(databaseMagic)); string(head) == databaseMagic { // the next read meets an error again
-		name, file := path, quoted(path)
+		name, file := path, phrase.Quoted(path)
 		if path == "-" {
 			name, file = "standard input", "FILE"
 		}
@@ -167,10 +168,10 @@ func imported(w io.Writer, r replica.ImportReport) error {
 		fmt.Fprintln(w, "note: the bundle is empty")
 	}
 	if r.Pending > 0 {
-		fmt.Fprintf(w, "note: %s for ops that are not here: import a bundle from a replica that has them\n", count(r.Pending, "op waits", "ops wait"))
+		fmt.Fprintf(w, "note: %s for ops that are not here: import a bundle from a replica that has them\n", phrase.Count(r.Pending, "op waits", "ops wait"))
 	}
 	if r.Held > 0 {
-		fmt.Fprintf(w, "note: %s of authors who are not trusted and change no story: see huskies-mcp trust list, and log --json for their keys\n", count(r.Held, "op is", "ops are"))
+		fmt.Fprintf(w, "note: %s of authors who are not trusted and change no story: see huskies-mcp trust list, and log --json for their keys\n", phrase.Count(r.Held, "op is", "ops are"))
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.Apart)) {
 		fmt.Fprintf(w, "note: %s: %s\n", id, printable(r.Apart[id]))
@@ -189,7 +190,7 @@ func imported(w io.Writer, r replica.ImportReport) error {
 		fmt.Fprintf(w, "refused: and %d more\n", more)
 	}
 	if r.Refused > 0 {
-		return fmt.Errorf("%s refused; the others were taken in", count(r.Refused, "line was", "lines were"))
+		return fmt.Errorf("%s refused; the others were taken in", phrase.Count(r.Refused, "line was", "lines were"))
 	}
 	return nil
 }

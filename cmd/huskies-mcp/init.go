@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/internal/hosts"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 )
 
 // initFlags are the flags of init.
@@ -84,7 +85,7 @@ func (s *setup) run(stdin io.Reader, stdout io.Writer) error {
 		return nil
 	}
 	if !s.flags.yes {
-		if err := confirm(stdin, stdout, "Change "+count(len(s.changes), "file", "files")+"? [y/N] "); err != nil {
+		if err := confirm(stdin, stdout, "Change "+phrase.Count(len(s.changes), "file", "files")+"? [y/N] "); err != nil {
 			return err
 		}
 	}

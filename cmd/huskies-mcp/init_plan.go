@@ -14,6 +14,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/internal/hosts"
 	"github.com/huskies/huskies-mcp/internal/locate"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 )
 
 // ledgerFile is where a project remembers what init put into its files.
@@ -71,7 +72,7 @@ func newSetup(opts options, flags initFlags) (*setup, error) {
 func (s *setup) chooseHosts() error {
 	for _, id := range s.flags.hosts {
 		if err := canSetUp(id); err != nil {
-			return fmt.Errorf("--host %s: %w", word(id), err)
+			return fmt.Errorf("--host %s: %w", phrase.Word(id), err)
 		}
 	}
 	for i := range hosts.All {
@@ -201,7 +202,7 @@ func (s *setup) planEdit(edit hosts.Edit) error {
 		}
 		if state == hosts.Present {
 			if server != "" && server != hosts.Server {
-				s.note("%s starts %s already, as server %s", name, programName, word(server))
+				s.note("%s starts %s already, as server %s", name, programName, phrase.Word(server))
 			}
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/huskies/huskies-mcp/internal/hosts"
+	"github.com/huskies/huskies-mcp/internal/locate"
 )
 
 // refusal says why a file cannot be edited and what to do.
@@ -78,7 +79,7 @@ func (s *setup) noteAgents() {
 		if h.Instructions == "" {
 			continue
 		}
-		text, err := readPlain(filepath.Join(s.project, h.Instructions))
+		text, err := locate.ReadPlain(filepath.Join(s.project, h.Instructions))
 		if err != nil || !bytes.Contains(text, []byte(hosts.AgentsFile)) {
 			s.note("%s reads %s: let it have a line @%s", h.Name, h.Instructions, hosts.AgentsFile)
 		}

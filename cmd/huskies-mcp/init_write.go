@@ -134,7 +134,7 @@ func (s *setup) hideLedger() error {
 	switch text := string(file.Text); {
 	case !file.Exists:
 		err = file.Write([]byte(ownIgnore()))
-	case ignored(s.project, filepath.Join(s.project, filepath.FromSlash(ledgerFile))):
+	case locate.Ignored(s.project, filepath.Join(s.project, filepath.FromSlash(ledgerFile))):
 	case strings.HasPrefix(text, ignoreHeader) && strings.HasSuffix(text, "\n"):
 		err = file.Write([]byte(text + name + "\n"))
 	default:

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -109,7 +110,7 @@ func printEntry(w io.Writer, e replica.Entry) error {
 func printOp(w io.Writer, op *crdt.Op) error {
 	agent := "-"
 	if op.Agent != "" {
-		agent = word(op.Agent)
+		agent = phrase.Word(op.Agent)
 	}
 	var changes []string
 	for i := range op.Edits {
@@ -131,18 +132,9 @@ func describe(e *crdt.Edit) string {
 	case e.Kind == crdt.KindNote:
 		d.Value = fmt.Sprintf("%q", d.Value)
 	case d.Text:
-		d.Value = word(d.Value)
+		d.Value = phrase.Word(d.Value)
 	}
-	return fmt.Sprintf("%s%c%s", word(d.Name), d.Sign, d.Value)
-}
-
-// word returns s as it is if it is one plain word, else quoted.
-func word(s string) string {
-	q := fmt.Sprintf("%+q", s)
-	if s == "" || len(q) != len(s)+2 || strings.ContainsAny(s, " =") {
-		return fmt.Sprintf("%q", s)
-	}
-	return s
+	return fmt.Sprintf("%s%c%s", phrase.Word(d.Name), d.Sign, d.Value)
 }
 
 // logEntry is an op as log --json prints it.

@@ -27,6 +27,7 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/hosts"
 	"github.com/huskies/huskies-mcp/internal/locate"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
@@ -358,7 +359,7 @@ func (env *environment) checkFolder() error {
 	if !missing {
 		return nil
 	}
-	return fmt.Errorf("the folder %s does not exist, and the database %s (%s) needs it: make it if the name is right (mkdir -p %s), or give another --db", folder, env.where.Path, env.where.Why, quoted(folder))
+	return fmt.Errorf("the folder %s does not exist, and the database %s (%s) needs it: make it if the name is right (mkdir -p %s), or give another --db", folder, env.where.Path, env.where.Why, phrase.Quoted(folder))
 }
 
 // exists reports whether there is a database.
@@ -374,7 +375,7 @@ func (env *environment) errNoPipeline() error {
 		what = "nor is there a folder " + folder
 	}
 	if env.where.Above != "" {
-		what += "; there is another pipeline above, and to use that give --db " + quoted(env.where.Above)
+		what += "; there is another pipeline above, and to use that give --db " + phrase.Quoted(env.where.Above)
 	}
 	return errors.New("there is no pipeline at " + env.where.Path + " (" + env.where.Why + "): " + what)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/huskies/huskies-mcp/internal/locate"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 )
 
 // placeOf returns where the search for the database begins.
@@ -16,15 +17,7 @@ func placeOf(getenv func(string) string, wd string) locate.Place {
 func withName(err error) error {
 	var unused *locate.NotUsed
 	if errors.As(err, &unused) {
-		return fmt.Errorf("%w: %s", err, nameIt(unused))
+		return fmt.Errorf("%w: %s", err, phrase.NameIt(unused))
 	}
 	return err
-}
-
-// nameIt says how to use a database that the search does not use.
-func nameIt(unused *locate.NotUsed) string {
-	if unused.Link {
-		return "to use the database that it leads to, give --db " + quoted(unused.Path)
-	}
-	return "to use it all the same, give --db " + quoted(unused.Path)
 }

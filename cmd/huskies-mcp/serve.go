@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/tools"
 	"github.com/huskies/huskies-mcp/tools/stdio"
 )
@@ -39,7 +40,7 @@ func serve(cmd *cobra.Command, opts options) error {
 	}
 	env.logger.Info("pipeline in use", "path", env.where.Path, "why", env.where.Why, "version", version)
 	if env.where.Above != "" {
-		env.logger.Warn("there is another pipeline above this project, which is not used here", "path", env.where.Above, "to_use_it", "--db "+quoted(env.where.Above))
+		env.logger.Warn("there is another pipeline above this project, which is not used here", "path", env.where.Above, "to_use_it", "--db "+phrase.Quoted(env.where.Above))
 	}
 	srv, err := tools.NewServer(env.toolsConfig())
 	if err != nil {

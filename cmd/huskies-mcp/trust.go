@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 )
 
@@ -98,7 +99,7 @@ func listed(t oplog.TrustedAuthor) string {
 	if t.Name == "" {
 		return t.Author.String()
 	}
-	return fmt.Sprintf("%s (%s)", t.Author, word(t.Name))
+	return fmt.Sprintf("%s (%s)", t.Author, phrase.Word(t.Name))
 }
 
 // noteHeld says what the first author on the list holds back: all that others
@@ -133,8 +134,8 @@ func noteHeld(cmd *cobra.Command, env *environment, first crdt.Author) {
 	} else {
 		undo = "To undo it: " + undo
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "note: %s of %s on the list %s no story. %s\n", count(ops, "op", "ops"),
-		count(authors, "author who is not", "authors who are not"), verb, undo)
+	fmt.Fprintf(cmd.ErrOrStderr(), "note: %s of %s on the list %s no story. %s\n", phrase.Count(ops, "op", "ops"),
+		phrase.Count(authors, "author who is not", "authors who are not"), verb, undo)
 }
 
 func trustRemove(cmd *cobra.Command, env *environment, key string, open bool) error {
@@ -162,20 +163,18 @@ func trustRemove(cmd *cobra.Command, env *environment, key string, open bool) er
 		return fmt.Errorf("%.80q may mean %d authors on the list: give the whole key", key, len(found))
 	}
 	if len(trusted) == 1 && !open {
-		return errors.New("this would empty the list, and then " + everyoneTrusted + ": add another author first (with the own key alone, which huskies-mcp identity prints, nobody else's ops are), or say --open")
+		return errors.New("this would empty the list, and then " + phrase.EveryoneTrusted + ": add another author first (with the own key alone, which huskies-mcp identity prints, nobody else's ops are), or say --open")
 	}
 	if err := env.replica.Distrust(cmd.Context(), found[0].Author); err != nil {
 		return err
 	}
 	if len(trusted) == 1 {
-		fmt.Fprintf(cmd.OutOrStdout(), "the list is empty now: %s, also those of %s\n", everyoneTrusted, found[0].Author)
+		fmt.Fprintf(cmd.OutOrStdout(), "the list is empty now: %s, also those of %s\n", phrase.EveryoneTrusted, found[0].Author)
 		return nil
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "ops of %s are not applied any more\n", found[0].Author)
 	return nil
 }
-
-const everyoneTrusted = "ops of any author are applied"
 
 func trustList(cmd *cobra.Command, env *environment) error {
 	trusted, err := env.replica.Trusted(cmd.Context())
@@ -183,14 +182,14 @@ func trustList(cmd *cobra.Command, env *environment) error {
 		return err
 	}
 	if len(trusted) == 0 {
-		fmt.Fprintln(cmd.OutOrStdout(), "no author is listed: "+everyoneTrusted)
+		fmt.Fprintln(cmd.OutOrStdout(), "no author is listed: "+phrase.EveryoneTrusted)
 		return nil
 	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, t := range trusted {
 		name := "-"
 		if t.Name != "" {
-			name = word(t.Name)
+			name = phrase.Word(t.Name)
 		}
 		fmt.Fprintf(table, "%s\t%s\tsince %s\n", t.Author, name, time.UnixMilli(t.Since).UTC().Format(time.RFC3339))
 	}
@@ -226,20 +225,8 @@ func identity(cmd *cobra.Command, env *environment) error {
 	fmt.Fprintln(cmd.OutOrStdout(), author)
 	for _, id := range own {
 		if !id.Present {
-			fmt.Fprintf(cmd.ErrOrStderr(), "note: formerly %s, %s\n", id.Author, printable(home(id)))
+			fmt.Fprintf(cmd.ErrOrStderr(), "note: formerly %s, %s\n", id.Author, printable(phrase.Home(id)))
 		}
 	}
 	return nil
-}
-
-// home says where a former key is at home, and whether it can sign there.
-func home(id oplog.Identity) string {
-	text := "at " + id.Path
-	if id.Elsewhere {
-		text += " on another machine"
-	}
-	if id.Keyless {
-		text += ", without its key here"
-	}
-	return text
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
@@ -55,7 +56,7 @@ func verify(cmd *cobra.Command, env *environment, asJSON bool) error {
 	case errors.Is(err, oplog.ErrNoLog):
 		return env.errNoPipeline()
 	case err != nil && cmd.Context().Err() != nil:
-		return fmt.Errorf("interrupted after %s: nothing is known of the others", count(int(report.Rows), "row", "rows"))
+		return fmt.Errorf("interrupted after %s: nothing is known of the others", phrase.Count(int(report.Rows), "row", "rows"))
 	case err != nil:
 		return err
 	}
@@ -63,7 +64,7 @@ func verify(cmd *cobra.Command, env *environment, asJSON bool) error {
 		return err
 	}
 	if report.Faults > 0 {
-		return errors.New(count(report.Faults, "fault", "faults"))
+		return errors.New(phrase.Count(report.Faults, "fault", "faults"))
 	}
 	return nil
 }
@@ -143,7 +144,7 @@ func (p *findingPrinter) found(f oplog.Finding) {
 	if !f.Fault() {
 		label = "note "
 	}
-	_, p.err = fmt.Fprintf(p.w, "%s  %s\n", label, printable(describeFinding(f)))
+	_, p.err = fmt.Fprintf(p.w, "%s  %s\n", label, printable(phrase.Finding(f)))
 }
 
 func (p *findingPrinter) printJSON(v any) error {
@@ -153,24 +154,6 @@ func (p *findingPrinter) printJSON(v any) error {
 	}
 	_, err = fmt.Fprintln(p.w, printable(string(line)))
 	return err
-}
-
-// describeFinding says where a finding is, and what it is.
-func describeFinding(f oplog.Finding) string {
-	var where []string
-	switch {
-	case f.Last != 0:
-		where = append(where, fmt.Sprintf("rows %d to %d", f.Arrival, f.Last))
-	case f.Arrival != 0:
-		where = append(where, fmt.Sprintf("row %d", f.Arrival))
-	}
-	if !f.ID.IsZero() {
-		where = append(where, "op "+f.ID.Short())
-	}
-	if len(where) == 0 {
-		where = []string{string(f.Kind)}
-	}
-	return strings.Join(where, ", ") + ": " + f.Problem
 }
 
 // end prints what to do and the count.
@@ -185,15 +168,15 @@ func (p *findingPrinter) end(r oplog.VerifyReport, took time.Duration) error {
 	for _, next := range p.next {
 		fmt.Fprintf(&text, "what to do: %s\n", next)
 	}
-	parts := []string{count(r.Faults, "fault", "faults")}
+	parts := []string{phrase.Count(r.Faults, "fault", "faults")}
 	if r.Waiting > 0 {
-		parts = append(parts, count(r.Waiting, "op waits", "ops wait")+" for others that are not here")
+		parts = append(parts, phrase.Count(r.Waiting, "op waits", "ops wait")+" for others that are not here")
 	}
 	if r.Early > 0 {
-		parts = append(parts, count(r.Early, "op", "ops")+" came before what they build on, as imports may")
+		parts = append(parts, phrase.Count(r.Early, "op", "ops")+" came before what they build on, as imports may")
 	}
 	fmt.Fprintf(&text, "%s by %s verified in %.1f s (%.0f a second): %s\n",
-		count(int(r.Rows), "row", "rows"), count(r.Authors, "author", "authors"),
+		phrase.Count(int(r.Rows), "row", "rows"), phrase.Count(r.Authors, "author", "authors"),
 		took.Seconds(), float64(r.Rows)/max(took.Seconds(), 1e-3), strings.Join(parts, ", "))
 	_, err := io.WriteString(p.w, printable(text.String()))
 	return err

@@ -6,10 +6,15 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/internal/hosts"
 )
 
 // version of the release this tree leads to; see CHANGELOG.md.
 const version = "0.1.0"
+
+// programName is what the command is called in hosts' configurations.
+const programName = hosts.Program
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{

@@ -36,12 +36,14 @@ var floor = map[string]int{
 	// Makes the ops of a year of work, for measurements and tests.
 	"internal/workload": 8,
 	"tools/stdio":       8,
+	"internal/doctor":   8,
 	"tools":             7,
 	"export":            7,
 	"intake":            7,
 	// What the tests of all transports share, for tests alone.
 	"tools/calls/callstest": 7,
 	"tools/calls":           6,
+	"internal/phrase":       6,
 	"replica":               5,
 	"replica/bell":          4,
 	"oplog":                 3,
@@ -65,6 +67,7 @@ var thirdParty = map[string][]string{
 	"tools/stdio":           {"github.com/mark3labs/mcp-go"},
 	"tools/calls":           {"github.com/mark3labs/mcp-go"},
 	"tools/calls/callstest": {"github.com/mark3labs/mcp-go", "github.com/google/go-cmp"},
+	"internal/doctor":       {"golang.org/x/sys/unix"},
 	"intake":                {"github.com/yuin/goldmark", "go.yaml.in/yaml"},
 	"replica/bell":          {"github.com/fsnotify/fsnotify", "golang.org/x/sys"},
 	"pipeline":              {"golang.org/x/text/unicode/norm"},

@@ -1,7 +1,7 @@
 // Package locate finds the database file of the project that a process works on.
 //
 // The package takes the environment, the working directory and the home folder as arguments. It
-// reads folders and git's files. It creates nothing and never runs git.
+// reads folders, git's files and .gitignore. It creates nothing and never runs git.
 package locate
 
 import (

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
@@ -40,7 +41,7 @@ func (e *examination) checkOps(ctx context.Context) {
 		return
 	}
 	wrong := e.wrong
-	e.ok("ops", "%d applied, %s", in.Applied, count(in.Stories, "story", "stories"))
+	e.ok("ops", "%d applied, %s", in.Applied, phrase.Count(in.Stories, "story", "stories"))
 	e.checkTrust(&in)
 	e.checkDamage(&in)
 	e.checkPending(&in)
@@ -76,7 +77,7 @@ func (e *examination) checkRows(ctx context.Context) {
 		Path: e.where.Path, Logger: slog.New(slog.DiscardHandler), Check: pipeline.Check,
 		Found: func(f oplog.Finding) {
 			if f.Fault() && first == "" {
-				first = describeFinding(f)
+				first = phrase.Finding(f)
 			}
 		},
 	})
@@ -84,16 +85,16 @@ func (e *examination) checkRows(ctx context.Context) {
 	case err != nil:
 		e.broken("rows", err)
 	case report.Faults > 0:
-		e.bad("rows", "huskies-mcp verify names each fault and what to do", "verifying every op found %s; the first: %s", count(report.Faults, "fault", "faults"), first)
+		e.bad("rows", "huskies-mcp verify names each fault and what to do", "verifying every op found %s; the first: %s", phrase.Count(report.Faults, "fault", "faults"), first)
 	default:
-		e.ok("rows", "%s verified: hash, signature, parents, seq", count(int(report.Rows), "row", "rows"))
+		e.ok("rows", "%s verified: hash, signature, parents, seq", phrase.Count(int(report.Rows), "row", "rows"))
 	}
 }
 
 // some joins up to maxNamed names.
 func some(names []string) string {
 	if n := len(names); n > maxNamed {
-		return list(names[:maxNamed]) + " and " + count(n-maxNamed, "more", "more")
+		return list(names[:maxNamed]) + " and " + phrase.Count(n-maxNamed, "more", "more")
 	}
 	return list(names)
 }
@@ -106,13 +107,13 @@ func (e *examination) checkTrust(in *replica.Inspection) {
 		wrote[a.Author] = a.Ops
 	}
 	if len(in.Trusted) == 0 {
-		e.ok("trust", "no author is listed: %s", everyoneTrusted)
+		e.ok("trust", "no author is listed: %s", phrase.EveryoneTrusted)
 	} else {
 		var listed []string
 		for _, t := range in.Trusted {
 			listed = append(listed, name(t.Author))
 		}
-		e.ok("trust", "ops of %s and of this replica are applied: %s", count(len(in.Trusted), "author", "authors"), some(listed))
+		e.ok("trust", "ops of %s and of this replica are applied: %s", phrase.Count(len(in.Trusted), "author", "authors"), some(listed))
 	}
 	for _, t := range in.Trusted {
 		if t.Author != in.Author && wrote[t.Author] == 0 {
@@ -121,7 +122,7 @@ func (e *examination) checkTrust(in *replica.Inspection) {
 	}
 	for _, a := range in.Authors {
 		if a.Held > 0 {
-			e.note("trust", "if you know whose key it is: huskies-mcp trust add "+a.Author.String()+" --name NAME; or leave it so", "held: %s of %s, who is not on the list", count(a.Held, "op is", "ops are"), a.Author.Short())
+			e.note("trust", "if you know whose key it is: huskies-mcp trust add "+a.Author.String()+" --name NAME; or leave it so", "held: %s of %s, who is not on the list", phrase.Count(a.Held, "op is", "ops are"), a.Author.Short())
 		}
 	}
 }
@@ -131,12 +132,12 @@ func (e *examination) checkDamage(in *replica.Inspection) {
 	if n := len(in.Damaged); n > 0 {
 		waiting := ""
 		if in.Pending > 0 && !slices.ContainsFunc(in.Missing, func(m replica.MissingOp) bool { return !m.Damaged }) {
-			waiting = ", for which " + count(in.Pending, "op waits", "ops wait")
+			waiting = ", for which " + phrase.Count(in.Pending, "op waits", "ops wait")
 		}
-		e.bad("damage", "import a bundle from a replica that has the ops, or restore a backup; huskies-mcp verify names each fault", "%s of the database cannot be read: %s%s", count(n, "row", "rows"), some(ids(in.Damaged)), waiting)
+		e.bad("damage", "import a bundle from a replica that has the ops, or restore a backup; huskies-mcp verify names each fault", "%s of the database cannot be read: %s%s", phrase.Count(n, "row", "rows"), some(ids(in.Damaged)), waiting)
 	}
 	if n := len(in.Refused); n > 0 {
-		e.note("refused", "nothing: every replica leaves them out; who wrote them has a build that breaks the rules", "%s a rule: %s", count(n, "op breaks", "ops break"), some(ids(in.Refused)))
+		e.note("refused", "nothing: every replica leaves them out; who wrote them has a build that breaks the rules", "%s a rule: %s", phrase.Count(n, "op breaks", "ops break"), some(ids(in.Refused)))
 	}
 }
 
@@ -172,18 +173,18 @@ func (e *examination) checkPending(in *replica.Inspection) {
 			}
 		}
 	}
-	waiting := count(in.Pending, "op waits", "ops wait")
+	waiting := phrase.Count(in.Pending, "op waits", "ops wait")
 	if refused > 0 {
-		e.note("pending", "nothing: every replica leaves them out", "of what waits, some builds on %s, and is never applied", count(refused, "refused op", "refused ops"))
+		e.note("pending", "nothing: every replica leaves them out", "of what waits, some builds on %s, and is never applied", phrase.Count(refused, "refused op", "refused ops"))
 	}
 	switch {
 	case len(missing) == 0:
 	case had[in.Author]:
 		e.bad("pending", "rows of this replica's own were lost: restore a backup, or import a bundle from a replica that had them",
-			"%s, some of this replica's own, for %s: %s", waiting, count(len(missing), "op that is not here", "ops that are not here"), some(missing))
+			"%s, some of this replica's own, for %s: %s", waiting, phrase.Count(len(missing), "op that is not here", "ops that are not here"), some(missing))
 	default:
 		e.note("pending", "on a machine that has them (the authors of what waits had: "+some(from)+"): huskies-mcp export all.bundle; then here: huskies-mcp import all.bundle",
-			"%s for %s: %s", waiting, count(len(missing), "other that is not here", "others that are not here"), some(missing))
+			"%s for %s: %s", waiting, phrase.Count(len(missing), "other that is not here", "others that are not here"), some(missing))
 	}
 }
 
@@ -191,8 +192,8 @@ func (e *examination) checkPending(in *replica.Inspection) {
 func (e *examination) checkClocks(in *replica.Inspection) {
 	for _, a := range in.Authors {
 		if a.Ahead > 0 {
-			e.note("clock", "set the clock of that machine, or of this one (it is "+time.Now().UTC().Format(time.RFC3339)+" here); no merge depends on it, only what people read",
-				"%s: %s a time that has not come yet, up to %s", callName(a.Author, in.Author, in.Trusted), count(a.Ahead, "op bears", "ops bear"), a.Latest.Format(time.RFC3339))
+			e.note("clock", "set the clock of that machine, or of this one (it is "+e.cfg.Now().UTC().Format(time.RFC3339)+" here); no merge depends on it, only what people read",
+				"%s: %s a time that has not come yet, up to %s", callName(a.Author, in.Author, in.Trusted), phrase.Count(a.Ahead, "op bears", "ops bear"), a.Latest.Format(time.RFC3339))
 		}
 	}
 }

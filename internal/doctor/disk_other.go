@@ -1,6 +1,6 @@
 //go:build !linux
 
-package main
+package doctor
 
 // Elsewhere file systems have other kinds, or none that can be asked for.
 const fuse = 1

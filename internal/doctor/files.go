@@ -1,15 +1,12 @@
-package main
+package doctor
 
 import (
-	"fmt"
-	"io"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/internal/locate"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 )
 
@@ -18,10 +15,10 @@ func (e *examination) checkPaths() {
 	f := &e.file
 	switch {
 	case f.Database.Err != nil:
-		e.bad("database", "check the permissions of "+quoted(f.Path)+" and of the folders above it, and that links lead somewhere", "%s (%s) cannot be looked at: %v", e.where.Path, e.where.Why, f.Database.Err)
+		e.bad("database", "check the permissions of "+phrase.Quoted(f.Path)+" and of the folders above it, and that links lead somewhere", "%s (%s) cannot be looked at: %v", e.where.Path, e.where.Why, f.Database.Err)
 	case f.Database.Info == nil:
 		if folder, missing := locate.MissingFolder(f.Path); missing {
-			e.bad("database", "mkdir -p "+quoted(folder)+", if the name is right; else give another --db", "none at %s (%s), nor is there a folder %s", e.where.Path, e.where.Why, folder)
+			e.bad("database", "mkdir -p "+phrase.Quoted(folder)+", if the name is right; else give another --db", "none at %s (%s), nor is there a folder %s", e.where.Path, e.where.Why, folder)
 			return
 		}
 		e.ok("database", "none yet at %s (%s); the first write creates it", e.where.Path, e.where.Why)
@@ -34,11 +31,11 @@ func (e *examination) checkPaths() {
 		return // what its owner calls it is not for us to say
 	}
 	if n := names(f.Database.Info); n > 1 && f.Database.Info.Mode().IsRegular() {
-		e.bad("database", "find the other names with 'find FOLDER -samefile "+quoted(f.Path)+"' and remove them: use symbolic links instead",
+		e.bad("database", "find the other names with 'find FOLDER -samefile "+phrase.Quoted(f.Path)+"' and remove them: use symbolic links instead",
 			"the file has %d names (hard links); who comes by another name has another -wal file and another lock, and ruins it", n)
 	}
 	if link, err := os.Lstat(f.Lock.Path); err == nil && !link.Mode().IsRegular() {
-		e.bad("lock", "end all servers of the project, then: mv "+quoted(f.Lock.Path)+" "+quoted(f.Lock.Path+".old")+" (the next write makes it again)",
+		e.bad("lock", "end all servers of the project, then: mv "+phrase.Quoted(f.Lock.Path)+" "+phrase.Quoted(f.Lock.Path+".old")+" (the next write makes it again)",
 			"%s is not a plain file: processes may not meet at it", f.Lock.Path)
 	}
 }
@@ -53,16 +50,16 @@ func (e *examination) checkModes() {
 	for _, file := range []oplog.File{f.Database, f.WAL, f.SHM, f.Journal, f.Lock} {
 		switch {
 		case file.Err != nil:
-			e.bad("modes", "check the permissions of "+quoted(filepath.Dir(file.Path)), "%v", file.Err)
+			e.bad("modes", "check the permissions of "+phrase.Quoted(filepath.Dir(file.Path)), "%v", file.Err)
 			continue
 		case file.Info == nil || !file.Info.Mode().IsRegular(): // said elsewhere
 			continue
 		}
 		if hasModes && file.Info.Mode().Perm()&0o077 != 0 {
-			open = append(open, quoted(file.Path))
+			open = append(open, phrase.Quoted(file.Path))
 		}
 		if !writable(file.Path) {
-			locked = append(locked, quoted(file.Path))
+			locked = append(locked, phrase.Quoted(file.Path))
 		}
 		e.checkOwner(file)
 	}
@@ -91,9 +88,9 @@ func (e *examination) checkFolder() {
 		e.bad("modes", "give another --db", "%s is not a folder", folder.Path)
 	case !writable(folder.Path) && e.foreign && e.others(folder): // said with the owner
 	case !writable(folder.Path):
-		e.bad("modes", "chmod u+rwx "+quoted(folder.Path)+" (if it is yours)", "we cannot make files in %s, but SQLite needs to, also to read", folder.Path)
+		e.bad("modes", "chmod u+rwx "+phrase.Quoted(folder.Path)+" (if it is yours)", "we cannot make files in %s, but SQLite needs to, also to read", folder.Path)
 	case hasModes && folder.Info.Mode().Perm()&0o002 != 0 && folder.Info.Mode()&os.ModeSticky == 0:
-		e.bad("modes", "chmod o-w "+quoted(folder.Path), "everybody can replace the database, since everybody can write to %s", folder.Path)
+		e.bad("modes", "chmod o-w "+phrase.Quoted(folder.Path), "everybody can replace the database, since everybody can write to %s", folder.Path)
 	}
 }
 
@@ -105,7 +102,7 @@ func (e *examination) checkOwner(file oplog.File) {
 	switch {
 	case !known || owner == me && owner == first:
 	case file.Path != e.file.Path && owner != first:
-		e.bad("owner", "sudo chown "+locate.UserName(first)+" "+quoted(file.Path), "%s belongs to %s, the database to %s: one of them ran huskies-mcp or sqlite3, perhaps by way of sudo", file.Path, locate.UserName(owner), locate.UserName(first))
+		e.bad("owner", "sudo chown "+locate.UserName(first)+" "+phrase.Quoted(file.Path), "%s belongs to %s, the database to %s: one of them ran huskies-mcp or sqlite3, perhaps by way of sudo", file.Path, locate.UserName(owner), locate.UserName(first))
 	case file.Path != e.file.Path: // as the database, of which we speak
 	case me == 0:
 		e.note("owner", "run huskies-mcp as "+locate.UserName(owner)+", not as root: files that root makes beside the database keep others out", "the database belongs to %s, and we are root", locate.UserName(owner))
@@ -114,7 +111,7 @@ func (e *examination) checkOwner(file oplog.File) {
 		var all []string
 		for _, file := range []oplog.File{e.file.Folder, e.file.Database, e.file.WAL, e.file.SHM, e.file.Journal, e.file.Lock} {
 			if e.others(file) {
-				all = append(all, quoted(file.Path))
+				all = append(all, phrase.Quoted(file.Path))
 			}
 		}
 		e.bad("owner", "sudo chown "+locate.UserName(me)+" "+strings.Join(all, " ")+" if it is yours; each user has a pipeline of their own and exchanges by export and import", "the database belongs to %s, and we are %s", locate.UserName(owner), locate.UserName(me))
@@ -151,7 +148,7 @@ func (e *examination) checkPlace() {
 		case remote:
 			e.bad("disk", "move the project to a disk of this machine, or name a file there: --db PATH; machines exchange by huskies-mcp export and import", "%s is on %s, on which neither locks nor write-ahead logging can be relied on", folder.Path, kind)
 		case disk.kind == fuse:
-			e.note("disk", "see with 'findmnt -T "+quoted(folder.Path)+"' what it is; if other machines have it too, name a file on a disk of this machine: --db PATH", "%s is on FUSE, which may be a network file system; locks and write-ahead logging need a disk of this machine", folder.Path)
+			e.note("disk", "see with 'findmnt -T "+phrase.Quoted(folder.Path)+"' what it is; if other machines have it too, name a file on a disk of this machine: --db PATH", "%s is on FUSE, which may be a network file system; locks and write-ahead logging need a disk of this machine", folder.Path)
 		}
 		e.checkSpace(disk.free)
 	}
@@ -164,9 +161,9 @@ func (e *examination) checkPlace() {
 func (e *examination) checkSpace(free int64) {
 	switch {
 	case free < noSpace:
-		e.bad("disk", "free some space; nothing that was acknowledged is lost", "%s are free where the database is: writes fail, or will soon", bytesText(free))
+		e.bad("disk", "free some space; nothing that was acknowledged is lost", "%s are free where the database is: writes fail, or will soon", phrase.Bytes(free))
 	case free < scarceSpace:
-		e.note("disk", "free some space before writes fail", "%s are free where the database is", bytesText(free))
+		e.note("disk", "free some space before writes fail", "%s are free where the database is", phrase.Bytes(free))
 	}
 }
 
@@ -207,82 +204,10 @@ func (e *examination) checkGit() {
 		return
 	}
 	name := filepath.Base(e.file.Path)
-	if ignored(root, e.file.Path) && ignored(root, e.file.Path+"-wal") {
+	if locate.Ignored(root, e.file.Path) && locate.Ignored(root, e.file.Path+"-wal") {
 		e.ok("git", "ignores the database")
 		return
 	}
 	file := filepath.Join(e.file.Folder.Path, ".gitignore")
-	e.note("git", "echo "+quoted(name+"*")+" >>"+quoted(file), "no .gitignore plainly covers the database, which holds a private key and must not be committed")
-}
-
-// ignored reports whether a plain line of a .gitignore file of the work tree at
-// root covers the file. What it takes git to understand it does not see.
-func ignored(root, file string) bool {
-	for dir := range locate.Upwards(filepath.Dir(file)) {
-		rel, err := filepath.Rel(dir, file)
-		if err != nil {
-			return false
-		}
-		sources := []string{filepath.Join(dir, ".gitignore")}
-		if dir == root {
-			sources = append(sources, filepath.Join(root, ".git", "info", "exclude"))
-		}
-		for _, source := range sources {
-			if link, err := os.Lstat(source); err != nil || !link.Mode().IsRegular() {
-				continue // git does not follow a link there either (gitignore(5))
-			}
-			text, err := readPlain(source)
-			if err == nil && covered(string(text), filepath.ToSlash(rel)) {
-				return true
-			}
-		}
-		if dir == root {
-			return false
-		}
-	}
-	return false
-}
-
-// maxPlain bounds the files that readPlain reads: some hosts keep much else in
-// their configuration.
-const maxPlain = 64 << 20
-
-// readPlain reads a file that comes with the project or belongs to a host. What
-// is no plain file, such as a FIFO, might never end.
-func readPlain(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular() || info.Size() > maxPlain:
-		return nil, fmt.Errorf("%s is not a file of at most %s", path, bytesText(maxPlain))
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxPlain)) // the size of some files of the system is no bound
-}
-
-// covered reports whether a line of a .gitignore file covers the file at rel,
-// relative to the .gitignore's folder.
-func covered(gitignore, rel string) bool {
-	parts := strings.Split(rel, "/")
-	return slices.ContainsFunc(strings.Split(gitignore, "\n"), func(line string) bool {
-		pattern := strings.TrimSpace(line)
-		folders := strings.HasSuffix(pattern, "/")
-		anchored := strings.Contains(strings.TrimSuffix(pattern, "/"), "/")
-		pattern = strings.Trim(strings.TrimPrefix(pattern, "**/"), "/")
-		for i := range parts {
-			part := parts[i]
-			if anchored {
-				part = strings.Join(parts[:i+1], "/")
-			}
-			if match, _ := path.Match(pattern, part); match && (!folders || i < len(parts)-1) {
-				return true
-			}
-		}
-		return false
-	})
+	e.note("git", "echo "+phrase.Quoted(name+"*")+" >>"+phrase.Quoted(file), "no .gitignore plainly covers the database, which holds a private key and must not be committed")
 }

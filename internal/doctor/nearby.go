@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"io/fs"
@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/huskies/huskies-mcp/internal/locate"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 )
 
 // checkNeighbours finds other pipelines that may be meant: what would be in use
@@ -22,9 +23,9 @@ func (e *examination) checkNeighbours() {
 			if name == "HUSKIES_DB" {
 				return ""
 			}
-			return os.Getenv(name)
+			return e.getenv(name)
 		}
-		found, err := placeOf(unnamed, e.wd).Find("")
+		found, err := e.place(unnamed).Find("")
 		if err == nil && exists(found.Path) && !isSaid(found.Path) {
 			said = append(said, found.Path)
 			e.note("paths", "name one file for all, or none: unset HUSKIES_DB and leave --db out of the hosts' configuration, or put the same in everywhere",
@@ -39,13 +40,13 @@ func (e *examination) checkNeighbours() {
 		}
 		said = append(said, path)
 		if others++; others <= maxNamed {
-			e.note("paths", "if its stories belong here: huskies-mcp --db "+quoted(path)+" export old.bundle, huskies-mcp import old.bundle, then move it away; or leave it, if it is another project's",
+			e.note("paths", "if its stories belong here: huskies-mcp --db "+phrase.Quoted(path)+" export old.bundle, huskies-mcp import old.bundle, then move it away; or leave it, if it is another project's",
 				"%s is another pipeline, which is not in use here", path)
 		}
 	}
 	if more := others - maxNamed; more > 0 {
 		e.note("paths", "nothing, if they are other projects'; run doctor in the folder of the one that is meant",
-			"%s, the last of them %s", count(more, "more pipeline nearby is not in use here", "more pipelines nearby are not in use here"), said[len(said)-1])
+			"%s, the last of them %s", phrase.Count(more, "more pipeline nearby is not in use here", "more pipelines nearby are not in use here"), said[len(said)-1])
 	}
 }
 
@@ -57,10 +58,10 @@ func exists(path string) bool {
 
 // startFolder is where hosts would look for the project from here.
 func (e *examination) startFolder() string {
-	if dir, err := placeOf(os.Getenv, e.wd).Start(); err == nil {
+	if dir, err := e.place(e.getenv).Start(); err == nil {
 		return dir
 	}
-	return e.wd
+	return e.cfg.Dir
 }
 
 // nearbyFolders returns folders that may have a pipeline of their own.

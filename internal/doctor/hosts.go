@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"iter"
 	"maps"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/internal/hosts"
 	"github.com/huskies/huskies-mcp/internal/locate"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 )
 
 // programName is what the command is called in hosts' configurations.
@@ -38,7 +37,7 @@ func (e *examination) checkHosts(ctx context.Context) {
 
 // checkHostFile looks at one file, and reports whether the file is about us.
 func (e *examination) checkHostFile(ctx context.Context, file hostFile) bool {
-	text, err := readPlain(file.path)
+	text, err := locate.ReadPlain(file.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false
@@ -104,19 +103,17 @@ func (e *examination) badShape(file hostFile, err error) {
 // this user.
 func (e *examination) hostFiles() (files []hostFile) {
 	start := e.startFolder()
-	home, _ := os.UserHomeDir()
-	config, _ := os.UserConfigDir()
 	for _, project := range e.projectFolders() {
 		for host := range readableHosts() {
 			for _, name := range host.Project {
-				files = append(files, hostFile{host, filepath.Join(project, filepath.FromSlash(name)), project, true})
+				files = append(files, hostFile{host, filepath.Join(project, filepath.FromSlash(name)), project, true, &e.cfg})
 			}
 		}
 	}
 	for host := range readableHosts() {
 		for _, user := range host.User {
-			if path := user.Path(home, config, os.Getenv); path != "" {
-				files = append(files, hostFile{host, path, start, false})
+			if path := user.Path(e.cfg.Home, e.cfg.ConfigDir, e.getenv); path != "" {
+				files = append(files, hostFile{host, path, start, false, &e.cfg})
 			}
 		}
 	}
@@ -226,9 +223,9 @@ func (e *examination) checkProgram(file hostFile, label, folder string, words []
 	if !e.expanded(file, label, "command", words[0]) {
 		return 0, "", false
 	}
-	program, err := findProgram(words[0], folder)
+	program, err := e.findProgram(words[0], folder)
 	if err != nil {
-		e.bad("hosts", "go install ./cmd/huskies-mcp in a clone, then give the whole path as the command: "+ownPath(), "%s: its command %s cannot be started: %v", label, word(words[0]), err)
+		e.bad("hosts", "go install ./cmd/huskies-mcp in a clone, then give the whole path as the command: "+e.cfg.Program, "%s: its command %s cannot be started: %v", label, phrase.Word(words[0]), err)
 		return 0, "", false
 	}
 	// Programs such as env stand before our own part of the command line.
@@ -238,8 +235,8 @@ func (e *examination) checkProgram(file hostFile, label, folder string, words []
 	if !e.expanded(file, label, "program", words[us]) {
 		return us, "", false
 	}
-	if program, err = findProgram(words[us], folder); err != nil {
-		e.bad("hosts", "give the whole path in its place: "+ownPath(), "%s: %s, which it starts, cannot be started: %v", label, word(words[us]), err)
+	if program, err = e.findProgram(words[us], folder); err != nil {
+		e.bad("hosts", "give the whole path in its place: "+e.cfg.Program, "%s: %s, which it starts, cannot be started: %v", label, phrase.Word(words[us]), err)
 		return us, "", false
 	}
 	return us, program, true
@@ -253,57 +250,45 @@ func (e *examination) expanded(file hostFile, label, what, path string) bool {
 	case left == "":
 		return true
 	case file.host.Expansion.IsAsked(left):
-		e.note("hosts", "nothing, if "+file.host.Name+" can find it out: start the server there", "%s: its %s depends on %s, which %s finds out when it starts", label, what, word(left), file.host.Name)
+		e.note("hosts", "nothing, if "+file.host.Name+" can find it out: start the server there", "%s: its %s depends on %s, which %s finds out when it starts", label, what, phrase.Word(left), file.host.Name)
 	default:
-		e.bad("hosts", "give the whole path: "+file.expands(), "%s: its %s is %s, in which %s leaves %s as it is", label, what, word(path), file.host.Name, word(left))
+		e.bad("hosts", "give the whole path: "+file.expands(), "%s: its %s is %s, in which %s leaves %s as it is", label, what, phrase.Word(path), file.host.Name, phrase.Word(left))
 	}
 	return false
 }
 
 // findProgram returns the program that a host starts from a folder. A command with a
 // slash is a path. A command without one is looked up on PATH.
-func findProgram(command, folder string) (string, error) {
+func (e *examination) findProgram(command, folder string) (string, error) {
 	if command == "" {
 		return "", errors.New("there is none")
 	}
 	if filepath.Base(command) != command && !filepath.IsAbs(command) {
 		command = filepath.Join(folder, command)
 	}
-	return exec.LookPath(command)
+	return e.cfg.LookPath(command)
 }
-
-// ownPath returns the path of the running program.
-func ownPath() string {
-	path, err := os.Executable()
-	if err != nil {
-		return programName
-	}
-	return path
-}
-
-// versionTimeout bounds how long a program may take to say its version.
-const versionTimeout = 3 * time.Second
 
 // checkVersion compares the program that a host starts with this one. It reports
 // whether the program can be started as far as doctor can tell. A program in the
 // project's tree is not run: it may have come with the project, and a host would ask
 // before it starts such a program.
 func (e *examination) checkVersion(ctx context.Context, file hostFile, label, command, program string) bool {
-	if locate.SameFile(program, ownPath()) {
+	if locate.SameFile(program, e.cfg.Program) {
 		return true
 	}
 	// A program that was found on PATH is the user's choice and may be run.
 	if file.shared && filepath.Base(command) != command && e.inProject(program) {
-		e.note("hosts", "ask it: "+quoted(program)+" version (this is "+version+revision()+")", "%s: its program is in the project's tree and was not run to ask for its version: %s", label, program)
+		e.note("hosts", "ask it: "+phrase.Quoted(program)+" version (this is "+e.cfg.Version+")", "%s: its program is in the project's tree and was not run to ask for its version: %s", label, program)
 		return true
 	}
-	said, err := askVersion(ctx, program)
+	said, err := e.cfg.AskVersion(ctx, program)
 	switch {
 	case err != nil:
-		e.bad("hosts", "try it: "+quoted(program)+" version", "%s: %s does not say its version: %v", label, program, err)
+		e.bad("hosts", "try it: "+phrase.Quoted(program)+" version", "%s: %s does not say its version: %v", label, program, err)
 		return false
-	case said != versionText():
-		e.note("hosts", "install one version for all: go install ./cmd/huskies-mcp in a clone", "%s: %s is %q, this is %q", label, program, said, versionText())
+	case said != e.cfg.VersionAll:
+		e.note("hosts", "install one version for all: go install ./cmd/huskies-mcp in a clone", "%s: %s is %q, this is %q", label, program, said, e.cfg.VersionAll)
 	}
 	return true
 }
@@ -318,24 +303,4 @@ func (e *examination) inProject(path string) bool {
 		rel, err := filepath.Rel(dir, real)
 		return err == nil && filepath.IsLocal(rel)
 	})
-}
-
-// askVersion runs "PROGRAM version" and returns the version.
-func askVersion(ctx context.Context, program string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "version")
-	cmd.WaitDelay = versionTimeout
-	out, err := cmd.Output()
-	if ctx.Err() != nil {
-		return "", fmt.Errorf("no answer within %v", versionTimeout)
-	}
-	if err != nil {
-		return "", err
-	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	if said, ok := strings.CutPrefix(line, programName+" "); ok {
-		return said, nil
-	}
-	return "", fmt.Errorf("it says %.80q", line)
 }

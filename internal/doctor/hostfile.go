@@ -1,14 +1,14 @@
-package main
+package doctor
 
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/internal/hosts"
 	"github.com/huskies/huskies-mcp/internal/locate"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 )
 
 // hostFile is a file in which a host may be told to start servers.
@@ -17,11 +17,12 @@ type hostFile struct {
 	path    string
 	project string // the folder in which the host starts the server, unless told otherwise
 	shared  bool   // it may come with the project, from others
+	cfg     *Config
 }
 
 // label says which server of which file is meant.
 func (f hostFile) label(name string) string {
-	return fmt.Sprintf("%s (%s, server %s)", f.host.Name, f.path, word(name))
+	return fmt.Sprintf("%s (%s, server %s)", f.host.Name, f.path, phrase.Word(name))
 }
 
 // readersOf says which hosts read a key.
@@ -74,8 +75,7 @@ func (f hostFile) ownEntries(file map[string]any) (map[string]hosts.Entry, error
 
 // expand returns the text of a field as the host passes it to the server.
 func (f hostFile) expand(field hosts.Field, text string) string {
-	home, _ := os.UserHomeDir()
-	return f.host.Expansion.Expand(field, text, hosts.Place{Project: f.project, Home: home, LookupEnv: os.LookupEnv})
+	return f.host.Expansion.Expand(field, text, hosts.Place{Project: f.project, Home: f.cfg.Home, LookupEnv: f.cfg.LookupEnv})
 }
 
 // getenv returns a variable as the host gives it to the server of an entry.
@@ -89,7 +89,8 @@ func (f hostFile) getenv(name string, entry hosts.Entry) string {
 	case name == "CLAUDE_PROJECT_DIR":
 		return ""
 	case f.host.Inherits || slices.Contains(entry.PassedOn, name):
-		return os.Getenv(name)
+		value, _ = f.cfg.LookupEnv(name)
+		return value
 	}
 	return ""
 }

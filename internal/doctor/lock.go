@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 )
 
@@ -54,7 +55,7 @@ func (e *examination) checkLock(ctx context.Context) {
 			break
 		}
 	}
-	path := quoted(e.file.Lock.Path)
+	path := phrase.Quoted(e.file.Lock.Path)
 	switch {
 	case holder == 0:
 		var open []string
@@ -131,7 +132,7 @@ func (e *examination) checkProcesses() {
 		running = append(running, processText(pid))
 	}
 	if len(running) > 0 {
-		e.ok("processes", "%s the database open: %s", count(len(running), "other has", "others have"), list(running))
+		e.ok("processes", "%s the database open: %s", phrase.Count(len(running), "other has", "others have"), list(running))
 	}
 }
 
