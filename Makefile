@@ -13,7 +13,7 @@ STRESS    ?= 60s
 CHECKER ?= ../shared/conformance/run.sh
 DIR     ?= /tmp/huskies-conformance
 
-.PHONY: check format vet staticcheck generated test race generate fuzz stress bench figures conformance tsclient
+.PHONY: check floors format vet staticcheck generated test race generate fuzz stress bench figures conformance tsclient
 
 check: format vet staticcheck generated test
 
@@ -38,6 +38,10 @@ test:
 
 race:
 	go test -race ./...
+
+# The packages by floor, with what each imports.
+floors:
+	@go test ./internal/floors -count 1 -run TestPicture -v
 
 generate:
 	$(TOOL) sqlc generate

@@ -7,6 +7,7 @@
 package floors
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -120,12 +121,46 @@ func TestImports(t *testing.T) {
 				t.Fatal(err)
 			}
 			if inner, ok := strings.CutPrefix(imp, module+"/"); ok {
-				if at, known := floor[inner]; !known || at >= floor[dir] {
-					t.Errorf("%s (floor %d) imports %s (floor %d): import downwards only, or move what both need to a lower floor", file, floor[dir], inner, at)
+				if wrong := wrongArrow(dir, inner); wrong != "" {
+					t.Errorf("%s: %s", file, wrong)
 				}
 				continue
 			}
 			checkOutside(t, file, dir, imp)
+		}
+	}
+}
+
+// wrongArrow says what is wrong with an import between two packages of this
+// module, "" if it leads downwards.
+func wrongArrow(from, to string) string {
+	at, known := floor[to]
+	switch {
+	case !known:
+		return fmt.Sprintf("%s imports %s, which has no floor: give it one in internal/floors", from, to)
+	case at == floor[from]:
+		return fmt.Sprintf("%s imports its sibling %s (both on floor %d): move what both need to a lower floor, or let the floor above join the two", from, to, at)
+	case at > floor[from]:
+		return fmt.Sprintf("%s (floor %d) imports %s (floor %d): import downwards only, or move what both need to a lower floor", from, floor[from], to, at)
+	}
+	return ""
+}
+
+// TestWrongArrows: imports upwards and sideways are wrong, imports downwards are not.
+func TestWrongArrows(t *testing.T) {
+	for _, c := range []struct{ from, to, want string }{
+		{"tools", "replica", ""},
+		{"oplog", "oplog/bundle", ""},
+		{"tools", "tools/stdio", "import downwards only"},
+		{"replica", "tools", "import downwards only"},
+		{"tools", "export", "its sibling"},
+		{"internal/locate", "internal/hosts", "its sibling"},
+		{"internal/doctor", "tools/stdio", "its sibling"},
+		{"replica", "somewhere/else", "has no floor"},
+	} {
+		got := wrongArrow(c.from, c.to)
+		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s imports %s: got %q, want %q in it", c.from, c.to, got, c.want)
 		}
 	}
 }
