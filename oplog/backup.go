@@ -11,6 +11,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/migrations"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // BackupReport says what is in a backup.
@@ -46,17 +47,17 @@ func BackupApart(ctx context.Context, cfg Config, to string) (BackupReport, erro
 
 // makeBackup is Backup, or with withKey BackupApart.
 func makeBackup(ctx context.Context, cfg Config, to string, withKey bool) (report BackupReport, err error) {
-	path, err := resolve(cfg.Path)
+	path, err := dbfile.Resolve(cfg.Path)
 	if err != nil {
 		return report, storageError("find database", cfg.Path, err)
 	}
 	if to, err = filepath.Abs(to); err != nil { // SQLite reads a URI
 		return report, storageError("write backup", to, err)
 	}
-	cfg.ReadOnly = cfg.ReadOnly || onReadOnlyDisk(filepath.Dir(path))
+	cfg.ReadOnly = cfg.ReadOnly || dbfile.OnReadOnlyDisk(filepath.Dir(path))
 	l := newLog(cfg, path)
 	defer l.Close()
-	if err := l.connect(ctx, connectionSettings); err != nil {
+	if err := l.connect(ctx, dbfile.Settings); err != nil {
 		return report, l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
@@ -81,7 +82,7 @@ func makeBackup(ctx context.Context, cfg Config, to string, withKey bool) (repor
 		report.Keys = &Keys{}
 	}
 	var stored map[int64][]byte
-	if stored, err = l.copyTo(ctx, to, state.missing, withKey, &report); damaged(err) {
+	if stored, err = l.copyTo(ctx, to, state.missing, withKey, &report); dbfile.Damaged(err) {
 		err = l.fail("copy database", err) // not the new file is
 	}
 	if err == nil {
@@ -119,7 +120,7 @@ const backupSettings = "_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)&_dqs=
 
 // createEmpty makes the schema in the file of a backup, without any row.
 func createEmpty(ctx context.Context, to string) error {
-	backup, err := openDatabase(to, backupSettings)
+	backup, err := dbfile.Open(to, backupSettings)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // backup makes a backup of the database at path and returns where it is.
@@ -41,7 +43,7 @@ func tablesOf(t *testing.T, path string) map[string][]string {
 	t.Helper()
 	l := newLog(testConfig(t, path), path)
 	defer l.Close()
-	if err := l.connect(t.Context(), connectionSettings); err != nil {
+	if err := l.connect(t.Context(), dbfile.Settings); err != nil {
 		t.Fatal(err)
 	}
 	objects, err := readObjects(t.Context(), l.conn)

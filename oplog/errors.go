@@ -2,138 +2,56 @@ package oplog
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
-	"strings"
-	"syscall"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
-// Error is a failure of the storage. Nothing was acknowledged; Next says in
-// plain words what a person or an agent can do.
-type Error struct {
-	// Op says what was being done, e.g. "append op".
-	Op   string
-	Path string
-	Next string
-	Err  error
-	// remedy is Next without the doubt about what is on disk.
-	remedy string
-}
+// The file itself is the business of package dbfile. What callers of the log meet of it has a name here.
+type (
+	// Error is a failure of the storage.
+	Error = dbfile.Error
+	// Lock is the right to write to a database.
+	Lock = dbfile.Lock
+)
 
-func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Path, e.Err) }
+// ErrLockTimeout says that the lock was not free in time.
+var ErrLockTimeout = dbfile.ErrLockTimeout
 
-func (e *Error) Unwrap() error { return e.Err }
+// NewLock returns the lock of the database at path.
+func NewLock(path string) *Lock { return dbfile.NewLock(path) }
 
-// Uncertain reports whether the change may be on disk all the same.
-func (e *Error) Uncertain() bool { return e.Op == opCommit }
-
-// Busy reports whether another program, that does not take our lock, has the database.
-func (e *Error) Busy() bool {
-	var se *sqlite.Error
-	return errors.As(e.Err, &se) && (se.Code()&0xff == sqlite3.SQLITE_BUSY || se.Code()&0xff == sqlite3.SQLITE_LOCKED)
-}
-
-// Damaged reports whether the file's structure is.
-func (e *Error) Damaged() bool {
-	return damaged(e.Err)
-}
-
-// damaged reports whether err says that the file's structure is damaged. Tables are
-// strict, so a column that database/sql cannot scan, for which it has no error of its
-// own, is one that SQLite did not write like that.
-func damaged(err error) bool {
-	var se *sqlite.Error
-	if err == nil {
-		return false
+// Resolve returns where the database at path is, with symbolic links followed as far as
+// they lead. It returns path where that cannot be told.
+func Resolve(path string) string {
+	real, err := dbfile.Resolve(path)
+	if err != nil {
+		return path
 	}
-	return errors.As(err, &se) && se.Code()&0xff == sqlite3.SQLITE_CORRUPT ||
-		errors.Is(err, errDisorder) || strings.Contains(err.Error(), "sql: Scan error")
+	return real
 }
 
-// Undone returns e for a change that was found not to be on disk.
-func (e *Error) Undone() *Error {
-	sure := *e
-	sure.Next = "nothing was written. " + e.remedy
-	return &sure
-}
+// disorder says that the rows of the log do not stand in order.
+type disorder struct{}
 
-// opCommit is the operation after whose failure the change may be on disk.
-const opCommit = "commit"
+func (disorder) Error() string { return "the table of ops is damaged" }
+
+func (disorder) Is(target error) bool { return target == dbfile.ErrDamaged }
 
 // fail wraps an error of the storage with what to do about it.
 func (l *Log) fail(op string, err error) error {
 	return storageError(op, l.cfg.Path, err)
 }
 
+// storageError wraps an error of the storage with what to do about it. Errors that callers of the log, or the log
+// itself, branch on stay as they are.
 func storageError(op, path string, err error) error {
-	var known *Error
-	if err == nil || errors.As(err, &known) || errors.Is(err, ErrNoLog) || errors.Is(err, ErrOutdated) || errors.Is(err, errStale) {
+	if errors.Is(err, ErrNoLog) || errors.Is(err, ErrOutdated) || errors.Is(err, errStale) {
 		return err
 	}
-	e := &Error{Op: op, Path: path, Err: err, remedy: remedy(path, err)}
-	e.Next = e.remedy
-	if e.Uncertain() {
-		e.Next = "read the item before you repeat the call: the change may have been made. " + e.remedy
+	var known *Error
+	if errors.Is(err, errNewerOp) && !errors.As(err, &known) {
+		next := "a newer huskies-mcp wrote into this database: install that one and start it again; nothing in the file was changed"
+		return &Error{Op: op, Path: path, Err: err, Next: next, Remedy: next}
 	}
-	return e
-}
-
-// remedyDamaged is what to do about a file whose structure is damaged.
-const remedyDamaged = "the database is damaged: keep a copy of it with its -wal file and restore a backup as the README says; " +
-	"if there is none, huskies-mcp backup --mend FILE may save what can still be read"
-
-const remedyFull = "the disk is full: free some space, then repeat the call"
-
-// remedy says what to do about err, by SQLite's result code
-// (https://sqlite.org/rescode.html) or the system's error.
-func remedy(path string, err error) string {
-	if damaged(err) {
-		return remedyDamaged
-	}
-	var se *sqlite.Error
-	if errors.As(err, &se) {
-		if se.Code() == sqlite3.SQLITE_READONLY_DIRECTORY || se.Code() == sqlite3.SQLITE_READONLY_CANTINIT {
-			return "SQLite makes files beside the database also to read it: let this user write to the folder, then repeat the call; or have its owner run huskies-mcp backup FILE, which can be read anywhere"
-		}
-		if se.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // for the -shm file, which the first to open the database makes
-			return remedyFull
-		}
-		switch se.Code() & 0xff {
-		case sqlite3.SQLITE_FULL:
-			return remedyFull
-		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
-			return "it cannot be written: check the permissions of the file, of its folder, and of the -wal and -shm files beside it, then repeat the call"
-		case sqlite3.SQLITE_CANTOPEN:
-			return "the file cannot be opened: check that it may be read and written, and that the folder exists and may be written"
-		case sqlite3.SQLITE_NOTADB:
-			return "the file is not an SQLite database: give another --db, or move the file away; if it was the pipeline, restore a backup as the README says"
-		case sqlite3.SQLITE_ERROR:
-			if strings.Contains(se.Error(), "no such table") { // it was there when the log was opened
-				return "another program took out a table: huskies-mcp verify says what to do"
-			}
-			return "another program changed the tables, or the file is damaged: keep a copy of it with its -wal file and restore a backup as the README says"
-		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-			return "another program holds the database, not by way of huskies-mcp: end its transaction, then repeat the call"
-		case sqlite3.SQLITE_IOERR:
-			return "the disk failed to read or write: check the disk and its free space, then repeat the call"
-		}
-	}
-	switch {
-	case errors.Is(err, errNewerOp):
-		return "a newer huskies-mcp wrote into this database: install that one and start it again; nothing in the file was changed"
-	case errors.Is(err, fs.ErrPermission):
-		return "check the permissions of " + path + " and its folder, then repeat the call"
-	case errors.Is(err, fs.ErrNotExist):
-		return "the folder does not exist, or a link leads nowhere: create it, or give another --db"
-	case errors.Is(err, syscall.ENOTDIR):
-		return "a part of the path is a file, not a folder: give another --db"
-	case errors.Is(err, syscall.EROFS):
-		return remedyReadOnlyDisk
-	case errors.Is(err, syscall.ENOSPC):
-		return remedyFull
-	}
-	return "the error above says what stands in the way; when it is gone, repeat the call"
+	return dbfile.Wrap(op, path, err)
 }

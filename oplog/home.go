@@ -15,6 +15,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // A home is a machine and a path. A copy of a database must not sign with the
@@ -218,7 +219,7 @@ func holdsKey(ctx context.Context, path string, author []byte) bool {
 // path stands in a file that somebody else may have made, and SQLite makes files beside what it opens.
 func mayBeOurs(path string) bool {
 	const cookieAt, applicationAt, headerBytes = 40, 68, 100 // sqlite.org/fileformat2.html, 1.3
-	header, err := readPlain(path, headerBytes)
+	header, err := dbfile.ReadPlain(path, headerBytes)
 	if err != nil {
 		return true // what cannot be looked at is taken for one
 	}
@@ -227,12 +228,12 @@ func mayBeOurs(path string) bool {
 	}
 	application, cookie := binary.BigEndian.Uint32(header[applicationAt:]), binary.BigEndian.Uint32(header[cookieAt:])
 	// All that a new file has may stand in its write-ahead log alone: it has no schema then.
-	return application == applicationID || application == 0 && cookie == 0 && look(path+"-wal").Size() > 0
+	return application == applicationID || application == 0 && cookie == 0 && dbfile.LookAt(path+"-wal").Size() > 0
 }
 
 // countKeys looks into a database that this log has nothing to do with.
 func countKeys(ctx context.Context, path string, author []byte) (int64, error) {
-	other, err := openDatabase(path, "mode=ro&_pragma=busy_timeout(1000)")
+	other, err := dbfile.Open(path, "mode=ro&_pragma=busy_timeout(1000)")
 	if err != nil {
 		return 0, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // homes are stories of files that are copied and moved, a step a line:
@@ -255,7 +256,7 @@ func (w *homeWorld) step(f []string) {
 		w.write(f[1], f[2], strings.Join(f[3:], " "))
 	case "refuse":
 		cfg, _ := w.config(f[1], new(bytes.Buffer))
-		if _, err := create(cfg); !errors.Is(err, errManyNames) {
+		if _, err := create(cfg); !errors.Is(err, dbfile.ErrManyNames) {
 			t.Errorf("got %v", err)
 		}
 	case "sql":

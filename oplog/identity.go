@@ -9,6 +9,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // Identity is one of the replica's authors: the present one, or one that the
@@ -53,7 +54,9 @@ func (l *Log) Key() ed25519.PrivateKey { return l.key }
 // Ready reports whether the log can be written to: its schema is current, it has a Key,
 // and is set to write-ahead logging, which a backup is not. Otherwise [Create] sees to
 // it.
-func (l *Log) Ready() bool { return l.version == newestSchema && l.key != nil && l.journal == walMode }
+func (l *Log) Ready() bool {
+	return l.version == newestSchema && l.key != nil && l.journal == dbfile.WALMode
+}
 
 // Author returns the author that Key gives, the zero one if there is no key.
 func (l *Log) Author() crdt.Author {

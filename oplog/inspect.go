@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // maxQuickCheck bounds the databases that Inspect reads through, in bytes: that
@@ -26,7 +25,7 @@ type Inspection struct {
 	Path string
 	// Database, WAL, SHM, Journal (of a rollback, which ours has no more than
 	// for a moment) and Lock are files, Folder is where they are.
-	Database, WAL, SHM, Journal, Lock, Folder File
+	Database, WAL, SHM, Journal, Lock, Folder dbfile.Part
 
 	// Err is why the file cannot be read, or is not for this build.
 	Err error
@@ -51,45 +50,22 @@ type Inspection struct {
 	CheckErr error
 }
 
-// File is one file as it was found.
-type File struct {
-	Path string
-	Info fs.FileInfo // nil if it is not there, or Err says why it cannot be seen
-	Err  error
-}
-
-// Size returns the file's size in bytes, 0 if it is not there.
-func (f File) Size() int64 {
-	if f.Info == nil {
-		return 0
-	}
-	return f.Info.Size()
-}
-
-func look(path string) File {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return File{Path: path, Info: info, Err: err}
-}
-
 // Inspect looks at the database file at path and the files beside it. It takes
 // no lock, changes nothing, and leaves no file that was not there but SQLite's
 // own; every failure is a part of what it returns. Machine is that of [Config].
 func Inspect(ctx context.Context, path, machine string) Inspection {
-	real, err := resolve(path)
+	real, err := dbfile.Resolve(path)
 	if err != nil {
-		return Inspection{Path: path, Database: File{Path: path, Err: err}, Err: storageError("find database", path, err)}
+		return Inspection{Path: path, Database: dbfile.Part{Path: path, Err: err}, Err: storageError("find database", path, err)}
 	}
 	in := Inspection{
 		Path:         real,
-		Database:     look(real),
-		WAL:          look(real + "-wal"),
-		SHM:          look(real + "-shm"),
-		Journal:      look(real + "-journal"),
-		Lock:         look(real + ".lock"),
-		Folder:       look(filepath.Dir(real)),
+		Database:     dbfile.LookAt(real),
+		WAL:          dbfile.LookAt(real + "-wal"),
+		SHM:          dbfile.LookAt(real + "-shm"),
+		Journal:      dbfile.LookAt(real + "-journal"),
+		Lock:         dbfile.LookAt(real + ".lock"),
+		Folder:       dbfile.LookAt(filepath.Dir(real)),
 		NewestSchema: newestSchema,
 	}
 	if in.Database.Size() > 0 {
@@ -102,7 +78,7 @@ func Inspect(ctx context.Context, path, machine string) Inspection {
 func (in *Inspection) read(ctx context.Context, path, machine string) {
 	l := newLog(Config{Path: path, Machine: machine, ReadOnly: true}, in.Path)
 	defer l.Close()
-	if err := l.connect(ctx, lookingSettings); err != nil {
+	if err := l.connect(ctx, dbfile.LookingSettings); err != nil {
 		in.Err, in.Foreign = l.failOpen(err), isNoDatabase(err)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 func TestInspect(t *testing.T) {
@@ -25,7 +26,7 @@ func TestInspect(t *testing.T) {
 	switch {
 	case in.Err != nil || in.Foreign || in.CheckErr != nil || in.Identity != nil || len(in.Problems) > 0 || !in.Checked:
 		t.Errorf("a sound log: got %+v", in)
-	case in.Schema != newestSchema || in.NewestSchema != newestSchema || in.JournalMode != walMode || len(in.Identities) != 1 || in.Identities[0].Author != author || !in.Identities[0].Present || in.Pages == 0:
+	case in.Schema != newestSchema || in.NewestSchema != newestSchema || in.JournalMode != dbfile.WALMode || len(in.Identities) != 1 || in.Identities[0].Author != author || !in.Identities[0].Present || in.Pages == 0:
 		t.Errorf("a sound log: got %+v", in)
 	case in.WAL.Size() == 0 || in.Lock.Info == nil || filepath.Base(in.Path) != "p.db" || filepath.Base(in.WAL.Path) != "p.db-wal":
 		t.Errorf("what stands beside it, by way of a link: got %+v", in)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // keepLost makes a copy of the database beside it, if a rebuild is about to lose edits: those of
@@ -49,7 +51,7 @@ const maxNamedLost = 20
 // readable by its owner alone. The name begins as the database's, so that git ignores the copy too.
 func (l *Log) copyBeside(ctx context.Context) (path string, err error) {
 	path = l.path + ".before-rebuild-" + l.cfg.Now().UTC().Format("20060102T150405.000")
-	f, err := openPlain(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := dbfile.OpenPlain(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return path, nil // made by a rebuild that failed in this very moment
 	}
@@ -59,7 +61,7 @@ func (l *Log) copyBeside(ctx context.Context) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	db, err := openDatabase(l.path, connectionSettings)
+	db, err := dbfile.Open(l.path, dbfile.Settings)
 	if err != nil {
 		return "", err
 	}

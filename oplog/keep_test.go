@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // TestRebuildKeepsWhatItLoses shows that a rebuild which loses the edits of a row that was damaged
@@ -47,7 +48,7 @@ func TestRebuildKeepsWhatItLoses(t *testing.T) {
 	}
 	kept := newLog(testConfig(t, copies[0]), copies[0])
 	defer kept.Close()
-	check(t, kept.connect(t.Context(), connectionSettings))
+	check(t, kept.connect(t.Context(), dbfile.Settings))
 	var merged []byte
 	check(t, kept.conn.QueryRowContext(t.Context(), "SELECT merged FROM stories WHERE id = '1_s'").Scan(&merged))
 	story, err := crdt.DecodeStory("1_s", merged)

@@ -9,17 +9,12 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
-	"path/filepath"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"modernc.org/sqlite"
-
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // Config says how to open a log.
@@ -58,8 +53,8 @@ type Log struct {
 	// The writer's.
 	db      *sql.DB
 	conn    *sql.Conn
-	st      *statements // of conn
-	queries *db.Queries // by st
+	st      *dbfile.Statements // of conn
+	queries *db.Queries        // by st
 
 	readers readers
 	scratch scratch
@@ -76,24 +71,17 @@ var (
 	ErrOutdated = errors.New("the op log must be brought up to date")
 )
 
-// settleDriver makes the driver's process-wide settings, which must precede
-// the first open. Where a setting does not exist the platform does without.
-var settleDriver = sync.OnceFunc(func() {
-	_, _ = sqlite.OFDLocking(true)
-	_, _ = sqlite.Fdatasync(true)
-})
-
 // Open opens the log at cfg.Path, which must be there; otherwise the error is ErrNoLog,
 // for [Create] to mend. It needs no lock, so a process that holds the lock, or hangs
 // with it, keeps nobody from reading. It changes nothing and leaves no file that was
 // not there but SQLite's own. An older file, a backup, or a file that was moved or
 // copied here can be read but is not [Log.Ready] before Create was called on it.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
-	path, err := resolve(cfg.Path)
+	path, err := dbfile.Resolve(cfg.Path)
 	if err != nil {
 		return nil, storageError("find database", cfg.Path, err)
 	}
-	if err := checkPlain(path); err != nil {
+	if err := dbfile.CheckPlain(path); err != nil {
 		return nil, err
 	}
 	info, err := os.Stat(path)
@@ -116,7 +104,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 // caller holds the path's [Lock], so any number of processes may start on a new
 // file at once.
 func Create(ctx context.Context, cfg Config) (*Log, error) {
-	path, err := resolve(cfg.Path)
+	path, err := dbfile.Resolve(cfg.Path)
 	if err != nil {
 		return nil, storageError("find database", cfg.Path, err)
 	}
@@ -132,34 +120,11 @@ func newLog(cfg Config, path string) *Log {
 	return &Log{cfg: cfg, path: path}
 }
 
-// resolve follows symbolic links, as SQLite does: all processes must meet at one
-// lock file, whatever name they know the database by.
-func resolve(path string) (string, error) {
-	if _, err := os.Lstat(path); err == nil {
-		return filepath.EvalSymlinks(path)
-	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-	if err != nil {
-		return path, nil // the folder is to be made, or the error comes with it
-	}
-	return filepath.Join(dir, filepath.Base(path)), nil
-}
-
-// Resolve returns where the database at path is, with symbolic links followed as far as
-// they lead. It returns path where that cannot be told.
-func Resolve(path string) string {
-	real, err := resolve(path)
-	if err != nil {
-		return path
-	}
-	return real
-}
-
 // open connects to the file, which is there, and takes it as it is.
 func (l *Log) open(ctx context.Context) error {
-	settings := connectionSettings + defensive
+	settings := dbfile.Settings + dbfile.Defensive
 	if l.cfg.ReadOnly {
-		settings = lookingSettings
+		settings = dbfile.LookingSettings
 	}
 	if err := l.connect(ctx, settings); err != nil {
 		return l.failOpen(err)
@@ -179,13 +144,13 @@ func (l *Log) open(ctx context.Context) error {
 
 // create does the work of Create.
 func (l *Log) create(ctx context.Context) error {
-	if err := l.refuseLinked(); err != nil {
+	if err := dbfile.RefuseLinked(l.path); err != nil {
 		return err
 	}
 	if err := createFile(l.path, l.cfg.Logger); err != nil {
 		return l.fail("create database", err)
 	}
-	if err := l.connect(ctx, connectionSettings+defensive); err != nil {
+	if err := l.connect(ctx, dbfile.Settings+dbfile.Defensive); err != nil {
 		return l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
@@ -195,7 +160,7 @@ func (l *Log) create(ctx context.Context) error {
 	if err != nil {
 		return l.failOpen(err)
 	}
-	if state.journal != walMode { // a new file, or a backup
+	if state.journal != dbfile.WALMode { // a new file, or a backup
 		if state.journal, err = l.turnToWAL(ctx); err != nil {
 			return l.fail("prepare database", err)
 		}
@@ -219,23 +184,9 @@ func (l *Log) create(ctx context.Context) error {
 	return l.bringUpToDate(ctx)
 }
 
-// connectionSettings hold for one connection and change nothing in the file.
-const connectionSettings = "_pragma=busy_timeout(10000)" + // ms, while it is opened, against programs that lock without our lock, e.g. an sqlite3 shell
-	"&_pragma=synchronous(FULL)" + // a commit is on disk when it returns,
-	"&_pragma=fullfsync(1)&_pragma=checkpoint_fullfsync(1)" + // also on macOS
-	"&_pragma=journal_size_limit(67108864)" + // bytes that the write-ahead log keeps after a large transaction
-	"&_dqs=0"
-
-// defensive keeps statements from changing the schema or an index past SQLite's own rules.
-const defensive = "&_defensive=1"
-
-// startedSettings hold once the database is open. Whoever waits for another program then keeps
-// our lock, and the process's reads waiting: it had better ask again.
-const startedSettings = "PRAGMA busy_timeout = 1000" // ms
-
 // connect makes the one connection, changing nothing in the file.
 func (l *Log) connect(ctx context.Context, settings string) (err error) {
-	if err := l.checkFiles(); err != nil {
+	if err := dbfile.CheckFiles(l.path); err != nil {
 		return err
 	}
 	if l.file, err = os.Stat(l.path); err != nil {
@@ -248,32 +199,11 @@ func (l *Log) connect(ctx context.Context, settings string) (err error) {
 		l.mode = l.lookingMode()
 		settings += l.mode
 	}
-	if l.db, err = openDatabase(l.path, settings); err != nil {
+	if l.db, err = dbfile.Open(l.path, settings); err != nil {
 		return err
 	}
 	l.conn, err = l.db.Conn(ctx)
 	return err
-}
-
-// safeSettings hold for every connection. What the file's own schema says may call no function that
-// has an effect, and each cell of a page is checked before it is used.
-const safeSettings = "_pragma=trusted_schema(0)&_pragma=cell_size_check(1)"
-
-// openDatabase connects to nothing yet.
-func openDatabase(path, settings string) (*sql.DB, error) {
-	settleDriver()
-	return sql.Open("sqlite", databaseURL(path, settings+"&"+safeSettings))
-}
-
-// databaseURL returns the path as SQLite takes it in a URI: on Windows as file:///C:/folder/p.db
-// (https://sqlite.org/uri.html). In any other form a folder's name could be an authority or an option.
-func databaseURL(path, settings string) string {
-	path = filepath.ToSlash(path)
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path
-	}
-	dsn := url.URL{Scheme: "file", Path: path, RawQuery: settings}
-	return dsn.String()
 }
 
 // start makes the connection ready to read and write. The key is nil if its home is
@@ -289,10 +219,10 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 		}
 	}
 	l.makePrivate()
-	if _, err := l.conn.ExecContext(ctx, startedSettings); err != nil {
+	if _, err := l.conn.ExecContext(ctx, dbfile.StartedSettings); err != nil {
 		return l.fail("prepare database", err)
 	}
-	l.st = newStatements(l.conn)
+	l.st = dbfile.NewStatements(l.conn)
 	l.queries = db.New(l.st)
 	return nil
 }
@@ -306,7 +236,7 @@ func (l *Log) Close() error {
 	}
 	errs = append(errs, l.readers.close(), l.scratch.close())
 	if l.st != nil {
-		errs = append(errs, l.st.close())
+		errs = append(errs, l.st.Close())
 	}
 	if l.conn != nil {
 		errs = append(errs, l.conn.Close())
@@ -323,7 +253,7 @@ func (l *Log) Close() error {
 // [Log.Settle] finds out.
 func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
 	ctx = context.WithoutCancel(ctx)
-	if err := l.refuseLinked(); err != nil {
+	if err := dbfile.RefuseLinked(l.path); err != nil {
 		return err
 	}
 	tx, err := l.begin(ctx)
@@ -334,7 +264,7 @@ func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
 	if err == nil {
 		err = tx.finish()
 	}
-	if errors.Is(err, ErrState) || damaged(err) {
+	if errors.Is(err, ErrState) || dbfile.Damaged(err) {
 		l.Doubt()
 	}
 	if err != nil || !tx.wrote {
@@ -344,7 +274,7 @@ func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
 		// The connection may still be in the transaction, or SQLite may have
 		// ended it; a rollback of no transaction is harmless.
 		_ = l.rollback(ctx)
-		return l.fail(opCommit, err)
+		return l.fail(dbfile.OpCommit, err)
 	}
 	if tx.rebuild {
 		l.cutWAL(ctx)
@@ -377,7 +307,7 @@ func (l *Log) begin(ctx context.Context) (*Tx, error) {
 			}
 			continue
 		}
-		if !errors.Is(err, errStale) && !errors.Is(err, ErrState) && !damaged(err) {
+		if !errors.Is(err, errStale) && !errors.Is(err, ErrState) && !dbfile.Damaged(err) {
 			return nil, l.fail("begin transaction", err)
 		}
 		if err := l.rebuild(ctx, "the state does not fit the log, or is damaged"); err != nil {

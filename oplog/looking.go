@@ -9,14 +9,13 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // immutable is the setting of a connection to a file on a disk that is mounted read-only, where
 // SQLite cannot make the -shm file.
 const immutable = "&immutable=1"
-
-// lookingSettings hold for a connection that only looks. A wait for other programs is short.
-const lookingSettings = "_pragma=busy_timeout(1000)&_pragma=query_only(1)&_dqs=0" + defensive
 
 // lookingMode returns what a connection that only looks needs besides its settings. One that SQLite
 // allows to write brings a -wal file that others left into the database when it is closed, and
@@ -24,14 +23,14 @@ const lookingSettings = "_pragma=busy_timeout(1000)&_pragma=query_only(1)&_dqs=0
 // file behind that it had to make. So the mode depends on what is there. On a disk that nobody can
 // write to SQLite needs neither file, if the database is all there is.
 func (l *Log) lookingMode() string {
-	left := look(l.path+"-wal").Size() > 0
-	if !left && look(l.path+"-journal").Size() == 0 {
-		if onReadOnlyDisk(filepath.Dir(l.path)) {
+	left := dbfile.LookAt(l.path+"-wal").Size() > 0
+	if !left && dbfile.LookAt(l.path+"-journal").Size() == 0 {
+		if dbfile.OnReadOnlyDisk(filepath.Dir(l.path)) {
 			return immutable
 		}
 		return ""
 	}
-	l.madeIndex = left && look(l.path+"-shm").Info == nil
+	l.madeIndex = left && dbfile.LookAt(l.path+"-shm").Info == nil
 	return "&mode=ro"
 }
 
@@ -40,10 +39,10 @@ func (l *Log) lookingMode() string {
 // database what others have left in the write-ahead log since it was opened.
 func (l *Log) keepOpen() (release func()) {
 	release = func() {}
-	if look(l.path+"-wal").Size() == 0 {
+	if dbfile.LookAt(l.path+"-wal").Size() == 0 {
 		return release
 	}
-	other, err := openDatabase(l.path, "mode=ro&_pragma=busy_timeout(1000)")
+	other, err := dbfile.Open(l.path, "mode=ro&_pragma=busy_timeout(1000)")
 	if err != nil {
 		return release
 	}
@@ -56,7 +55,7 @@ func (l *Log) keepOpen() (release func()) {
 // our connections must be closed.
 func (l *Log) cleanUp() {
 	if l.madeIndex {
-		_ = withoutUsers(l.path, func() error { return os.Remove(l.path + "-shm") })
+		_ = dbfile.WithoutUsers(l.path, func() error { return os.Remove(l.path + "-shm") })
 	}
 }
 
@@ -64,19 +63,16 @@ func (l *Log) cleanUp() {
 // that it cannot make a file.
 func (l *Log) failOpen(err error) error {
 	var se *sqlite.Error
-	if !errors.As(err, &se) || !onReadOnlyDisk(filepath.Dir(l.path)) {
+	if !errors.As(err, &se) || !dbfile.OnReadOnlyDisk(filepath.Dir(l.path)) {
 		return l.fail("open database", err)
 	}
 	switch se.Code() & 0xff {
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 		err = fmt.Errorf("%w (SQLite says: %w)", syscall.EROFS, err)
 	}
-	next := remedyReadOnlyDisk
+	next := dbfile.RemedyReadOnlyDisk
 	if l.cfg.ReadOnly {
 		next = "the disk is mounted read-only, and what was written last stands in the -wal file: copy the database with its -wal file to a disk that can be written, and give the copy's --db"
 	}
-	return &Error{Op: "open database", Path: l.cfg.Path, Err: err, Next: next, remedy: next}
+	return &Error{Op: "open database", Path: l.cfg.Path, Err: err, Next: next, Remedy: next}
 }
-
-// remedyReadOnlyDisk is what to do about a disk that nobody can write to.
-const remedyReadOnlyDisk = "the disk is mounted read-only: nothing can be written there. --read-only or HUSKIES_READ_ONLY=1 reads the pipeline; to write, mount the disk so that it can be written, or give a --db on another one"

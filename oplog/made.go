@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/huskies/huskies-mcp/migrations"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // A database may come from somebody else, and what its sqlite_schema says runs: a trigger in each
@@ -31,8 +32,7 @@ type madeSchemas struct {
 
 // made returns the objects that the migrations make. It runs them once, in memory.
 var made = sync.OnceValues(func() (madeSchemas, error) {
-	settleDriver()
-	memory, err := sql.Open("sqlite", ":memory:")
+	memory, err := dbfile.OpenTemporary(inMemory)
 	if err != nil {
 		return madeSchemas{}, err
 	}

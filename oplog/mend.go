@@ -16,6 +16,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // MendReport says what became of the rows of a log that was mended.
@@ -65,7 +66,7 @@ func MendApart(ctx context.Context, cfg Config, to string) (MendReport, error) {
 
 // makeMended is Mend, or with withKey MendApart.
 func makeMended(ctx context.Context, cfg Config, to string, withKey bool) (report MendReport, err error) {
-	path, err := resolve(cfg.Path)
+	path, err := dbfile.Resolve(cfg.Path)
 	if err != nil {
 		return report, storageError("find database", cfg.Path, err)
 	}
@@ -144,7 +145,7 @@ type mender struct {
 // run reads on one connection and writes on another, since where a read fails on one
 // SQLite writes nothing more on it.
 func (m *mender) run(ctx context.Context, to string) (err error) {
-	out, err := openDatabase(to, backupSettings)
+	out, err := dbfile.Open(to, backupSettings)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // TestC36_NoLinks: where a file of ours belongs somebody may have put something else. It is not
@@ -85,7 +87,7 @@ func TestC36_ManyNames(t *testing.T) {
 		refused := func(l *Log) {
 			t.Helper()
 			err := write(l, func(tx *Tx) error { return tx.Trust(bob, "bob") })
-			if !errors.Is(err, errManyNames) {
+			if !errors.Is(err, dbfile.ErrManyNames) {
 				t.Errorf("%q: the write got %v", suffix, err)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // Presence tells whether the file that was opened is still the one at the log's
@@ -32,7 +34,7 @@ func (l *Log) Presence() Presence {
 	case err == nil && !os.SameFile(l.file, there):
 		return Replaced
 	}
-	if l.journal != walMode {
+	if l.journal != dbfile.WALMode {
 		if _, err := os.Stat(l.path + "-wal"); err == nil {
 			return Turned
 		}

@@ -6,18 +6,20 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // checkOwner refuses a database that another user put into a folder that is not the same user's:
 // whoever knows its key could sign in our name. A folder and a file that both belong to one other
 // user come here only when a person named them.
 func (l *Log) checkOwner() error {
-	owner, known := ownerOf(l.file)
+	owner, known := dbfile.OwnerOf(l.file)
 	folder, err := os.Stat(filepath.Dir(l.path))
 	if !known || err != nil || owner == os.Geteuid() {
 		return nil
 	}
-	if of, known := ownerOf(folder); known && of == owner {
+	if of, known := dbfile.OwnerOf(folder); known && of == owner {
 		return nil
 	}
 	return &Error{
@@ -43,7 +45,7 @@ func (l *Log) makePrivate() {
 		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 {
 			continue
 		}
-		if owner, known := ownerOf(info); !l.cfg.ReadOnly && (!known || owner == os.Geteuid()) {
+		if owner, known := dbfile.OwnerOf(info); !l.cfg.ReadOnly && (!known || owner == os.Geteuid()) {
 			_ = os.Chmod(path, 0o600)
 		}
 		if info, err = os.Lstat(path); err == nil && info.Mode().Perm()&0o077 != 0 {

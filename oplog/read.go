@@ -39,7 +39,7 @@ const pageSize = 512
 // errDisorder: rows do not stand as SQLite keeps them in a table that is sound. A page
 // of which a part is lost looks like that to SQLite, which then finds or passes over
 // rows as it happens.
-var errDisorder = errors.New("the table of ops is damaged")
+var errDisorder = disorder{}
 
 // inOrder returns an error if the row does not come after the one before.
 func inOrder(before, arrival int64) error {

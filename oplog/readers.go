@@ -5,14 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"sync"
+
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // maxReaders bounds the connections that read: a View is short, so few serve many.
 const maxReaders = 4
-
-// readerSettings hold for a connection that reads. A cache of 2 MB is enough for the
-// inner pages of the indexes.
-const readerSettings = "_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=cache_size(-2048)&_dqs=0" + defensive
 
 // readers are the connections by which a log is read, made when they are needed. The
 // zero value is none.
@@ -26,7 +24,7 @@ type readers struct {
 // reader is one connection.
 type reader struct {
 	conn *sql.Conn
-	st   *statements
+	st   *dbfile.Statements
 }
 
 // get returns a connection that nobody else uses, which put gives back. It waits until
@@ -55,18 +53,18 @@ func (p *readers) get(ctx context.Context, l *Log) (*reader, error) {
 		<-slot
 		return nil, err
 	}
-	return &reader{conn, newStatements(conn)}, nil
+	return &reader{conn, dbfile.NewStatements(conn)}, nil
 }
 
 func (p *readers) open(l *Log) (slot chan struct{}, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.db == nil {
-		settings := readerSettings
+		settings := dbfile.ReaderSettings
 		if l.cfg.ReadOnly {
-			settings = lookingSettings + l.mode
+			settings = dbfile.LookingSettings + l.mode
 		}
-		if p.db, err = openDatabase(l.path, settings); err != nil {
+		if p.db, err = dbfile.Open(l.path, settings); err != nil {
 			return nil, err
 		}
 		p.slot = make(chan struct{}, maxReaders)
@@ -86,7 +84,7 @@ func (p *readers) close() (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range p.idle {
-		err = errors.Join(err, r.st.close(), r.conn.Close())
+		err = errors.Join(err, r.st.Close(), r.conn.Close())
 	}
 	p.idle = nil
 	if p.db != nil {

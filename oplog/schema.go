@@ -15,6 +15,7 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
 	"github.com/huskies/huskies-mcp/migrations"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // applicationID marks our files in SQLite's header: "HUSK".
@@ -94,7 +95,7 @@ func hideFromGit(dir, name string, log *slog.Logger) error {
 	text := "# The pipeline's database holds a private key.\n" + name + "*\n.gitignore\n"
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		have, err := readPlain(path, maxGitIgnore)
+		have, err := dbfile.ReadPlain(path, maxGitIgnore)
 		var not *Error
 		if errors.As(err, &not) { // it is not opened, so nobody knows what git reads there
 			log.Warn("database holds a private key, and its .gitignore is not a regular file: see that git ignores the database", "path", path)
@@ -164,7 +165,7 @@ func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
 	case s.application == applicationID && s.version <= 0: // both are set in one transaction
 		return s, &Error{
 			Op: "open database", Path: l.cfg.Path, Err: fmt.Errorf("its schema has version %d, which does not exist", s.version),
-			Next: remedyDamaged,
+			Next: dbfile.RemedyDamaged,
 		}
 	case s.version > newestSchema:
 		return s, l.newerSchema(s.version)
@@ -245,14 +246,11 @@ func (l *Log) newerState(format int64) error {
 	}
 }
 
-// walMode is SQLite's name for write-ahead logging.
-const walMode = "wal"
-
 // turnToWAL sets the file to write-ahead logging, which it then keeps. Under
 // the lock, since SQLite does not wait for others here.
 func (l *Log) turnToWAL(ctx context.Context) (mode string, err error) {
 	err = l.conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
-	if err == nil && mode != walMode {
+	if err == nil && mode != dbfile.WALMode {
 		err = fmt.Errorf("the file system does not allow write-ahead logging: journal mode is %s", mode)
 	}
 	return mode, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/db"
 	"github.com/huskies/huskies-mcp/migrations"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // scratch is a state in memory, beside a file whose own state is missing or not to be
@@ -19,7 +20,7 @@ type scratch struct {
 	mu   sync.Mutex // guards all below, and is held for a whole View
 	db   *sql.DB
 	conn *sql.Conn
-	st   *statements
+	st   *dbfile.Statements
 }
 
 // view calls fn with a snapshot of a state that is made from the log if there is none
@@ -62,14 +63,13 @@ const (
 
 // openIn makes the tables and attaches the file.
 func (s *scratch) openIn(ctx context.Context, l *Log, where string) (err error) {
-	settleDriver()
-	if s.db, err = sql.Open("sqlite", "file:"+where+"?_dqs=0&_pragma=busy_timeout(10000)&"+safeSettings); err != nil {
+	if s.db, err = dbfile.OpenTemporary(where); err != nil {
 		return err
 	}
 	if s.conn, err = s.db.Conn(ctx); err != nil {
 		return err
 	}
-	s.st = newStatements(s.conn)
+	s.st = dbfile.NewStatements(s.conn)
 	if _, err := s.conn.ExecContext(ctx, strings.Join(migrations.All(), "\n")); err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (s *scratch) openIn(ctx context.Context, l *Log, where string) (err error) 
 	if l.mode == immutable {
 		mode += immutable
 	}
-	if _, err := s.conn.ExecContext(ctx, "ATTACH ? AS file", databaseURL(l.path, mode)); err != nil {
+	if _, err := s.conn.ExecContext(ctx, "ATTACH ? AS file", dbfile.URL(l.path, mode)); err != nil {
 		return err
 	}
 	return s.uncover(ctx, l.version)
@@ -154,7 +154,7 @@ func (s *scratch) close() error {
 
 func (s *scratch) closeLocked() (err error) {
 	if s.st != nil {
-		err = errors.Join(err, s.st.close())
+		err = errors.Join(err, s.st.Close())
 	}
 	if s.conn != nil {
 		err = errors.Join(err, s.conn.Close())

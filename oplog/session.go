@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // This file tells the processes of a database which sessions live. Each session that has made a
@@ -34,7 +36,7 @@ func HoldSession(db, id string) (release func(), err error) {
 		if err := os.Mkdir(sessionFolder(db), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, err
 		}
-		file, err := openLockFile(path)
+		file, err := dbfile.OpenLockFile(path)
 		if errors.Is(err, os.ErrNotExist) { // the end of another session has removed the folder
 			continue
 		}
@@ -42,22 +44,22 @@ func HoldSession(db, id string) (release func(), err error) {
 			return nil, err
 		}
 		// Whoever has the lock removes the file, since the session did not live.
-		if err := file.lock(); err != nil {
-			file.close()
+		if err := file.Lock(); err != nil {
+			file.Close()
 			return nil, err
 		}
-		if file.isAtPath() {
+		if file.IsAtPath() {
 			return sync.OnceFunc(func() { removeSession(file, db) }), nil
 		}
-		file.close()
+		file.Close()
 	}
 }
 
 // removeSession removes the file of a session that has ended, whose lock the caller holds, and the
 // folder if that was the last one.
-func removeSession(file *lockFile, db string) {
-	_ = os.Remove(file.path)
-	file.close()
+func removeSession(file *dbfile.LockFile, db string) {
+	_ = os.Remove(file.Path)
+	file.Close()
 	_ = os.Remove(sessionFolder(db))
 }
 
@@ -67,19 +69,19 @@ func SessionLives(db, id string) bool {
 	if _, err := os.Lstat(path); err != nil {
 		return false
 	}
-	file, err := openLockFile(path)
+	file, err := dbfile.OpenLockFile(path)
 	if err != nil {
 		return !errors.Is(err, os.ErrNotExist)
 	}
-	free, err := file.tryLock()
+	free, err := file.TryLock()
 	switch {
 	case err == nil && free:
 		removeSession(file, db)
 		return false
 	case err != nil:
-		file.close()
+		file.Close()
 		return false
 	}
-	file.close()
+	file.Close()
 	return true
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -16,7 +17,7 @@ type Snapshot struct {
 	log *Log
 	ctx context.Context
 	q   *db.Queries
-	st  *statements // of q
+	st  *dbfile.Statements // of q
 	row db.GetStateRow
 }
 
@@ -36,7 +37,7 @@ func (l *Log) View(ctx context.Context, fn func(*Snapshot) error) error {
 	}
 	defer l.readers.put(r)
 	err = l.viewBy(ctx, r.st, fn)
-	if errors.Is(err, errStale) || errors.Is(err, ErrState) || damaged(err) {
+	if errors.Is(err, errStale) || errors.Is(err, ErrState) || dbfile.Damaged(err) {
 		l.Doubt()
 		return l.scratch.view(ctx, l, fn)
 	}
@@ -45,7 +46,7 @@ func (l *Log) View(ctx context.Context, fn func(*Snapshot) error) error {
 
 // viewBy calls fn with a snapshot on a connection. The error is errStale if the state
 // there does not fit the log.
-func (l *Log) viewBy(ctx context.Context, st *statements, fn func(*Snapshot) error) error {
+func (l *Log) viewBy(ctx context.Context, st *dbfile.Statements, fn func(*Snapshot) error) error {
 	ctx = context.WithoutCancel(ctx) // an interrupt would throw the connection away
 	if _, err := st.ExecContext(ctx, "BEGIN"); err != nil {
 		return l.fail("read state", err)
@@ -55,7 +56,7 @@ func (l *Log) viewBy(ctx context.Context, st *statements, fn func(*Snapshot) err
 }
 
 // viewWithin is viewBy for a caller that is in a transaction.
-func (l *Log) viewWithin(ctx context.Context, st *statements, fn func(*Snapshot) error) error {
+func (l *Log) viewWithin(ctx context.Context, st *dbfile.Statements, fn func(*Snapshot) error) error {
 	s := &Snapshot{log: l, ctx: ctx, q: db.New(st), st: st}
 	var err error
 	if s.row, err = s.q.GetState(ctx); err != nil {

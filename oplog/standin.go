@@ -10,6 +10,8 @@ import (
 	"io"
 	"math"
 	"os"
+
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // Keys are the replica's keys on their way into a copy of its database. SQLite writes a copy under
@@ -118,7 +120,7 @@ func (l *Log) readKeys(ctx context.Context, report *BackupReport) (stored map[in
 
 // storeKeys stores what stands for the keys in a copy that has the rows without them.
 func storeKeys(ctx context.Context, to string, stored map[int64][]byte) error {
-	backup, err := openDatabase(to, backupSettings)
+	backup, err := dbfile.Open(to, backupSettings)
 	if err != nil {
 		return err
 	}

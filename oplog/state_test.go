@@ -13,6 +13,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // dumpOf returns the dump of the state that View answers from.
@@ -238,7 +239,7 @@ func TestRebuildCutsTheWAL(t *testing.T) {
 			appendOps(t, l, "a", "b")
 			op, signed := makeOp(t, authorKey("ann"), 1, "of ann")
 			check(t, write(l, func(tx *Tx) error { return appendOp(tx, op, signed) }))
-			if look(path+"-wal").Size() == 0 {
+			if dbfile.LookAt(path+"-wal").Size() == 0 {
 				t.Fatal("there is no write-ahead log before the rebuild: this test shows nothing")
 			}
 			before := position(t, l)
@@ -246,7 +247,7 @@ func TestRebuildCutsTheWAL(t *testing.T) {
 			if after := position(t, l); after.State == before.State {
 				t.Error("the state was not made anew")
 			}
-			if n := look(path + "-wal").Size(); n != 0 {
+			if n := dbfile.LookAt(path + "-wal").Size(); n != 0 {
 				t.Errorf("the write-ahead log has %d bytes", n)
 			}
 		})

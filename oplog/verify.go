@@ -14,6 +14,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // Verification says what [Verify] verifies and how.
@@ -64,11 +65,11 @@ type VerifyReport struct {
 // wrote them in another order. An error means that it could not be verified to
 // the end; what was found until then is said.
 func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
-	path, err := resolve(cfg.Path)
+	path, err := dbfile.Resolve(cfg.Path)
 	if err != nil {
 		return VerifyReport{}, storageError("find database", cfg.Path, err)
 	}
-	if err := checkPlain(path); err != nil {
+	if err := dbfile.CheckPlain(path); err != nil {
 		return VerifyReport{}, err
 	}
 	info, err := os.Stat(path)
@@ -81,7 +82,7 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 	if err := v.open(ctx); err != nil {
 		return v.report, l.failOpen(err)
 	}
-	before := lookAtWAL(l.path)
+	before := dbfile.LookAtWAL(l.path)
 	err = v.run(ctx)
 	if ctx.Err() != nil {
 		return v.report, ctx.Err()
@@ -101,7 +102,7 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 func (v *verifier) checkOpening(ctx context.Context, path string) {
 	l := newLog(Config{Path: v.cfg.Path, Logger: v.cfg.Logger, ReadOnly: true}, path)
 	defer func() { _ = l.Close() }() // nothing was written
-	err := l.connect(ctx, lookingSettings)
+	err := l.connect(ctx, dbfile.LookingSettings)
 	if err == nil {
 		_, err = l.inspect(ctx)
 	}

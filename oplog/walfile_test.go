@@ -14,6 +14,12 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 )
 
+// Sizes of the write-ahead log's headers, in bytes (https://sqlite.org/fileformat2.html#the_write_ahead_log).
+const (
+	walHeaderBytes   = 32
+	frameHeaderBytes = 24
+)
+
 // leftByADeadProcess returns a database with a write-ahead log of the given number of changes, as
 // a process that was killed leaves it, but for the -shm file.
 func leftByADeadProcess(t *testing.T, changes int) (path string) {

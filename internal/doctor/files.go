@@ -7,7 +7,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/internal/locate"
 	"github.com/huskies/huskies-mcp/internal/phrase"
-	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // checkPaths says which file is in use and why, and what its names are.
@@ -47,7 +47,7 @@ func (e *examination) checkModes() {
 		return // said already, and what is beside it cannot be looked at either
 	}
 	var open, locked []string
-	for _, file := range []oplog.File{f.Database, f.WAL, f.SHM, f.Journal, f.Lock} {
+	for _, file := range []dbfile.Part{f.Database, f.WAL, f.SHM, f.Journal, f.Lock} {
 		switch {
 		case file.Err != nil:
 			e.bad("modes", "check the permissions of "+phrase.Quoted(filepath.Dir(file.Path)), "%v", file.Err)
@@ -95,7 +95,7 @@ func (e *examination) checkFolder() {
 }
 
 // checkOwner finds files that somebody else made, as after sudo.
-func (e *examination) checkOwner(file oplog.File) {
+func (e *examination) checkOwner(file dbfile.Part) {
 	owner, known := locate.OwnerOf(file.Info)
 	first, _ := locate.OwnerOf(e.file.Database.Info)
 	me := os.Geteuid()
@@ -109,7 +109,7 @@ func (e *examination) checkOwner(file oplog.File) {
 	case !writable(file.Path):
 		e.foreign = true
 		var all []string
-		for _, file := range []oplog.File{e.file.Folder, e.file.Database, e.file.WAL, e.file.SHM, e.file.Journal, e.file.Lock} {
+		for _, file := range []dbfile.Part{e.file.Folder, e.file.Database, e.file.WAL, e.file.SHM, e.file.Journal, e.file.Lock} {
 			if e.others(file) {
 				all = append(all, phrase.Quoted(file.Path))
 			}
@@ -122,7 +122,7 @@ func (e *examination) checkOwner(file oplog.File) {
 
 // others reports whether the file is one of the pipeline that the owner of the
 // database has and we may not write. A folder is one if it is made for pipelines.
-func (e *examination) others(file oplog.File) bool {
+func (e *examination) others(file dbfile.Part) bool {
 	owner, known := locate.OwnerOf(file.Info)
 	first, _ := locate.OwnerOf(e.file.Database.Info)
 	return known && owner == first && !writable(file.Path) && (!file.Info.IsDir() || filepath.Base(file.Path) == ".huskies")

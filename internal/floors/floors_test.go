@@ -49,6 +49,7 @@ var floor = map[string]int{
 	"replica/bell":          4,
 	"oplog":                 3,
 	"oplog/bundle":          2,
+	"oplog/dbfile":          2,
 	"pipeline":              1,
 	"internal/hosts":        0,
 	"internal/locate":       0,
@@ -72,7 +73,8 @@ var thirdParty = map[string][]string{
 	"intake":                {"github.com/yuin/goldmark", "go.yaml.in/yaml"},
 	"replica/bell":          {"github.com/fsnotify/fsnotify", "golang.org/x/sys"},
 	"pipeline":              {"golang.org/x/text/unicode/norm"},
-	"oplog":                 {"modernc.org/sqlite", "github.com/gofrs/flock"},
+	"oplog":                 {"modernc.org/sqlite"},
+	"oplog/dbfile":          {"modernc.org/sqlite", "github.com/gofrs/flock"},
 	"internal/conformance":  {"github.com/mark3labs/mcp-go"},
 	// SQLite's C interface, on which its VFS is put.
 	"internal/vfstest": {"modernc.org/sqlite", "modernc.org/libc"},

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package oplog
+package dbfile
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 // sign writes a process ID into the file, or with 0 takes it out again, for
 // holderOf. That is there for people: that it cannot be written, on a full disk, is
 // no reason not to go on.
-func (l *lockFile) sign(pid int) {
+func (l *LockFile) sign(pid int) {
 	text := ""
 	if pid != 0 {
 		text = strconv.Itoa(pid)
@@ -21,7 +21,7 @@ func (l *lockFile) sign(pid int) {
 
 // holderOf returns the process ID in the lock's file, 0 if there is none.
 func holderOf(path string) int {
-	b, err := readPlain(path, 1<<10)
+	b, err := ReadPlain(path, 1<<10)
 	if err != nil {
 		return 0
 	}

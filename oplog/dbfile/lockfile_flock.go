@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package oplog
+package dbfile
 
 import (
 	"errors"
@@ -9,21 +9,21 @@ import (
 	"syscall"
 )
 
-// lockFile is the lock's file, kept open between locks: to open and close it
+// LockFile is the lock's file, kept open between locks: to open and close it
 // costs a write more than the lock itself, and gofrs/flock does so each time.
 // The flock(2) is of the open file description.
-type lockFile struct {
-	path string
+type LockFile struct {
+	Path string
 	file *os.File
 	info fs.FileInfo
 }
 
-// openLockFile opens the file at path, which it makes if need be.
-func openLockFile(path string) (*lockFile, error) {
-	f, err := openPlain(path, os.O_RDWR|os.O_CREATE, 0o600)
+// OpenLockFile opens the file at path, which it makes if need be.
+func OpenLockFile(path string) (*LockFile, error) {
+	f, err := OpenPlain(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		refused := err
-		if f, err = openPlain(path, os.O_RDONLY, 0); errors.Is(err, fs.ErrNotExist) { // to read is enough to lock it
+		if f, err = OpenPlain(path, os.O_RDONLY, 0); errors.Is(err, fs.ErrNotExist) { // to read is enough to lock it
 			err = refused
 		}
 	}
@@ -38,15 +38,15 @@ func openLockFile(path string) (*lockFile, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	return &lockFile{path: path, file: f, info: info}, nil
+	return &LockFile{Path: path, file: f, info: info}, nil
 }
 
-// lock waits for the lock. Nothing interrupts it; when the file is closed
+// Lock waits for the lock. Nothing interrupts it; when the file is closed
 // meanwhile the lock is let go as soon as it comes.
-func (l *lockFile) lock() error { return l.flock(syscall.LOCK_EX) }
+func (l *LockFile) Lock() error { return l.flock(syscall.LOCK_EX) }
 
-// tryLock takes the lock if it is free.
-func (l *lockFile) tryLock() (ok bool, err error) {
+// TryLock takes the lock if it is free.
+func (l *LockFile) TryLock() (ok bool, err error) {
 	err = l.flock(syscall.LOCK_EX | syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return false, nil
@@ -54,10 +54,10 @@ func (l *lockFile) tryLock() (ok bool, err error) {
 	return err == nil, err
 }
 
-// unlock lets the lock go.
-func (l *lockFile) unlock() error { return l.flock(syscall.LOCK_UN) }
+// Unlock lets the lock go.
+func (l *LockFile) Unlock() error { return l.flock(syscall.LOCK_UN) }
 
-func (l *lockFile) flock(how int) error {
+func (l *LockFile) flock(how int) error {
 	raw, err := l.file.SyscallConn()
 	if err != nil {
 		return err
@@ -74,10 +74,11 @@ func (l *lockFile) flock(how int) error {
 	return err
 }
 
-// isAtPath reports whether the file is still the one at its path.
-func (l *lockFile) isAtPath() bool {
-	there, err := os.Stat(l.path)
+// IsAtPath reports whether the file is still the one at its path.
+func (l *LockFile) IsAtPath() bool {
+	there, err := os.Stat(l.Path)
 	return err == nil && os.SameFile(l.info, there)
 }
 
-func (l *lockFile) close() { _ = l.file.Close() }
+// Close closes the file, which lets the lock go.
+func (l *LockFile) Close() { _ = l.file.Close() }

@@ -1,4 +1,4 @@
-package oplog
+package dbfile
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 // sign does nothing: the kernel knows who holds the lock. Were that written into the
 // file, as other systems need it, the disk would have it to write at each
 // change, which takes a tenth longer.
-func (*lockFile) sign(int) {}
+func (*LockFile) sign(int) {}
 
 // holderOf returns the ID of the process that holds the lock of the file at path, 0 if
 // that cannot be told: it has ended, or is another user's, or in a container. Each

@@ -1,4 +1,4 @@
-package oplog
+package dbfile
 
 import (
 	"errors"
@@ -13,10 +13,10 @@ import (
 // plain file: the last element of its path is not followed when it is a link, and what is not a
 // regular file is refused before a byte of it is read or written.
 
-// openPlain opens the file at path as os.OpenFile does, if it is a regular file and not a link.
+// OpenPlain opens the file at path as os.OpenFile does, if it is a regular file and not a link.
 // Otherwise the error is an [Error] that says what stands there.
-func openPlain(path string, flag int, perm fs.FileMode) (*os.File, error) {
-	if err := checkPlain(path); err != nil {
+func OpenPlain(path string, flag int, perm fs.FileMode) (*os.File, error) {
+	if err := CheckPlain(path); err != nil {
 		return nil, err // to open a device can have an effect
 	}
 	f, err := os.OpenFile(path, flag|plainFlags, perm)
@@ -34,9 +34,9 @@ func openPlain(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	return f, nil
 }
 
-// readPlain returns the content of the plain file at path, at most max bytes of it.
-func readPlain(path string, max int64) ([]byte, error) {
-	f, err := openPlain(path, os.O_RDONLY, 0)
+// ReadPlain returns the content of the plain file at path, at most max bytes of it.
+func ReadPlain(path string, max int64) ([]byte, error) {
+	f, err := OpenPlain(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -44,9 +44,9 @@ func readPlain(path string, max int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, max))
 }
 
-// checkPlain returns an error if something stands at path that is not a regular file. A path at
+// CheckPlain returns an error if something stands at path that is not a regular file. A path at
 // which nothing stands is no error, nor is one that cannot be looked at.
-func checkPlain(path string) error {
+func CheckPlain(path string) error {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return notPlain(path, info.Mode())
 	}
@@ -78,25 +78,25 @@ func kindOfFile(mode fs.FileMode) string {
 	return "something else"
 }
 
-// checkFiles returns an error if the database or a file that SQLite keeps beside it is not a plain
+// CheckFiles returns an error if the database at path or a file that SQLite keeps beside it is not a plain
 // file. SQLite would follow a link there and write to what it leads to.
-func (l *Log) checkFiles() error {
+func CheckFiles(path string) error {
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
-		if err := checkPlain(l.path + suffix); err != nil {
+		if err := CheckPlain(path + suffix); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// errManyNames: a file has several hard links.
-var errManyNames = errors.New("the file has several names (hard links)")
+// ErrManyNames says that a file has several hard links.
+var ErrManyNames = errors.New("the file has several names (hard links)")
 
-// refuseLinked returns an error if the database or its write-ahead log has a second name. Whoever
+// RefuseLinked returns an error if the database at path or its write-ahead log has a second name. Whoever
 // comes by the other name has another lock and another write-ahead log, and the two processes
 // lose each other's changes. Every write asks for it.
-func (l *Log) refuseLinked() error {
-	for _, path := range []string{l.path, l.path + "-wal"} {
+func RefuseLinked(path string) error {
+	for _, path := range []string{path, path + "-wal"} {
 		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && linksOf(info) > 1 {
 			return manyNames(path)
 		}
@@ -106,7 +106,7 @@ func (l *Log) refuseLinked() error {
 
 func manyNames(path string) error {
 	return &Error{
-		Op: "write", Path: path, Err: errManyNames,
+		Op: "write", Path: path, Err: ErrManyNames,
 		Next: "nothing was written: find the other names with 'find FOLDER -samefile " + path + "' and remove them, then repeat the call. A symbolic link or --db gives a database a second name without harm",
 	}
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package oplog
+package dbfile
 
 import (
 	"errors"
@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestLockHolderUnknown: what is no process ID is not passed on as one.

@@ -1,9 +1,9 @@
 //go:build darwin || dragonfly || freebsd || netbsd || openbsd
 
-package oplog
+package dbfile
 
 // write writes to the file's beginning.
-func (l *lockFile) write(b []byte) error {
+func (l *LockFile) write(b []byte) error {
 	_, err := l.file.WriteAt(b, 0)
 	return err
 }

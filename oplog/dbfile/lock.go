@@ -1,4 +1,4 @@
-package oplog
+package dbfile
 
 import (
 	"context"
@@ -29,7 +29,7 @@ type Lock struct {
 
 	mu      sync.Mutex   // guards all below
 	found   string       // the path of the lock's file; empty: not looked for yet
-	file    *lockFile    // nil: not open
+	file    *LockFile    // nil: not open
 	waiting *lockAttempt // the goroutine in flock(2), if any
 }
 
@@ -44,7 +44,7 @@ type lockAttempt struct {
 }
 
 type lockResult struct {
-	file *lockFile
+	file *LockFile
 	err  error
 	ran  bool // then was called
 }
@@ -108,8 +108,8 @@ func (l *Lock) TryAcquire() (release func(), ok bool) {
 		return nil, false // for Acquire to join
 	}
 	if f, err := l.open(path); err == nil {
-		if ok, err := f.tryLock(); ok && err == nil {
-			if f.isAtPath() {
+		if ok, err := f.TryLock(); ok && err == nil {
+			if f.IsAtPath() {
 				return l.held(f), true
 			}
 			l.discard(f)
@@ -127,40 +127,40 @@ func (l *Lock) isWaiting() bool {
 }
 
 // open returns the lock's file at path, opened.
-func (l *Lock) open(path string) (*lockFile, error) {
+func (l *Lock) open(path string) (*LockFile, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.openLocked(path)
 }
 
-func (l *Lock) openLocked(path string) (f *lockFile, err error) {
-	if l.file != nil && l.file.path == path {
+func (l *Lock) openLocked(path string) (f *LockFile, err error) {
+	if l.file != nil && l.file.Path == path {
 		return l.file, nil
 	}
 	if l.file != nil { // of where the database's path led before
-		l.file.close()
+		l.file.Close()
 	}
-	l.file, err = openLockFile(path)
+	l.file, err = OpenLockFile(path)
 	return l.file, err
 }
 
 // discard closes the file, which is locked but not the one at the path any more:
 // after somebody removed it, others lock a new one there.
-func (l *Lock) discard(f *lockFile) {
+func (l *Lock) discard(f *LockFile) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.discardLocked(f)
 }
 
-func (l *Lock) discardLocked(f *lockFile) {
-	f.close()
+func (l *Lock) discardLocked(f *LockFile) {
+	f.Close()
 	if l.file == f {
 		l.file = nil
 	}
 }
 
 // held returns what releases the lock.
-func (l *Lock) held(f *lockFile) (release func()) {
+func (l *Lock) held(f *LockFile) (release func()) {
 	f.sign(os.Getpid())
 	return func() {
 		f.sign(0)
@@ -170,8 +170,8 @@ func (l *Lock) held(f *lockFile) (release func()) {
 }
 
 // unlock lets the file's lock go; closing it does so, too.
-func (l *Lock) unlock(f *lockFile) {
-	if f.unlock() != nil {
+func (l *Lock) unlock(f *LockFile) {
+	if f.Unlock() != nil {
 		l.discard(f)
 	}
 }
@@ -182,9 +182,9 @@ func (l *Lock) find() (path string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.found == "" {
-		database, err := resolve(l.database)
+		database, err := Resolve(l.database)
 		if err != nil {
-			return "", storageError("lock", l.database, err)
+			return "", Wrap("lock", l.database, err)
 		}
 		l.found = database + ".lock"
 	}
@@ -207,7 +207,7 @@ func (l *Lock) failed(err error) error {
 	case errors.Is(err, ErrLockTimeout):
 		return l.TimedOut()
 	}
-	return storageError("lock", l.database+".lock", err)
+	return Wrap("lock", l.database+".lock", err)
 }
 
 // TimedOut returns the error of who waited for the lock too long. It is an
@@ -239,14 +239,14 @@ func (l *Lock) Holder() (pid int, held bool, err error) {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return 0, false, nil
 	}
-	if err := checkPlain(path); err != nil {
+	if err := CheckPlain(path); err != nil {
 		return 0, false, err
 	}
 	// A shared lock, so that two who ask do not see each other.
 	f := flock.New(path, flock.SetFlag(os.O_RDONLY|plainFlags))
 	free, err := f.TryRLock()
 	if err != nil {
-		return 0, false, storageError("look at lock", path, err)
+		return 0, false, Wrap("look at lock", path, err)
 	}
 	if free {
 		return 0, false, f.Unlock()
@@ -262,7 +262,7 @@ func (l *Lock) acquireFile(ctx context.Context, path string, then func(release f
 		if res.err != nil || res.ran {
 			return nil, res.err
 		}
-		if res.file.path == path && res.file.isAtPath() {
+		if res.file.Path == path && res.file.IsAtPath() {
 			return l.held(res.file), nil
 		}
 		l.discard(res.file) // it was replaced meanwhile: lock the new one
@@ -293,7 +293,7 @@ func (l *Lock) attempt(path string, then func(release func())) *lockAttempt {
 		a.done <- lockResult{err: err}
 		return a
 	}
-	if ok, err := f.tryLock(); ok || err != nil {
+	if ok, err := f.TryLock(); ok || err != nil {
 		a.done <- lockResult{file: f, err: err}
 		return a
 	}
@@ -303,18 +303,18 @@ func (l *Lock) attempt(path string, then func(release func())) *lockAttempt {
 }
 
 // lock is the goroutine of an attempt.
-func (l *Lock) lock(a *lockAttempt, f *lockFile) {
-	err := f.lock()
+func (l *Lock) lock(a *lockAttempt, f *LockFile) {
+	err := f.Lock()
 	l.mu.Lock()
 	l.waiting = nil
 	wanted, then := a.wanted, a.then
-	if !wanted && f.unlock() != nil {
+	if !wanted && f.Unlock() != nil {
 		l.discardLocked(f)
 	}
 	l.mu.Unlock()
 	switch {
 	case !wanted:
-	case err == nil && then != nil && f.path == a.path && f.isAtPath():
+	case err == nil && then != nil && f.Path == a.path && f.IsAtPath():
 		then(l.held(f))
 		a.done <- lockResult{ran: true}
 	default:
@@ -342,7 +342,7 @@ func (l *Lock) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file != nil {
-		l.file.close()
+		l.file.Close()
 		l.file = nil
 	}
 }

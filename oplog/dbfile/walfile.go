@@ -1,4 +1,4 @@
-package oplog
+package dbfile
 
 import (
 	"bufio"
@@ -36,7 +36,7 @@ type walTail struct {
 // readWALTail reads the write-ahead log at path through. Without one, or with an empty one, the
 // tail is zero.
 func readWALTail(path string) (tail walTail, err error) {
-	f, err := openPlain(path, os.O_RDONLY, 0)
+	f, err := OpenPlain(path, os.O_RDONLY, 0)
 	if err != nil {
 		return tail, err
 	}
@@ -136,33 +136,23 @@ func (s *walSum) is(b []byte) bool {
 	return binary.BigEndian.Uint32(b) == s.s0 && binary.BigEndian.Uint32(b[4:]) == s.s1
 }
 
-// walLook is a write-ahead log's file at one moment.
-type walLook struct {
+// WALLook is a write-ahead log's file at one moment.
+type WALLook struct {
 	tail walTail
 	size int64
 	at   int64 // when it was changed last, in ns
-	err  error // of reading it: there is none, or opening the database says why it cannot be read
+	Err  error // of reading it: there is none, or opening the database says why it cannot be read
 }
 
-// lookAtWAL looks at the write-ahead log of the database at path.
-func lookAtWAL(path string) (w walLook) {
-	if file := look(path + "-wal"); file.Info != nil {
+// Problem says what is wrong with the write-ahead log, "" if nothing is, and whether more than the very last write can
+// be concerned.
+func (w WALLook) Problem() (text string, fault bool) { return w.tail.problem() }
+
+// LookAtWAL looks at the write-ahead log of the database at path.
+func LookAtWAL(path string) (w WALLook) {
+	if file := LookAt(path + "-wal"); file.Info != nil {
 		w.size, w.at = file.Info.Size(), file.Info.ModTime().UnixNano()
 	}
-	w.tail, w.err = readWALTail(path + "-wal")
+	w.tail, w.Err = readWALTail(path + "-wal")
 	return w
-}
-
-// checkWAL says so if the write-ahead log had more than SQLite reads before the rows were verified,
-// and has it still. Others may be writing to it: what is gone by now was their work.
-func (v *verifier) checkWAL(before walLook) {
-	problem, fault := before.tail.problem()
-	if problem == "" || before.err != nil || lookAtWAL(v.log.path) != before {
-		return
-	}
-	kind := FoundWALEnd
-	if fault {
-		kind = FoundWAL
-	}
-	v.found(Finding{Kind: kind, Problem: problem})
 }

@@ -1,4 +1,4 @@
-package oplog
+package dbfile
 
 import (
 	"context"
@@ -6,19 +6,20 @@ import (
 	"errors"
 )
 
-// statements is a connection that prepares each statement when it first runs, and
+// Statements is a connection that prepares each statement when it first runs, and
 // keeps it. It is a db.DBTX, for one goroutine at a time.
-type statements struct {
+type Statements struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
 }
 
-func newStatements(conn *sql.Conn) *statements {
-	return &statements{conn: conn, prepared: make(map[string]*sql.Stmt)}
+// NewStatements returns the statements of a connection, none of them prepared yet.
+func NewStatements(conn *sql.Conn) *Statements {
+	return &Statements{conn: conn, prepared: make(map[string]*sql.Stmt)}
 }
 
 // PrepareContext is that of db.DBTX.
-func (s *statements) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+func (s *Statements) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
 	stmt, ok := s.prepared[query]
 	if ok {
 		return stmt, nil
@@ -31,7 +32,7 @@ func (s *statements) PrepareContext(ctx context.Context, query string) (*sql.Stm
 }
 
 // ExecContext is that of db.DBTX.
-func (s *statements) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+func (s *Statements) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	stmt, err := s.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func (s *statements) ExecContext(ctx context.Context, query string, args ...any)
 }
 
 // QueryContext is that of db.DBTX.
-func (s *statements) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (s *Statements) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	stmt, err := s.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func (s *statements) QueryContext(ctx context.Context, query string, args ...any
 }
 
 // QueryRowContext is that of db.DBTX.
-func (s *statements) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+func (s *Statements) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	stmt, err := s.PrepareContext(ctx, query)
 	if err != nil {
 		return s.conn.QueryRowContext(ctx, query, args...) // its error is the row's
@@ -57,8 +58,8 @@ func (s *statements) QueryRowContext(ctx context.Context, query string, args ...
 	return stmt.QueryRowContext(ctx, args...)
 }
 
-// close closes the statements, before the connection.
-func (s *statements) close() (err error) {
+// Close closes the statements, before the connection.
+func (s *Statements) Close() (err error) {
 	for _, stmt := range s.prepared {
 		err = errors.Join(err, stmt.Close())
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package oplog
+package dbfile
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 // for the other end of a named pipe.
 const plainFlags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
-// ownerOf returns the ID of the user whose file it is.
-func ownerOf(info fs.FileInfo) (uid int, known bool) {
+// OwnerOf returns the ID of the user whose file it is.
+func OwnerOf(info fs.FileInfo) (uid int, known bool) {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return 0, false
@@ -21,8 +21,8 @@ func ownerOf(info fs.FileInfo) (uid int, known bool) {
 	return int(st.Uid), true
 }
 
-// onReadOnlyDisk reports whether the file system of a folder is mounted so that nobody can write to it.
-func onReadOnlyDisk(folder string) bool {
+// OnReadOnlyDisk reports whether the file system of a folder is mounted so that nobody can write to it.
+func OnReadOnlyDisk(folder string) bool {
 	const writing = 2 // W_OK, access(2)
 	return errors.Is(syscall.Access(folder, writing), syscall.EROFS)
 }
