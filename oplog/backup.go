@@ -57,7 +57,7 @@ func makeBackup(ctx context.Context, cfg Config, to string, withKey bool) (repor
 	cfg.ReadOnly = cfg.ReadOnly || dbfile.OnReadOnlyDisk(filepath.Dir(path))
 	l := newLog(cfg, path)
 	defer l.Close()
-	if err := l.connect(ctx, dbfile.Settings); err != nil {
+	if err := l.file.Connect(ctx, dbfile.Settings); err != nil {
 		return report, l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
@@ -147,7 +147,7 @@ func (l *Log) copyTo(ctx context.Context, to string, missing []string, withKey b
 		if table == tableIdentities {
 			columns = keylessColumns
 		}
-		if _, err := l.conn.ExecContext(ctx, fmt.Sprintf(`INSERT INTO backup."%s" SELECT %s FROM main."%s"`, table, columns, table)); err != nil {
+		if _, err := l.file.Conn.ExecContext(ctx, fmt.Sprintf(`INSERT INTO backup."%s" SELECT %s FROM main."%s"`, table, columns, table)); err != nil {
 			return nil, err
 		}
 	}
@@ -156,10 +156,10 @@ func (l *Log) copyTo(ctx context.Context, to string, missing []string, withKey b
 			return nil, err
 		}
 	}
-	if err := l.conn.QueryRowContext(ctx, "SELECT count(*) FROM backup.crdt_ops").Scan(&report.Ops); err != nil {
+	if err := l.file.Conn.QueryRowContext(ctx, "SELECT count(*) FROM backup.crdt_ops").Scan(&report.Ops); err != nil {
 		return nil, err
 	}
-	_, err = l.conn.ExecContext(ctx, "COMMIT; DETACH backup")
+	_, err = l.file.Conn.ExecContext(ctx, "COMMIT; DETACH backup")
 	return stored, err
 }
 
@@ -168,10 +168,10 @@ const keylessColumns = "id, NULL, author, created_at, machine, path"
 
 // attach begins the transaction that fills the file of a backup.
 func (l *Log) attach(ctx context.Context, to string) error {
-	if _, err := l.conn.ExecContext(ctx, "ATTACH ? AS backup", to); err != nil {
+	if _, err := l.file.Conn.ExecContext(ctx, "ATTACH ? AS backup", to); err != nil {
 		return err
 	}
-	_, err := l.conn.ExecContext(ctx, "PRAGMA backup.journal_mode = OFF; PRAGMA backup.synchronous = OFF; BEGIN")
+	_, err := l.file.Conn.ExecContext(ctx, "PRAGMA backup.journal_mode = OFF; PRAGMA backup.synchronous = OFF; BEGIN")
 	return err
 }
 

@@ -43,10 +43,10 @@ func tablesOf(t *testing.T, path string) map[string][]string {
 	t.Helper()
 	l := newLog(testConfig(t, path), path)
 	defer l.Close()
-	if err := l.connect(t.Context(), dbfile.Settings); err != nil {
+	if err := l.file.Connect(t.Context(), dbfile.Settings); err != nil {
 		t.Fatal(err)
 	}
-	objects, err := readObjects(t.Context(), l.conn)
+	objects, err := readObjects(t.Context(), l.file.Conn)
 	check(t, err)
 	var names []string
 	for _, o := range objects {
@@ -63,7 +63,7 @@ func tablesOf(t *testing.T, path string) map[string][]string {
 		if name == "sqlite_schema" {
 			columns = "type, name, tbl_name, sql"
 		}
-		rows, err := l.conn.QueryContext(t.Context(), fmt.Sprintf("SELECT %s FROM %s", columns, name))
+		rows, err := l.file.Conn.QueryContext(t.Context(), fmt.Sprintf("SELECT %s FROM %s", columns, name))
 		if err != nil {
 			t.Fatal(err)
 		}

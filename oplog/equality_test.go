@@ -134,7 +134,7 @@ func (h *equality) step() {
 		h.did = "indexing"
 		h.write(func(tx *Tx) error {
 			tx.wrote = true
-			return textIndex{tx.ctx, tx.log.st}.indexTexts(tx.log.queries, 1)
+			return textIndex{tx.ctx, tx.log.file.St}.indexTexts(tx.log.queries, 1)
 		})
 	case n < 91:
 		h.did = "trust"
@@ -173,7 +173,7 @@ func (h *equality) damage() {
 		return
 	}
 	id := h.ops[h.rng.IntN(len(h.ops))].ID
-	_, err := h.log.conn.ExecContext(context.Background(), "UPDATE crdt_ops SET payload = CAST(substr(payload, 1, length(payload) - 1) || x'00' AS BLOB) WHERE op_id = ?", id[:])
+	_, err := h.log.file.Conn.ExecContext(context.Background(), "UPDATE crdt_ops SET payload = CAST(substr(payload, 1, length(payload) - 1) || x'00' AS BLOB) WHERE op_id = ?", id[:])
 	h.must(err)
 	h.locked(func() error { return h.log.Rebuild(context.Background()) })
 }

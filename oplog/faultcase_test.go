@@ -146,7 +146,7 @@ func (c *faultCase) open() {
 
 func (c *faultCase) exec(statement string) {
 	c.t.Helper()
-	if _, err := c.log.conn.ExecContext(context.Background(), statement); err != nil {
+	if _, err := c.log.file.Conn.ExecContext(context.Background(), statement); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -139,7 +139,7 @@ func (c *faultCase) checkFresh(open func(context.Context, Config) (*Log, error),
 		return fmt.Errorf("%s: %w", who, err)
 	}
 	var says string
-	if err := l.conn.QueryRowContext(context.Background(), "PRAGMA integrity_check").Scan(&says); err != nil || says != "ok" {
+	if err := l.file.Conn.QueryRowContext(context.Background(), "PRAGMA integrity_check").Scan(&says); err != nil || says != "ok" {
 		return fmt.Errorf("%s: integrity: %s, %v", who, says, err)
 	}
 	return nil

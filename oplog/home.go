@@ -30,14 +30,14 @@ import (
 func (l *Log) resident(rows []db.IdentitiesRow) *db.IdentitiesRow {
 	here := slices.DeleteFunc(slices.Clone(rows), func(row db.IdentitiesRow) bool { return row.Keyless != 0 })
 	for i := range here {
-		if here[i].Machine == l.cfg.Machine && here[i].Path == l.path {
+		if here[i].Machine == l.cfg.Machine && here[i].Path == l.file.Path {
 			return &here[i]
 		}
 	}
 	// The machine's ID cannot be read, now or at any time: the path alone decides,
 	// if it does.
 	if l.cfg.Machine == "" {
-		here = slices.DeleteFunc(here, func(row db.IdentitiesRow) bool { return row.Path != l.path })
+		here = slices.DeleteFunc(here, func(row db.IdentitiesRow) bool { return row.Path != l.file.Path })
 		if len(here) == 1 {
 			return &here[0]
 		}
@@ -47,7 +47,7 @@ func (l *Log) resident(rows []db.IdentitiesRow) *db.IdentitiesRow {
 	// system that takes one case for the other.
 	for i := range here {
 		if here[i].Machine == l.cfg.Machine {
-			if info, err := os.Stat(here[i].Path); err == nil && os.SameFile(info, l.file) {
+			if info, err := os.Stat(here[i].Path); err == nil && os.SameFile(info, l.file.Info) {
 				return &here[i]
 			}
 		}
@@ -87,7 +87,7 @@ func (l *Log) checkKey(ctx context.Context) error {
 func (l *Log) moveIn(ctx context.Context) error {
 	var tell func()
 	err := l.transaction(ctx, func() error {
-		rows, err := db.New(l.conn).Identities(ctx)
+		rows, err := db.New(l.file.Conn).Identities(ctx)
 		if err != nil {
 			return err
 		}
@@ -115,8 +115,8 @@ func (l *Log) moveIn(ctx context.Context) error {
 func (l *Log) settleIn(ctx context.Context, rows []db.IdentitiesRow) (tell func(), err error) {
 	if row := l.moved(ctx, rows); row != nil {
 		tell = func() {
-			if row.Path != l.path {
-				l.cfg.Logger.Info("database was moved here: it keeps its key", "from", row.Path, "to", l.path)
+			if row.Path != l.file.Path {
+				l.cfg.Logger.Info("database was moved here: it keeps its key", "from", row.Path, "to", l.file.Path)
 			}
 		}
 		return tell, l.moveHome(ctx, *row)
@@ -129,7 +129,7 @@ func (l *Log) settleIn(ctx context.Context, rows []db.IdentitiesRow) (tell func(
 	copy(former[:], rows[len(rows)-1].Author)
 	return func() {
 		l.cfg.Logger.Warn("this replica has a fresh key, since "+why+". Its history stays. Other replicas with a list of trusted authors hold its ops until a person adds the author there: huskies-mcp trust add",
-			"author", l.Author().String(), "former_author", former.Short(), "path", l.path)
+			"author", l.Author().String(), "former_author", former.Short(), "path", l.file.Path)
 	}, nil
 }
 
@@ -142,7 +142,7 @@ func (l *Log) moved(ctx context.Context, rows []db.IdentitiesRow) *db.Identities
 		return nil // another path may be on another machine
 	}
 	for _, row := range slices.Backward(rows) {
-		if row.Keyless == 0 && row.Machine == "" && row.Path == l.path {
+		if row.Keyless == 0 && row.Machine == "" && row.Path == l.file.Path {
 			return &row
 		}
 	}
@@ -161,7 +161,7 @@ func (l *Log) moveHome(ctx context.Context, row db.IdentitiesRow) error {
 	if err := l.useKey(row); err != nil {
 		return err
 	}
-	_, err := db.New(l.conn).MoveHome(ctx, db.MoveHomeParams{Machine: l.cfg.Machine, Path: l.path, ID: row.ID})
+	_, err := db.New(l.file.Conn).MoveHome(ctx, db.MoveHomeParams{Machine: l.cfg.Machine, Path: l.file.Path, ID: row.ID})
 	return err
 }
 
@@ -176,7 +176,7 @@ func (l *Log) whyFresh(rows []db.IdentitiesRow) string {
 		if row.Machine == l.cfg.Machine {
 			machine++
 		}
-		if row.Path == l.path {
+		if row.Path == l.file.Path {
 			path++
 		}
 	}

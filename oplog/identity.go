@@ -55,7 +55,7 @@ func (l *Log) Key() ed25519.PrivateKey { return l.key }
 // and is set to write-ahead logging, which a backup is not. Otherwise [Create] sees to
 // it.
 func (l *Log) Ready() bool {
-	return l.version == newestSchema && l.key != nil && l.journal == dbfile.WALMode
+	return l.version == newestSchema && l.key != nil && l.file.Journal == dbfile.WALMode
 }
 
 // Author returns the author that Key gives, the zero one if there is no key.
@@ -145,12 +145,12 @@ func (l *Log) createIdentity(ctx context.Context) (ed25519.PrivateKey, error) {
 	}
 	key := ed25519.NewKeyFromSeed(seed)
 	author := crdt.AuthorOf(key)
-	err := db.New(l.conn).CreateIdentity(ctx, db.CreateIdentityParams{
+	err := db.New(l.file.Conn).CreateIdentity(ctx, db.CreateIdentityParams{
 		Seed:      seed,
 		Author:    author[:],
 		CreatedAt: l.cfg.Now().UnixMilli(),
 		Machine:   l.cfg.Machine,
-		Path:      l.path,
+		Path:      l.file.Path,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store key: %w", err)

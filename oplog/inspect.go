@@ -78,7 +78,7 @@ func Inspect(ctx context.Context, path, machine string) Inspection {
 func (in *Inspection) read(ctx context.Context, path, machine string) {
 	l := newLog(Config{Path: path, Machine: machine, ReadOnly: true}, in.Path)
 	defer l.Close()
-	if err := l.connect(ctx, dbfile.LookingSettings); err != nil {
+	if err := l.file.Connect(ctx, dbfile.LookingSettings); err != nil {
 		in.Err, in.Foreign = l.failOpen(err), isNoDatabase(err)
 		return
 	}
@@ -106,7 +106,7 @@ func isNoDatabase(err error) bool {
 
 // inspectKeys returns the replica's authors, also of a file of an older schema.
 func (l *Log) inspectKeys(ctx context.Context, state fileState) ([]Identity, error) {
-	l.queries = db.New(l.conn)
+	l.queries = db.New(l.file.Conn)
 	authors, err := ownAuthors(ctx, l.queries)
 	if err != nil {
 		return nil, l.damagedIdentity(err)
@@ -119,7 +119,7 @@ func (l *Log) inspectKeys(ctx context.Context, state fileState) ([]Identity, err
 	}
 	var all []Identity
 	for _, author := range authors { // one, which belongs where the file is opened
-		all = append(all, Identity{Author: author, Path: l.path, Present: true})
+		all = append(all, Identity{Author: author, Path: l.file.Path, Present: true})
 	}
 	return all, nil
 }
@@ -134,7 +134,7 @@ func (in *Inspection) check(ctx context.Context, l *Log) error {
 		{"page_count", &in.Pages},
 		{"freelist_count", &in.FreePages},
 	} {
-		if err := l.conn.QueryRowContext(ctx, "PRAGMA "+ask.pragma).Scan(ask.dst); err != nil {
+		if err := l.file.Conn.QueryRowContext(ctx, "PRAGMA "+ask.pragma).Scan(ask.dst); err != nil {
 			return fmt.Errorf("%s: %w", ask.pragma, err)
 		}
 	}
@@ -142,5 +142,5 @@ func (in *Inspection) check(ctx context.Context, l *Log) error {
 		return nil
 	}
 	in.Checked = true
-	return l.complaints(ctx, l.conn, "quick_check(5)", func(line string) { in.Problems = append(in.Problems, line) })
+	return l.complaints(ctx, l.file.Conn, "quick_check(5)", func(line string) { in.Problems = append(in.Problems, line) })
 }

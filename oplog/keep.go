@@ -50,7 +50,7 @@ const maxNamedLost = 20
 // copyBeside copies the database as it was committed last into a new file beside it, keys included,
 // readable by its owner alone. The name begins as the database's, so that git ignores the copy too.
 func (l *Log) copyBeside(ctx context.Context) (path string, err error) {
-	path = l.path + ".before-rebuild-" + l.cfg.Now().UTC().Format("20060102T150405.000")
+	path = l.file.Path + ".before-rebuild-" + l.cfg.Now().UTC().Format("20060102T150405.000")
 	f, err := dbfile.OpenPlain(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return path, nil // made by a rebuild that failed in this very moment
@@ -61,7 +61,7 @@ func (l *Log) copyBeside(ctx context.Context) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	db, err := dbfile.Open(l.path, dbfile.Settings)
+	db, err := dbfile.Open(l.file.Path, dbfile.Settings)
 	if err != nil {
 		return "", err
 	}

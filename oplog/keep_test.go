@@ -16,7 +16,7 @@ func TestRebuildKeepsWhatItLoses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	l := mustCreate(t, path)
 	appendOps(t, l, "one", "two")
-	_, err := l.conn.ExecContext(t.Context(), "UPDATE crdt_ops SET payload = CAST(substr(payload, 1, length(payload) - 1) || x'07' AS BLOB) WHERE arrival = (SELECT max(arrival) FROM crdt_ops)")
+	_, err := l.file.Conn.ExecContext(t.Context(), "UPDATE crdt_ops SET payload = CAST(substr(payload, 1, length(payload) - 1) || x'07' AS BLOB) WHERE arrival = (SELECT max(arrival) FROM crdt_ops)")
 	check(t, err)
 	name := func(l *Log) (name string) {
 		t.Helper()
@@ -48,9 +48,9 @@ func TestRebuildKeepsWhatItLoses(t *testing.T) {
 	}
 	kept := newLog(testConfig(t, copies[0]), copies[0])
 	defer kept.Close()
-	check(t, kept.connect(t.Context(), dbfile.Settings))
+	check(t, kept.file.Connect(t.Context(), dbfile.Settings))
 	var merged []byte
-	check(t, kept.conn.QueryRowContext(t.Context(), "SELECT merged FROM stories WHERE id = '1_s'").Scan(&merged))
+	check(t, kept.file.Conn.QueryRowContext(t.Context(), "SELECT merged FROM stories WHERE id = '1_s'").Scan(&merged))
 	story, err := crdt.DecodeStory("1_s", merged)
 	check(t, err)
 	if got := story.Str(crdt.Deleted + 2); got != "two" {

@@ -3,7 +3,6 @@ package oplog
 import (
 	"context"
 	"crypto/ed25519"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -44,24 +43,14 @@ type Config struct {
 // the writer.
 type Log struct {
 	cfg     Config
-	path    string      // of the file that cfg.Path leads to
-	file    fs.FileInfo // that file as it was opened
-	version int         // of its schema
-	journal string      // its journal mode
+	file    *dbfile.File
+	version int // of its schema
 	key     ed25519.PrivateKey
+	queries *db.Queries // by the file's statements; the writer's
 
-	// The writer's.
-	db      *sql.DB
-	conn    *sql.Conn
-	st      *dbfile.Statements // of conn
-	queries *db.Queries        // by st
-
-	readers readers
 	scratch scratch
 	// doubted: the state was found damaged. The next write rebuilds it.
-	doubted   atomic.Bool
-	madeIndex bool   // looking made the -shm file
-	mode      string // see lookingMode
+	doubted atomic.Bool
 }
 
 var (
@@ -117,7 +106,7 @@ func Create(ctx context.Context, cfg Config) (*Log, error) {
 }
 
 func newLog(cfg Config, path string) *Log {
-	return &Log{cfg: cfg, path: path}
+	return &Log{cfg: cfg, file: dbfile.New(dbfile.Config{Path: cfg.Path, ReadOnly: cfg.ReadOnly}, path)}
 }
 
 // open connects to the file, which is there, and takes it as it is.
@@ -126,7 +115,7 @@ func (l *Log) open(ctx context.Context) error {
 	if l.cfg.ReadOnly {
 		settings = dbfile.LookingSettings
 	}
-	if err := l.connect(ctx, settings); err != nil {
+	if err := l.file.Connect(ctx, settings); err != nil {
 		return l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
@@ -144,13 +133,13 @@ func (l *Log) open(ctx context.Context) error {
 
 // create does the work of Create.
 func (l *Log) create(ctx context.Context) error {
-	if err := dbfile.RefuseLinked(l.path); err != nil {
+	if err := dbfile.RefuseLinked(l.file.Path); err != nil {
 		return err
 	}
-	if err := createFile(l.path, l.cfg.Logger); err != nil {
+	if err := createFile(l.file.Path, l.cfg.Logger); err != nil {
 		return l.fail("create database", err)
 	}
-	if err := l.connect(ctx, dbfile.Settings+dbfile.Defensive); err != nil {
+	if err := l.file.Connect(ctx, dbfile.Settings+dbfile.Defensive); err != nil {
 		return l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
@@ -161,7 +150,7 @@ func (l *Log) create(ctx context.Context) error {
 		return l.failOpen(err)
 	}
 	if state.journal != dbfile.WALMode { // a new file, or a backup
-		if state.journal, err = l.turnToWAL(ctx); err != nil {
+		if state.journal, err = l.file.TurnToWAL(ctx); err != nil {
 			return l.fail("prepare database", err)
 		}
 	}
@@ -184,67 +173,29 @@ func (l *Log) create(ctx context.Context) error {
 	return l.bringUpToDate(ctx)
 }
 
-// connect makes the one connection, changing nothing in the file.
-func (l *Log) connect(ctx context.Context, settings string) (err error) {
-	if err := dbfile.CheckFiles(l.path); err != nil {
-		return err
-	}
-	if l.file, err = os.Stat(l.path); err != nil {
-		return err
-	}
-	if err := l.checkOwner(); err != nil {
-		return err
-	}
-	if l.cfg.ReadOnly {
-		l.mode = l.lookingMode()
-		settings += l.mode
-	}
-	if l.db, err = dbfile.Open(l.path, settings); err != nil {
-		return err
-	}
-	l.conn, err = l.db.Conn(ctx)
-	return err
-}
-
 // start makes the connection ready to read and write. The key is nil if its home is
 // not here, or the schema is older than homes.
 func (l *Log) start(ctx context.Context, state fileState) (err error) {
 	if err := l.complete(state); err != nil {
 		return err
 	}
-	l.version, l.journal = state.version, state.journal
+	l.version, l.file.Journal = state.version, state.journal
 	if l.version >= homesSchema {
 		if err := l.findKey(state.identities); err != nil {
 			return err
 		}
 	}
 	l.makePrivate()
-	if _, err := l.conn.ExecContext(ctx, dbfile.StartedSettings); err != nil {
+	if err := l.file.Start(ctx); err != nil {
 		return l.fail("prepare database", err)
 	}
-	l.st = dbfile.NewStatements(l.conn)
-	l.queries = db.New(l.st)
+	l.queries = db.New(l.file.St)
 	return nil
 }
 
 // Close closes the file. It does not wait for a lock. No View may be running.
 func (l *Log) Close() error {
-	var errs []error
-	if l.cfg.ReadOnly {
-		defer l.cleanUp()
-		defer l.keepOpen()()
-	}
-	errs = append(errs, l.readers.close(), l.scratch.close())
-	if l.st != nil {
-		errs = append(errs, l.st.Close())
-	}
-	if l.conn != nil {
-		errs = append(errs, l.conn.Close())
-	}
-	if l.db != nil {
-		errs = append(errs, l.db.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(l.scratch.close(), l.file.Close())
 }
 
 // Write runs fn in one transaction and commits what it wrote, durably. The caller holds
@@ -253,7 +204,7 @@ func (l *Log) Close() error {
 // [Log.Settle] finds out.
 func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
 	ctx = context.WithoutCancel(ctx)
-	if err := dbfile.RefuseLinked(l.path); err != nil {
+	if err := dbfile.RefuseLinked(l.file.Path); err != nil {
 		return err
 	}
 	tx, err := l.begin(ctx)
@@ -270,7 +221,7 @@ func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
 	if err != nil || !tx.wrote {
 		return errors.Join(err, l.rollback(ctx)) // nothing is on disk
 	}
-	if _, err := l.st.ExecContext(ctx, "COMMIT"); err != nil {
+	if _, err := l.file.St.ExecContext(ctx, "COMMIT"); err != nil {
 		// The connection may still be in the transaction, or SQLite may have
 		// ended it; a rollback of no transaction is harmless.
 		_ = l.rollback(ctx)
@@ -292,7 +243,7 @@ func (l *Log) Doubted() bool { return l.doubted.Load() }
 // begin begins a transaction on a state that fits the log.
 func (l *Log) begin(ctx context.Context) (*Tx, error) {
 	for range 3 {
-		if _, err := l.st.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		if _, err := l.file.St.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 			return nil, l.fail("begin transaction", err)
 		}
 		tx, err := l.newTx(ctx)
@@ -321,7 +272,7 @@ func (l *Log) begin(ctx context.Context) (*Tx, error) {
 // process opened the file. The caller is in a transaction.
 func (l *Log) checkVersion(ctx context.Context) error {
 	var version int
-	if err := l.st.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+	if err := l.file.St.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return err
 	}
 	if version != l.version {
@@ -339,7 +290,7 @@ func (l *Log) checkVersion(ctx context.Context) error {
 // the failure.
 func (l *Log) Settle(ctx context.Context) error {
 	var busy, frames, moved int
-	err := l.conn.QueryRowContext(context.WithoutCancel(ctx), "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	err := l.file.Conn.QueryRowContext(context.WithoutCancel(ctx), "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
 	if err == nil && busy != 0 {
 		err = errors.New("a reader keeps the write-ahead log")
 	}
@@ -352,7 +303,7 @@ func (l *Log) Settle(ctx context.Context) error {
 // commitNothing makes a commit that writes a page as it was.
 func (l *Log) commitNothing(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
-	_, err := l.conn.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; PRAGMA user_version = %d; COMMIT", l.version))
+	_, err := l.file.Conn.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; PRAGMA user_version = %d; COMMIT", l.version))
 	if err != nil {
 		_ = l.rollback(ctx) // of no transaction is harmless
 	}
@@ -360,7 +311,7 @@ func (l *Log) commitNothing(ctx context.Context) error {
 }
 
 func (l *Log) rollback(ctx context.Context) error {
-	if _, err := l.conn.ExecContext(ctx, "ROLLBACK"); err != nil {
+	if _, err := l.file.Conn.ExecContext(ctx, "ROLLBACK"); err != nil {
 		return l.fail("roll back", err)
 	}
 	return nil

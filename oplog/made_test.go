@@ -117,7 +117,7 @@ func TestC41_OwnSchemas(t *testing.T) {
 			execRaw(t, path, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version))
 			l := newLog(testConfig(t, path), path)
 			defer l.Close()
-			check(t, l.connect(t.Context(), dbfile.Settings))
+			check(t, l.file.Connect(t.Context(), dbfile.Settings))
 			state, err := l.inspect(t.Context())
 			if err != nil || len(state.foreign)+len(state.missing) > 0 {
 				t.Errorf("version %d, of the first builds: %v: %v, missing %v (%v)", version, former, state.foreign, state.missing, err)

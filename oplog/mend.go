@@ -80,7 +80,7 @@ func makeMended(ctx context.Context, cfg Config, to string, withKey bool) (repor
 	l := newLog(cfg, path)
 	defer l.Close()
 	defer func() { err = unmendable(err) }()
-	if err := l.connect(ctx, verifySettings); err != nil {
+	if err := l.file.Connect(ctx, verifySettings); err != nil {
 		return report, l.failOpen(err)
 	}
 	state, err := l.inspect(ctx)
@@ -101,7 +101,7 @@ func makeMended(ctx context.Context, cfg Config, to string, withKey bool) (repor
 	if err := createEmpty(ctx, to); err != nil {
 		return report, storageError("write backup", to, err)
 	}
-	l.version, l.journal = state.version, state.journal
+	l.version, l.file.Journal = state.version, state.journal
 	m := &mender{log: l, withKey: withKey, ops: newMendedOps()}
 	m.report.Missing = state.missing
 	if withKey {
@@ -163,7 +163,7 @@ func (m *mender) run(ctx context.Context, to string) (err error) {
 
 // copyOps copies the ops in order of arrival.
 func (m *mender) copyOps(ctx context.Context) error {
-	src := &rowSource{log: m.log, queries: db.New(m.log.conn)}
+	src := &rowSource{log: m.log, queries: db.New(m.log.file.Conn)}
 	if _, err := src.open(ctx); err != nil {
 		return m.log.fail("read ops", err)
 	}
@@ -254,7 +254,7 @@ func (m *mender) leaveOut(r *storedRow) {
 // before, which came no later.
 func (m *mender) readReceived(ctx context.Context, arrival int64) error {
 	var received any
-	err := m.log.conn.QueryRowContext(context.WithoutCancel(ctx), "SELECT received_at FROM main.crdt_ops WHERE arrival = ?", arrival).Scan(&received)
+	err := m.log.file.Conn.QueryRowContext(context.WithoutCancel(ctx), "SELECT received_at FROM main.crdt_ops WHERE arrival = ?", arrival).Scan(&received)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) && !unreadable(err) {
 		return m.log.fail("read ops", err)
 	}

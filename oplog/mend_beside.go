@@ -102,7 +102,7 @@ func (m *mender) readBeside(ctx context.Context, table, columns string) (all [][
 		}
 		err = m.log.fail("read table "+table, err)
 	}()
-	rows, err := m.log.conn.QueryContext(context.WithoutCancel(ctx), fmt.Sprintf(`SELECT %s FROM main."%s" ORDER BY rowid`, columns, table))
+	rows, err := m.log.file.Conn.QueryContext(context.WithoutCancel(ctx), fmt.Sprintf(`SELECT %s FROM main."%s" ORDER BY rowid`, columns, table))
 	if err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ func TestOlderSchema(t *testing.T) {
 			if diff := cmp.Diff(schema(t, mustCreate(t, filepath.Join(t.TempDir(), "p.db"))), schema(t, l)); diff != "" {
 				t.Errorf("an old file is not as a new one (-new +old):\n%s", diff)
 			}
-			if own := identities(t, l); len(own) != 1 || !own[0].Present || own[0].Path != l.path {
+			if own := identities(t, l); len(own) != 1 || !own[0].Present || own[0].Path != l.file.Path {
 				t.Errorf("got identities %+v, want one that is at home here", own)
 			}
 			appendOps(t, l, "c")
@@ -125,7 +125,7 @@ func TestOlderSchema(t *testing.T) {
 // schema returns the statements that make the log's tables, and its version.
 func schema(t *testing.T, l *Log) (text string) {
 	t.Helper()
-	err := l.conn.QueryRowContext(t.Context(), `SELECT group_concat(sql, ';') || (SELECT user_version FROM pragma_user_version)
+	err := l.file.Conn.QueryRowContext(t.Context(), `SELECT group_concat(sql, ';') || (SELECT user_version FROM pragma_user_version)
 		FROM (SELECT sql FROM sqlite_schema ORDER BY name)`).Scan(&text)
 	if err != nil {
 		t.Fatal(err)

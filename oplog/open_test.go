@@ -58,7 +58,7 @@ func TestSettings(t *testing.T) {
 		"busy_timeout": "1000", "user_version": "5", "journal_size_limit": "67108864", "application_id": fmt.Sprint(applicationID),
 	} {
 		var got string
-		if err := l.conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
+		if err := l.file.Conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
 			t.Errorf("%s is %q (%v), want %q", pragma, got, err, want)
 		}
 	}
@@ -240,7 +240,7 @@ func TestBackupIsTurnedToWAL(t *testing.T) {
 		t.Errorf("a backup that was written to: %d rows", len(rows))
 	}
 	var mode string
-	if err := l.conn.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
+	if err := l.file.Conn.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
 		t.Errorf("journal mode %q (%v)", mode, err)
 	}
 }

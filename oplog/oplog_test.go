@@ -278,11 +278,11 @@ func TestC32_DiskFull(t *testing.T) {
 	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
 	appendOps(t, l, "a")
 	var pages int
-	if err := l.conn.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages); err != nil {
+	if err := l.file.Conn.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages); err != nil {
 		t.Fatal(err)
 	}
 	limit := func(n int) {
-		if _, err := l.conn.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", n)); err != nil {
+		if _, err := l.file.Conn.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", n)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -95,11 +95,11 @@ func recordWorkload(t *testing.T, folder, synchronous string) *workload {
 		w.author = crdt.AuthorOf(l.Key())
 		// A checkpoint every few writes, not every 1,000 pages: it is then that
 		// pages are overwritten and the write-ahead log starts again.
-		if _, err := l.conn.ExecContext(t.Context(), "PRAGMA wal_autocheckpoint = 30"); err != nil {
+		if _, err := l.file.Conn.ExecContext(t.Context(), "PRAGMA wal_autocheckpoint = 30"); err != nil {
 			t.Fatal(err)
 		}
 		if synchronous != "" {
-			if _, err := l.conn.ExecContext(t.Context(), "PRAGMA synchronous = "+synchronous); err != nil {
+			if _, err := l.file.Conn.ExecContext(t.Context(), "PRAGMA synchronous = "+synchronous); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -176,7 +176,7 @@ func (w *workload) check(t *testing.T, folder string, c crash) error {
 		return fmt.Errorf("%d ops, want the %d acknowledged or all %d", rows, c.acknowledged, c.begun)
 	}
 	var found string
-	if err := l.conn.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&found); err != nil || found != "ok" {
+	if err := l.file.Conn.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&found); err != nil || found != "ok" {
 		return fmt.Errorf("integrity: %s, %v", found, err)
 	}
 	return stateFits(l)

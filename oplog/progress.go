@@ -20,7 +20,7 @@ type progress struct {
 const progressEvery = 500 * time.Millisecond
 
 func newProgress(l *Log) *progress {
-	return &progress{path: l.path + ".lock", tell: l.cfg.Progress, now: l.cfg.Now, told: l.cfg.Now()}
+	return &progress{path: l.file.Path + ".lock", tell: l.cfg.Progress, now: l.cfg.Now, told: l.cfg.Now()}
 }
 
 // at says how far the rebuild has come, in rows of the log. The second half of them stands for

@@ -139,7 +139,7 @@ type fileState struct {
 // be making the schema meanwhile. It returns why the file is not for us, if it
 // is not.
 func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
-	if _, err := l.conn.ExecContext(ctx, "BEGIN"); err != nil {
+	if _, err := l.file.Conn.ExecContext(ctx, "BEGIN"); err != nil {
 		return s, err
 	}
 	defer func() { err = errors.Join(err, l.rollback(ctx)) }()
@@ -152,7 +152,7 @@ func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
 		{"PRAGMA user_version", &s.version},
 		{"PRAGMA journal_mode", &s.journal},
 	} {
-		if err := l.conn.QueryRowContext(ctx, look.query).Scan(look.dst); err != nil {
+		if err := l.file.Conn.QueryRowContext(ctx, look.query).Scan(look.dst); err != nil {
 			return s, err
 		}
 	}
@@ -195,7 +195,7 @@ var ownTables = []string{tableOps, tableIdentities, TrustTable, tableRepairs, Le
 // inspectObjects looks what the database consists of. If all of that is ours, and current, it
 // reads the keys.
 func (l *Log) inspectObjects(ctx context.Context, s *fileState) error {
-	objects, err := readObjects(ctx, l.conn)
+	objects, err := readObjects(ctx, l.file.Conn)
 	if err == nil {
 		s.foreign, err = foreignObjects(objects)
 	}
@@ -203,7 +203,7 @@ func (l *Log) inspectObjects(ctx context.Context, s *fileState) error {
 		err = s.miss(objects)
 	}
 	if err == nil && s.version >= homesSchema && s.readable() && !slices.Contains(s.missing, tableIdentities) {
-		s.identities, err = db.New(l.conn).Identities(ctx)
+		s.identities, err = db.New(l.file.Conn).Identities(ctx)
 	}
 	return err
 }
@@ -246,16 +246,6 @@ func (l *Log) newerState(format int64) error {
 	}
 }
 
-// turnToWAL sets the file to write-ahead logging, which it then keeps. Under
-// the lock, since SQLite does not wait for others here.
-func (l *Log) turnToWAL(ctx context.Context) (mode string, err error) {
-	err = l.conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
-	if err == nil && mode != dbfile.WALMode {
-		err = fmt.Errorf("the file system does not allow write-ahead logging: journal mode is %s", mode)
-	}
-	return mode, err
-}
-
 // migrate brings the schema from the given version up to date, and makes the
 // replica's key with it if the file is new, all in one transaction.
 func (l *Log) migrate(ctx context.Context, version int) error {
@@ -264,12 +254,12 @@ func (l *Log) migrate(ctx context.Context, version int) error {
 
 // transaction commits what fn does, or leaves the file as it was.
 func (l *Log) transaction(ctx context.Context, fn func() error) error {
-	if _, err := l.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if _, err := l.file.Conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	err := fn()
 	if err == nil {
-		_, err = l.conn.ExecContext(ctx, "COMMIT")
+		_, err = l.file.Conn.ExecContext(ctx, "COMMIT")
 	}
 	if err != nil {
 		_ = l.rollback(ctx) // harmless if the failed commit has ended the transaction
@@ -279,7 +269,7 @@ func (l *Log) transaction(ctx context.Context, fn func() error) error {
 
 func (l *Log) runMigrations(ctx context.Context, version int) error {
 	for i, statements := range migrations.All()[version:] {
-		if _, err := l.conn.ExecContext(ctx, statements); err != nil {
+		if _, err := l.file.Conn.ExecContext(ctx, statements); err != nil {
 			return fmt.Errorf("migration %d: %w", version+i+1, err)
 		}
 	}
@@ -289,21 +279,21 @@ func (l *Log) runMigrations(ctx context.Context, version int) error {
 		if err != nil {
 			return err
 		}
-		l.cfg.Logger.Info("created replica identity", "author", crdt.AuthorOf(key).Short(), "path", l.path)
+		l.cfg.Logger.Info("created replica identity", "author", crdt.AuthorOf(key).Short(), "path", l.file.Path)
 	case version < homesSchema:
 		// Where the key was until now nobody wrote down: it is here.
-		here := db.SetHomesParams{Machine: l.cfg.Machine, Path: l.path}
-		if err := db.New(l.conn).SetHomes(ctx, here); err != nil {
+		here := db.SetHomesParams{Machine: l.cfg.Machine, Path: l.file.Path}
+		if err := db.New(l.file.Conn).SetHomes(ctx, here); err != nil {
 			return err
 		}
 	}
 	if version > 0 && version < stateSchema {
 		// Older processes cannot renew theirs from now on.
 		until := l.cfg.Now().Add(migrationGrace).UnixMilli()
-		if err := db.New(l.conn).ExtendLeases(ctx, db.ExtendLeasesParams{Until: until, Now: l.cfg.Now().UnixMilli()}); err != nil {
+		if err := db.New(l.file.Conn).ExtendLeases(ctx, db.ExtendLeasesParams{Until: until, Now: l.cfg.Now().UnixMilli()}); err != nil {
 			return err
 		}
 	}
-	_, err := l.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, newestSchema))
+	_, err := l.file.Conn.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, newestSchema))
 	return err
 }

@@ -74,10 +74,10 @@ func (s *scratch) openIn(ctx context.Context, l *Log, where string) (err error) 
 		return err
 	}
 	mode := "mode=ro"
-	if l.mode == immutable {
-		mode += immutable
+	if l.file.Immutable() {
+		mode += dbfile.Immutable
 	}
-	if _, err := s.conn.ExecContext(ctx, "ATTACH ? AS file", dbfile.URL(l.path, mode)); err != nil {
+	if _, err := s.conn.ExecContext(ctx, "ATTACH ? AS file", dbfile.URL(l.file.Path, mode)); err != nil {
 		return err
 	}
 	return s.uncover(ctx, l.version)

@@ -31,12 +31,12 @@ func (l *Log) View(ctx context.Context, fn func(*Snapshot) error) error {
 	if !l.Ready() {
 		return l.scratch.view(ctx, l, fn)
 	}
-	r, err := l.readers.get(ctx, l)
+	r, err := l.file.Reader(ctx)
 	if err != nil {
 		return l.fail("open database", err)
 	}
-	defer l.readers.put(r)
-	err = l.viewBy(ctx, r.st, fn)
+	defer l.file.PutReader(r)
+	err = l.viewBy(ctx, r.St, fn)
 	if errors.Is(err, errStale) || errors.Is(err, ErrState) || dbfile.Damaged(err) {
 		l.Doubt()
 		return l.scratch.view(ctx, l, fn)

@@ -95,7 +95,7 @@ func replaceAll(piece []byte, pair standIn) (found bool) {
 // readKeys reads the keys that a backup is to hold, in the transaction that copies the rows, and
 // returns what to store for each row. A seed that is no key is stored as it is, and is damage.
 func (l *Log) readKeys(ctx context.Context, report *BackupReport) (stored map[int64][]byte, err error) {
-	rows, err := l.conn.QueryContext(ctx, "SELECT id, seed, author FROM main.crdt_node_identity WHERE seed IS NOT NULL")
+	rows, err := l.file.Conn.QueryContext(ctx, "SELECT id, seed, author FROM main.crdt_node_identity WHERE seed IS NOT NULL")
 	if err != nil {
 		return nil, err
 	}

@@ -74,7 +74,7 @@ func (l *Log) Rebuild(ctx context.Context) error {
 
 // rebuild makes the state anew in one transaction.
 func (l *Log) rebuild(ctx context.Context, why string) error {
-	if _, err := l.st.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if _, err := l.file.St.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return l.fail("begin transaction", err)
 	}
 	err := l.checkVersion(ctx)
@@ -84,7 +84,7 @@ func (l *Log) rebuild(ctx context.Context, why string) error {
 	if err != nil {
 		return errors.Join(l.fail("rebuild the state", err), l.rollback(ctx))
 	}
-	if _, err := l.st.ExecContext(ctx, "COMMIT"); err != nil {
+	if _, err := l.file.St.ExecContext(ctx, "COMMIT"); err != nil {
 		_ = l.rollback(ctx)
 		return l.fail("rebuild the state", err) // nothing of the log has changed
 	}
@@ -98,7 +98,7 @@ func (l *Log) rebuild(ctx context.Context, why string) error {
 // large as the state, and would stay. If that fails, a later checkpoint does it.
 func (l *Log) cutWAL(ctx context.Context) {
 	var busy, frames, moved int
-	_ = l.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	_ = l.file.Conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
 }
 
 // rebuildWithin makes the state anew. The caller is in a transaction.
@@ -133,7 +133,7 @@ func (l *Log) rebuildWithin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return rebuild(ctx, l.queries, l.st, r, trusted, id)
+	return rebuild(ctx, l.queries, l.file.St, r, trusted, id)
 }
 
 // rebuildGCPercent is how much memory may be garbage during a rebuild, in percent of what is in use.

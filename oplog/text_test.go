@@ -122,7 +122,7 @@ func (h *equality) indexedWords() map[string][]string {
 	words := make(map[string][]string)
 	for kind, table := range []string{"story_text", "note_text"} {
 		vocabulary := "temp.words_of_" + table
-		_, err := h.log.conn.ExecContext(context.Background(), "CREATE VIRTUAL TABLE IF NOT EXISTS "+vocabulary+" USING fts5vocab(main, "+table+", instance)")
+		_, err := h.log.file.Conn.ExecContext(context.Background(), "CREATE VIRTUAL TABLE IF NOT EXISTS "+vocabulary+" USING fts5vocab(main, "+table+", instance)")
 		h.must(err)
 		h.rows("SELECT id, '' FROM "+table+"_docsize UNION ALL SELECT doc, term FROM "+vocabulary, func(rows *sql.Rows) error {
 			var n int64
@@ -142,7 +142,7 @@ func (h *equality) indexedWords() map[string][]string {
 
 func (h *equality) rows(query string, row func(*sql.Rows) error) {
 	h.t.Helper()
-	rows, err := h.log.conn.QueryContext(context.Background(), query)
+	rows, err := h.log.file.Conn.QueryContext(context.Background(), query)
 	h.must(err)
 	defer rows.Close()
 	for rows.Next() {

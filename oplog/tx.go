@@ -64,7 +64,7 @@ func (tx *Tx) finish() error {
 		return err
 	}
 	if tx.w.queued {
-		if err := (textIndex{tx.ctx, tx.log.st}).indexTexts(tx.log.queries, maxQueued); err != nil {
+		if err := (textIndex{tx.ctx, tx.log.file.St}).indexTexts(tx.log.queries, maxQueued); err != nil {
 			return tx.log.fail("write state", err)
 		}
 	}
@@ -93,7 +93,7 @@ func (tx *Tx) Source() (pipeline.Source, error) {
 	if err := tx.flush(); err != nil {
 		return nil, err
 	}
-	return &source{ctx: tx.ctx, q: tx.log.queries, conn: tx.log.st}, nil
+	return &source{ctx: tx.ctx, q: tx.log.queries, conn: tx.log.file.St}, nil
 }
 
 // Position returns the position that the transaction has reached.

@@ -82,7 +82,7 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 	if err := v.open(ctx); err != nil {
 		return v.report, l.failOpen(err)
 	}
-	before := dbfile.LookAtWAL(l.path)
+	before := dbfile.LookAtWAL(l.file.Path)
 	err = v.run(ctx)
 	if ctx.Err() != nil {
 		return v.report, ctx.Err()
@@ -102,7 +102,7 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 func (v *verifier) checkOpening(ctx context.Context, path string) {
 	l := newLog(Config{Path: v.cfg.Path, Logger: v.cfg.Logger, ReadOnly: true}, path)
 	defer func() { _ = l.Close() }() // nothing was written
-	err := l.connect(ctx, dbfile.LookingSettings)
+	err := l.file.Connect(ctx, dbfile.LookingSettings)
 	if err == nil {
 		_, err = l.inspect(ctx)
 	}
@@ -148,7 +148,7 @@ const verifySettings = "_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragm
 func (v *verifier) open(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	l := v.log
-	if err := l.connect(ctx, verifySettings); err != nil {
+	if err := l.file.Connect(ctx, verifySettings); err != nil {
 		return err
 	}
 	state, err := l.inspect(ctx)
@@ -158,7 +158,7 @@ func (v *verifier) open(ctx context.Context) error {
 	if state.version == 0 {
 		return ErrNoLog
 	}
-	l.version, l.journal, v.queries, v.lost, v.foreign = state.version, state.journal, db.New(l.conn), state.missing, len(state.foreign) > 0
+	l.version, l.file.Journal, v.queries, v.lost, v.foreign = state.version, state.journal, db.New(l.file.Conn), state.missing, len(state.foreign) > 0
 	for _, o := range state.foreign {
 		v.found(Finding{Kind: FoundSchema, Problem: "the database was changed by somebody else: " + o.String()})
 	}
@@ -304,7 +304,7 @@ func (l *Log) integrity(ctx context.Context) (found []Finding) {
 	fault := func(format string, args ...any) {
 		found = append(found, Finding{Kind: FoundSQLite, Problem: fmt.Sprintf(format, args...)})
 	}
-	conn, err := l.db.Conn(ctx)
+	conn, err := l.file.DB.Conn(ctx)
 	if err == nil {
 		defer conn.Close()
 		err = l.complaints(ctx, conn, "integrity_check", func(line string) { fault("%s", line) })

@@ -36,7 +36,7 @@ type rowSource struct {
 // as it is known.
 func (s *rowSource) open(ctx context.Context) (last int64, err error) {
 	ctx = context.WithoutCancel(ctx)
-	if s.stmt, err = s.log.conn.PrepareContext(ctx, db.OpsToVerify); err != nil {
+	if s.stmt, err = s.log.file.Conn.PrepareContext(ctx, db.OpsToVerify); err != nil {
 		return 0, err
 	}
 	last, err = s.queries.LastArrival(ctx)
@@ -64,7 +64,7 @@ func (s *rowSource) open(ctx context.Context) (last int64, err error) {
 // cannot be read. That of the table stands on one page, which may be damaged.
 func (s *rowSource) lastIndexed(ctx context.Context) (last int64) {
 	const query = "SELECT COALESCE(max(arrival), 0) FROM main.crdt_ops INDEXED BY sqlite_autoindex_crdt_ops_1"
-	if err := s.log.conn.QueryRowContext(ctx, query).Scan(&last); err != nil {
+	if err := s.log.file.Conn.QueryRowContext(ctx, query).Scan(&last); err != nil {
 		return 0
 	}
 	return last
@@ -217,7 +217,7 @@ func (s *rowSource) readIndex(ctx context.Context) {
 		return
 	}
 	s.index = make(map[int64]crdt.OpID)
-	rows, err := s.log.conn.QueryContext(ctx, db.IndexedOps)
+	rows, err := s.log.file.Conn.QueryContext(ctx, db.IndexedOps)
 	if err != nil {
 		return
 	}

@@ -6,7 +6,7 @@ import "github.com/huskies/huskies-mcp/oplog/dbfile"
 // and has it still. Others may be writing to it: what is gone by now was their work.
 func (v *verifier) checkWAL(before dbfile.WALLook) {
 	problem, fault := before.Problem()
-	if problem == "" || before.Err != nil || dbfile.LookAtWAL(v.log.path) != before {
+	if problem == "" || before.Err != nil || dbfile.LookAtWAL(v.log.file.Path) != before {
 		return
 	}
 	kind := FoundWALEnd

@@ -66,8 +66,8 @@ func (e *Error) Undone() *Error {
 // OpCommit is the operation after whose failure the change may be on disk.
 const OpCommit = "commit"
 
-// Wrap returns the error of an operation on the database at path with what to do about it. An error that is an [Error]
-// already, or nil, is returned as it is.
+// Wrap returns the error of an operation on the database at path with what to do about it. An error
+// that is an [Error] already, or nil, is returned as it is.
 func Wrap(op, path string, err error) error {
 	var known *Error
 	if err == nil || errors.As(err, &known) {

@@ -41,9 +41,9 @@ const Settings = "_pragma=busy_timeout(10000)" + // ms, while it is opened, agai
 // Defensive keeps statements from changing the schema or an index past SQLite's own rules.
 const Defensive = "&_defensive=1"
 
-// StartedSettings hold once the database is open. Whoever waits for another program then keeps
+// startedSettings hold once the database is open. Whoever waits for another program then keeps
 // our lock, and the process's reads waiting: it had better ask again.
-const StartedSettings = "PRAGMA busy_timeout = 1000" // ms
+const startedSettings = "PRAGMA busy_timeout = 1000" // ms
 
 // safeSettings hold for every connection. What the file's own schema says may call no function that
 // has an effect, and each cell of a page is checked before it is used.
@@ -55,8 +55,9 @@ func Open(path, settings string) (*sql.DB, error) {
 	return sql.Open("sqlite", URL(path, settings+"&"+safeSettings))
 }
 
-// URL returns the path with the settings as SQLite takes it in a URI: on Windows as file:///C:/folder/p.db
-// (https://sqlite.org/uri.html). In any other form a folder's name could be an authority or an option.
+// URL returns the path with the settings as SQLite takes it in a URI: on Windows as
+// file:///C:/folder/p.db (https://sqlite.org/uri.html). In any other form a folder's name could be
+// an authority or an option.
 func URL(path, settings string) string {
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
@@ -69,15 +70,16 @@ func URL(path, settings string) string {
 // LookingSettings hold for a connection that only looks. A wait for other programs is short.
 const LookingSettings = "_pragma=busy_timeout(1000)&_pragma=query_only(1)&_dqs=0" + Defensive
 
-// ReaderSettings hold for a connection that reads. A cache of 2 MB is enough for the
+// readerSettings hold for a connection that reads. A cache of 2 MB is enough for the
 // inner pages of the indexes.
-const ReaderSettings = "_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=cache_size(-2048)&_dqs=0" + Defensive
+const readerSettings = "_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=cache_size(-2048)&_dqs=0" + Defensive
 
 // WALMode is SQLite's name for write-ahead logging.
 const WALMode = "wal"
 
-// OpenTemporary connects to a database of its own for each connection, which is gone with the connection. It is in
-// memory if where is ":memory:". If where is "" it is a file without a name, which SQLite writes when its cache is full.
+// OpenTemporary connects to a database of its own for each connection, which is gone with the
+// connection. It is in memory if where is ":memory:". If where is "" it is a file without a name,
+// which SQLite writes when its cache is full.
 func OpenTemporary(where string) (*sql.DB, error) {
 	settleDriver()
 	return sql.Open("sqlite", "file:"+where+"?_dqs=0&_pragma=busy_timeout(10000)&"+safeSettings)

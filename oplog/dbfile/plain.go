@@ -78,8 +78,8 @@ func kindOfFile(mode fs.FileMode) string {
 	return "something else"
 }
 
-// CheckFiles returns an error if the database at path or a file that SQLite keeps beside it is not a plain
-// file. SQLite would follow a link there and write to what it leads to.
+// CheckFiles returns an error if the database at path or a file that SQLite keeps beside it is not
+// a plain file. SQLite would follow a link there and write to what it leads to.
 func CheckFiles(path string) error {
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if err := CheckPlain(path + suffix); err != nil {
@@ -92,9 +92,9 @@ func CheckFiles(path string) error {
 // ErrManyNames says that a file has several hard links.
 var ErrManyNames = errors.New("the file has several names (hard links)")
 
-// RefuseLinked returns an error if the database at path or its write-ahead log has a second name. Whoever
-// comes by the other name has another lock and another write-ahead log, and the two processes
-// lose each other's changes. Every write asks for it.
+// RefuseLinked returns an error if the database at path or its write-ahead log has a second name.
+// Whoever comes by the other name has another lock and another write-ahead log, and the two
+// processes lose each other's changes. Every write asks for it.
 func RefuseLinked(path string) error {
 	for _, path := range []string{path, path + "-wal"} {
 		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && linksOf(info) > 1 {

@@ -21,7 +21,8 @@ func OwnerOf(info fs.FileInfo) (uid int, known bool) {
 	return int(st.Uid), true
 }
 
-// OnReadOnlyDisk reports whether the file system of a folder is mounted so that nobody can write to it.
+// OnReadOnlyDisk reports whether the file system of a folder is mounted so that nobody can write to
+// it.
 func OnReadOnlyDisk(folder string) bool {
 	const writing = 2 // W_OK, access(2)
 	return errors.Is(syscall.Access(folder, writing), syscall.EROFS)

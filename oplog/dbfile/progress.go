@@ -11,7 +11,8 @@ import (
 const progressMark = "# "
 
 // WriteProgress replaces the words in the lock's file at path that say how far the process that
-// holds the lock has come. Words that cannot be written are left out: those who wait give up sooner.
+// holds the lock has come. Words that cannot be written are left out: those who wait give up
+// sooner.
 func WriteProgress(path, text string) {
 	if text != "" {
 		text = progressMark + text + "\n"

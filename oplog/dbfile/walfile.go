@@ -144,8 +144,8 @@ type WALLook struct {
 	Err  error // of reading it: there is none, or opening the database says why it cannot be read
 }
 
-// Problem says what is wrong with the write-ahead log, "" if nothing is, and whether more than the very last write can
-// be concerned.
+// Problem says what is wrong with the write-ahead log, "" if nothing is, and whether more than the
+// very last write can be concerned.
 func (w WALLook) Problem() (text string, fault bool) { return w.tail.problem() }
 
 // LookAtWAL looks at the write-ahead log of the database at path.

@@ -1,36 +1,34 @@
-package oplog
+package dbfile
 
 import (
 	"context"
 	"database/sql"
 	"errors"
 	"sync"
-
-	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
-// maxReaders bounds the connections that read: a View is short, so few serve many.
+// maxReaders bounds the connections that read. Each is in use for a short time, so few serve many.
 const maxReaders = 4
 
-// readers are the connections by which a log is read, made when they are needed. The
+// readers are the connections by which a file is read, made when they are needed. The
 // zero value is none.
 type readers struct {
 	mu   sync.Mutex // guards all below
 	db   *sql.DB    // nil until somebody reads
-	idle []*reader
+	idle []*Reader
 	slot chan struct{} // holds an element for each connection that is in use
 }
 
-// reader is one connection.
-type reader struct {
+// Reader is one connection that reads.
+type Reader struct {
 	conn *sql.Conn
-	st   *dbfile.Statements
+	St   *Statements
 }
 
 // get returns a connection that nobody else uses, which put gives back. It waits until
 // one is free, or ctx ends.
-func (p *readers) get(ctx context.Context, l *Log) (*reader, error) {
-	slot, err := p.open(l)
+func (p *readers) get(ctx context.Context, f *File) (*Reader, error) {
+	slot, err := p.open(f)
 	if err != nil {
 		return nil, err
 	}
@@ -53,18 +51,18 @@ func (p *readers) get(ctx context.Context, l *Log) (*reader, error) {
 		<-slot
 		return nil, err
 	}
-	return &reader{conn, dbfile.NewStatements(conn)}, nil
+	return &Reader{conn, NewStatements(conn)}, nil
 }
 
-func (p *readers) open(l *Log) (slot chan struct{}, err error) {
+func (p *readers) open(f *File) (slot chan struct{}, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.db == nil {
-		settings := dbfile.ReaderSettings
-		if l.cfg.ReadOnly {
-			settings = dbfile.LookingSettings + l.mode
+		settings := readerSettings
+		if f.cfg.ReadOnly {
+			settings = LookingSettings + f.mode
 		}
-		if p.db, err = dbfile.Open(l.path, settings); err != nil {
+		if p.db, err = Open(f.Path, settings); err != nil {
 			return nil, err
 		}
 		p.slot = make(chan struct{}, maxReaders)
@@ -72,7 +70,7 @@ func (p *readers) open(l *Log) (slot chan struct{}, err error) {
 	return p.slot, nil
 }
 
-func (p *readers) put(r *reader) {
+func (p *readers) put(r *Reader) {
 	p.mu.Lock()
 	p.idle = append(p.idle, r)
 	p.mu.Unlock()
@@ -84,7 +82,7 @@ func (p *readers) close() (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range p.idle {
-		err = errors.Join(err, r.st.Close(), r.conn.Close())
+		err = errors.Join(err, r.St.Close(), r.conn.Close())
 	}
 	p.idle = nil
 	if p.db != nil {
@@ -93,3 +91,10 @@ func (p *readers) close() (err error) {
 	}
 	return err
 }
+
+// Reader returns a connection for reading that nobody else uses, which PutReader gives back. It
+// waits until one is free, or ctx ends.
+func (f *File) Reader(ctx context.Context) (*Reader, error) { return f.readers.get(ctx, f) }
+
+// PutReader gives back what Reader returned.
+func (f *File) PutReader(r *Reader) { f.readers.put(r) }
