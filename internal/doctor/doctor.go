@@ -1,8 +1,9 @@
-// Package doctor finds out what is in use of a pipeline and what is wrong with it: its file, who may
-// read and write it, its lock, key, trust list and ops, and the configuration of the agent hosts.
+// Package doctor finds out what is in use of a pipeline and what is wrong with it: its file, who
+// may read and write it, its lock, key, trust list and ops, and the configuration of the agent
+// hosts.
 //
-// An examination changes nothing and starts no server. It prints nothing: what it sees are findings,
-// which are data. Everything that it needs to know of its process stands in its [Config].
+// An examination changes nothing and starts no server. It prints nothing: what it sees are
+// findings, which are data. Everything that it needs to know of its process stands in its [Config].
 package doctor
 
 import (
@@ -30,7 +31,8 @@ type Config struct {
 	DirErr error
 	// DB is the value of --db, "" if nobody gave it.
 	DB string
-	// Options is the error with which a server would refuse the options and variables at hand, nil if it would start.
+	// Options is the error with which a server would refuse the options and variables at hand, nil
+	// if it would start.
 	Options error
 
 	LookupEnv func(name string) (string, bool)

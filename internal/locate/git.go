@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// maxGitLink bounds what is read from git's one-line link files. They hold one path, and 4096 bytes is
-// PATH_MAX on Linux.
+// maxGitLink bounds what is read from git's one-line link files. They hold one path, and 4096 bytes
+// is PATH_MAX on Linux.
 const maxGitLink = 4 << 10
 
 // maxGitConfig bounds a repository's configuration, which has a few lines a branch.
@@ -17,8 +17,8 @@ const maxGitConfig = 1 << 20
 
 // repository is the repository around a folder.
 type repository struct {
-	// root is the folder in which the project begins. That of a submodule is its superproject's, that of a linked
-	// worktree is the main worktree's.
+	// root is the folder in which the project begins. That of a submodule is its superproject's,
+	// that of a linked worktree is the main worktree's.
 	root string
 	// worktree is the linked worktree that led to root, "" if none did.
 	worktree string
@@ -46,8 +46,9 @@ func findRepository(dir string) (r repository, ok bool) {
 	return r, true
 }
 
-// BrokenWorktree says what is wrong with git's link at the root of the repository in which the search begins, so that
-// another file than where may be meant. It is "" if nothing is wrong, or if a person named the file.
+// BrokenWorktree says what is wrong with git's link at the root of the repository in which the
+// search begins, so that another file than where may be meant. It is "" if nothing is wrong, or if
+// a person named the file.
 func (p Place) BrokenWorktree(where Location) string {
 	if where.Named() {
 		return ""
@@ -66,8 +67,9 @@ func (p Place) BrokenWorktree(where Location) string {
 // RepairLink says what to do about a broken link of git's.
 const RepairLink = "run 'git worktree repair' in the main worktree, or for a submodule 'git submodule update --init' in its superproject; until then this folder has a pipeline of its own"
 
-// superproject returns the root of the repository of which the one at root is a submodule: the next one above, if it
-// keeps the submodule's git directory in its own (gitsubmodules(7)). Only who can write there can forge that.
+// superproject returns the root of the repository of which the one at root is a submodule: the next
+// one above, if it keeps the submodule's git directory in its own (gitsubmodules(7)). Only who can
+// write there can forge that.
 func superproject(root string) (string, bool) {
 	link, ok := readGitLink(root, ".git", "gitdir: ")
 	if !ok {
@@ -92,8 +94,9 @@ func superproject(root string) (string, bool) {
 	return above, strings.HasPrefix(gitDir, modules)
 }
 
-// brokenLink says what is wrong with the .git file at root, "" if nothing is: where it leads to is not there, or is the
-// directory of another worktree. So it is after a worktree or its repository was moved.
+// brokenLink says what is wrong with the .git file at root, "" if nothing is: where it leads to is
+// not there, or is the directory of another worktree. So it is after a worktree or its repository
+// was moved.
 func brokenLink(root string) string {
 	link, ok := readGitLink(root, ".git", "gitdir: ")
 	if !ok {
@@ -125,14 +128,16 @@ func RepositoryRoot(dir string) (string, bool) {
 	return "", false
 }
 
-// MainWorktree returns the root of the main worktree of the linked worktree at root, or the repository itself
-// if that is bare. It reports false for any other kind of root: of an ordinary repository, of a submodule, of
-// one with a separate git directory or a worktree of that, and of a worktree whose links are broken.
+// MainWorktree returns the root of the main worktree of the linked worktree at root, or the
+// repository itself if that is bare. It reports false for any other kind of root: of an ordinary
+// repository, of a submodule, of one with a separate git directory or a worktree of that, and of a
+// worktree whose links are broken.
 //
-// A linked worktree's .git file leads to <common>/worktrees/<id>, in which the file commondir leads to the
-// common directory and the file gitdir back to the .git file (gitrepository-layout(5), git-worktree(1)).
-// What the .git file says decides where we will write, and it may be stale or come with a hostile tree. So
-// all three must agree, which takes write access to the repository to forge.
+// A linked worktree's .git file leads to <common>/worktrees/<id>, in which the file commondir leads
+// to the common directory and the file gitdir back to the .git file (gitrepository-layout(5),
+// git-worktree(1)). What the .git file says decides where we will write, and it may be stale or
+// come with a hostile tree. So all three must agree, which takes write access to the repository to
+// forge.
 func MainWorktree(root string) (string, bool) {
 	link, ok := readGitLink(root, ".git", "gitdir: ")
 	if !ok {
@@ -148,8 +153,8 @@ func MainWorktree(root string) (string, bool) {
 		return "", false
 	}
 
-	// Directories are compared, not the .git files: a symlink or a hard link to the .git file of another
-	// worktree is not one that the repository knows.
+	// Directories are compared, not the .git files: a symlink or a hard link to the .git file of
+	// another worktree is not one that the repository knows.
 	worktrees := filepath.Dir(gitDir)
 	common := filepath.Dir(worktrees)
 	backDir, name := filepath.Split(back)
@@ -170,9 +175,9 @@ func MainWorktree(root string) (string, bool) {
 	return configuredWorktree(common)
 }
 
-// configuredWorktree returns the main worktree of the git directory at common by its configuration: that
-// of a submodule is named there, and a bare repository stands for its own. With --separate-git-dir nothing says
-// where it is.
+// configuredWorktree returns the main worktree of the git directory at common by its configuration:
+// that of a submodule is named there, and a bare repository stands for its own. With
+// --separate-git-dir nothing says where it is.
 func configuredWorktree(common string) (string, bool) {
 	text, ok := readGitFile(filepath.Join(common, "config"), maxGitConfig)
 	if !ok {
@@ -195,8 +200,8 @@ func configuredWorktree(common string) (string, bool) {
 
 var unescapeGit = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
 
-// readCore reads core.bare and core.worktree as git itself writes them (git-config(1)): one a line, where need be in
-// quotation marks and with backslashes.
+// readCore reads core.bare and core.worktree as git itself writes them (git-config(1)): one a line,
+// where need be in quotation marks and with backslashes.
 func readCore(config string) (bare bool, worktree string) {
 	section := ""
 	for line := range strings.Lines(config) {
@@ -238,8 +243,9 @@ func LinkedWorktrees(root string) (folders []string) {
 	return folders
 }
 
-// readGitLink returns the path that follows prefix in one of git's link files, taken relative to dir, which
-// the file is in. The path is not cleaned, as that would drop "link/.." before the link is followed.
+// readGitLink returns the path that follows prefix in one of git's link files, taken relative to
+// dir, which the file is in. The path is not cleaned, as that would drop "link/.." before the link
+// is followed.
 func readGitLink(dir, name, prefix string) (string, bool) {
 	text, ok := readGitFile(filepath.Join(dir, name), maxGitLink)
 	if !ok {
@@ -255,8 +261,9 @@ func readGitLink(dir, name, prefix string) (string, bool) {
 	return path, true
 }
 
-// readGitFile returns the content of one of git's files, if it is a plain file of at most max bytes. Git writes
-// them as plain files. A FIFO must not even be opened: that blocks until somebody writes to it.
+// readGitFile returns the content of one of git's files, if it is a plain file of at most max
+// bytes. Git writes them as plain files. A FIFO must not even be opened: that blocks until somebody
+// writes to it.
 func readGitFile(file string, max int64) ([]byte, bool) {
 	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
 		return nil, false

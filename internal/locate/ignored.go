@@ -42,8 +42,8 @@ func Ignored(root, file string) bool {
 // their configuration.
 const maxPlain = 64 << 20
 
-// ReadPlain reads a file that comes with the project or belongs to a host. It refuses a file that is
-// not plain, such as a FIFO, which might never end.
+// ReadPlain reads a file that comes with the project or belongs to a host. It refuses a file that
+// is not plain, such as a FIFO, which might never end.
 func ReadPlain(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {

@@ -47,10 +47,11 @@ type Place struct {
 //     the root of the repository around it, or where there is none to the home folder;
 //  3. a new .huskies/pipeline.db at the root of the repository around that folder, else in it.
 //
-// In a linked git worktree, 2 and 3 start at the root of the main worktree, so that all worktrees of a repository
-// share one pipeline. The root of a submodule is its superproject's. The home folder's own pipeline is used only
-// where the search begins there or that folder is the root of the repository. A file or folder on the way up that
-// cannot be read counts as absent. The error is a [*NotUsed] if the search found a database that it must not use.
+// In a linked git worktree, 2 and 3 start at the root of the main worktree, so that all worktrees
+// of a repository share one pipeline. The root of a submodule is its superproject's. The home
+// folder's own pipeline is used only where the search begins there or that folder is the root of
+// the repository. A file or folder on the way up that cannot be read counts as absent. The error is
+// a [*NotUsed] if the search found a database that it must not use.
 func (p Place) Find(flagDB string) (Location, error) {
 	if flagDB != "" {
 		return namedDatabase("--db", flagDB, p.Dir)
@@ -119,7 +120,8 @@ func (s *search) run() (where Location, err error) {
 	return where, nil
 }
 
-// HomeFolder returns the user's home folder, without links as the search's folders are; "" if it is not known.
+// HomeFolder returns the user's home folder, without links as the search's folders are; "" if it is
+// not known.
 func HomeFolder(getenv func(string) string) string {
 	for _, name := range []string{"HOME", "USERPROFILE"} {
 		if home := getenv(name); filepath.IsAbs(home) {
@@ -132,7 +134,8 @@ func HomeFolder(getenv func(string) string) string {
 	return ""
 }
 
-// NotUsed says why the search does not use the database that it found. The database is used if a person names Path.
+// NotUsed says why the search does not use the database that it found. The database is used if a
+// person names Path.
 type NotUsed struct {
 	Path    string
 	Link    bool // Path is a symbolic link; otherwise somebody else owns the database or its folder
@@ -141,9 +144,10 @@ type NotUsed struct {
 
 func (e *NotUsed) Error() string { return e.Problem }
 
-// checkOwners returns an error if the database that the search found, or its folder, belongs to another user, as git
-// does for a repository (git-config(1), safe.directory): a folder above the project, such as /tmp, may be open to
-// all. Root by way of sudo counts as the user who called sudo.
+// checkOwners returns an error if the database that the search found, or its folder, belongs to
+// another user, as git does for a repository (git-config(1), safe.directory): a folder above the
+// project, such as /tmp, may be open to all. Root by way of sudo counts as the user who called
+// sudo.
 func checkOwners(path string, getenv func(string) string) error {
 	for _, name := range []string{filepath.Dir(path), path} {
 		info, err := os.Lstat(name)
@@ -163,10 +167,12 @@ func checkOwners(path string, getenv func(string) string) error {
 	return nil
 }
 
-// unexpanded matches what shells and hosts replace by the value of a variable: ${NAME} in any form, $NAME, %NAME%.
+// unexpanded matches what shells and hosts replace by the value of a variable: ${NAME} in any form,
+// $NAME, %NAME%.
 var unexpanded = regexp.MustCompile(`\$\{[^}]*\}?|\$[A-Za-z_][A-Za-z0-9_]*|%[A-Za-z_][A-Za-z0-9_]*%`)
 
-// namedDatabase takes the file that the user named by an option or a variable, whether it exists or not.
+// namedDatabase takes the file that the user named by an option or a variable, whether it exists or
+// not.
 func namedDatabase(name, value, wd string) (Location, error) {
 	if value == ":memory:" || strings.HasPrefix(value, "file:") {
 		return Location{}, fmt.Errorf("%s is %q, which only SQLite's own tools read as more than a name: give the path of a database file", name, value)
@@ -199,9 +205,9 @@ func (p Place) Start() (string, error) {
 	return dir, err
 }
 
-// start returns the folder in which the search begins, and what to call that folder. The path is physical, as git's
-// own is: sessions that reach a project through different symlinks walk the same ancestors and open the
-// database under the same name.
+// start returns the folder in which the search begins, and what to call that folder. The path is
+// physical, as git's own is: sessions that reach a project through different symlinks walk the same
+// ancestors and open the database under the same name.
 func (p Place) start() (dir, place string, err error) {
 	projectDir := p.Getenv("CLAUDE_PROJECT_DIR")
 	if projectDir == "" {
@@ -225,8 +231,9 @@ func (p Place) start() (dir, place string, err error) {
 	return dir, "CLAUDE_PROJECT_DIR", nil
 }
 
-// absolutePath reads a path that the user gave. A leading ~ is for the shell to expand, which it does not do
-// within --db=~/x or a client's configuration file; a directory named "~" is never what was meant.
+// absolutePath reads a path that the user gave. A leading ~ is for the shell to expand, which it
+// does not do within --db=~/x or a client's configuration file; a directory named "~" is never what
+// was meant.
 func absolutePath(name, value, wd string) (string, error) {
 	if strings.HasPrefix(value, "~/") {
 		return "", fmt.Errorf("%s is %q, but a leading ~ is not expanded here: give the whole path", name, value)
@@ -237,8 +244,8 @@ func absolutePath(name, value, wd string) (string, error) {
 	return filepath.Join(wd, value), nil
 }
 
-// SameFile reports whether two paths lead to the same file. It compares the files' identities, so that spelling on a
-// case-insensitive file system does not matter.
+// SameFile reports whether two paths lead to the same file. It compares the files' identities, so
+// that spelling on a case-insensitive file system does not matter.
 func SameFile(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)
@@ -254,8 +261,9 @@ func Upwards(dir string) iter.Seq[string] {
 	}
 }
 
-// MissingFolder returns the folder that the first write to the database at path needs, and whether it is not there.
-// It is the database's folder, or the one above a folder .huskies, which is made with the database.
+// MissingFolder returns the folder that the first write to the database at path needs, and whether
+// it is not there. It is the database's folder, or the one above a folder .huskies, which is made
+// with the database.
 func MissingFolder(path string) (folder string, missing bool) {
 	folder = filepath.Dir(path)
 	if filepath.Base(folder) == filepath.Dir(File) {
