@@ -298,7 +298,7 @@ func TestReadersAndWritersMeetANewFile(t *testing.T) {
 			wg.Go(func() {
 				for n := range 3 {
 					if i < 3 {
-						create(t, r, fmt.Sprintf("%d_s%d", i, n))
+						create(t, r, fmt.Sprintf("%d_s", 1+3*i+n))
 					}
 					if err := r.View(context.Background(), func(v *replica.View) error { v.IDs("", 10); return nil }); err != nil {
 						t.Error(err)

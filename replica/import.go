@@ -154,13 +154,18 @@ func (im *importer) end(ctx context.Context, err error) error {
 // looks at all.
 const maxCreated = 10_000
 
-// apart returns what is said of the stories that came and were created apart.
+// apart returns what is said of the stories that came and were created apart, nil if none was.
 func (im *importer) apart(v *View) map[string]string {
-	said := make(map[string]string)
+	var said map[string]string
 	for _, id := range slices.Sorted(maps.Keys(im.created)) {
-		if what := v.MadeApart(id); what != "" && len(said) < maxApart {
-			said[id] = what
+		what := v.MadeApart(id)
+		if what == "" || len(said) == maxApart {
+			continue
 		}
+		if said == nil {
+			said = make(map[string]string)
+		}
+		said[id] = what
 	}
 	return said
 }

@@ -39,7 +39,8 @@ func tryImport(r *replica.Replica, lines ...string) (replica.ImportReport, error
 	return r.Import(context.Background(), bundle.NewReader(strings.NewReader(strings.Join(lines, ""))), nil)
 }
 
-// imports takes lines in and checks the report, but for the texts of refusals.
+// imports takes lines in and checks the report, but for the texts of refusals and of stories that were
+// created apart, which the scripts of the command check.
 func imports(t testing.TB, r *replica.Replica, want replica.ImportReport, lines ...string) []replica.Refusal {
 	t.Helper()
 	got, err := tryImport(r, lines...)
@@ -47,7 +48,7 @@ func imports(t testing.TB, r *replica.Replica, want replica.ImportReport, lines 
 		t.Fatal(err)
 	}
 	refusals := got.Refusals
-	got.Refusals = nil
+	got.Refusals, got.Apart = nil, nil
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("report (-want +got): %s%v", diff, refusals)
 	}
