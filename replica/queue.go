@@ -17,6 +17,7 @@ type Write struct {
 	r     *Replica
 	agent string
 	fn    func(*pipeline.Tx) error
+	plan  Plan          // of a change of several stories, which has no fn
 	done  chan struct{} // closed when story and err are set
 
 	// The rest belongs to the writer until done is closed, then to the caller.

@@ -111,6 +111,25 @@ func (v *View) History(story string, before int64, fn func(Entry) (more bool)) e
 	})
 }
 
+// NotApplied returns why ops of the log have no effect on stories, by their IDs: their authors are not
+// trusted (held), they wait for other ops (pending), or they break a rule (refused).
+func (v *View) NotApplied() (map[crdt.OpID]oplog.Kind, error) {
+	kinds := map[crdt.OpID]oplog.Kind{}
+	if v.snap == nil {
+		return kinds, nil
+	}
+	for _, kind := range []oplog.Kind{oplog.Held, oplog.Pending, oplog.Refused} {
+		err := v.snap.Exceptions(kind, func(e oplog.Exception) error {
+			kinds[e.ID] = e.Kind
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return kinds, nil
+}
+
 // entry returns the op of a row, or nil if the row is damaged and its author did not
 // sign what is there. The log is told of such a row.
 func (r *Replica) entry(row oplog.SignedRow) *crdt.Op {

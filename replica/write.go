@@ -89,7 +89,7 @@ func (r *Replica) prepare() (ready bool) {
 // it is refused.
 func (r *Replica) firstIsWanted() (wanted bool) {
 	r.queue.first(func(w *Write) error {
-		err := ask(w.fn, pipeline.NewState(pipeline.NewModel(), nil).NewTx())
+		err := w.isWanted(pipeline.NewState(pipeline.NewModel(), nil))
 		wanted = err == nil
 		return err
 	})
@@ -208,6 +208,14 @@ func (r *Replica) commit(take func(n int) []*Write) (group []*Write, err error) 
 // writes its op. An error is not the change's own, which stands in w.err.
 func (r *Replica) edit(log *oplog.Log, tx *oplog.Tx, w *Write) (err error) {
 	w.reset()
+	if w.plan != nil {
+		return r.editAll(log, tx, w)
+	}
+	return r.editOne(log, tx, w, w.fn)
+}
+
+// editOne is edit for one op.
+func (r *Replica) editOne(log *oplog.Log, tx *oplog.Tx, w *Write, fn func(*pipeline.Tx) error) (err error) {
 	state, err := r.stateOf(tx)
 	if err != nil {
 		return err
@@ -215,7 +223,7 @@ func (r *Replica) edit(log *oplog.Log, tx *oplog.Tx, w *Write) (err error) {
 	change := state.NewTx()
 	change.SubmittedBy(w.agent)
 	change.MakeApart(func() (string, error) { return r.suffix(tx) })
-	w.err = ask(w.fn, change)
+	w.err = ask(fn, change)
 	if err := state.Err(); err != nil {
 		w.err = nil // the change did not see the pipeline as it is
 		return tx.Fail(err)

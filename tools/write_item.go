@@ -110,7 +110,7 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 			Note:        in.Note,
 			After:       in.After,
 			Before:      in.Before,
-			SameName:    sameName,
+			SameName:    pipeline.SameName,
 		}
 		if err := in.empty(&changes); err != nil {
 			return out, err
@@ -148,7 +148,7 @@ func (s *call) create(ctx context.Context, in writeItemIn, changes pipeline.Chan
 		typ = *in.Type
 	}
 	out.Item, out.Warning, err = s.update(ctx, asking{}, func(tx *pipeline.Tx) error {
-		id, err := tx.NewID(typ, slug(*in.Name))
+		id, err := tx.NewID(typ, pipeline.Slug(*in.Name))
 		if err != nil {
 			return err
 		}

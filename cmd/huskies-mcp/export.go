@@ -22,10 +22,14 @@ func exportCommand(opts *options) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "export [FILE]",
-		Short: "Write signed ops as a bundle, for import on another machine",
+		Short: "Write signed ops as a bundle for import on another machine, or whole stories",
 		Long: `Write the signed ops of the pipeline as JSON Lines, to FILE or to standard
 output. With --since only those that a replica with the given heads does not have.
-Ops carry their authors' signatures: a bundle can go by any way, and holds no key.`,
+Ops carry their authors' signatures: a bundle can go by any way, and holds no key.
+
+With --json, --md or --csv the stories themselves, for people and other tools: all
+that can be seen, with their notes and without their history. huskies-mcp add --from
+brings such a file into another pipeline.`,
 		Example: `  huskies-mcp export pipeline.bundle
   there=project/.huskies/pipeline.db
   huskies-mcp export --since "$(ssh other huskies-mcp --db $there heads)" | ssh other huskies-mcp --db $there import -`,
@@ -39,10 +43,13 @@ Ops carry their authors' signatures: a bundle can go by any way, and holds no ke
 				if !env.exists() {
 					return env.errNoPipeline()
 				}
+				if form := chosenForm(cmd); form != nil {
+					return exportStories(cmd, env, form, strings.Join(args, ""), force)
+				}
 				var report replica.ExportReport
 				var err error
 				if len(args) == 0 || args[0] == "-" {
-					report, err = export(cmd, env, heads, cmd.OutOrStdout())
+					report, err = exportBundle(cmd, env, heads, cmd.OutOrStdout())
 				} else if report, err = exportFile(cmd, env, heads, args[0], force); err == nil {
 					fmt.Fprintf(cmd.OutOrStdout(), "%s in %s\n", phrase.Count(report.Exported, "op", "ops"), args[0])
 				}
@@ -55,6 +62,12 @@ Ops carry their authors' signatures: a bundle can go by any way, and holds no ke
 	}
 	cmd.Flags().StringVar(&since, "since", "", "leave out what a replica with these heads has: op IDs, as huskies-mcp heads prints them there")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite FILE")
+	exclusive := []string{"since"}
+	for _, form := range storyForms {
+		cmd.Flags().Bool(form.flag, false, form.usage)
+		exclusive = append(exclusive, form.flag)
+	}
+	cmd.MarkFlagsMutuallyExclusive(exclusive...)
 	return cmd
 }
 
@@ -78,8 +91,8 @@ func parseHeads(s string) ([]crdt.OpID, error) {
 	return heads, nil
 }
 
-// export writes a bundle to w.
-func export(cmd *cobra.Command, env *environment, since []crdt.OpID, w io.Writer) (replica.ExportReport, error) {
+// exportBundle writes a bundle to w.
+func exportBundle(cmd *cobra.Command, env *environment, since []crdt.OpID, w io.Writer) (replica.ExportReport, error) {
 	out := bufio.NewWriterSize(w, 1<<16)
 	var line []byte
 	report, err := env.replica.Export(cmd.Context(), since, func(op crdt.SignedOp) error {
@@ -93,7 +106,7 @@ func export(cmd *cobra.Command, env *environment, since []crdt.OpID, w io.Writer
 // exportFile writes a bundle to a file, whole or not at all.
 func exportFile(cmd *cobra.Command, env *environment, since []crdt.OpID, path string, force bool) (report replica.ExportReport, err error) {
 	err = env.writeFile(path, force, func(f *os.File) (last func(io.Writer, io.Reader) error, err error) {
-		report, err = export(cmd, env, since, f)
+		report, err = exportBundle(cmd, env, since, f)
 		return nil, err
 	})
 	return report, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,32 +14,96 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/phrase"
+	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
+	"github.com/huskies/huskies-mcp/terminal"
 )
 
+// logFlags are the flags of log.
+type logFlags struct {
+	story  string
+	last   int
+	since  string
+	asJSON bool
+}
+
+// lastAtTerminal is how many ops log shows at a terminal unless it is told otherwise.
+const lastAtTerminal = 100
+
 func logCommand(opts *options) *cobra.Command {
-	var story string
-	var asJSON bool
+	var flags logFlags
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "Print the history: when, who, what changed",
 		Long: `Print every op in the order in which it arrived: when it was written, its ID (the
 item's rev), the story, who wrote it (agent, and author: the replica's key) and
-what it changed. With --json, one object a line with all there is in the op.`,
+what it changed. With --json, one object a line with all there is in the op. At a
+terminal log prints the last 100 ops in words, without --json, and marks those that
+have no effect: [held], since their author is not trusted, [pending], since others
+are missing that they build on, or [refused]. --agent NAME prints the ops of an agent
+alone.`,
+		Example: `  huskies-mcp log -n 20
+  huskies-mcp log --since 2h --agent coder-1
+  huskies-mcp log --story 12`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if story == "" && cmd.Flags().Changed("story") { // as of a variable that is not set
+			if flags.story == "" && cmd.Flags().Changed("story") { // as of a variable that is not set
 				return errors.New("--story is empty: give the ID of a story, or leave --story out")
 			}
+			since, err := sinceOf(flags.since, time.Now())
+			if err != nil {
+				return err
+			}
+			if flags.last < 0 {
+				return fmt.Errorf("-n must be 0, for all, or more; got %d", flags.last)
+			}
 			return withReplica(cmd, *opts, func(env *environment) error {
-				return printLog(cmd, env, story, asJSON)
+				if !env.exists() {
+					return env.errNoPipeline()
+				}
+				history := history{since: since, last: flags.last, story: flags.story}
+				if cmd.Flags().Changed("agent") {
+					history.agent = &opts.agent
+				}
+				if history.story, err = storyNamed(cmd, env, flags.story); err != nil {
+					return err
+				}
+				if _, ok := terminalOf(cmd.OutOrStdout()); ok && !flags.asJSON {
+					if !cmd.Flags().Changed("last") {
+						history.last = lastAtTerminal
+					}
+					return history.printWords(cmd, env, newScreen(cmd, opts.getenv))
+				}
+				return history.print(cmd, env, flags.asJSON)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&story, "story", "", "only the history of the story with this ID or number")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().StringVar(&flags.story, "story", "", "only the history of the story with this ID or number")
+	cmd.Flags().IntVarP(&flags.last, "last", "n", 0, "only the last so many ops, 0 for all")
+	cmd.Flags().StringVar(&flags.since, "since", "", "only what was written since then: 2h, 3d, or a day such as 2026-03-04")
+	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "one JSON object a line")
+	_ = cmd.RegisterFlagCompletionFunc("story", completeStories(opts))
 	return cmd
+}
+
+// sinceOf returns the time that --since means: so long ago, or a day. It is zero for an empty text.
+func sinceOf(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	if days, err := strconv.ParseUint(strings.TrimSuffix(text, "d"), 10, 16); err == nil && strings.HasSuffix(text, "d") {
+		return now.AddDate(0, 0, -int(days)), nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("--since must be a time span such as 2h or 3d, or a day such as 2026-03-04; got %q", text)
 }
 
 // storyNamed returns the ID of the story that a name names, its number too. A name that cannot be
@@ -61,36 +126,104 @@ func storyNamed(cmd *cobra.Command, env *environment, name string) (id string, e
 	return id, nil
 }
 
-func printLog(cmd *cobra.Command, env *environment, story string, asJSON bool) error {
-	if !env.exists() {
-		return env.errNoPipeline()
+// history chooses ops of the log.
+type history struct {
+	story string  // its ID; "": all
+	agent *string // nil: all
+	since time.Time
+	last  int // 0: all
+}
+
+// has reports whether the op is chosen, and whether it is about the story.
+func (h *history) has(op *crdt.Op) (chosen, about bool) {
+	about = h.story == "" || op.Story == h.story
+	chosen = about && (h.agent == nil || op.Agent == *h.agent) && (h.since.IsZero() || op.At >= h.since.UnixMilli())
+	return chosen, about
+}
+
+// each calls fn with the chosen ops, in the order in which they arrived, and whether each is the
+// first about its story.
+func (h *history) each(cmd *cobra.Command, env *environment, fn func(e replica.Entry, first bool) error) error {
+	type chosen struct {
+		replica.Entry
+		first bool
 	}
-	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	var show func(replica.Entry) error
-	if asJSON {
-		show = func(e replica.Entry) error { return printEntry(cmd.OutOrStdout(), e) }
-	} else {
-		show = func(e replica.Entry) error { return printOp(table, e.Op) }
-	}
-	story, err := storyNamed(cmd, env, story)
-	if err != nil {
-		return err
-	}
-	found := story == ""
-	err = env.replica.History(cmd.Context(), func(e replica.Entry) error {
-		if story != "" && e.Op.Story != story {
+	var kept []chosen
+	seen := map[string]bool{}
+	found := h.story == ""
+	err := env.replica.History(cmd.Context(), func(e replica.Entry) error {
+		first := !seen[e.Op.Story]
+		seen[e.Op.Story] = true
+		is, about := h.has(e.Op)
+		found = found || about
+		switch {
+		case !is:
 			return nil
+		case h.last == 0:
+			return fn(e, first)
+		case len(kept) == 2*h.last: // dropped so many at once, so that each op moves once
+			kept = append(kept[:0], kept[h.last:]...)
 		}
-		found = true
-		return show(e)
+		kept = append(kept, chosen{e, first})
+		return nil
 	})
 	if err != nil {
 		return err
 	}
 	if !found {
-		return fmt.Errorf("no op is about a story %q: see huskies-mcp call list_items", story)
+		return fmt.Errorf("no op is about a story %q: see huskies-mcp call list_items", h.story)
+	}
+	for _, e := range kept[max(0, len(kept)-h.last):] {
+		if err := fn(e.Entry, e.first); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// print prints the chosen ops for scripts.
+func (h *history) print(cmd *cobra.Command, env *environment, asJSON bool) error {
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	err := h.each(cmd, env, func(e replica.Entry, _ bool) error {
+		if asJSON {
+			return printEntry(cmd.OutOrStdout(), e)
+		}
+		return printOp(table, e.Op)
+	})
+	if err != nil {
+		return err
 	}
 	return table.Flush()
+}
+
+// printWords prints the chosen ops for a person.
+func (h *history) printWords(cmd *cobra.Command, env *environment, screen terminal.Screen) error {
+	idle, err := env.notApplied(cmd)
+	if err != nil {
+		return err
+	}
+	var events []terminal.Event
+	err = h.each(cmd, env, func(e replica.Entry, first bool) error {
+		event := terminal.NewEvent(e.Op, terminal.Label(e.Op.Story), first)
+		if kind, ok := idle[e.Op.ID]; ok {
+			event.Mark = kind.String()
+		}
+		events = append(events, event)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return printText(cmd, terminal.History(screen, events))
+}
+
+// notApplied returns why ops of the log have no effect, by their IDs.
+func (env *environment) notApplied(cmd *cobra.Command) (idle map[crdt.OpID]oplog.Kind, err error) {
+	err = env.view(cmd, func(v *replica.View) (err error) {
+		idle, err = v.NotApplied()
+		return err
+	})
+	return idle, err
 }
 
 // printEntry writes all there is in the op, as one line of JSON.

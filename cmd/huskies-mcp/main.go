@@ -121,7 +121,9 @@ new one at that root.`,
 	flags.StringVar(&opts.leaseGrace, "lease-grace", "", fmt.Sprintf("how long a claim outlives the session that made it (HUSKIES_LEASE_GRACE, default %v)", replica.DefaultLeaseGrace))
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
 	addOfferFlags(cmd, opts)
-	cmd.AddCommand(serveCommand(opts), initCommand(opts), callCommand(opts), logCommand(opts), exportCommand(opts), importCommand(opts),
+	cmd.AddCommand(serveCommand(opts), initCommand(opts), contextCommand(opts), callCommand(opts),
+		listCommand(opts), showCommand(opts), nextCommand(opts), statsCommand(opts), logCommand(opts), addCommand(opts),
+		claimCommand(opts), moveCommand(opts), releaseCommand(opts), noteCommand(opts), editCommand(opts), blockCommand(opts), unblockCommand(opts), rmCommand(opts), undeleteCommand(opts), exportCommand(opts), importCommand(opts),
 		headsCommand(opts), backupCommand(opts), identityCommand(opts), trustCommand(opts), doctorCommand(opts), verifyCommand(opts), rebuildCommand(opts), versionCommand())
 	return cmd
 }

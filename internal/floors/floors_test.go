@@ -40,6 +40,7 @@ var floor = map[string]int{
 	"internal/doctor":   8,
 	"tools":             7,
 	"export":            7,
+	"terminal":          7,
 	"intake":            7,
 	// What the tests of all transports share, for tests alone.
 	"tools/calls/callstest": 7,
@@ -70,6 +71,7 @@ var thirdParty = map[string][]string{
 	"tools/calls":           {"github.com/mark3labs/mcp-go"},
 	"tools/calls/callstest": {"github.com/mark3labs/mcp-go", "github.com/google/go-cmp"},
 	"internal/doctor":       {"golang.org/x/sys/unix"},
+	"terminal":              {"github.com/rivo/uniseg"},
 	"intake":                {"github.com/yuin/goldmark", "go.yaml.in/yaml"},
 	"replica/bell":          {"github.com/fsnotify/fsnotify", "golang.org/x/sys"},
 	"pipeline":              {"golang.org/x/text/unicode/norm"},
@@ -88,7 +90,7 @@ var pure = map[string][]string{
 		"math", "math/bits", "slices", "strconv", "strings", "unicode/utf8",
 		"unsafe", // for Decoder alone, whose texts are the payload's own bytes: a copy of each payload is a fifth of a replay
 	},
-	"pipeline": {"cmp", "errors", "fmt", "iter", "maps", "math", "regexp", "slices", "strconv", "strings", "time", "unicode", "unicode/utf8"},
+	"pipeline": {"cmp", "crypto/sha256", "encoding/base32", "errors", "fmt", "iter", "maps", "math", "regexp", "slices", "strconv", "strings", "time", "unicode", "unicode/utf8"},
 }
 
 // outside are the standard packages that only the command may import.

@@ -1,4 +1,4 @@
-package tools
+package pipeline
 
 import (
 	"strings"
@@ -19,11 +19,11 @@ func TestSlug(t *testing.T) {
 		strings.Repeat("w", 99):         strings.Repeat("w", maxSlug),
 		strings.Repeat("w", 48) + " x":  strings.Repeat("w", 48),
 	} {
-		if got := slug(name); got != want {
+		if got := Slug(name); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)
 		}
 	}
-	if a, b := slug("故事"), slug("事故"); a == b || len(a) != hashedSlug {
+	if a, b := Slug("故事"), Slug("事故"); a == b || len(a) != hashedSlug {
 		t.Errorf("two names have the slugs %q and %q", a, b)
 	}
 }

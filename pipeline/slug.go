@@ -1,4 +1,4 @@
-package tools
+package pipeline
 
 import (
 	"crypto/sha256"
@@ -13,11 +13,11 @@ import (
 // the ID all day.
 const maxSlug = 48
 
-// slug returns the letters and digits of a name as an ID may have them: a-z, 0-9,
+// Slug returns the letters and digits of a name as an ID may have them: a-z, 0-9,
 // and "_" where others stood; accents are taken off (NFKD, UAX #15). A slug that
 // is too long ends with a whole word. A name of which nothing is left, as in another script, has a
 // hash for its slug, so that two such names have two.
-func slug(name string) string {
+func Slug(name string) string {
 	text := letters(name)
 	if text != "" || strings.TrimSpace(name) == "" {
 		return shorten(text)
@@ -29,10 +29,10 @@ func slug(name string) string {
 // hashedSlug is the length of a slug that is a hash: 40 bits.
 const hashedSlug = 8
 
-// sameName reports whether two names differ in nothing that an ID shows: case, spaces and accents.
-func sameName(a, b string) bool {
+// SameName reports whether two names differ in nothing that an ID shows: case, spaces and accents.
+func SameName(a, b string) bool {
 	if letters(a) == "" {
-		return slug(a) == slug(b)
+		return Slug(a) == Slug(b)
 	}
 	return letters(a) == letters(b)
 }

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/terminal"
+)
+
+func editCommand(opts *options) *cobra.Command {
+	d := deed{asks: true}
+	cmd := &cobra.Command{
+		Use:   "edit STORY",
+		Short: "Edit the description of a story in your editor",
+		Long: `Open the description of a story in the editor that VISUAL or EDITOR names, and write
+it when the editor ends. If somebody else changed the description meanwhile, nothing
+is written, and your text is kept in a file.`,
+		Args:              oneStory,
+		ValidArgsFunction: completeStories(opts),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d.name = args[0]
+			var e edit
+			d.prepare = func(before pipeline.Story) (err error) {
+				e, err = editText(cmd, opts.getenv, before)
+				return err
+			}
+			d.check = func(now pipeline.Story) error {
+				if now.Description != e.before {
+					return errors.New("somebody else changed the description meanwhile, so nothing was written")
+				}
+				return nil
+			}
+			d.do = func(tx *pipeline.Tx, by doer) error {
+				_, _, err := tx.Write(by.story, pipeline.Changes{Description: &e.after})
+				return err
+			}
+			d.said = func(before, _ pipeline.Story) string {
+				if e.before == e.after {
+					return "is as it was"
+				}
+				return "has a new description"
+			}
+			err := d.run(cmd, opts)
+			return e.finish(err)
+		},
+	}
+	d.addForce(cmd)
+	return cmd
+}
+
+// edit is one edit of a description.
+type edit struct {
+	before, after string
+	file          string // holds the text; "": there is none
+}
+
+// editText lets a person edit the description of a story.
+func editText(cmd *cobra.Command, getenv func(string) string, st pipeline.Story) (e edit, err error) {
+	e.before = st.Description
+	f, err := os.CreateTemp("", "huskies-"+terminal.Label(st.ID)+"-*.md")
+	if err != nil {
+		return e, err
+	}
+	e.file = f.Name()
+	_, err = f.WriteString(e.before)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return e, err
+	}
+	editor := strings.Fields(editorOf(getenv))
+	run := exec.CommandContext(cmd.Context(), editor[0], append(editor[1:], e.file)...)
+	run.Stdin, run.Stdout, run.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+	failed := run.Run()
+	text, err := os.ReadFile(e.file)
+	e.after = string(text)
+	if e.after == e.before+"\n" { // editors end the last line
+		e.after = e.before
+	}
+	if failed != nil {
+		return e, fmt.Errorf("the editor %s: %w: nothing was written", editor[0], failed)
+	}
+	return e, err
+}
+
+// editorOf returns the person's editor, with arguments.
+func editorOf(getenv func(string) string) string {
+	for _, variable := range []string{"VISUAL", "EDITOR"} {
+		if editor := getenv(variable); strings.TrimSpace(editor) != "" {
+			return editor
+		}
+	}
+	return "vi"
+}
+
+// finish removes the file, or says where it is if a text in it was not written.
+func (e *edit) finish(err error) error {
+	if e.file == "" {
+		return err
+	}
+	if err != nil && e.after != "" && e.after != e.before {
+		return fmt.Errorf("%w; your text is in %s", err, e.file)
+	}
+	return errors.Join(err, os.Remove(e.file))
+}

@@ -1,0 +1,248 @@
+package terminal
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// Choice says which stories of a pipeline are shown. The zero value chooses all open work.
+type Choice struct {
+	// Stages are the stages to show. Empty means those of open work.
+	Stages []pipeline.Stage
+	// All chooses all stages, those too that this build does not know.
+	All bool
+	// Agent chooses the stories of an agent, nil those of all.
+	Agent *string
+	// Ready chooses the stories that an agent may take.
+	Ready bool
+}
+
+// Board is a part of the pipeline, by stage.
+type Board struct {
+	Columns []Column
+	// Missing says in plain words that stories may be missing, "" if that is not known.
+	Missing string
+}
+
+// Column is what a board shows of one stage. It holds at least one story.
+type Column struct {
+	Stage   pipeline.Stage
+	Stories []pipeline.Story
+}
+
+// boardPage is how many stories are read at once.
+const boardPage = 500
+
+// ReadBoard returns the stories of a choice.
+func ReadBoard(v *replica.View, c Choice) (b Board, err error) {
+	f := pipeline.Filter{Stages: c.Stages, Agent: c.Agent}
+	if len(f.Stages) == 0 && !c.All {
+		f.Stages = openStages
+	}
+	if c.Ready {
+		f.Ready = &c.Ready
+	}
+	var after *pipeline.Position
+	for more := true; more; {
+		page, err := v.List(f, after, boardPage)
+		if err != nil {
+			return Board{}, err
+		}
+		if err := withClaims(v, page.Stories); err != nil {
+			return Board{}, err
+		}
+		for i := range page.Stories {
+			b.add(page.Stories[i])
+		}
+		if more = page.More; more {
+			last := page.Stories[len(page.Stories)-1]
+			after = &pipeline.Position{Stage: last.Stage, Place: last.Place}
+		}
+	}
+	slices.SortStableFunc(b.Columns, func(x, y Column) int { return rank(x.Stage) - rank(y.Stage) })
+	b.Missing = v.Missing()
+	return b, v.Err()
+}
+
+// rank returns the place of a stage in the pipeline, from 0. Stages that this build does not know come
+// last.
+func rank(stage pipeline.Stage) int {
+	all := pipeline.Stages()
+	if i := slices.Index(all, stage); i >= 0 {
+		return i
+	}
+	return len(all)
+}
+
+// NewBoard returns a board of stories that are in pipeline order.
+func NewBoard(stories []pipeline.Story) (b Board) {
+	for i := range stories {
+		b.add(stories[i])
+	}
+	return b
+}
+
+func (b *Board) add(st pipeline.Story) {
+	if n := len(b.Columns); n == 0 || b.Columns[n-1].Stage != st.Stage {
+		b.Columns = append(b.Columns, Column{Stage: st.Stage})
+	}
+	last := &b.Columns[len(b.Columns)-1]
+	last.Stories = append(last.Stories, st)
+}
+
+// boardRow is one story on a board.
+type boardRow struct {
+	label, name, state string
+	color              paint
+}
+
+// Text returns the board with a line a story. Its columns are aligned over all stages.
+func (b *Board) Text(s Screen) string {
+	var out strings.Builder
+	if b.Missing != "" {
+		out.WriteString(s.paint(Line(b.Missing), yellow) + "\n")
+	}
+	if len(b.Columns) == 0 {
+		out.WriteString("No story is to be shown.\n")
+	}
+	labels := b.labels()
+	rows := make([][]boardRow, len(b.Columns))
+	var labelWidth, nameWidth, stateWidth int
+	for i, column := range b.Columns {
+		for j := range column.Stories {
+			st := &column.Stories[j]
+			row := boardRow{label: labels[st.ID], name: title(st)}
+			row.state, row.color = stateOf(s, st)
+			labelWidth, nameWidth, stateWidth = max(labelWidth, width(row.label)), max(nameWidth, width(row.name)), max(stateWidth, width(row.state))
+			rows[i] = append(rows[i], row)
+		}
+	}
+	if s.Width > 0 {
+		room := max(12, s.Width-labelWidth-6)
+		stateWidth = min(stateWidth, max(room-nameWidth, room*2/5))
+		nameWidth = min(nameWidth, max(room-stateWidth, 8))
+	}
+	for i, column := range b.Columns {
+		if i > 0 {
+			out.WriteByte('\n')
+		}
+		out.WriteString(s.paint(Line(string(column.Stage)), bold) + "  " + s.paint(fmt.Sprint(len(column.Stories)), faint) + "\n")
+		for _, row := range rows[i] {
+			line := "  " + strings.Repeat(" ", labelWidth-width(row.label)) + s.paint(row.label, faint) + "  "
+			if row.state == "" {
+				line += cut(row.name, nameWidth)
+			} else {
+				line += pad(cut(row.name, nameWidth), nameWidth) + "  " + s.paint(cut(row.state, stateWidth), row.color)
+			}
+			out.WriteString(line + "\n")
+		}
+	}
+	return out.String()
+}
+
+// labels returns what each story is called: its number, or its whole ID if another story of the board
+// has that number.
+func (b *Board) labels() map[string]string {
+	count := map[string]int{}
+	labels := map[string]string{}
+	for _, column := range b.Columns {
+		for _, st := range column.Stories {
+			labels[st.ID] = Label(st.ID)
+			count[labels[st.ID]]++
+		}
+	}
+	for id, label := range labels {
+		if count[label] > 1 {
+			labels[id] = id
+		}
+	}
+	return labels
+}
+
+// stateOf returns what a person should know of a story beside its stage, and its colour.
+func stateOf(s Screen, st *pipeline.Story) (text string, color paint) {
+	holder := Line(st.Agent)
+	if holder != "" && st.Claim != nil {
+		if st.Claim.Live(s.Now) {
+			holder += " " + span(st.Claim.Lease.Ends.Sub(s.Now)) + " left"
+		} else {
+			holder += ", lease over"
+		}
+	}
+	switch {
+	case st.Blocked:
+		text = "blocked"
+		if reason := Line(st.BlockedReason); reason != "" {
+			text += ": " + reason
+		}
+		if holder != "" {
+			text = holder + ", " + text
+		}
+		return text, red
+	case holder != "":
+		return holder, cyan
+	case st.Ready:
+		return "ready", green
+	case len(st.WaitingOn) > 0:
+		return "waits for " + numbers(st.WaitingOn), yellow
+	}
+	return "", ""
+}
+
+// Markdown returns the board as lists under headings.
+func (b *Board) Markdown(s Screen) string {
+	var out strings.Builder
+	for i, column := range b.Columns {
+		if i > 0 {
+			out.WriteByte('\n')
+		}
+		fmt.Fprintf(&out, "## %s (%d)\n\n", Line(string(column.Stage)), len(column.Stories))
+		for j := range column.Stories {
+			st := &column.Stories[j]
+			line := "- " + st.ID
+			if name := Line(st.Name); name != "" {
+				line += ": " + name
+			}
+			if state, _ := stateOf(s, st); state != "" {
+				line += " (" + state + ")"
+			}
+			out.WriteString(line + "\n")
+		}
+	}
+	return out.String()
+}
+
+// JSON returns the stories of the board as an array with a story a line.
+func (b *Board) JSON(s Screen) (string, error) {
+	var lines []string
+	for _, column := range b.Columns {
+		for j := range column.Stories {
+			line, err := lineOfJSON(newStoryRow(s, &column.Stories[j]))
+			if err != nil {
+				return "", err
+			}
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	if len(lines) == 0 {
+		return "[]\n", nil
+	}
+	return "[\n" + strings.Join(lines, ",\n") + "\n]\n", nil
+}
+
+// Holder returns who holds a story and for how long, "" if nobody does: no agent has it, or the lease of
+// its claim has ended.
+func Holder(s Screen, st *pipeline.Story) string {
+	if st.Agent == "" || st.Claim != nil && !st.Claim.Live(s.Now) {
+		return ""
+	}
+	holder := Line(st.Agent)
+	if st.Claim != nil {
+		holder += ", " + span(st.Claim.Lease.Ends.Sub(s.Now)) + " left"
+	}
+	return holder
+}

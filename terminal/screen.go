@@ -1,0 +1,97 @@
+package terminal
+
+import (
+	"strings"
+	"time"
+
+	"github.com/rivo/uniseg"
+)
+
+// Screen says what a text is printed for.
+type Screen struct {
+	// Width is the number of columns. Lines are not cut if it is 0.
+	Width int
+	// Color reports whether the text may have colours.
+	Color bool
+	// Now is the time by which leases end and ages are counted.
+	Now time.Time
+	// Zone is the time zone in which times are shown. It is UTC if Zone is nil.
+	Zone *time.Location
+}
+
+// paint is a colour or another look of a text, as ECMA-48 numbers it (SGR). The plain colours are
+// those of the reader's own scheme, so that they can be read on light and on dark screens.
+type paint string
+
+const (
+	bold   paint = "1"
+	faint  paint = "2"
+	red    paint = "31"
+	green  paint = "32"
+	yellow paint = "33"
+	cyan   paint = "36"
+)
+
+// paint returns the text in a colour if the screen has colours.
+func (s Screen) paint(text string, p paint) string {
+	if !s.Color || text == "" || p == "" {
+		return text
+	}
+	return "\x1b[" + string(p) + "m" + text + "\x1b[0m"
+}
+
+// local returns a time in the screen's zone.
+func (s Screen) local(t time.Time) time.Time {
+	if s.Zone == nil {
+		return t.UTC()
+	}
+	return t.In(s.Zone)
+}
+
+// width returns how many columns a clean text takes.
+func width(text string) int { return uniseg.StringWidth(text) }
+
+// cut returns as much of a clean text as fits the columns. A text that is cut ends in "…". The text
+// is whole if columns is 0.
+func cut(text string, columns int) string {
+	if columns <= 0 || width(text) <= columns {
+		return text
+	}
+	var b strings.Builder
+	used := 0
+	for g := uniseg.NewGraphemes(text); g.Next(); {
+		if used += g.Width(); used > columns-1 {
+			break
+		}
+		b.WriteString(g.Str())
+	}
+	return strings.TrimRight(b.String(), " ") + "…"
+}
+
+// pad returns a clean text with blanks behind it, so that it takes the columns.
+func pad(text string, columns int) string {
+	return text + strings.Repeat(" ", max(0, columns-width(text)))
+}
+
+// wrap returns the lines of a clean line of text so that each fits the columns. A word that is
+// longer stands on a line of its own. Lines after the first get the blanks of the first one.
+func wrap(line string, columns int) []string {
+	if columns <= 0 || width(line) <= columns {
+		return []string{line}
+	}
+	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+	var lines []string
+	now := ""
+	for _, word := range strings.Fields(line) {
+		switch {
+		case now == "":
+			now = indent + word
+		case width(now)+1+width(word) > columns:
+			lines = append(lines, now)
+			now = indent + word
+		default:
+			now += " " + word
+		}
+	}
+	return append(lines, now)
+}

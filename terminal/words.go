@@ -1,0 +1,228 @@
+package terminal
+
+import (
+	"strings"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+// maxQuoted bounds what a line of the history shows of a note or a reason, in columns, on a screen
+// without a width.
+const maxQuoted = 200
+
+// Words says in words what an op did to its story, which is called name: "moved 6 to 3_qa: note". First
+// reports whether the op is the first about the story.
+func Words(op *crdt.Op, name string, first bool) string {
+	w := words{name: name, set: map[string]string{}}
+	for i := range op.Edits {
+		w.take(&op.Edits[i])
+	}
+	w.created(first)
+	w.moved()
+	w.blocked()
+	w.rest()
+	text := strings.Join(w.said, ", ")
+	switch {
+	case text == "" && w.note != "":
+		text = "noted on " + w.name
+	case text == "":
+		return "changed nothing of " + w.name
+	}
+	if w.note != "" {
+		text += ": " + cut(Line(w.note), maxQuoted)
+	}
+	return text
+}
+
+// words collects what an op did. Its methods are called in the order in which they stand here.
+type words struct {
+	name string
+	said []string
+	// set are the fields that the op sets and nobody has told of yet.
+	set map[string]string
+	// depends are the dependencies that come and go, such as "+3".
+	depends []string
+	note    string
+	counted bool
+	placed  bool
+}
+
+func (w *words) take(e *crdt.Edit) {
+	d := pipeline.Describe(e)
+	switch e.Kind {
+	case crdt.KindNote:
+		w.note = strings.TrimSpace(w.note + "\n\n" + d.Value)
+	case crdt.KindDep:
+		w.depends = append(w.depends, string(d.Sign)+d.Value)
+	case crdt.KindInc:
+		w.counted = true
+	case crdt.KindPlace:
+		w.placed = true
+	default:
+		w.set[d.Name] = d.Value
+	}
+}
+
+// told takes a field out of those that nobody has told of, and returns its value.
+func (w *words) told(field string) (value string, ok bool) {
+	value, ok = w.set[field]
+	delete(w.set, field)
+	return Line(value), ok
+}
+
+func (w *words) say(text string) { w.said = append(w.said, text) }
+
+func (w *words) created(first bool) {
+	if deleted, ok := w.told(crdt.DeletedField); ok {
+		if deleted == "true" {
+			w.say("deleted " + w.name)
+		} else {
+			w.say("brought " + w.name + " back")
+		}
+	}
+	if _, ok := w.set[pipeline.NameStage]; !ok || !first {
+		return
+	}
+	stage, _ := w.told(pipeline.NameStage)
+	text := "added " + w.name + " to " + stage
+	if name, ok := w.told(pipeline.NameName); ok && name != "" {
+		text += ", " + cut(name, maxQuoted)
+	}
+	if len(w.depends) > 0 {
+		text += ", depends on " + strings.ReplaceAll(strings.Join(w.depends, " "), "+", "")
+		w.depends = nil
+	}
+	w.say(text)
+	w.told(pipeline.NameDescription)
+	w.placed = false
+}
+
+func (w *words) moved() {
+	stage, moves := w.told(pipeline.NameStage)
+	_, claims := w.told(pipeline.NameClaim)
+	agent, hands := w.told(pipeline.NameAgent)
+	switch {
+	case claims && moves:
+		w.say("claimed " + w.name + " into " + stage)
+	case claims:
+		w.say("claimed " + w.name)
+	case hands && agent == "" && moves && stage == string(pipeline.Backlog):
+		w.say("gave " + w.name + " back")
+	case moves && hands && agent != "":
+		w.say("moved " + w.name + " to " + stage + " for " + agent)
+	case moves:
+		w.say("moved " + w.name + " to " + stage)
+	case hands && agent == "":
+		w.say("released " + w.name)
+	case hands:
+		w.say("gave " + w.name + " to " + agent)
+	}
+}
+
+func (w *words) blocked() {
+	reason, _ := w.told(pipeline.NameBlockedReason)
+	switch blocked, ok := w.told(pipeline.NameBlocked); {
+	case !ok:
+	case blocked != "true":
+		w.say("unblocked " + w.name)
+		w.told(pipeline.NameRetryCount)
+	case reason == "":
+		w.say("blocked " + w.name)
+	default:
+		w.say("blocked " + w.name + ": " + cut(reason, maxQuoted))
+	}
+}
+
+func (w *words) rest() {
+	if w.counted {
+		w.say("counted a retry of " + w.name)
+	}
+	var changed []string
+	for _, field := range []string{pipeline.NameName, pipeline.NameDescription, pipeline.NameRetryCount} {
+		value, ok := w.told(field)
+		switch {
+		case !ok:
+		case field == pipeline.NameDescription:
+			changed = append(changed, field)
+		default:
+			changed = append(changed, field+" to "+cut(value, maxQuoted))
+		}
+	}
+	if len(w.depends) > 0 {
+		changed = append(changed, pipeline.NameDependsOn+" "+strings.Join(w.depends, " "))
+	}
+	if w.placed {
+		changed = append(changed, "its place")
+	}
+	if len(w.set) > 0 {
+		changed = append(changed, "what this build does not know")
+	}
+	if len(changed) > 0 {
+		w.say("changed " + w.name + " (" + strings.Join(changed, ", ") + ")")
+	}
+}
+
+// Event is one line of a history in words.
+type Event struct {
+	At    time.Time
+	Agent string
+	Words string
+	// Mark says that the change has no effect, such as "held". It is empty for all others.
+	Mark string
+}
+
+// NewEvent returns the line of an op.
+func NewEvent(op *crdt.Op, name string, first bool) Event {
+	e := Event{Agent: op.Agent, Words: Words(op, name, first)}
+	if op.At != 0 {
+		e.At = time.UnixMilli(op.At).UTC()
+	}
+	return e
+}
+
+// History returns events with a line each, the last of them last.
+func History(s Screen, events []Event) string {
+	var out strings.Builder
+	agents := 0
+	for _, e := range events {
+		agents = max(agents, min(24, width(Line(e.Agent))))
+	}
+	for _, e := range events {
+		at := pad(when(s, e.At), 11)
+		line := s.paint(at, faint) + "  "
+		used := 13
+		if agents > 0 {
+			line += s.paint(pad(cut(Line(e.Agent), agents), agents), cyan) + "  "
+			used += agents + 2
+		}
+		if mark := Line(e.Mark); mark != "" {
+			line += s.paint("["+mark+"]", yellow) + " "
+			used += width(mark) + 3
+		}
+		if s.Width > 0 {
+			line += cut(Line(e.Words), max(20, s.Width-used))
+		} else {
+			line += Line(e.Words)
+		}
+		out.WriteString(line + "\n")
+	}
+	return out.String()
+}
+
+// when returns a time as briefly as it is clear: the time of today, the day and the time of this year,
+// or the date.
+func when(s Screen, t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	t, now := s.local(t), s.local(s.Now)
+	switch {
+	case t.Year() != now.Year():
+		return t.Format("2006-01-02")
+	case t.YearDay() != now.YearDay():
+		return t.Format("01-02 15:04")
+	}
+	return t.Format("15:04")
+}
