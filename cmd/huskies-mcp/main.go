@@ -372,7 +372,7 @@ func (env *environment) exists() bool {
 
 // errNoPipeline says that there is nothing to show yet.
 func (env *environment) errNoPipeline() error {
-	what := "the first write_item creates it"
+	what := "the first story that is written creates it"
 	if folder, missing := locate.MissingFolder(env.where.Path); missing {
 		what = "nor is there a folder " + folder
 	}
