@@ -2,9 +2,9 @@ package tools
 
 import (
 	"strconv"
-	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/huskies/huskies-mcp/internal/visible"
 )
 
 // Answers leave out the characters that a reader does not see and a model reads none
@@ -12,29 +12,7 @@ import (
 // compared and searched has them as they were given.
 
 // clean returns s without hidden characters.
-func clean(s string) string {
-	for i := range len(s) {
-		if b := s[i]; b >= 0x7f || b < ' ' && b != '\n' && b != '\t' {
-			return strings.Map(visible, s)
-		}
-	}
-	return s // as nearly always
-}
-
-// visible returns r, or -1 if it is hidden: a control character other than newline
-// and tab, a control of the direction of writing (UAX #9), a tag character or a
-// variation selector beyond the first 16, which can spell out any text unseen.
-func visible(r rune) rune {
-	switch {
-	case r == '\n' || r == '\t':
-		return r
-	case unicode.In(r, unicode.Cc, unicode.Bidi_Control),
-		r >= 0xE0000 && r <= 0xE007F,
-		r >= 0xE0100 && r <= 0xE01EF:
-		return -1
-	}
-	return r
-}
+func clean(s string) string { return visible.Text(s) }
 
 // cleanJSON returns JSON as encoding/json writes it without the hidden characters of
 // its texts.
@@ -43,12 +21,13 @@ func cleanJSON(b []byte) []byte {
 		return b // as nearly always
 	}
 	var out []byte
+	var f visible.Filter
 	for len(b) > 0 {
 		r, size := utf8.DecodeRune(b)
 		if r == '\\' {
 			r, size = unescape(b)
 		}
-		if visible(r) >= 0 {
+		if f.Keeps(r) {
 			out = append(out, b[:size]...)
 		}
 		b = b[size:]

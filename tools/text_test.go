@@ -14,7 +14,8 @@ var hidden = map[string]string{
 	"DEL and C1 controls": "\x7f\u0080\u0085\u009f",
 	"bidirectional":       "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
 	"tags":                "\U000e0000\U000e0001\U000e0041\U000e007f",
-	"variation selectors": "\U000e0100\U000e0141\U000e01ef",
+	"variation selectors": "\ufe00\ufe0f\U000e0100\U000e0141\U000e01ef",
+	"no width":            "\u200b\u2060\u2064\ufeff",
 	"some of each":        "\x1b\u202e\U000e0041\U000e0100",
 }
 
@@ -59,7 +60,7 @@ func TestHiddenCharacters(t *testing.T) {
 func TestClean(t *testing.T) {
 	for _, s := range []string{
 		"plain", "tab\tand\nnewline", "Grüße, 中文, עברית, हिन्दी", "e\u0301", "family \U0001f468\u200d\U0001f469\u200d\U0001f467",
-		"heart \u2764\ufe0f", "\ufeffbom", "soft\u00adhyphen", "\U000dffff\U000e0080\U000e01f0",
+		"heart \u2764\ufe0f", "soft\u00adhyphen", "\U000dffff\U000e0080\U000e01f0",
 	} {
 		if diff := cmp.Diff(s, clean(s)); diff != "" {
 			t.Errorf("%q (-want +got): %s", s, diff)

@@ -193,7 +193,7 @@ func printAnswer(w io.Writer, message []byte) error {
 func printable(text string) string {
 	var b strings.Builder
 	for _, r := range text {
-		if r != '\n' && unicode.In(r, unicode.Cc, unicode.Bidi_Control) {
+		if r != '\n' && unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
 			fmt.Fprintf(&b, `\u%04x`, r) // all of them are below U+10000
 		} else {
 			b.WriteRune(r)

@@ -54,6 +54,7 @@ var floor = map[string]int{
 	"pipeline":              1,
 	"internal/hosts":        0,
 	"internal/locate":       0,
+	"internal/visible":      0,
 	"crdt":                  0,
 	"db":                    0,
 	"migrations":            0,
