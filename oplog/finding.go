@@ -102,10 +102,21 @@ type Finding struct {
 	ID crdt.OpID
 	// Problem says in plain words what is wrong.
 	Problem string
+	// Held says that the op's author is not trusted, so that nothing here is made of the op.
+	Held bool
 }
 
-// Fault reports whether something is wrong, as opposed to worth knowing.
-func (f Finding) Fault() bool { return f.Kind != FoundWaiting && f.Kind != FoundWALEnd }
+// Fault reports whether something is wrong, as opposed to worth knowing. What an author who is not
+// trusted did wrong, with a good signature, is worth knowing: nobody here could put it right.
+func (f Finding) Fault() bool {
+	switch f.Kind {
+	case FoundWaiting, FoundWALEnd:
+		return false
+	case FoundSeq, FoundRule, FoundEquivocation:
+		return !f.Held
+	}
+	return true
+}
 
 // Damage reports whether something is not as it was written, so that an earlier copy is
 // better. Ops that are signed and refused, or wait, are as they were, and so are those

@@ -117,6 +117,7 @@ type verifier struct {
 	log     *Log
 	queries *db.Queries
 	own     map[crdt.Author]bool
+	trusted map[crdt.Author]bool // with the replica's own; nil: all are
 	beside  beside
 	lost    []string // tables
 	// foreign says that there is something in the file that is not ours; closed, that our own
@@ -187,6 +188,9 @@ func (v *verifier) readKeys(ctx context.Context) error {
 	}
 	return err
 }
+
+// isHeld reports whether ops of the author are kept and not applied.
+func (v *verifier) isHeld(a crdt.Author) bool { return v.trusted != nil && !v.trusted[a] }
 
 func (v *verifier) found(f Finding) {
 	if f.Fault() {

@@ -74,6 +74,9 @@ func (v *verifier) readTrust(ctx context.Context) {
 	if err != nil {
 		v.found(Finding{Kind: kindOf(err, FoundTrust), Problem: fmt.Sprintf("the decisions whom to trust cannot be read: %v", err)})
 	}
+	if v.trusted, err = trustedAuthors(ctx, v.queries); err != nil {
+		v.trusted = nil // as above
+	}
 	for i, d := range decisions {
 		fault := func(problem string) {
 			v.found(Finding{Kind: FoundTrust, Problem: fmt.Sprintf("decision %d whom to trust: %s", d.ID, problem)})

@@ -32,6 +32,7 @@ func (v *verifier) take(r *storedRow) {
 	v.report.Rows++
 	v.checkArrival(r)
 	for _, f := range r.found {
+		f.Held = r.signed && r.op != nil && v.isHeld(r.op.Author)
 		v.found(f)
 	}
 	if r.op == nil {
@@ -150,7 +151,7 @@ func (v *verifier) checkSeq(index uint32, parents []crdt.OpID) bool {
 		most = max(most, v.ops[p].seq)
 	}
 	if op := &v.ops[index]; sure && op.seq != most+1 {
-		v.found(Finding{Kind: FoundSeq, Arrival: op.arrival, ID: op.id, Problem: fmt.Sprintf("its seq is %d, its parents give %d", op.seq, most+1)})
+		v.found(Finding{Kind: FoundSeq, Arrival: op.arrival, ID: op.id, Problem: fmt.Sprintf("its seq is %d, its parents give %d", op.seq, most+1), Held: op.author != 0 && v.isHeld(v.names[op.author])})
 	}
 	return true
 }
@@ -212,6 +213,7 @@ func (v *verifier) equivocations() {
 			v.found(Finding{
 				Kind: FoundEquivocation, Arrival: b.arrival, ID: b.id,
 				Problem: fmt.Sprintf("author %s signed two ops at seq %d: this one and op %s in row %d", v.names[b.author].Short(), b.seq, a.id.Short(), a.arrival),
+				Held:    v.isHeld(v.names[b.author]),
 			})
 		}
 	}

@@ -177,7 +177,7 @@ func TestVerifyNamesForgedOps(t *testing.T) {
 		"own, never had": {func(c *chronicle) { c.draft("ann", "x", "12"); c.write("own", "y", "x") }, "lost 13"},
 		"seq, comes late": {func(c *chronicle) {
 			op, signed := c.draft("ann", "x", "12")
-			c.append(c.sign("bob", "y", 50, crdt.Set("name", crdt.String("y")), "x"))
+			c.append(c.sign("ann", "y", 50, crdt.Set("name", crdt.String("y")), "x"))
 			c.append(op, signed)
 		}, "seq 13"},
 		"no op": {func(c *chronicle) {
@@ -211,6 +211,21 @@ func TestC23_VerifyReportsEquivocation(t *testing.T) {
 	for _, want := range []string{there.ID.Short(), here.ID.Short(), "row 13", "seq 12"} {
 		if !strings.Contains(got.text, want) {
 			t.Errorf("%q is missing in: %s", want, got.text)
+		}
+	}
+}
+
+// TestWhatHeldAuthorsDoIsNoFault shows that an author whom nobody here trusts cannot make verify
+// fail: the same op of a trusted author is a fault.
+func TestWhatHeldAuthorsDoIsNoFault(t *testing.T) {
+	for author, faults := range map[string]int{"ann": 2, "bob": 0} {
+		c := sound(t)
+		c.append(c.sign(author, "13", 40, crdt.Set("name", crdt.String("x")))) // has no parents
+		c.append(c.sign(author, "14", 12, crdt.Set("name", crdt.String("x")), "12"))
+		c.append(c.sign(author, "15", 12, crdt.Set("name", crdt.String("y")), "12"))
+		got := verifyLog(t, c.close())
+		if found := strings.Join(got.found, ", "); found != "equivocation 15, seq 13" || got.report.Faults != faults {
+			t.Errorf("%s: %d faults, want %d: %s", author, got.report.Faults, faults, got.text)
 		}
 	}
 }
