@@ -61,10 +61,10 @@ func TestHandedOverCallsRunSideBySide(t *testing.T) {
 		if n := len(ts.Started); n != 64 {
 			t.Errorf("%d calls run, want 64", n)
 		}
-		c.Send(callstest.Call("100", "wait", "alone"), callstest.Call("101", "share", "last"))
 		for range 100 {
 			ts.Release <- struct{}{}
 		}
+		c.Send(callstest.Call("100", "wait", "alone"), callstest.Call("101", "share", "last"))
 		synctest.Wait()
 		if n := len(ts.Started); n != 101 {
 			t.Errorf("%d calls have started, want all but the last", n)
