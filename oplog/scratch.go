@@ -110,11 +110,6 @@ func (s *scratch) uncover(ctx context.Context, version int) error {
 	return err
 }
 
-// rebuild makes the state anew.
-func (s *scratch) rebuild(ctx context.Context, l *Log) error {
-	return s.rebuildThen(ctx, l, func() error { return nil })
-}
-
 // rebuildThen makes the state anew and calls fn in the same transaction, since others may write to
 // the log at any time.
 func (s *scratch) rebuildThen(ctx context.Context, l *Log, fn func() error) error {

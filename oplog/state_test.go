@@ -253,3 +253,8 @@ func TestRebuildCutsTheWAL(t *testing.T) {
 		})
 	}
 }
+
+// rebuild makes the state anew.
+func (s *scratch) rebuild(ctx context.Context, l *Log) error {
+	return s.rebuildThen(ctx, l, func() error { return nil })
+}

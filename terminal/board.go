@@ -78,14 +78,6 @@ func rank(stage pipeline.Stage) int {
 	return len(all)
 }
 
-// NewBoard returns a board of stories that are in pipeline order.
-func NewBoard(stories []pipeline.Story) (b Board) {
-	for i := range stories {
-		b.add(stories[i])
-	}
-	return b
-}
-
 func (b *Board) add(st pipeline.Story) {
 	if n := len(b.Columns); n == 0 || b.Columns[n-1].Stage != st.Stage {
 		b.Columns = append(b.Columns, Column{Stage: st.Stage})
