@@ -24,7 +24,7 @@ func put(t *testing.T, path, text string, mode os.FileMode) {
 
 func TestFileKeepsModeAndLink(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("links and modes are of another kind there")
+		t.Skip("Windows has other links, and no such modes")
 	}
 	project := t.TempDir()
 	real := filepath.Join(project, ".agents", "codex", "config.toml")
@@ -60,7 +60,7 @@ func TestFileKeepsModeAndLink(t *testing.T) {
 
 func TestFileRefuses(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("links are of another kind there")
+		t.Skip("a link needs rights on Windows that a test may not have")
 	}
 	project, outside := t.TempDir(), t.TempDir()
 	put(t, filepath.Join(outside, "mcp.json"), "{}", 0o644)

@@ -231,7 +231,7 @@ func FuzzEdit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id string, text []byte) {
 		host, ok := ByID(id)
 		if !ok || host.Format == YAML {
-			t.Skip()
+			t.Skip("no host whose files are edited")
 		}
 		edits := []Edit{{ServerEdit, host}}
 		if host.Hook != nil {
