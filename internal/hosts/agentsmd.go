@@ -27,16 +27,7 @@ const AgentsBlock = blockStart + " v1 -->\n" +
 
 // insertBlock returns the insertion that puts our block at the end of a text.
 func insertBlock(text []byte) []insertion {
-	nl := newline(text)
-	out := strings.ReplaceAll(AgentsBlock, "\n", nl)
-	switch {
-	case len(text) == 0, bytes.HasSuffix(text, []byte("\n\n")), bytes.HasSuffix(text, []byte("\n\r\n")):
-	case text[len(text)-1] == '\n':
-		out = nl + out
-	default:
-		out = nl + nl + out
-	}
-	return []insertion{{len(text), out}}
+	return appendPart(text, strings.ReplaceAll(AgentsBlock, "\n", newline(text)))
 }
 
 // findBlock returns where our block begins and ends in a text, as whole lines.

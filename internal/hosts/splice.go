@@ -13,6 +13,19 @@ type insertion struct {
 	text string
 }
 
+// appendPart returns the insertion that puts a part at the end of a text, behind an empty line.
+func appendPart(text []byte, part string) []insertion {
+	nl := newline(text)
+	switch {
+	case len(text) == 0, bytes.HasSuffix(text, []byte("\n\n")), bytes.HasSuffix(text, []byte("\n\r\n")):
+	case text[len(text)-1] == '\n':
+		part = nl + part
+	default:
+		part = nl + nl + part
+	}
+	return []insertion{{len(text), part}}
+}
+
 // Span is a part of a text.
 type Span struct {
 	At  int `json:"at"`

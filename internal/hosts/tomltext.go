@@ -102,15 +102,7 @@ func insertTOML(text []byte, key string) ([]insertion, error) {
 		}
 	}
 	nl := newline(text)
-	out := "[" + key + "." + Server + "]" + nl + `command = "` + Program + `"` + nl
-	switch {
-	case len(text) == 0, bytes.HasSuffix(text, []byte("\n\n")), bytes.HasSuffix(text, []byte("\n\r\n")):
-	case text[len(text)-1] == '\n':
-		out = nl + out
-	default:
-		out = nl + nl + out
-	}
-	return []insertion{{len(text), out}}, nil
+	return appendPart(text, "["+key+"."+Server+"]"+nl+`command = "`+Program+`"`+nl), nil
 }
 
 // removeTOML returns the spans to cut so that our server under a key is gone.
