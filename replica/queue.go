@@ -150,13 +150,12 @@ func (r *Replica) othersHoldLock() bool {
 type queue struct {
 	run func() // is the writer on a goroutine of its own
 
-	mu      sync.Mutex     // guards all below
-	waiting []*Write       // in order of arrival
-	last    *Write         // the one submitted last, also when it is done; not one that was withdrawn
-	taken   *Write         // the last that the writer took
-	closed  bool           // nobody may be the writer any more but to answer
-	running bool           // there is a writer
-	writer  sync.WaitGroup // of one
+	mu      sync.Mutex    // guards all below
+	waiting []*Write      // in order of arrival
+	last    *Write        // the one submitted last, also when it is done; not one that was withdrawn
+	taken   *Write        // the last that the writer took
+	closed  bool          // nobody may be the writer any more but to answer
+	writer  chan struct{} // closed when the present writer ends; nil: there is none
 }
 
 func (q *queue) push(w *Write) {
@@ -177,10 +176,16 @@ func (q *queue) start() {
 }
 
 func (q *queue) startLocked() {
-	if !q.running && len(q.waiting) > 0 {
-		q.running = true
-		q.writer.Go(q.run)
+	if q.writer == nil && len(q.waiting) > 0 {
+		q.writer = make(chan struct{})
+		go q.run()
 	}
+}
+
+// endLocked ends the present writer.
+func (q *queue) endLocked() {
+	close(q.writer)
+	q.writer = nil
 }
 
 // lead makes the caller the writer if something waits and there is none. The
@@ -191,11 +196,10 @@ func (q *queue) lead() bool {
 	if q.closed {
 		q.startLocked()
 	}
-	if q.running || len(q.waiting) == 0 {
+	if q.writer != nil || len(q.waiting) == 0 {
 		return false
 	}
-	q.running = true
-	q.writer.Add(1)
+	q.writer = make(chan struct{})
 	return true
 }
 
@@ -203,18 +207,20 @@ func (q *queue) lead() bool {
 func (q *queue) endLead() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.running = false
+	q.endLocked()
 	q.startLocked()
-	q.writer.Done()
 }
 
-// close waits for the end of the writer. The replica's life has ended, so whatever is
-// submitted from now on is answered with that.
+// close waits for the end of the present writer. The replica's life has ended, so the writers after it
+// do nothing but answer with that.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
+	writer := q.writer
 	q.mu.Unlock()
-	q.writer.Wait()
+	if writer != nil {
+		<-writer
+	}
 }
 
 // take takes up to n changes out of the queue, oldest first. They are answered
@@ -238,12 +244,15 @@ func (q *queue) empty() bool {
 	return len(q.waiting) == 0
 }
 
-// idle reports whether nothing waits; then the writer must end.
+// idle reports whether nothing waits. Then the writer has ended, and must return.
 func (q *queue) idle() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.running = len(q.waiting) > 0
-	return !q.running
+	if len(q.waiting) > 0 {
+		return false
+	}
+	q.endLocked()
+	return true
 }
 
 // first calls fn with the oldest change, if there is one, which nobody withdraws
