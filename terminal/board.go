@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -96,7 +97,7 @@ type boardRow struct {
 func (b *Board) Text(s Screen) string {
 	var out strings.Builder
 	if b.Missing != "" {
-		out.WriteString(s.paint(Line(b.Missing), yellow) + "\n")
+		out.WriteString(s.paint(phrase.Line(b.Missing), yellow) + "\n")
 	}
 	if len(b.Columns) == 0 {
 		out.WriteString("No story is to be shown.\n")
@@ -107,9 +108,9 @@ func (b *Board) Text(s Screen) string {
 	for i, column := range b.Columns {
 		for j := range column.Stories {
 			st := &column.Stories[j]
-			row := boardRow{label: labels[st.ID], name: title(st)}
+			row := boardRow{label: labels[st.ID], name: phrase.Title(st)}
 			row.state, row.color = stateOf(s, st)
-			labelWidth, nameWidth, stateWidth = max(labelWidth, width(row.label)), max(nameWidth, width(row.name)), max(stateWidth, width(row.state))
+			labelWidth, nameWidth, stateWidth = max(labelWidth, phrase.Width(row.label)), max(nameWidth, phrase.Width(row.name)), max(stateWidth, phrase.Width(row.state))
 			rows[i] = append(rows[i], row)
 		}
 	}
@@ -122,13 +123,13 @@ func (b *Board) Text(s Screen) string {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		out.WriteString(s.paint(Line(string(column.Stage)), bold) + "  " + s.paint(fmt.Sprint(len(column.Stories)), faint) + "\n")
+		out.WriteString(s.paint(phrase.Line(string(column.Stage)), bold) + "  " + s.paint(fmt.Sprint(len(column.Stories)), faint) + "\n")
 		for _, row := range rows[i] {
-			line := "  " + strings.Repeat(" ", labelWidth-width(row.label)) + s.paint(row.label, faint) + "  "
+			line := "  " + strings.Repeat(" ", labelWidth-phrase.Width(row.label)) + s.paint(row.label, faint) + "  "
 			if row.state == "" {
-				line += cut(row.name, nameWidth)
+				line += phrase.Cut(row.name, nameWidth)
 			} else {
-				line += pad(cut(row.name, nameWidth), nameWidth) + "  " + s.paint(cut(row.state, stateWidth), row.color)
+				line += pad(phrase.Cut(row.name, nameWidth), nameWidth) + "  " + s.paint(phrase.Cut(row.state, stateWidth), row.color)
 			}
 			out.WriteString(line + "\n")
 		}
@@ -143,7 +144,7 @@ func (b *Board) labels() map[string]string {
 	labels := map[string]string{}
 	for _, column := range b.Columns {
 		for _, st := range column.Stories {
-			labels[st.ID] = Label(st.ID)
+			labels[st.ID] = phrase.Label(st.ID)
 			count[labels[st.ID]]++
 		}
 	}
@@ -157,10 +158,10 @@ func (b *Board) labels() map[string]string {
 
 // stateOf returns what a person should know of a story beside its stage, and its colour.
 func stateOf(s Screen, st *pipeline.Story) (text string, color paint) {
-	holder := Line(st.Agent)
+	holder := phrase.Line(st.Agent)
 	if holder != "" && st.Claim != nil {
 		if st.Claim.Live(s.Now) {
-			holder += " " + span(st.Claim.Lease.Ends.Sub(s.Now)) + " left"
+			holder += " " + phrase.Span(st.Claim.Lease.Ends.Sub(s.Now)) + " left"
 		} else {
 			holder += ", lease over"
 		}
@@ -168,7 +169,7 @@ func stateOf(s Screen, st *pipeline.Story) (text string, color paint) {
 	switch {
 	case st.Blocked:
 		text = "blocked"
-		if reason := Line(st.BlockedReason); reason != "" {
+		if reason := phrase.Line(st.BlockedReason); reason != "" {
 			text += ": " + reason
 		}
 		if holder != "" {
@@ -180,7 +181,7 @@ func stateOf(s Screen, st *pipeline.Story) (text string, color paint) {
 	case st.Ready:
 		return "ready", green
 	case len(st.WaitingOn) > 0:
-		return "waits for " + numbers(st.WaitingOn), yellow
+		return "waits for " + phrase.Numbers(st.WaitingOn), yellow
 	}
 	return "", ""
 }
@@ -192,11 +193,11 @@ func (b *Board) Markdown(s Screen) string {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		fmt.Fprintf(&out, "## %s (%d)\n\n", Line(string(column.Stage)), len(column.Stories))
+		fmt.Fprintf(&out, "## %s (%d)\n\n", phrase.Line(string(column.Stage)), len(column.Stories))
 		for j := range column.Stories {
 			st := &column.Stories[j]
 			line := "- " + st.ID
-			if name := Line(st.Name); name != "" {
+			if name := phrase.Line(st.Name); name != "" {
 				line += ": " + name
 			}
 			if state, _ := stateOf(s, st); state != "" {
@@ -232,9 +233,9 @@ func Holder(s Screen, st *pipeline.Story) string {
 	if st.Agent == "" || st.Claim != nil && !st.Claim.Live(s.Now) {
 		return ""
 	}
-	holder := Line(st.Agent)
+	holder := phrase.Line(st.Agent)
 	if st.Claim != nil {
-		holder += ", " + span(st.Claim.Lease.Ends.Sub(s.Now)) + " left"
+		holder += ", " + phrase.Span(st.Claim.Lease.Ends.Sub(s.Now)) + " left"
 	}
 	return holder
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -89,8 +90,8 @@ func (d *Detail) Text(s Screen) string {
 	var out strings.Builder
 	st := &d.Story
 	headline := s.paint(st.ID, faint)
-	for i, line := range wrap(title(st), s.Width) {
-		if i == 0 && title(st) == st.ID {
+	for i, line := range wrap(phrase.Title(st), s.Width) {
+		if i == 0 && phrase.Title(st) == st.ID {
 			continue
 		}
 		out.WriteString(s.paint(line, bold) + "\n")
@@ -108,9 +109,9 @@ func (d *Detail) Text(s Screen) string {
 			out.WriteString(label + s.paint(line, color) + "\n")
 		}
 	}
-	stage := Line(string(st.Stage))
+	stage := phrase.Line(string(st.Stage))
 	if !st.StageSince.IsZero() {
-		stage += ", for " + span(max(0, s.Now.Sub(st.StageSince)))
+		stage += ", for " + phrase.Span(max(0, s.Now.Sub(st.StageSince)))
 	}
 	field("stage", stage, "")
 	state, color := stateOf(s, st)
@@ -119,13 +120,13 @@ func (d *Detail) Text(s Screen) string {
 		field("retries", fmt.Sprint(st.RetryCount), "")
 	}
 	for _, warning := range st.Warnings {
-		field("warning", Line(warning), yellow)
+		field("warning", phrase.Line(warning), yellow)
 	}
 	if !st.UpdatedAt.IsZero() && st.UpdatedAt.UnixMilli() != 0 {
 		field("changed", when(s, st.UpdatedAt)+"  "+st.Rev.Short(), "")
 	}
 	d.links(&out, s)
-	if text := strings.TrimRight(Text(st.Description), "\n "); text != "" {
+	if text := strings.TrimRight(phrase.Text(st.Description), "\n "); text != "" {
 		out.WriteString("\n")
 		writeMarkdown(&out, s, text)
 	}
@@ -153,9 +154,9 @@ func (d *Detail) links(out *strings.Builder, s Screen) {
 			st := &stories[i]
 			text := st.ID + ": there is no such story"
 			if st.Stage != "" {
-				text = Label(st.ID) + "  " + title(st) + " (" + Line(string(st.Stage)) + ")"
+				text = phrase.Label(st.ID) + "  " + phrase.Title(st) + " (" + phrase.Line(string(st.Stage)) + ")"
 			}
-			out.WriteString("  " + cut(text, s.columnsAfter(2)) + "\n")
+			out.WriteString("  " + phrase.Cut(text, s.columnsAfter(2)) + "\n")
 		}
 		if more := count - len(stories); more > 0 {
 			fmt.Fprintf(out, "  and %d more\n", more)
@@ -175,8 +176,8 @@ func (d *Detail) notes(out *strings.Builder, s Screen) {
 	}
 	out.WriteString("\n" + s.paint(heading, bold) + "\n")
 	for _, n := range d.Notes {
-		out.WriteString("  " + s.paint(strings.TrimSpace(when(s, n.At)+" "+cut(Line(n.Agent), s.columnsAfter(14))), faint) + "\n")
-		for line := range strings.Lines(strings.TrimRight(Text(n.Text), "\n ")) {
+		out.WriteString("  " + s.paint(strings.TrimSpace(when(s, n.At)+" "+phrase.Cut(phrase.Line(n.Agent), s.columnsAfter(14))), faint) + "\n")
+		for line := range strings.Lines(strings.TrimRight(phrase.Text(n.Text), "\n ")) {
 			for _, part := range wrap("    "+strings.TrimRight(line, "\n "), s.Width) {
 				out.WriteString(strings.TrimRight(part, " ") + "\n")
 			}

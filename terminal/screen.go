@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rivo/uniseg"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 )
 
 // Screen says what a text is printed for.
@@ -48,35 +48,15 @@ func (s Screen) local(t time.Time) time.Time {
 	return t.In(s.Zone)
 }
 
-// width returns how many columns a clean text takes.
-func width(text string) int { return uniseg.StringWidth(text) }
-
-// cut returns as much of a clean text as fits the columns. A text that is cut ends in "…". The text
-// is whole if columns is 0.
-func cut(text string, columns int) string {
-	if columns <= 0 || width(text) <= columns {
-		return text
-	}
-	var b strings.Builder
-	used := 0
-	for g := uniseg.NewGraphemes(text); g.Next(); {
-		if used += g.Width(); used > columns-1 {
-			break
-		}
-		b.WriteString(g.Str())
-	}
-	return strings.TrimRight(b.String(), " ") + "…"
-}
-
 // pad returns a clean text with blanks behind it, so that it takes the columns.
 func pad(text string, columns int) string {
-	return text + strings.Repeat(" ", max(0, columns-width(text)))
+	return text + strings.Repeat(" ", max(0, columns-phrase.Width(text)))
 }
 
 // wrap returns the lines of a clean line of text so that each fits the columns. A word that is
 // longer stands on a line of its own. Lines after the first get the blanks of the first one.
 func wrap(line string, columns int) []string {
-	if columns <= 0 || width(line) <= columns {
+	if columns <= 0 || phrase.Width(line) <= columns {
 		return []string{line}
 	}
 	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
@@ -86,7 +66,7 @@ func wrap(line string, columns int) []string {
 		switch {
 		case now == "":
 			now = indent + word
-		case width(now)+1+width(word) > columns:
+		case phrase.Width(now)+1+phrase.Width(word) > columns:
 			lines = append(lines, now)
 			now = indent + word
 		default:

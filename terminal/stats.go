@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -182,10 +183,10 @@ func readAgents(v *replica.View, s Screen) (all []AgentWork, err error) {
 func (f *Stats) Text(s Screen) string {
 	var out strings.Builder
 	heading := func(text string) { out.WriteString(s.paint(text, bold) + "\n") }
-	line := func(text string) { out.WriteString("  " + cut(text, s.columnsAfter(2)) + "\n") }
+	line := func(text string) { out.WriteString("  " + phrase.Cut(text, s.columnsAfter(2)) + "\n") }
 	heading("Stories")
 	for _, st := range f.Stages {
-		text := pad(Line(string(st.Stage)), 12) + fmt.Sprintf("%6d", st.Stories)
+		text := pad(phrase.Line(string(st.Stage)), 12) + fmt.Sprintf("%6d", st.Stories)
 		if st.Ready > 0 {
 			text += fmt.Sprintf(", %d ready", st.Ready)
 		}
@@ -198,8 +199,8 @@ func (f *Stats) Text(s Screen) string {
 	heading("Time in each stage")
 	for _, st := range f.Stages {
 		if st.Stays > 0 {
-			line(pad(Line(string(st.Stage)), 12) + fmt.Sprintf("median %s, longest %s, %d left it",
-				span(time.Duration(st.MedianSeconds)*time.Second), span(time.Duration(st.LongestSeconds)*time.Second), st.Stays))
+			line(pad(phrase.Line(string(st.Stage)), 12) + fmt.Sprintf("median %s, longest %s, %d left it",
+				phrase.Span(time.Duration(st.MedianSeconds)*time.Second), phrase.Span(time.Duration(st.LongestSeconds)*time.Second), st.Stays))
 		}
 	}
 	out.WriteString("\n")
@@ -213,9 +214,9 @@ func (f *Stats) Text(s Screen) string {
 	for _, a := range f.Agents {
 		var names []string
 		for _, id := range a.Stories {
-			names = append(names, Label(id))
+			names = append(names, phrase.Label(id))
 		}
-		text := pad(Line(a.Agent), 20) + "  " + strings.Join(names, ", ")
+		text := pad(phrase.Line(a.Agent), 20) + "  " + strings.Join(names, ", ")
 		if a.Live == 0 {
 			text += " (no claim lasts)"
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
@@ -62,45 +61,6 @@ func notFound(v *replica.View, name string, why error) error {
 		}
 	}
 	return fmt.Errorf("there is no story %s: %s", name, hint)
-}
-
-// Label returns what a person calls a story: its number, or its whole ID if it has none.
-func Label(id string) string {
-	if n, ok := pipeline.Number(id); ok {
-		return strconv.FormatUint(uint64(n), 10)
-	}
-	return id
-}
-
-// title returns the name of a story on one line, or its ID if it has no name.
-func title(st *pipeline.Story) string {
-	if name := Line(st.Name); name != "" {
-		return name
-	}
-	return st.ID
-}
-
-// numbers returns numbers with commas between them.
-func numbers(all []uint32) string {
-	texts := make([]string, len(all))
-	for i, n := range all {
-		texts[i] = strconv.FormatUint(uint64(n), 10)
-	}
-	return strings.Join(texts, ", ")
-}
-
-// span returns a length of time in its two greatest units at most, such as "2h 5m".
-func span(d time.Duration) string {
-	switch d = d.Round(time.Second); {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < 24*time.Hour:
-		return strings.TrimSuffix(fmt.Sprintf("%dh %dm", d/time.Hour, d%time.Hour/time.Minute), " 0m")
-	}
-	const day = 24 * time.Hour
-	return strings.TrimSuffix(fmt.Sprintf("%dd %dh", d/day, d%day/time.Hour), " 0h")
 }
 
 // withClaims adds the claims to the stories that agents have. Lists leave claims out.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/terminal"
 )
@@ -77,10 +78,10 @@ func stories() []pipeline.Story {
 }
 
 func TestClean(t *testing.T) {
-	if got, want := terminal.Line(hostile), "[31mred2Jback tag line tab\ufffd"; got != want {
+	if got, want := phrase.Line(hostile), "[31mred2Jback tag line tab\ufffd"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := terminal.Text("a\r\nb\tc\u202e"), "a\nb c"; got != want {
+	if got, want := phrase.Text("a\r\nb\tc\u202e"), "a\nb c"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/intake"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/terminal"
@@ -149,7 +150,7 @@ func addStory(cmd *cobra.Command, env *environment, agent, name string, flags *a
 // warn says what a person may not have meant.
 func (env *environment) warn(cmd *cobra.Command, warnings []string) {
 	for _, w := range warnings {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", terminal.Line(w))
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", phrase.Line(w))
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
-	"github.com/huskies/huskies-mcp/terminal"
 )
 
 // maxSource bounds a file that is brought in, in bytes: ten thousand stories with long texts.
@@ -115,7 +114,7 @@ func printBroughtIn(cmd *cobra.Command, plan *intake.Plan) error {
 	}
 	problems = append(problems, plan.Warnings...)
 	for _, p := range problems[:min(len(problems), maxProblems)] {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", terminal.Line(p.String()))
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", phrase.Line(p.String()))
 	}
 	if more := len(problems) - maxProblems; more > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: and %d more; --dry-run shows more of them\n", more)
@@ -125,7 +124,7 @@ func printBroughtIn(cmd *cobra.Command, plan *intake.Plan) error {
 	case n == 1:
 		text += ": " + plan.Create[0].ID
 	case n > 1:
-		text += fmt.Sprintf(": %s to %s", terminal.Label(plan.Create[0].ID), terminal.Label(plan.Create[n-1].ID))
+		text += fmt.Sprintf(": %s to %s", phrase.Label(plan.Create[0].ID), phrase.Label(plan.Create[n-1].ID))
 	}
 	if n := len(plan.Known); n > 0 {
 		text += fmt.Sprintf("; %d in the pipeline already", n)

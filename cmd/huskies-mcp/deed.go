@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/terminal"
@@ -101,7 +102,7 @@ func (d *deed) run(cmd *cobra.Command, opts *options) error {
 			return err
 		}
 		env.warn(cmd, warnings)
-		return printText(cmd, terminal.Line(before.ID+" "+d.said(before, after))+"\n")
+		return printText(cmd, phrase.Line(before.ID+" "+d.said(before, after))+"\n")
 	})
 }
 

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
-	"github.com/huskies/huskies-mcp/terminal"
 )
 
 func editCommand(opts *options) *cobra.Command {
@@ -63,7 +63,7 @@ type edit struct {
 // editText lets a person edit the description of a story.
 func editText(cmd *cobra.Command, getenv func(string) string, st pipeline.Story) (e edit, err error) {
 	e.before = st.Description
-	f, err := os.CreateTemp("", "huskies-"+terminal.Label(st.ID)+"-*.md")
+	f, err := os.CreateTemp("", "huskies-"+phrase.Label(st.ID)+"-*.md")
 	if err != nil {
 		return e, err
 	}

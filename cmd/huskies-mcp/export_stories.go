@@ -52,7 +52,7 @@ func exportStories(cmd *cobra.Command, env *environment, form *storyForm, path s
 	}
 	if path == "" || path == "-" {
 		if _, ok := terminalOf(cmd.OutOrStdout()); ok {
-			return printText(cmd, terminal.Text(string(data)))
+			return printText(cmd, phrase.Text(string(data)))
 		}
 		_, err := cmd.OutOrStdout().Write(data)
 		return err
@@ -64,7 +64,7 @@ func exportStories(cmd *cobra.Command, env *environment, form *storyForm, path s
 	if err != nil {
 		return err
 	}
-	return printText(cmd, phrase.Count(len(all), "story", "stories")+" in "+terminal.Line(path)+"\n")
+	return printText(cmd, phrase.Count(len(all), "story", "stories")+" in "+phrase.Line(path)+"\n")
 }
 
 // wholeStories returns all stories that can be seen, in the pipeline's order, with all their notes.

@@ -204,7 +204,7 @@ func (h *history) printWords(cmd *cobra.Command, env *environment, screen termin
 	}
 	var events []terminal.Event
 	err = h.each(cmd, env, func(e replica.Entry, first bool) error {
-		event := terminal.NewEvent(e.Op, terminal.Label(e.Op.Story), first)
+		event := terminal.NewEvent(e.Op, phrase.Label(e.Op.Story), first)
 		if kind, ok := idle[e.Op.ID]; ok {
 			event.Mark = kind.String()
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/terminal"
@@ -78,7 +79,7 @@ func completeStories(opts *options) cobra.CompletionFunc {
 					if err != nil {
 						return err
 					}
-					out = append(out, cobra.CompletionWithDesc(id, terminal.Line(st.Name)))
+					out = append(out, cobra.CompletionWithDesc(id, phrase.Line(st.Name)))
 				}
 				return nil
 			})

@@ -72,7 +72,7 @@ var thirdParty = map[string][]string{
 	"tools/calls":           {"github.com/mark3labs/mcp-go"},
 	"tools/calls/callstest": {"github.com/mark3labs/mcp-go", "github.com/google/go-cmp"},
 	"internal/doctor":       {"golang.org/x/sys/unix"},
-	"terminal":              {"github.com/rivo/uniseg"},
+	"internal/phrase":       {"github.com/rivo/uniseg"},
 	"intake":                {"github.com/yuin/goldmark", "go.yaml.in/yaml"},
 	"replica/bell":          {"github.com/fsnotify/fsnotify", "golang.org/x/sys"},
 	"pipeline":              {"golang.org/x/text/unicode/norm"},

@@ -1,5 +1,5 @@
-// Package phrase words small things for a person at a terminal: counts, sizes, words of a shell,
-// and what the op log reports as values.
+// Package phrase words things for a person: counts, sizes, lengths of time, words of a shell, what an
+// op did to its story, and what the op log reports as values.
 package phrase
 
 import (

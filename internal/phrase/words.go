@@ -1,8 +1,7 @@
-package terminal
+package phrase
 
 import (
 	"strings"
-	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
@@ -31,7 +30,7 @@ func Words(op *crdt.Op, name string, first bool) string {
 		return "changed nothing of " + w.name
 	}
 	if w.note != "" {
-		text += ": " + cut(Line(w.note), maxQuoted)
+		text += ": " + Cut(Line(w.note), maxQuoted)
 	}
 	return text
 }
@@ -88,7 +87,7 @@ func (w *words) created(first bool) {
 	stage, _ := w.told(pipeline.NameStage)
 	text := "added " + w.name + " to " + stage
 	if name, ok := w.told(pipeline.NameName); ok && name != "" {
-		text += ", " + cut(name, maxQuoted)
+		text += ", " + Cut(name, maxQuoted)
 	}
 	if len(w.depends) > 0 {
 		text += ", depends on " + strings.ReplaceAll(strings.Join(w.depends, " "), "+", "")
@@ -131,7 +130,7 @@ func (w *words) blocked() {
 	case reason == "":
 		w.say("blocked " + w.name)
 	default:
-		w.say("blocked " + w.name + ": " + cut(reason, maxQuoted))
+		w.say("blocked " + w.name + ": " + Cut(reason, maxQuoted))
 	}
 }
 
@@ -147,7 +146,7 @@ func (w *words) rest() {
 		case field == pipeline.NameDescription:
 			changed = append(changed, field)
 		default:
-			changed = append(changed, field+" to "+cut(value, maxQuoted))
+			changed = append(changed, field+" to "+Cut(value, maxQuoted))
 		}
 	}
 	if len(w.depends) > 0 {
@@ -162,67 +161,4 @@ func (w *words) rest() {
 	if len(changed) > 0 {
 		w.say("changed " + w.name + " (" + strings.Join(changed, ", ") + ")")
 	}
-}
-
-// Event is one line of a history in words.
-type Event struct {
-	At    time.Time
-	Agent string
-	Words string
-	// Mark says that the change has no effect, such as "held". It is empty for all others.
-	Mark string
-}
-
-// NewEvent returns the line of an op.
-func NewEvent(op *crdt.Op, name string, first bool) Event {
-	e := Event{Agent: op.Agent, Words: Words(op, name, first)}
-	if op.At != 0 {
-		e.At = time.UnixMilli(op.At).UTC()
-	}
-	return e
-}
-
-// History returns events with a line each, the last of them last.
-func History(s Screen, events []Event) string {
-	var out strings.Builder
-	agents := 0
-	for _, e := range events {
-		agents = max(agents, min(24, width(Line(e.Agent))))
-	}
-	for _, e := range events {
-		at := pad(when(s, e.At), 11)
-		line := s.paint(at, faint) + "  "
-		used := 13
-		if agents > 0 {
-			line += s.paint(pad(cut(Line(e.Agent), agents), agents), cyan) + "  "
-			used += agents + 2
-		}
-		if mark := Line(e.Mark); mark != "" {
-			line += s.paint("["+mark+"]", yellow) + " "
-			used += width(mark) + 3
-		}
-		if s.Width > 0 {
-			line += cut(Line(e.Words), max(20, s.Width-used))
-		} else {
-			line += Line(e.Words)
-		}
-		out.WriteString(line + "\n")
-	}
-	return out.String()
-}
-
-// when returns a time as briefly as it is clear: the time of today, the day and the time of this year,
-// or the date.
-func when(s Screen, t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	t, now := s.local(t), s.local(s.Now)
-	switch {
-	case t.Year() != now.Year():
-		return t.Format("2006-01-02")
-	case t.YearDay() != now.YearDay():
-		return t.Format("01-02 15:04")
-	}
-	return t.Format("15:04")
 }

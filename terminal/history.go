@@ -1,0 +1,72 @@
+package terminal
+
+import (
+	"strings"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/phrase"
+)
+
+// Event is one line of a history in words.
+type Event struct {
+	At    time.Time
+	Agent string
+	Words string
+	// Mark says that the change has no effect, such as "held". It is empty for all others.
+	Mark string
+}
+
+// NewEvent returns the line of an op.
+func NewEvent(op *crdt.Op, name string, first bool) Event {
+	e := Event{Agent: op.Agent, Words: phrase.Words(op, name, first)}
+	if op.At != 0 {
+		e.At = time.UnixMilli(op.At).UTC()
+	}
+	return e
+}
+
+// History returns events with a line each, the last of them last.
+func History(s Screen, events []Event) string {
+	var out strings.Builder
+	agents := 0
+	for _, e := range events {
+		agents = max(agents, min(24, phrase.Width(phrase.Line(e.Agent))))
+	}
+	for _, e := range events {
+		at := pad(when(s, e.At), 11)
+		line := s.paint(at, faint) + "  "
+		used := 13
+		if agents > 0 {
+			line += s.paint(pad(phrase.Cut(phrase.Line(e.Agent), agents), agents), cyan) + "  "
+			used += agents + 2
+		}
+		if mark := phrase.Line(e.Mark); mark != "" {
+			line += s.paint("["+mark+"]", yellow) + " "
+			used += phrase.Width(mark) + 3
+		}
+		if s.Width > 0 {
+			line += phrase.Cut(phrase.Line(e.Words), max(20, s.Width-used))
+		} else {
+			line += phrase.Line(e.Words)
+		}
+		out.WriteString(line + "\n")
+	}
+	return out.String()
+}
+
+// when returns a time as briefly as it is clear: the time of today, the day and the time of this year,
+// or the date.
+func when(s Screen, t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	t, now := s.local(t), s.local(s.Now)
+	switch {
+	case t.Year() != now.Year():
+		return t.Format("2006-01-02")
+	case t.YearDay() != now.YearDay():
+		return t.Format("01-02 15:04")
+	}
+	return t.Format("15:04")
+}
