@@ -36,12 +36,14 @@ var floor = map[string]int{
 	"internal/figures": 9,
 	// Makes the ops of a year of work, for measurements and tests.
 	"internal/workload": 8,
-	"tools/stdio":       8,
-	"internal/doctor":   8,
-	"tools":             7,
-	"export":            7,
-	"terminal":          7,
-	"intake":            7,
+	// Makes a week of work, for the command demo and for pictures.
+	"internal/demo":   8,
+	"tools/stdio":     8,
+	"internal/doctor": 8,
+	"tools":           7,
+	"export":          7,
+	"terminal":        7,
+	"intake":          7,
 	// What the tests of all transports share, for tests alone.
 	"tools/calls/callstest": 7,
 	"tools/calls":           6,
