@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/huskies/huskies-mcp/pipeline"
 )
@@ -51,24 +50,16 @@ func (s *Story) row() row {
 		DependsOn:     s.DependsOn,
 		Description:   s.Description,
 		Notes:         s.notes(),
-		UpdatedAt:     day(s.UpdatedAt),
+		UpdatedAt:     pipeline.FormatTime(s.UpdatedAt),
 	}
 }
 
 func (s *Story) notes() []note {
 	var notes []note
 	for _, n := range s.Notes {
-		notes = append(notes, note{n.Text, n.Agent, day(n.At)})
+		notes = append(notes, note{n.Text, n.Agent, pipeline.FormatTime(n.At)})
 	}
 	return notes
-}
-
-// day returns a time as RFC 3339 has it, and "" for none.
-func day(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
 }
 
 // JSON returns the stories as an array with a story a line, so that two exports can be compared line by

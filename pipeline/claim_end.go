@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 )
@@ -87,8 +86,8 @@ func (e *ClaimEnd) String() string {
 		what = "deleted it"
 	}
 	text := who + " " + what
-	if e.Op.At != 0 {
-		text += " at " + time.UnixMilli(e.Op.At).UTC().Format(time.RFC3339)
+	if at := FormatTime(TimeOf(e.Op.At)); at != "" {
+		text += " at " + at
 	}
 	for i := range e.Op.Edits {
 		if edit := &e.Op.Edits[i]; edit.Kind == crdt.KindNote {

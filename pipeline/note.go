@@ -28,7 +28,7 @@ func (s *State) Notes(id string, most int) (last []Note, count int) {
 	}
 	notes, err := s.src.Notes(id, most)
 	for _, n := range keep(s, notes, err) {
-		last = append(last, Note{Text: n.Text, Agent: n.Agent, At: timeOf(n.At)})
+		last = append(last, Note{Text: n.Text, Agent: n.Agent, At: TimeOf(n.At)})
 	}
 	return last, c.NoteCount()
 }
@@ -65,12 +65,4 @@ func checkNote(text string) error {
 		return invalid("say something, or leave note out", "note is empty")
 	}
 	return checkText(NameNote, text, crdt.MaxNote)
-}
-
-// timeOf returns the time that an op says it was written at, zero if it does not.
-func timeOf(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

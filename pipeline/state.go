@@ -117,7 +117,7 @@ func (s *State) snapshot(c *crdt.Story) Story {
 	st := Story{
 		ID:          c.ID(),
 		Stage:       Stage(c.Str(fieldStage)),
-		StageSince:  timeOf(c.WrittenAt(fieldStage)),
+		StageSince:  TimeOf(c.WrittenAt(fieldStage)),
 		Name:        c.Str(fieldName),
 		Agent:       c.Str(fieldAgent),
 		RetryCount:  c.Count(fieldRetryCount),

@@ -37,7 +37,8 @@ type Story struct {
 	// Warnings say in plain words what a reader should know, e.g. that a
 	// dependency counts as met because it is archived.
 	Warnings []string
-	// UpdatedAt is when the op named by Rev was written, by its author's clock.
+	// UpdatedAt is when the op named by Rev was written, by its author's clock. It may be any time at
+	// all: see KnownTime.
 	UpdatedAt time.Time
 	// Rev is the op that last changed the story.
 	Rev crdt.OpID

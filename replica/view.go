@@ -107,7 +107,7 @@ func (v *View) History(story string, before int64, fn func(Entry) (more bool)) e
 		if op == nil {
 			return true, nil
 		}
-		return fn(Entry{op, row.Arrival, time.UnixMilli(row.ReceivedAt).UTC()}), nil
+		return fn(Entry{op, row.Arrival, pipeline.TimeOf(row.ReceivedAt)}), nil
 	})
 }
 
@@ -154,7 +154,7 @@ func (r *Replica) History(ctx context.Context, fn func(Entry) error) error {
 			if op == nil {
 				return nil
 			}
-			return fn(Entry{op, row.Arrival, time.UnixMilli(row.ReceivedAt).UTC()})
+			return fn(Entry{op, row.Arrival, pipeline.TimeOf(row.ReceivedAt)})
 		})
 	})
 }

@@ -122,7 +122,7 @@ func (d *Detail) Text(s Screen) string {
 	for _, warning := range st.Warnings {
 		field("warning", phrase.Line(warning), yellow)
 	}
-	if !st.UpdatedAt.IsZero() && st.UpdatedAt.UnixMilli() != 0 {
+	if pipeline.KnownTime(st.UpdatedAt) {
 		field("changed", when(s, st.UpdatedAt)+"  "+st.Rev.Short(), "")
 	}
 	d.links(&out, s)
@@ -252,13 +252,13 @@ type eventRow struct {
 func (d *Detail) JSON(s Screen) (string, error) {
 	row := detailRow{storyRow: newStoryRow(s, &d.Story), Description: d.Story.Description, NoteCount: d.NoteCount}
 	for _, n := range d.Notes {
-		row.Notes = append(row.Notes, noteRow{n.Text, n.Agent, stamp(n.At)})
+		row.Notes = append(row.Notes, noteRow{n.Text, n.Agent, pipeline.FormatTime(n.At)})
 	}
 	for i := range d.Dependents {
 		row.Dependents = append(row.Dependents, d.Dependents[i].ID)
 	}
 	for _, e := range d.Events {
-		row.History = append(row.History, eventRow{stamp(e.At), e.Agent, e.Words})
+		row.History = append(row.History, eventRow{pipeline.FormatTime(e.At), e.Agent, e.Words})
 	}
 	return lineOfJSON(row)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/phrase"
+	"github.com/huskies/huskies-mcp/pipeline"
 )
 
 // Event is one line of a history in words.
@@ -19,11 +20,7 @@ type Event struct {
 
 // NewEvent returns the line of an op.
 func NewEvent(op *crdt.Op, name string, first bool) Event {
-	e := Event{Agent: op.Agent, Words: phrase.Words(op, name, first)}
-	if op.At != 0 {
-		e.At = time.UnixMilli(op.At).UTC()
-	}
-	return e
+	return Event{At: pipeline.TimeOf(op.At), Agent: op.Agent, Words: phrase.Words(op, name, first)}
 }
 
 // History returns events with a line each, the last of them last.
@@ -58,7 +55,7 @@ func History(s Screen, events []Event) string {
 // when returns a time as briefly as it is clear: the time of today, the day and the time of this year,
 // or the date.
 func when(s Screen, t time.Time) string {
-	if t.IsZero() {
+	if !pipeline.KnownTime(t) {
 		return "-"
 	}
 	t, now := s.local(t), s.local(s.Now)

@@ -45,21 +45,13 @@ func newStoryRow(s Screen, st *pipeline.Story) storyRow {
 		Ready:         st.Ready,
 		WaitingOn:     st.WaitingOn,
 		Warnings:      st.Warnings,
-		UpdatedAt:     stamp(st.UpdatedAt),
+		UpdatedAt:     pipeline.FormatTime(st.UpdatedAt),
 		Rev:           st.Rev.Short(),
 	}
 	if c := st.Claim; c != nil {
-		row.Claim = &claimRow{c.Agent, stamp(c.Since), max(0, int64(c.Lease.Ends.Sub(s.Now)/time.Second))}
+		row.Claim = &claimRow{c.Agent, pipeline.FormatTime(c.Since), max(0, int64(c.Lease.Ends.Sub(s.Now)/time.Second))}
 	}
 	return row
-}
-
-// stamp returns a time as RFC 3339 has it, "" for none.
-func stamp(t time.Time) string {
-	if t.IsZero() || t.UnixMilli() == 0 {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
 }
 
 // lineOfJSON returns a value as one line of JSON, with "<", ">" and "&" as they are.

@@ -62,7 +62,7 @@ type Tally struct {
 // tallied is where a story is at a moment of the history.
 type tallied struct {
 	stage pipeline.Stage
-	since int64
+	since time.Time // zero if it is unknown
 }
 
 // NewTally returns a tally whose days are those of the screen's time zone.
@@ -78,22 +78,23 @@ func (t *Tally) Add(op *crdt.Op) {
 			continue
 		}
 		stage := pipeline.Stage(e.Value.Str())
-		day := t.screen.local(time.UnixMilli(op.At)).Format(time.DateOnly)
+		at := pipeline.TimeOf(op.At)
+		day := t.screen.local(at).Format(time.DateOnly)
 		st, known := t.stories[op.Story]
 		if !known {
 			st = &tallied{}
 			t.stories[op.Story] = st
 			t.added[day]++
 		} else if st.stage != stage {
-			if stay := op.At - st.since; stay >= 0 && st.since > 0 {
-				t.stays[st.stage] = append(t.stays[st.stage], time.Duration(stay)*time.Millisecond)
+			if stay := at.Sub(st.since); stay >= 0 && !at.IsZero() && !st.since.IsZero() {
+				t.stays[st.stage] = append(t.stays[st.stage], stay)
 			}
 		}
 		if stage == pipeline.Done && st.stage != stage {
 			t.done[day]++
 		}
 		if st.stage != stage {
-			*st = tallied{stage, op.At}
+			*st = tallied{stage, at}
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
@@ -105,9 +104,7 @@ func overwrittenDescription(p *replica.View, id string) (arrival int64, old stri
 
 func newItemChange(e replica.Entry) itemChange {
 	change := itemChange{Agent: e.Op.Agent, Rev: e.Op.ID.Short(), Changed: orEmpty(pipeline.Summary(e.Op)), Note: pipeline.NoteOf(e.Op)}
-	if e.Op.At != 0 {
-		change.At = formatTime(time.UnixMilli(e.Op.At).UTC())
-	}
+	change.At = pipeline.FormatTime(pipeline.TimeOf(e.Op.At))
 	return change
 }
 

@@ -38,23 +38,13 @@ func newItem(s pipeline.Story) item {
 		Ready:         s.Ready,
 		WaitingOn:     s.WaitingOn,
 		Warnings:      s.Warnings,
+		UpdatedAt:     pipeline.FormatTime(s.UpdatedAt),
 		Rev:           s.Rev.Short(),
 	}
 	if s.Lapsed {
 		it.Agent, it.LapsedAgent = "", s.Agent
 	}
-	if s.UpdatedAt.UnixMilli() != 0 {
-		it.UpdatedAt = s.UpdatedAt.Format(time.RFC3339)
-	}
 	return it
-}
-
-// formatTime returns the time as answers show it, "" for the zero time.
-func formatTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Format(time.RFC3339)
 }
 
 // itemClaim is who holds a story, and for how long.
@@ -68,7 +58,7 @@ func newItemClaim(c *pipeline.Claim, now time.Time) *itemClaim {
 	if !c.Live(now) {
 		return nil
 	}
-	return &itemClaim{Agent: c.Agent, Since: formatTime(c.Since), ExpiresInSeconds: secondsLeft(c, now)}
+	return &itemClaim{Agent: c.Agent, Since: pipeline.FormatTime(c.Since), ExpiresInSeconds: secondsLeft(c, now)}
 }
 
 // secondsLeft rounds down, but for the tenth of a second that the answer took: who counts

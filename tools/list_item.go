@@ -63,9 +63,11 @@ var listFields = map[string]func(to *listItem, from *pipeline.Story, now time.Ti
 			to.Warnings = append(to.Warnings, cut(w, maxListWarning))
 		}
 	},
-	"updated_at":  func(to *listItem, from *pipeline.Story, _ time.Time) { to.UpdatedAt = newItem(*from).UpdatedAt },
-	"rev":         func(to *listItem, from *pipeline.Story, _ time.Time) { to.Rev = from.Rev.Short() },
-	"stage_since": func(to *listItem, from *pipeline.Story, _ time.Time) { to.StageSince = formatTime(from.StageSince) },
+	"updated_at": func(to *listItem, from *pipeline.Story, _ time.Time) { to.UpdatedAt = newItem(*from).UpdatedAt },
+	"rev":        func(to *listItem, from *pipeline.Story, _ time.Time) { to.Rev = from.Rev.Short() },
+	"stage_since": func(to *listItem, from *pipeline.Story, _ time.Time) {
+		to.StageSince = pipeline.FormatTime(from.StageSince)
+	},
 	"description": func(to *listItem, from *pipeline.Story, _ time.Time) {
 		to.Description = cut(from.Description, maxListDescription)
 	},

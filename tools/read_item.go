@@ -86,7 +86,7 @@ func newItemNotes(notes []pipeline.Note) ([]itemNote, error) {
 	var shown []itemNote
 	size := 0
 	for _, n := range slices.Backward(notes) {
-		note := itemNote{Text: n.Text, Agent: n.Agent, At: formatTime(n.At)}
+		note := itemNote{Text: n.Text, Agent: n.Agent, At: pipeline.FormatTime(n.At)}
 		b, err := compactJSON(note)
 		if err != nil {
 			return nil, err

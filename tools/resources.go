@@ -187,8 +187,8 @@ func (s *service) storyMarkdown(p *pipeline.State, id string) (string, error) {
 	} else {
 		row("Agent", line(story.Agent))
 	}
-	if c := story.Claim; !story.Lapsed && c != nil && !c.Since.IsZero() {
-		row("Claimed", formatTime(c.Since))
+	if c := story.Claim; !story.Lapsed && c != nil {
+		row("Claimed", pipeline.FormatTime(c.Since))
 	}
 	if story.Blocked {
 		row("Blocked", line(story.BlockedReason)+" ")
@@ -208,9 +208,7 @@ func (s *service) storyMarkdown(p *pipeline.State, id string) (string, error) {
 	for _, w := range story.Warnings {
 		row("Warning", line(w))
 	}
-	if story.UpdatedAt.UnixMilli() != 0 {
-		row("Updated", formatTime(story.UpdatedAt))
-	}
+	row("Updated", pipeline.FormatTime(story.UpdatedAt))
 	row("Rev", story.Rev.Short())
 	if story.Description != "" {
 		fmt.Fprintf(&b, "\n## Description\n\n%s\n", quoted(story.Description))

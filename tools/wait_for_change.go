@@ -262,9 +262,7 @@ func (t *telling) change(c *replica.Change) change {
 	if c.Before != c.After {
 		told.From = string(c.Before)
 	}
-	if c.At != 0 {
-		told.At = time.UnixMilli(c.At).UTC().Format(time.RFC3339)
-	}
+	told.At = pipeline.FormatTime(pipeline.TimeOf(c.At))
 	return told
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -238,6 +239,9 @@ func printEntry(w io.Writer, e replica.Entry) error {
 	return err
 }
 
+// unknownTime stands where an op says no time, or one that cannot be written.
+const unknownTime = "unknown"
+
 // printOp writes one line. Text from ops is quoted where it is not plain, so
 // that it cannot drive a terminal.
 func printOp(w io.Writer, op *crdt.Op) error {
@@ -250,7 +254,7 @@ func printOp(w io.Writer, op *crdt.Op) error {
 		changes = append(changes, describe(&op.Edits[i]))
 	}
 	_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s (%s)\t%s\n",
-		time.UnixMilli(op.At).UTC().Format(time.RFC3339), op.ID.Short(), op.Story,
+		cmp.Or(pipeline.FormatTime(pipeline.TimeOf(op.At)), unknownTime), op.ID.Short(), op.Story,
 		agent, op.Author.Short(), strings.Join(changes, " "))
 	return err
 }
@@ -273,8 +277,8 @@ func describe(e *crdt.Edit) string {
 // logEntry is an op as log --json prints it.
 type logEntry struct {
 	OpID       crdt.OpID   `json:"op_id"`
-	At         string      `json:"at"`
-	ReceivedAt string      `json:"received_at"`
+	At         string      `json:"at,omitempty"`
+	ReceivedAt string      `json:"received_at,omitempty"`
 	Story      string      `json:"story_id"`
 	Agent      string      `json:"agent,omitempty"`
 	Author     crdt.Author `json:"author"`
@@ -301,8 +305,8 @@ func newLogEntry(e replica.Entry) logEntry {
 	op := e.Op
 	entry := logEntry{
 		OpID:       op.ID,
-		At:         time.UnixMilli(op.At).UTC().Format(time.RFC3339Nano),
-		ReceivedAt: e.ReceivedAt.Format(time.RFC3339Nano),
+		At:         pipeline.FormatExactTime(pipeline.TimeOf(op.At)),
+		ReceivedAt: pipeline.FormatExactTime(e.ReceivedAt),
 		Story:      op.Story,
 		Agent:      op.Agent,
 		Author:     op.Author,

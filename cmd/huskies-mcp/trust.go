@@ -1,17 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
 )
 
 func trustCommand(opts *options) *cobra.Command {
@@ -191,7 +192,7 @@ func trustList(cmd *cobra.Command, env *environment) error {
 		if t.Name != "" {
 			name = phrase.Word(t.Name)
 		}
-		fmt.Fprintf(table, "%s\t%s\tsince %s\n", t.Author, name, time.UnixMilli(t.Since).UTC().Format(time.RFC3339))
+		fmt.Fprintf(table, "%s\t%s\tsince %s\n", t.Author, name, cmp.Or(pipeline.FormatTime(pipeline.TimeOf(t.Since)), unknownTime))
 	}
 	return table.Flush()
 }

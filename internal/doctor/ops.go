@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -193,7 +194,7 @@ func (e *examination) checkClocks(in *replica.Inspection) {
 	for _, a := range in.Authors {
 		if a.Ahead > 0 {
 			e.note("clock", "set the clock of that machine, or of this one (it is "+e.cfg.Now().UTC().Format(time.RFC3339)+" here); no merge depends on it, only what people read",
-				"%s: %s a time that has not come yet, up to %s", callName(a.Author, in.Author, in.Trusted), phrase.Count(a.Ahead, "op bears", "ops bear"), a.Latest.Format(time.RFC3339))
+				"%s: %s a time that has not come yet, up to %s", callName(a.Author, in.Author, in.Trusted), phrase.Count(a.Ahead, "op bears", "ops bear"), cmp.Or(pipeline.FormatTime(a.Latest), "a time beyond the year 9999"))
 		}
 	}
 }

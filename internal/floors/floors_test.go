@@ -34,7 +34,7 @@ var floor = map[string]int{
 	"pipeline/sourcetest": 9,
 	// Measures the built command; for developers.
 	"internal/figures": 9,
-	// Makes the ops of a year of work, for measurements and tests.
+	// Makes the ops of a year of work, and of malicious authors, for measurements and tests.
 	"internal/workload": 8,
 	// Makes a week of work, for the command demo and for pictures.
 	"internal/demo":   8,
