@@ -93,7 +93,7 @@ func call(cmd *cobra.Command, opts options, args []string) error {
 		}
 		arguments = bytes.TrimPrefix(arguments, byteOrderMark)
 	}
-	if err := json.Unmarshal(arguments, new(any)); err != nil {
+	if err := json.Unmarshal(arguments, new(json.RawMessage)); err != nil {
 		return fmt.Errorf("the arguments are not JSON: %w in %.80q (a JSON object in single quotes is wanted, e.g. '%s')", err, arguments, exampleArguments[tool])
 	}
 	return withReplica(cmd, opts, func(env *environment) error {

@@ -6,6 +6,12 @@ import "time"
 // message is a tool call with a long text. 16 MiB leaves more than two orders of magnitude above that.
 const MaxMessageBytes = 16 << 20
 
+// MaxMessageValues bounds the values in one message: what stands in its lists, and the members of its
+// objects. A decoded value takes up to 150 bytes of memory and 2 bytes of a message, so the bytes alone
+// bound little. The call with the most values, a write with 64 dependencies, has some 100. With this
+// bound 64 running calls and 256 waiting ones hold 50 MB of decoded values.
+const MaxMessageValues = 1024
+
 const (
 	// maxBytesInFlight bounds the messages that are not answered and the answers that are not written,
 	// together with the messages that the transport holds. No message is taken while the next one

@@ -3,6 +3,7 @@ package calls
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"unicode/utf8"
 
@@ -74,11 +75,31 @@ func parse(text []byte) (m message, refusal *mcp.JSONRPCError) {
 	if answer {
 		return m, refuse(id, mcp.INVALID_REQUEST, "a message must not have a method and also a result or an error")
 	}
+	if n := countValues(text); n > MaxMessageValues {
+		return m, refuse(id, mcp.INVALID_REQUEST, fmt.Sprintf("the message has %d values and was not read; send at most %d in one message, in lists and objects together", n, MaxMessageValues))
+	}
 	m = message{id: id, raw: text}
 	if err := json.Unmarshal(fields.Method, &m.method); err != nil {
 		return m, refuse(id, mcp.INVALID_REQUEST, "method must be a string")
 	}
 	return m, nil
+}
+
+// countValues returns how many values valid JSON holds in lists and objects, from above: an empty list
+// counts for its first element. Nothing is decoded.
+func countValues(text []byte) (n int) {
+	inString := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString && c == '\\':
+			i++ // the escaped character may be a quotation mark
+		case c == '"':
+			inString = !inString
+		case !inString && (c == ',' || c == '[' || c == '{'):
+			n++
+		}
+	}
+	return n
 }
 
 // parseID accepts the ids that MCP allows: strings and integers. A number with a fraction or an exponent

@@ -12,6 +12,12 @@ import (
 	"github.com/huskies/huskies-mcp/tools/calls/callstest"
 )
 
+// pingWith returns a ping with so many values, nearly all of them in _meta.
+func pingWith(values int) string {
+	const others = 7 // four members of the message, one of params, one of _meta, the first element of its list
+	return `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"x":["\\",` + strings.Repeat("0,", values-others-1) + `0]}}}`
+}
+
 func TestMessages(t *testing.T) {
 	const (
 		notObject = "null: -32600 a message must be a JSON object"
@@ -57,6 +63,11 @@ func TestMessages(t *testing.T) {
 		{"error", `{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}`, nil},
 		{"unknown notification", `{"jsonrpc":"2.0","method":"notifications/nope"}`, nil},
 		{"notification of another version", `{"jsonrpc":"1.0","method":"notifications/nope"}`, nil},
+		{"as many values as may be", pingWith(calls.MaxMessageValues), []string{"1: ok"}},
+		{"more values", pingWith(calls.MaxMessageValues + 1), []string{
+			"1: -32600 the message has 1025 values and was not read; send at most 1024 in one message, in lists and objects together",
+		}},
+		{"a text is one value", callstest.Ping("\"" + strings.Repeat(`,[{\"`, 1024) + "\""), []string{"\"" + strings.Repeat(`,[{\"`, 1024) + "\": ok"}},
 		{"request sent as a notification", `{"jsonrpc":"2.0","method":"ping"}`, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
