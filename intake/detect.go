@@ -167,7 +167,7 @@ func detect(name string, data []byte) Format {
 
 // detectMarkdown tells exports and files that hold one task each from lists.
 func detectMarkdown(name string, data []byte) Format {
-	if isExport(data) {
+	if isExport(data) || isGenerated(data) {
 		return Huskies
 	}
 	front, _, _ := cutFrontMatter(data)

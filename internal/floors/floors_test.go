@@ -42,6 +42,7 @@ var floor = map[string]int{
 	"internal/doctor": 8,
 	"tools":           7,
 	"export":          7,
+	"mirror":          7,
 	"terminal":        7,
 	"intake":          7,
 	// What the tests of all transports share, for tests alone.
