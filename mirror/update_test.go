@@ -171,8 +171,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestT55_HostileFolder: what a checkout may hold is neither followed, nor believed, nor changed.
-func TestT55_HostileFolder(t *testing.T) {
+// TestT56_HostileFolder: what a checkout may hold is neither followed, nor believed, nor changed.
+func TestT56_HostileFolder(t *testing.T) {
 	x := mirror.File{Name: "1_backlog/1_x.md", Text: text("x")}
 	generatedVictim := string(text("theirs"))
 	for name, tt := range map[string]struct {
