@@ -1,10 +1,6 @@
 package pipeline
 
-import (
-	"fmt"
-
-	"github.com/huskies/huskies-mcp/crdt"
-)
+import "github.com/huskies/huskies-mcp/crdt"
 
 // claimedBy returns the story whose claim begins with the hex digits, nil if there is none.
 func (s *State) claimedBy(digits string) *crdt.Story {
@@ -73,7 +69,7 @@ func (tx *Tx) Advance(id string, to *Stage) (changed []string, err error) {
 		return nil, err
 	}
 	if to == nil && (cur.Claim == nil || tx.accessTo(&cur) == accessFree) {
-		return nil, tx.needsStage(&cur)
+		return nil, refuse(Fact{Code: CodeNoClaim, Story: cur.ID, Stage: cur.Stage})
 	}
 	want, err := cur.Stage.next(to)
 	if err != nil {
@@ -81,19 +77,15 @@ func (tx *Tx) Advance(id string, to *Stage) (changed []string, err error) {
 	}
 	switch {
 	case cur.Blocked:
-		why := "no reason is given"
-		if cur.BlockedReason != "" {
-			why = cur.BlockedReason
-		}
-		return nil, notNow("unblock it with set_blocked when that is settled", "story %q is blocked and stays in %s: %s", id, cur.Stage, why)
+		return nil, refuse(Fact{Code: CodeStaysBlocked, Story: id, Stage: cur.Stage, Text: cur.BlockedReason})
 	case want == cur.Stage && cur.Agent == "":
 		return nil, nil // a repeated call
 	case want == cur.Stage:
-		return nil, invalid("leave to out for the next stage, or give the story back with release_item", "story %q is in %s already", id, want)
+		return nil, refuse(Fact{Code: CodeInStage, Story: id, Stage: want})
 	}
 	tx.set(&changed, NameStage, crdt.String(string(want)))
 	if cur.Stage == Backlog && len(cur.WaitingOn) > 0 {
-		tx.warnings = append(tx.warnings, "it was moved on although it waits on "+numberList(cur.WaitingOn))
+		tx.warn(Fact{Code: CodeMovedWaiting, Numbers: cur.WaitingOn})
 	}
 	if cur.Agent != "" {
 		tx.endClaim(cur)
@@ -110,29 +102,22 @@ func (tx *Tx) repeatsAdvance(cur *Story, to *Stage) bool {
 		return false
 	}
 	if to == nil {
-		return at != Backlog // which is where release_item brings it
+		return at != Backlog // which is where Release brings it
 	}
 	return at == *to
-}
-
-// needsStage returns the error for a call that moves a story which nobody holds and gives no
-// stage.
-func (tx *Tx) needsStage(cur *Story) error {
-	next := fmt.Sprintf("if you moved it here, all is done; to move it on, claim it first with claim_item, or give to (it is in %s)", cur.Stage)
-	return invalid(next, "story %q is in %s, and you hold no claim on it; nothing was written", cur.ID, cur.Stage)
 }
 
 // next returns the stage to, or the one after s if to is nil.
 func (s Stage) next(to *Stage) (Stage, error) {
 	if to != nil {
 		if _, ok := ParseStage(string(*to)); !ok {
-			return "", InvalidStage(string(*to))
+			return "", refuse(Fact{Code: CodeBadStage, Given: string(*to)})
 		}
 		return *to, nil
 	}
 	rank := s.rank()
 	if rank >= len(stages)-1 {
-		return "", invalid("give to, the stage it should go to", "there is no stage after %s", s)
+		return "", refuse(Fact{Code: CodeLastStage, Stage: s})
 	}
 	return stages[rank+1], nil
 }

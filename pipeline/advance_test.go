@@ -31,11 +31,11 @@ func TestAdvanceAndRelease(t *testing.T) {
 
 	c.mustClaim("1_s", "a", 0)
 	_, err := advance("b", nil)
-	c.refused(err, pipeline.CodeHeld, "is not yours", "holds it", "nothing was written")
+	c.refused(err, pipeline.KindHeld, "not_yours", "Claimed:true Ended:false")
 	_, err = release("b")
-	c.refused(err, pipeline.CodeHeld, "is not yours")
+	c.refused(err, pipeline.KindHeld, "not_yours")
 	_, err = advance("a", ptr(pipeline.Current))
-	c.refused(err, pipeline.CodeInvalid, "already")
+	c.refused(err, pipeline.KindInvalid, "in_stage")
 	changed, err := release("a")
 	expect("release", changed, err, []string{"agent", "stage"}, pipeline.Backlog)
 	changed, err = release("a")
@@ -70,12 +70,12 @@ func TestAdvanceAndRelease(t *testing.T) {
 
 	c.must(c.as(session("b"), func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("1_s", true, ptr("red")); return err }))
 	_, err = advance("b", ptr(pipeline.Archived))
-	c.refused(err, pipeline.CodeNotNow, "is blocked and stays in 5_done: red")
+	c.refused(err, pipeline.KindNotNow, "stays_blocked", "Stage:5_done Text:red")
 	c.must(c.as(session("b"), func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("1_s", false, nil); return err }))
 	changed, err = advance("b", ptr(pipeline.Archived))
 	expect("on", changed, err, []string{"stage"}, pipeline.Archived)
 	_, err = advance("b", ptr(pipeline.Stage("7_x")))
-	c.refused(err, pipeline.CodeInvalid, "must be one of")
+	c.refused(err, pipeline.KindInvalid, "bad_stage")
 }
 
 // TestReassign: the holder may give its story to somebody else, or to nobody, which ends its claim.
@@ -91,7 +91,7 @@ func TestReassign(t *testing.T) {
 	for _, to := range []string{"b", ""} {
 		c.must(assign("x", ""))
 		c.mustClaim("1_s", "a", 0)
-		c.refused(assign("b", "b"), pipeline.CodeHeld, "is not yours")
+		c.refused(assign("b", "b"), pipeline.KindHeld, "not_yours")
 		c.must(assign("a", "a")) // as it is
 		if c.story("1_s").Claim == nil {
 			t.Error("the same agent again ended the claim")

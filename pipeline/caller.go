@@ -3,7 +3,6 @@ package pipeline
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -126,23 +125,19 @@ func (tx *Tx) mayChange(cur *Story) error {
 		tx.overrides = true
 		return nil
 	}
-	return &Error{
-		Code:    CodeHeld,
-		Message: fmt.Sprintf("story %q is not yours: %s; nothing was written", cur.ID, tx.state.hold(cur.Agent, cur.Claim)),
-		Next:    "leave it to that agent; a note (write_item) is possible, and claim_item without story_id finds other work",
-	}
+	return refuse(Fact{Code: CodeNotYours, Story: cur.ID, Hold: tx.state.hold(cur.Agent, cur.Claim)})
 }
 
-// mayAdd warns of a note or a block of a story that somebody else holds: both are allowed.
-func (tx *Tx) mayAdd(cur *Story, what string) error {
+// mayAdd warns of a block of a story that somebody else holds. A block and a note are allowed.
+func (tx *Tx) mayAdd(cur *Story, blocks bool) error {
 	var ended *Error
-	if err := tx.stillMine(cur); errors.As(err, &ended) && ended.Code == CodeStale {
-		tx.warnings = append(tx.warnings, ended.Message)
+	if err := tx.stillMine(cur); errors.As(err, &ended) && ended.Kind() == KindStale {
+		tx.warn(ended.Fact)
 	} else if err != nil {
 		return err
 	}
-	if what != "" && tx.accessTo(cur) == accessOther {
-		tx.warnings = append(tx.warnings, fmt.Sprintf("it was %s although %s", what, tx.state.hold(cur.Agent, cur.Claim)))
+	if blocks && tx.accessTo(cur) == accessOther {
+		tx.warn(Fact{Code: CodeBlockedAnyway, Hold: tx.state.hold(cur.Agent, cur.Claim)})
 	}
 	return tx.state.err
 }

@@ -2,8 +2,6 @@ package pipeline
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -60,11 +58,11 @@ func (c *Changes) onlyAdd() bool {
 // dependencies and drops repeated ones.
 func (c *Changes) check(id string) error {
 	if !crdt.ValidStoryID(id) {
-		return invalidStoryID(id)
+		return CheckStoryID(id)
 	}
 	if c.Stage != nil {
 		if _, ok := ParseStage(string(*c.Stage)); !ok {
-			return InvalidStage(string(*c.Stage))
+			return refuse(Fact{Code: CodeBadStage, Given: string(*c.Stage)})
 		}
 	}
 	if c.Name != nil {
@@ -88,7 +86,7 @@ func (c *Changes) check(id string) error {
 		}
 	}
 	if c.RetryCount != nil && (*c.RetryCount < 0 || *c.RetryCount > MaxRetryCount) {
-		return invalid("", "retry_count is %d, want 0 to %d", *c.RetryCount, MaxRetryCount)
+		return refuse(Fact{Code: CodeRange, Field: NameRetryCount, Have: *c.RetryCount, Most: MaxRetryCount})
 	}
 	if c.DependsOn == nil {
 		return nil
@@ -98,29 +96,20 @@ func (c *Changes) check(id string) error {
 	deps = slices.Compact(deps)
 	c.DependsOn = &deps
 	if len(deps) > crdt.MaxDependencies {
-		return invalid("split the story", "depends_on has %d numbers, at most %d are allowed", len(deps), crdt.MaxDependencies)
+		return refuse(Fact{Code: CodeTooMany, Field: NameDependsOn, Have: int64(len(deps)), Most: crdt.MaxDependencies})
 	}
 	if n, ok := Number(id); ok && slices.Contains(deps, n) {
-		return invalid("leave "+strconv.FormatUint(uint64(n), 10)+" out of depends_on", "a story cannot depend on its own number %d", n)
+		return refuse(Fact{Code: CodeOnItself, Number: n})
 	}
 	return nil
 }
 
-// InvalidStage returns the error for a name that is no stage.
-func InvalidStage(s string) error {
-	names := make([]string, len(stages))
-	for i, st := range stages {
-		names[i] = string(st)
-	}
-	return invalid("", "stage must be one of %s; got %.64q", strings.Join(names, ", "), s)
-}
-
-func checkText(what, s string, most int) error {
+func checkText(field, s string, most int) error {
 	if len(s) > most {
-		return invalid("shorten it", "%s has %d bytes, at most %d are allowed", what, len(s), most)
+		return refuse(Fact{Code: CodeTooLong, Field: field, Have: int64(len(s)), Most: int64(most)})
 	}
 	if !utf8.ValidString(s) {
-		return invalid("send UTF-8", "%s is not valid UTF-8 text", what)
+		return refuse(Fact{Code: CodeNotUTF8, Field: field})
 	}
 	return nil
 }

@@ -1,10 +1,6 @@
 package pipeline
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Bounds of the searches for circles, with their reasons. They count edges: the
 // dependencies of single stories that a search reads from the source.
@@ -95,7 +91,7 @@ func (tx *Tx) findCircle(id string, dependsOn []uint32) []string {
 		return edges, whole
 	})
 	if way == nil && !whole {
-		tx.warnings = append(tx.warnings, fmt.Sprintf("depends_on was written although it may go in a circle: only the nearest %d dependencies were searched", maxEdgesWrite))
+		tx.warn(Fact{Code: CodeSearchEnded, Most: maxEdgesWrite})
 	}
 	return way
 }
@@ -107,8 +103,7 @@ func (tx *Tx) checkCircle(dependsOn []uint32) error {
 	if way == nil {
 		return nil
 	}
-	first, _ := Number(way[min(1, len(way)-1)])
-	return invalid(fmt.Sprintf("leave %d out, or %s", first, openCircle(way)), "depends_on would go in a circle: %s", spellCircle(way))
+	return refuse(Fact{Code: CodeCircle, IDs: way})
 }
 
 // openEdges are the edges that keep stories from becoming ready, as far as one State has
@@ -214,20 +209,4 @@ func (c *circleSearch) close(n uint32) {
 		circle = append(circle, step.story)
 	}
 	c.found = append(c.found, circle)
-}
-
-// spellCircle writes a way as an arrow from each story to the next, and back to
-// the first.
-func spellCircle(way []string) string {
-	names := slices.Clone(way)
-	if len(way) > maxNamed {
-		names = append(names[:maxNamed-1], fmt.Sprintf("(%d more)", len(way)-maxNamed), way[len(way)-1])
-	}
-	return strings.Join(append(names, way[0]), " -> ")
-}
-
-// openCircle says how to open a circle at its last story.
-func openCircle(way []string) string {
-	own, _ := Number(way[0])
-	return fmt.Sprintf("take %d out of depends_on of %s first", own, way[len(way)-1])
 }

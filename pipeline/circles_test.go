@@ -98,27 +98,27 @@ func TestNoCircleIsWritten(t *testing.T) {
 	}{
 		{
 			name: "two", have: map[string][]uint32{"3_a": nil, "5_b": {3}}, id: "3_a", changes: needs(5),
-			want: "depends_on would go in a circle: 3_a -> 5_b -> 3_a; leave 5 out, or take 3 out of depends_on of 5_b first",
+			want: "3_a 5_b",
 		},
 		{
 			name: "by the shortest way", have: map[string][]uint32{"1_a": nil, "2_b": {3}, "3_c": {1}, "4_d": {1}}, id: "1_a", changes: needs(2, 4),
-			want: "1_a -> 4_d -> 1_a;",
+			want: "1_a 4_d",
 		},
 		{
 			name: "a new story whose number was named before", have: map[string][]uint32{"1_a": {9}}, id: "9_new", changes: needs(1),
-			want: "9_new -> 1_a -> 9_new; leave 1 out, or take 9 out of depends_on of 1_a first",
+			want: "9_new 1_a",
 		},
 		{
 			name: "by way of one of the stories with a number", have: map[string][]uint32{"1_a": nil, "2_b": nil, "2_c": {1}}, id: "1_a", changes: needs(2),
-			want: "1_a -> 2_c -> 1_a",
+			want: "1_a 2_c",
 		},
 		{
 			name: "over a finished story, which may come back", have: map[string][]uint32{"1_a": nil, "2_b": {1}}, done: []string{"2_b"}, id: "1_a", changes: needs(2),
-			want: "1_a -> 2_b -> 1_a",
+			want: "1_a 2_b",
 		},
 		{
 			name: "a long one", have: map[string][]uint32{"1_a": nil, "2_b": {1}, "3_c": {2}, "4_d": {3}, "5_e": {4}, "6_f": {5}, "7_g": {6}}, id: "1_a", changes: needs(7),
-			want: "1_a -> 7_g -> 6_f -> 5_e -> (2 more) -> 2_b -> 1_a; leave 7 out, or take 1 out of depends_on of 2_b first",
+			want: "1_a 7_g 6_f 5_e 4_d 3_c 2_b",
 		},
 		{name: "none: side by side", have: map[string][]uint32{"1_a": nil, "2_b": {1}, "3_c": {1}}, id: "3_c", changes: needs(1, 2)},
 		{name: "none: a number nobody has", have: map[string][]uint32{"1_a": nil, "2_b": {1}}, id: "1_a", changes: needs(9)},
@@ -140,7 +140,7 @@ func TestNoCircleIsWritten(t *testing.T) {
 				w.write(id, stage(pipeline.Done))
 			}
 			err := w.do(func(tx *pipeline.Tx) error { _, _, err := tx.Write(c.id, c.changes); return err })
-			if c.want == "" && err != nil || c.want != "" && (code(err) != pipeline.CodeInvalid || !strings.Contains(err.Error(), c.want)) {
+			if c.want == "" && err != nil || c.want != "" && refusal(err) != "circle IDs:["+c.want+"]" {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
@@ -174,9 +174,8 @@ func TestLongChain(t *testing.T) {
 		_, _, err := tx.Write("1_story", pipeline.Changes{DependsOn: &[]uint32{stories}})
 		return err
 	})
-	want := "1_story -> 10000_story -> 9999_story -> 9998_story -> (9995 more) -> 2_story -> 1_story; leave 10000 out, or take 1 out of depends_on of 2_story first"
-	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("got %v, want ...%s", err, want)
+	if got, want := refusal(err), "circle IDs:[1_story 10000_story 9999_story "; !strings.HasPrefix(got, want) || !strings.HasSuffix(got, " 3_story 2_story]") {
+		t.Errorf("got %.200s..., want %s... 3_story 2_story]", got, want)
 	}
 	w.apply("1_story", crdt.Dep(stories, true)) // merged in, it survives, and reading ends
 	if got := w.story("1_story").DependsOn; len(got) != 1 {

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -149,25 +148,32 @@ func (s *State) now() time.Time {
 	return s.leases.Now()
 }
 
-// hold describes who has a story, for an error.
-func (s *State) hold(agent string, claim *Claim) string {
-	switch {
-	case claim == nil:
-		return "it is assigned to agent " + quoted(agent) + ", without a claim that would end by itself"
-	case !claim.Live(s.now()):
-		return "agent " + quoted(agent) + " had it, but its lease has ended"
-	}
-	left := claim.Lease.Ends.Sub(s.now()).Round(time.Second)
-	text := fmt.Sprintf("agent %s holds it and the lease ends in %d s", quoted(agent), left/time.Second)
-	if claim.Lease.Session != "" && claim.Lease.Seconds == 0 {
-		text += ", unless that agent's session lives and renews it"
-	}
-	return text
+// Hold says who has a story.
+type Hold struct {
+	Agent string
+	// Claimed is false for a story that is only assigned to the agent: no lease ends that.
+	Claimed bool
+	// Ended reports that the lease of the claim has ended.
+	Ended bool
+	// Left is how long the lease lasts, to the second.
+	Left time.Duration
+	// Renewed reports that the agent's session renews the lease while the session lives.
+	Renewed bool
 }
 
-// quoted returns what somebody wrote as one line in quotes. Hidden characters stay as they are,
-// since answers leave them out.
-func quoted(text string) string { return `"` + strings.Join(strings.Fields(text), " ") + `"` }
+// hold returns who has a story, for an error.
+func (s *State) hold(agent string, claim *Claim) *Hold {
+	switch {
+	case claim == nil:
+		return &Hold{Agent: agent}
+	case !claim.Live(s.now()):
+		return &Hold{Agent: agent, Claimed: true, Ended: true}
+	}
+	return &Hold{
+		Agent: agent, Claimed: true, Left: claim.Lease.Ends.Sub(s.now()).Round(time.Second),
+		Renewed: claim.Lease.Session != "" && claim.Lease.Seconds == 0,
+	}
+}
 
 // noNames are names that a caller sends when it has none.
 var noNames = []string{"null", "undefined", "none", "nil"}
@@ -176,7 +182,7 @@ var noNames = []string{"null", "undefined", "none", "nil"}
 // is no error.
 func CheckAgent(agent string) error {
 	if slices.Contains(noNames, strings.ToLower(strings.TrimSpace(agent))) {
-		return invalid("give the agent's real name, or leave agent out", "agent %q is a word for nobody", agent)
+		return refuse(Fact{Code: CodeNobody, Given: agent})
 	}
 	return checkText(NameAgent, agent, crdt.MaxAgent)
 }

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -67,39 +66,11 @@ func (s *State) endOf(story, digits string) *ClaimEnd {
 	return keep(s, end, err)
 }
 
-// maxReason bounds the note that an error shows of the op that ended a claim, in bytes.
-const maxReason = 300
+// Claims reports whether the op that ended the claim is a claim itself.
+func (e *ClaimEnd) Claims() bool { _, ok := writes(e.Op, NameClaim); return ok }
 
-// String says in plain words who ended the claim, when and how. It is empty if that is not known.
-func (e *ClaimEnd) String() string {
-	if e == nil || e.Op == nil {
-		return ""
-	}
-	who := "somebody"
-	if e.Op.Agent != "" {
-		who = "agent " + quoted(e.Op.Agent)
-	}
-	what := "wrote " + strings.Join(Summary(e.Op), ", ")
-	if _, claims := writes(e.Op, NameClaim); claims {
-		what = "claimed it"
-	} else if _, deleted := writes(e.Op, crdt.DeletedField); deleted {
-		what = "deleted it"
-	}
-	text := who + " " + what
-	if at := FormatTime(TimeOf(e.Op.At)); at != "" {
-		text += " at " + at
-	}
-	for i := range e.Op.Edits {
-		if edit := &e.Op.Edits[i]; edit.Kind == crdt.KindNote {
-			note := edit.Value.Str()
-			if len(note) > maxReason {
-				note = strings.ToValidUTF8(note[:maxReason], "") + "..."
-			}
-			return text + " with the note " + quoted(note)
-		}
-	}
-	return text
-}
+// Deletes reports whether the op that ended the claim writes whether the story is deleted.
+func (e *ClaimEnd) Deletes() bool { _, ok := writes(e.Op, crdt.DeletedField); return ok }
 
 // byHolder reports whether the agent of the claim ended it, and brought the story to a stage. The
 // stage is empty if the op left it as it was.
@@ -118,7 +89,7 @@ func (e *ClaimEnd) byCaller(c *Caller) bool {
 }
 
 // expectClaim makes sure that the story's claim is the one that the caller gives, if it gives one.
-// Otherwise expectClaim returns an error of [CodeStale], so that an agent that slept through its
+// Otherwise expectClaim returns an error of [KindStale], so that an agent that slept through its
 // lease does not overwrite its successor.
 func (tx *Tx) expectClaim(cur *Story) error {
 	if tx.caller.Claim == "" {
@@ -126,7 +97,7 @@ func (tx *Tx) expectClaim(cur *Story) error {
 	}
 	digits, ok := parseClaim(tx.caller.Claim)
 	if !ok {
-		return invalid("give the claim as claim_item answered it, or leave it out", "claim is %.64q, want %q and 12 hex digits", tx.caller.Claim, claimPrefix)
+		return refuse(Fact{Code: CodeBadClaim, Given: tx.caller.Claim})
 	}
 	if cur.Claim != nil && strings.HasPrefix(cur.Claim.Token.String(), digits) {
 		if tx.caller.Agent == "" && CheckAgent(cur.Agent) == nil { // another replica's may be longer
@@ -135,11 +106,7 @@ func (tx *Tx) expectClaim(cur *Story) error {
 		return nil
 	}
 	if other := tx.state.claimedBy(digits); other != nil {
-		return &Error{
-			Code: CodeStale, Current: cur,
-			Message: fmt.Sprintf("claim %.64s is of story %q, not of %q; nothing was written", tx.caller.Claim, other.ID(), cur.ID),
-			Next:    "give the claim that claim_item answered for this story, of which this is so: " + tx.state.whose(cur),
-		}
+		return tx.stale(cur, Fact{Code: CodeOtherClaim, Given: tx.caller.Claim, IDs: []string{other.ID()}})
 	}
 	if tx.state.err != nil {
 		return tx.state.err
@@ -149,31 +116,22 @@ func (tx *Tx) expectClaim(cur *Story) error {
 
 // ended returns the error for a claim that has ended.
 func (tx *Tx) ended(cur *Story, claim string, end *ClaimEnd) error {
-	message := fmt.Sprintf("your claim %.64s of story %q has ended", claim, cur.ID)
-	switch {
-	case tx.state.err != nil:
+	if tx.state.err != nil {
 		return tx.state.err
-	case end == nil:
-		message = fmt.Sprintf("claim %.64s of story %q has ended, if it ever was one", claim, cur.ID)
-	case end.Op != nil:
-		message += ": " + end.String()
 	}
-	return &Error{
-		Code: CodeStale, Current: cur,
-		Message: message + "; now " + tx.state.whose(cur) + "; nothing was written",
-		Next:    "stop working on it; read_item shows what happened, claim_item finds other work",
-	}
+	return tx.stale(cur, Fact{Code: CodeClaimEnded, Given: claim, End: end})
 }
 
-// whose says where the story is and who has it, for an error.
-func (s *State) whose(cur *Story) string {
-	if cur.Agent == "" {
-		return "the story is in " + string(cur.Stage) + " and nobody has it"
+// stale returns the error of a claim that does not count, with where the story is and who has it.
+func (tx *Tx) stale(cur *Story, f Fact) error {
+	f.Story, f.Stage = cur.ID, cur.Stage
+	if cur.Agent != "" {
+		f.Hold = tx.state.hold(cur.Agent, cur.Claim)
 	}
-	return "the story is in " + string(cur.Stage) + " and " + s.hold(cur.Agent, cur.Claim)
+	return &Error{Fact: f, Current: cur}
 }
 
-// stillMine returns an error of [CodeStale] if the caller's session made a claim on the story that
+// stillMine returns an error of [KindStale] if the caller's session made a claim on the story that
 // somebody else has ended. The session must hear of it once: what it writes rests on the claim.
 func (tx *Tx) stillMine(cur *Story) error {
 	made, ok := tx.caller.MadeBy(cur.ID)
@@ -187,9 +145,9 @@ func (tx *Tx) stillMine(cur *Story) error {
 	return tx.ended(cur, ClaimText(made), end)
 }
 
-// Lost says in plain words which claims of the caller's session have ended without its doing, in
-// the order of stories. The stories are those to forget.
-func (s *State) Lost() (stories, texts []string) {
+// Lost says which claims of the caller's session have ended without its doing, in the order of
+// stories. The stories are those to forget.
+func (s *State) Lost() (stories []string, ended []Fact) {
 	for _, id := range slices.SortedFunc(maps.Keys(s.caller.Made), crdt.CompareStoryIDs) {
 		token, ok := s.caller.MadeBy(id)
 		if !ok {
@@ -207,11 +165,7 @@ func (s *State) Lost() (stories, texts []string) {
 		if end.byCaller(&s.caller) {
 			continue
 		}
-		text := fmt.Sprintf("your claim %s of story %q has ended", ClaimText(token), id)
-		if how := end.String(); how != "" {
-			text += ": " + how
-		}
-		texts = append(texts, text)
+		ended = append(ended, Fact{Code: CodeClaimLost, Given: ClaimText(token), Story: id, End: end})
 	}
-	return stories, texts
+	return stories, ended
 }

@@ -2,10 +2,6 @@ package pipeline
 
 import (
 	"cmp"
-	"fmt"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 )
@@ -14,7 +10,7 @@ import (
 // nil, of all. What is assigned to the caller comes first, then what nobody has (any more) in
 // 2_current, then 1_backlog, each in pipeline order. The story that the caller gave back last
 // comes after all others. Stories that the caller holds are passed over. If there is none the
-// error says why ([CodeNotNow]).
+// error says why ([KindNotNow]).
 func (tx *Tx) ClaimNext(stage *Stage, o ClaimOptions) (Claimed, error) {
 	if err := o.check(); err != nil {
 		return Claimed{}, err
@@ -39,17 +35,17 @@ func (s *State) firstClaimable(stage *Stage, by *Caller) (string, error) {
 	mine, from := assignedStages, []Stage{Current, Backlog}
 	if stage != nil {
 		if _, ok := ParseStage(string(*stage)); !ok {
-			return "", InvalidStage(string(*stage))
+			return "", refuse(Fact{Code: CodeBadStage, Given: string(*stage)})
 		}
 		mine, from = []Stage{*stage}, []Stage{*stage}
 	}
 	yes, me := true, by.Signature()
 	last := "" // what the caller gave back, if it can be claimed
-	why := refusals{state: s, counts: make(map[obstacle]int), named: make(map[obstacle][]string)}
-	search := func(f Filter, refused func(*crdt.Story, obstacle, *Claim)) string {
+	why := refusals{state: s, counts: make(map[Obstacle]int), named: make(map[Obstacle][]KeptStory)}
+	search := func(f Filter, refused func(*crdt.Story, Obstacle, *Claim)) string {
 		for c := range s.each(f) {
 			switch keeping, claim := s.keeping(c, by); {
-			case keeping != isFree:
+			case keeping != IsFree:
 				refused(c, keeping, claim)
 			case c.ID() == by.Released:
 				last = c.ID()
@@ -59,7 +55,7 @@ func (s *State) firstClaimable(stage *Stage, by *Caller) (string, error) {
 		}
 		return ""
 	}
-	id := search(Filter{Stages: mine, Agent: &me, Claimable: &yes}, func(*crdt.Story, obstacle, *Claim) {})
+	id := search(Filter{Stages: mine, Agent: &me, Claimable: &yes}, func(*crdt.Story, Obstacle, *Claim) {})
 	for _, stage := range from {
 		if id == "" {
 			id = search(Filter{Stages: []Stage{stage}, Claimable: &yes}, why.add)
@@ -98,15 +94,31 @@ func (s *State) each(f Filter) func(yield func(*crdt.Story) bool) {
 	}
 }
 
+// Kept says of how many stories the same keeps a caller from claiming them, and names some.
+type Kept struct {
+	Why     Obstacle
+	Count   int
+	Stories []KeptStory
+}
+
+// KeptStory is a story that a caller cannot claim.
+type KeptStory struct {
+	ID string
+	// WaitingOn are the numbers that a story waits on, if that is what keeps it.
+	WaitingOn []uint32
+	// Hold is who has a story, if that is what keeps it.
+	Hold *Hold
+}
+
 // refusals counts why stories cannot be claimed, and describes some.
 type refusals struct {
 	state  *State
-	counts map[obstacle]int
-	named  map[obstacle][]string
+	counts map[Obstacle]int
+	named  map[Obstacle][]KeptStory
 }
 
 // add counts a story and describes it if it is one of the first.
-func (r *refusals) add(c *crdt.Story, o obstacle, claim *Claim) {
+func (r *refusals) add(c *crdt.Story, o Obstacle, claim *Claim) {
 	r.counts[o]++
 	r.name(c, o, claim)
 }
@@ -117,15 +129,15 @@ func (r *refusals) addOthers(stage Stage) {
 	yes, no := true, false
 	only := []Stage{stage}
 	if stage.met() {
-		r.addChosen(Filter{Stages: only}, isFinished)
+		r.addChosen(Filter{Stages: only}, IsFinished)
 		return
 	}
-	r.addChosen(Filter{Stages: only, Blocked: &no, Waiting: &yes}, isWaiting)
-	r.addChosen(Filter{Stages: only, Blocked: &yes}, isBlocked)
+	r.addChosen(Filter{Stages: only, Blocked: &no, Waiting: &yes}, IsWaiting)
+	r.addChosen(Filter{Stages: only, Blocked: &yes}, IsBlocked)
 }
 
 // addChosen counts the stories that the filter chooses and describes the first ones.
-func (r *refusals) addChosen(f Filter, o obstacle) {
+func (r *refusals) addChosen(f Filter, o Obstacle) {
 	counts, _ := r.state.counts(f)
 	for _, c := range counts {
 		r.counts[o] += c.Count
@@ -133,65 +145,34 @@ func (r *refusals) addChosen(f Filter, o obstacle) {
 	if len(counts) == 0 {
 		return
 	}
-	stories, _, _ := r.state.page(f, nil, maxNamed)
+	stories, _, _ := r.state.page(f, nil, MaxNamed)
 	for _, c := range stories {
 		r.name(c, o, nil)
 	}
 }
 
 // name describes a story, unless enough are described.
-func (r *refusals) name(c *crdt.Story, o obstacle, claim *Claim) {
-	if len(r.named[o]) == maxNamed {
+func (r *refusals) name(c *crdt.Story, o Obstacle, claim *Claim) {
+	if len(r.named[o]) == MaxNamed {
 		return
 	}
-	text := c.ID()
-	switch {
-	case o == isWaiting:
-		text += " on " + numberList(r.state.waitingOn(c))
-	case o == isHeld && claim != nil:
-		text += fmt.Sprintf(" by %q, lease ends in %d s", claim.Agent, claim.Lease.Ends.Sub(r.state.now()).Round(time.Second)/time.Second)
-	case o == isHeld:
-		text += fmt.Sprintf(" by %q", c.Str(fieldAgent))
+	kept := KeptStory{ID: c.ID()}
+	switch o {
+	case IsWaiting:
+		kept.WaitingOn = r.state.waitingOn(c)
+	case IsHeld:
+		kept.Hold = r.state.hold(c.Str(fieldAgent), claim)
 	}
-	r.named[o] = append(r.named[o], text)
+	r.named[o] = append(r.named[o], kept)
 }
 
 // error says that nothing in the stages can be claimed, and why.
 func (r *refusals) error(stages []Stage) error {
-	where := string(stages[0])
-	if len(stages) > 1 {
-		where += " or " + string(stages[1])
-	}
-	var why []string
-	for _, kind := range []struct {
-		obstacle
-		name string
-	}{
-		{isBlocked, "blocked"},
-		{isWaiting, "waiting"},
-		{isHeld, "held"},
-		{isMine, "yours already"},
-		{isFinished, "finished"},
-	} {
-		if n := r.counts[kind.obstacle]; n > 0 {
-			names := strings.Join(r.named[kind.obstacle], ", ")
-			if n > maxNamed {
-				names += ", ..."
-			}
-			why = append(why, fmt.Sprintf("%d %s (%s)", n, kind.name, names))
+	var kept []Kept
+	for _, why := range []Obstacle{IsBlocked, IsWaiting, IsHeld, IsMine, IsFinished} {
+		if n := r.counts[why]; n > 0 {
+			kept = append(kept, Kept{Why: why, Count: n, Stories: r.named[why]})
 		}
 	}
-	if len(why) == 0 {
-		return notNow("", "there is no story in %s", where)
-	}
-	return notNow("", "no story in %s can be claimed: %s", where, strings.Join(why, "; "))
-}
-
-// numberList writes up to maxNamed story numbers.
-func numberList(numbers []uint32) string {
-	names := make([]string, 0, maxNamed)
-	for _, n := range numbers[:min(maxNamed, len(numbers))] {
-		names = append(names, strconv.FormatUint(uint64(n), 10))
-	}
-	return someOf(names, len(numbers))
+	return refuse(Fact{Code: CodeNoneFree, Stages: stages, Kept: kept})
 }

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -30,25 +29,13 @@ type Claimed struct {
 	Beside, Elsewhere []string
 }
 
-// Warning says in plain words what the agent may not know of the claims under its name;
-// "" if there is nothing.
-func (c *Claimed) Warning(agent string) string {
-	switch {
-	case len(c.Elsewhere) > 0:
-		return fmt.Sprintf("another session that is at work holds %s as %s: leave that alone, and take a name of your own", some(c.Elsewhere), quoted(agent))
-	case len(c.Beside) > 0:
-		return fmt.Sprintf("you hold %s too: release_item gives back what you do not work on", some(c.Beside))
-	}
-	return ""
-}
-
 // check refuses options out of their bounds.
 func (o *ClaimOptions) check() error {
 	if err := checkAgent(o.Agent); err != nil {
 		return err
 	}
 	if o.Seconds < 0 || o.Seconds > int64(MaxLease/time.Second) {
-		return invalid("leave lease_seconds out for a lease that lasts while the session lives", "lease_seconds is %d, want 1 to %d", o.Seconds, int64(MaxLease/time.Second))
+		return refuse(Fact{Code: CodeRange, Field: "lease_seconds", Have: o.Seconds, Least: 1, Most: int64(MaxLease / time.Second)})
 	}
 	return nil
 }
@@ -56,7 +43,7 @@ func (o *ClaimOptions) check() error {
 // checkAgent refuses an agent without a name.
 func checkAgent(agent string) error {
 	if strings.TrimSpace(agent) == "" {
-		return invalid("give agent: a name that you keep and nobody else uses, e.g. coder-1", "no agent is given, and the server was started without one")
+		return refuse(Fact{Code: CodeNoAgent})
 	}
 	return CheckAgent(agent)
 }
@@ -78,8 +65,8 @@ func (tx *Tx) claimAs(o *ClaimOptions) {
 // Claim takes the story for the agent, who keeps it until the lease ends. From
 // 1_backlog the story moves to 2_current; elsewhere its stage stays. A claim that
 // the caller holds is renewed; one of another agent whose lease has ended is
-// taken over. Otherwise the error says who has the story ([CodeHeld]) or why
-// nobody can take it ([CodeNotNow]).
+// taken over. Otherwise the error says who has the story ([KindHeld]) or why
+// nobody can take it ([KindNotNow]).
 func (tx *Tx) Claim(id string, o ClaimOptions) (Claimed, error) {
 	if err := o.check(); err != nil {
 		return Claimed{}, err
@@ -96,7 +83,7 @@ func (tx *Tx) Claim(id string, o ClaimOptions) (Claimed, error) {
 }
 
 // ClaimOf returns the story whose claim the caller gives. The error says that the claim has ended
-// ([CodeStale]).
+// ([KindStale]).
 func (tx *Tx) ClaimOf() (story string, err error) {
 	digits, ok := parseClaim(tx.caller.Claim)
 	if ok {
@@ -104,14 +91,7 @@ func (tx *Tx) ClaimOf() (story string, err error) {
 			return c.ID(), nil
 		}
 	}
-	if tx.state.err != nil {
-		return "", tx.state.err
-	}
-	return "", &Error{
-		Code:    CodeStale,
-		Message: fmt.Sprintf("no story has the claim %.64s", tx.caller.Claim),
-		Next:    "it has ended, or was mistyped: give story_id too to hear how it ended, or leave claim out for the next story",
-	}
+	return "", refuse(Fact{Code: CodeNoSuchClaim, Given: tx.caller.Claim}).orErr(tx.state)
 }
 
 // take records a claim that may be made.
@@ -145,37 +125,38 @@ func (tx *Tx) endClaim(cur Story) {
 	}
 }
 
-// obstacle is what keeps a caller from claiming a story.
-type obstacle uint8
+// Obstacle is what keeps a caller from claiming a story.
+type Obstacle uint8
 
+// The obstacles, the first of which is none.
 const (
-	isFree     obstacle = iota
-	isMine              // the caller holds the claim, and its lease lasts
-	isHeld              // another agent has the story
-	isBlocked           // somebody blocked it
-	isWaiting           // a dependency is not met
-	isFinished          // nothing is left to do
+	IsFree     Obstacle = iota
+	IsMine              // the caller holds the claim, and its lease lasts
+	IsHeld              // another agent has the story
+	IsBlocked           // somebody blocked it
+	IsWaiting           // a dependency is not met
+	IsFinished          // nothing is left to do
 )
 
-// keeping returns what the story's agent means to the caller: isFree, isMine or isHeld. It
+// keeping returns what the story's agent means to the caller: IsFree, IsMine or IsHeld. It
 // returns the claim on the story, too.
-func (s *State) keeping(c *crdt.Story, by *Caller) (obstacle, *Claim) {
+func (s *State) keeping(c *crdt.Story, by *Caller) (Obstacle, *Claim) {
 	owner := c.Str(fieldAgent)
 	if owner == "" {
-		return isFree, nil
+		return IsFree, nil
 	}
 	claim := s.claim(c)
 	switch {
 	case claim == nil && owner == by.Signature():
-		return isFree, nil
+		return IsFree, nil
 	case claim == nil:
-		return isHeld, nil
+		return IsHeld, nil
 	case !claim.Live(s.now()):
-		return isFree, claim
+		return IsFree, claim
 	case s.holds(claim, by):
-		return isMine, claim
+		return IsMine, claim
 	}
-	return isHeld, claim
+	return IsHeld, claim
 }
 
 // unclaimable returns why the caller cannot claim the story, nil if it can.
@@ -189,27 +170,15 @@ func (s *State) unclaimable(st Story, by *Caller) error {
 	case claim != nil && (by.Claim != "" || s.holds(claim, by)): // to renew is always possible
 		return s.err
 	case st.Stage == Archived:
-		return notNow("advance_item with to brings it back", "story %q is in %s: nothing is left to do", st.ID, Archived)
-	case keeping == isHeld:
-		return &Error{
-			Code:    CodeHeld,
-			Message: fmt.Sprintf("story %q is not free: %s", st.ID, s.hold(st.Agent, claim)),
-			Next:    "find another: claim_item without story_id takes the next one",
-		}
+		return refuse(Fact{Code: CodeFinished, Story: st.ID})
+	case keeping == IsHeld:
+		return refuse(Fact{Code: CodeNotFree, Story: st.ID, Hold: s.hold(st.Agent, claim)})
 	case st.Blocked:
-		why := ""
-		if st.BlockedReason != "" {
-			why = ": " + st.BlockedReason
-		}
-		return notNow("unblock it with set_blocked when that is settled, or claim another story", "story %q is blocked%s", st.ID, why)
+		return refuse(Fact{Code: CodeBlocked, Story: st.ID, Text: st.BlockedReason})
 	case len(st.WaitingOn) > 0 && !st.Stage.met():
-		return notNow("claim it when that is done, or claim another story", "story %q waits on %s", st.ID, numberList(st.WaitingOn))
+		return refuse(Fact{Code: CodeWaiting, Story: st.ID, Numbers: st.WaitingOn})
 	}
 	return s.err
-}
-
-func notNow(next, format string, args ...any) error {
-	return &Error{Code: CodeNotNow, Message: fmt.Sprintf(format, args...), Next: next}
 }
 
 // lookBeside finds the other stories that are held by the caller of a new claim, or under its
@@ -254,7 +223,7 @@ func (s *State) CanClaim(id string, stage *Stage) (bool, error) {
 // IgnoreNotNow returns err unless it says that a claim may succeed later.
 func IgnoreNotNow(err error) error {
 	var e *Error
-	if errors.As(err, &e) && (e.Code == CodeHeld || e.Code == CodeNotNow) {
+	if errors.As(err, &e) && (e.Kind() == KindHeld || e.Kind() == KindNotNow) {
 		return nil
 	}
 	return err

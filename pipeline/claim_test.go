@@ -114,15 +114,15 @@ func (c *claimer) mustClaim(id, agent string, seconds int64) pipeline.Claimed {
 	return won
 }
 
-func (c *claimer) refused(err error, code0 pipeline.Code, words ...string) {
+func (c *claimer) refused(err error, want pipeline.Kind, values ...string) {
 	c.t.Helper()
-	if code(err) != code0 {
-		c.t.Errorf("got %v, want an error of code %s", err, code0)
+	if kind(err) != want {
+		c.t.Errorf("got %v, want an error of kind %s", err, want)
 		return
 	}
-	for _, w := range words {
-		if !strings.Contains(err.Error(), w) {
-			c.t.Errorf("got %q, want it to say %q", err, w)
+	for _, v := range values {
+		if got := refusal(err); !strings.Contains(got, v) {
+			c.t.Errorf("got %q, want it to have %q", got, v)
 		}
 	}
 }
@@ -142,7 +142,7 @@ func TestClaimTakesAndKeeps(t *testing.T) {
 		t.Errorf("stage %s, agent %s, claim (-want +got):\n%s", got.Stage, got.Agent, diff)
 	}
 	_, err := c.claim("1_s", "b", 0)
-	c.refused(err, pipeline.CodeHeld, `agent "a" holds it and the lease ends in 60 s`)
+	c.refused(err, pipeline.KindHeld, "Hold:{Agent:a Claimed:true Ended:false Left:1m0s")
 
 	// one's own claim is renewed, without an op
 	c.now = c.now.Add(30 * time.Second)
@@ -161,7 +161,7 @@ func TestClaimTakesAndKeeps(t *testing.T) {
 	late := session("a")
 	late.Claim = want.Token.Short()
 	err = c.as(late, func(tx *pipeline.Tx) error { _, err := tx.Advance("1_s", nil); return err })
-	c.refused(err, pipeline.CodeStale, `agent "b" claimed it`, `agent "b" holds it`)
+	c.refused(err, pipeline.KindStale, "claim_ended", "Hold:{Agent:b Claimed:true Ended:false", "End:a by b")
 	if len(c.leases) != 1 {
 		t.Errorf("%d leases are kept of one claim", len(c.leases))
 	}
@@ -242,27 +242,27 @@ func TestClaimIsRefused(t *testing.T) {
 	c.write("4_s", pipeline.Changes{Stage: ptr(pipeline.Backlog), DependsOn: ptr([]uint32{3, 77})})
 	before := len(c.ops)
 	for id, want := range map[string]struct {
-		code pipeline.Code
-		text string
+		kind pipeline.Kind
+		has  string
 	}{
-		"1_s": {pipeline.CodeNotNow, "in 6_archived: nothing is left to do"},
-		"2_s": {pipeline.CodeHeld, `assigned to agent "b", without a claim`},
-		"3_s": {pipeline.CodeNotNow, "is blocked: no key"},
-		"4_s": {pipeline.CodeNotNow, "waits on 3, 77"},
-		"5_s": {pipeline.CodeNotFound, "no story"},
+		"1_s": {pipeline.KindNotNow, "finished Story:1_s"},
+		"2_s": {pipeline.KindHeld, "not_free Story:2_s Hold:{Agent:b Claimed:false"},
+		"3_s": {pipeline.KindNotNow, "blocked Story:3_s Text:no key"},
+		"4_s": {pipeline.KindNotNow, "waiting Story:4_s Numbers:[3 77]"},
+		"5_s": {pipeline.KindNotFound, "no_story Story:5_s"},
 	} {
 		_, err := c.claim(id, "a", 0)
-		c.refused(err, want.code, want.text)
-		if can, err := c.state().As(session("a")).CanClaim(id, nil); can || (err == nil) != (want.code != pipeline.CodeNotFound) {
+		c.refused(err, want.kind, want.has)
+		if can, err := c.state().As(session("a")).CanClaim(id, nil); can || (err == nil) != (want.kind != pipeline.KindNotFound) {
 			t.Errorf("can claim %s: %v (%v)", id, can, err)
 		}
 	}
 	_, err := c.claim("", "a", 0)
-	c.refused(err, pipeline.CodeNotNow, "1 blocked (3_s)", "1 waiting (4_s on 3, 77)", `1 held (2_s by "b")`)
+	c.refused(err, pipeline.KindNotNow, "none_free", "1 blocked: 3_s", "1 waiting: 4_s on [3 77]", "1 held: 2_s by b")
 	_, err = c.claim("2_s", " ", 0)
-	c.refused(err, pipeline.CodeInvalid, "no agent is given")
+	c.refused(err, pipeline.KindInvalid, "no_agent")
 	_, err = c.claim("2_s", "b", 8*24*3600)
-	c.refused(err, pipeline.CodeInvalid, "lease_seconds is 691200")
+	c.refused(err, pipeline.KindInvalid, "range Field:lease_seconds Have:691200 Least:1 Most:604800")
 	if len(c.ops) != before || len(c.leases) > 0 {
 		t.Error("a refusal wrote something")
 	}
@@ -286,9 +286,9 @@ func TestClaimNextFollowsTheOrder(t *testing.T) {
 		}
 	}
 	_, err := c.claim("", "a", 0)
-	c.refused(err, pipeline.CodeNotNow, "5 yours already")
+	c.refused(err, pipeline.KindNotNow, "5 mine: ")
 	_, err = c.claim("", "b", 0)
-	c.refused(err, pipeline.CodeNotNow, "5 held (4_s by \"a\", lease ends in 60 s")
+	c.refused(err, pipeline.KindNotNow, "5 held: 4_s by a")
 
 	// what an agent has lost sight of is offered to it again, and what a dead agent
 	// left to others
@@ -325,7 +325,7 @@ func TestClaimsOfOtherReplicas(t *testing.T) {
 		id := fmt.Sprintf("%d_s", len(c.ops)+1)
 		c.apply(id, crdt.Set("stage", crdt.String("2_current")), crdt.Set("agent", crdt.String("far")), crdt.Set("claim", crdt.String(text)))
 		c.now = c.now.Add(lasts - 10*time.Second)
-		if _, err := c.claim(id, "a", 0); code(err) != pipeline.CodeHeld {
+		if _, err := c.claim(id, "a", 0); kind(err) != pipeline.KindHeld {
 			t.Errorf("%q: within its time: %v", text, err)
 		}
 		c.now = c.now.Add(20 * time.Second)
@@ -338,14 +338,14 @@ func TestClaimsOfOtherReplicas(t *testing.T) {
 // TestClaimsFromTheFuture: who lives a day ahead keeps nobody from a story.
 func TestClaimsFromTheFuture(t *testing.T) {
 	c := newClaimer(t)
-	for text, want := range map[string]pipeline.Code{
-		"2023-11-15T21:00:00Z/..":                   pipeline.CodeHeld,
+	for text, want := range map[string]pipeline.Kind{
+		"2023-11-15T21:00:00Z/..":                   pipeline.KindHeld,
 		"2023-11-15T23:00:00Z/..":                   "",
 		"9999-12-01T00:00:00Z/9999-12-01T01:00:00Z": "",
 	} {
 		id := fmt.Sprintf("%d_s", len(c.ops)+1)
 		c.apply(id, crdt.Set("stage", crdt.String("2_current")), crdt.Set("agent", crdt.String("far")), crdt.Set("claim", crdt.String(text)))
-		if _, err := c.claim(id, "a", 0); code(err) != want {
+		if _, err := c.claim(id, "a", 0); kind(err) != want {
 			t.Errorf("%q: got %v, want code %q", text, err, want)
 		}
 	}
@@ -364,7 +364,7 @@ func TestClaimNeedsOneWriter(t *testing.T) {
 	late := session("a")
 	late.Claim = c.ops[1].ID.String()
 	err := c.as(late, func(tx *pipeline.Tx) error { _, err := tx.Release("1_s"); return err })
-	c.refused(err, pipeline.CodeStale)
+	c.refused(err, pipeline.KindStale)
 	var stale *pipeline.Error
 	if !errors.As(err, &stale) || stale.Current == nil || stale.Current.Agent != "z" {
 		t.Errorf("got %v, want an error that shows the story", err)

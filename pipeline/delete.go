@@ -28,7 +28,7 @@ func (tx *Tx) Restore(id string) (changed bool, err error) {
 	}
 	way := tx.findCircle(id, numbersOf(tx.state.dependencies(id)))
 	if way != nil {
-		return false, invalid(openCircle(way), "story %q cannot be restored as it is: depends_on would go in a circle: %s", id, spellCircle(way))
+		return false, refuse(Fact{Code: CodeRestoreCircle, Story: id, IDs: way})
 	}
 	tx.edits = append(tx.edits, crdt.Set(crdt.DeletedField, crdt.Bool(false)))
 	return true, tx.state.err
@@ -37,7 +37,7 @@ func (tx *Tx) Restore(id string) (changed bool, err error) {
 // known makes the transaction one about the story, which may be deleted.
 func (tx *Tx) known(id string) (*crdt.Story, error) {
 	if !crdt.ValidStoryID(id) {
-		return nil, invalidStoryID(id)
+		return nil, CheckStoryID(id)
 	}
 	c := tx.state.known(id)
 	if c == nil || !c.Deleted() && VisibleStage(c) == "" {

@@ -7,46 +7,68 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 )
 
-// Code says for programs what went wrong.
-type Code string
+// Kind says what a caller decides by when a change or a question is refused.
+type Kind string
 
-// The codes of this package's errors.
+// The kinds of this package's errors.
 const (
-	CodeInvalid  Code = "invalid"   // an argument is out of its bounds
-	CodeNotFound Code = "not_found" // there is no such story
-	CodeDeleted  Code = "deleted"   // the story is deleted
-	CodeConflict Code = "conflict"  // the story has moved on
-	CodeLimit    Code = "limit"     // a bound of the pipeline is reached
-	CodeHeld     Code = "held"      // another agent has the story
-	CodeStale    Code = "stale"     // the claim that was given has ended
-	CodeNotNow   Code = "not_now"   // the story, or every story, cannot be claimed as it is
+	KindInvalid  Kind = "invalid"   // an argument is out of its bounds
+	KindNotFound Kind = "not_found" // there is no such story
+	KindDeleted  Kind = "deleted"   // the story is deleted
+	KindConflict Kind = "conflict"  // the story has moved on
+	KindLimit    Kind = "limit"     // a bound of the pipeline is reached
+	KindHeld     Kind = "held"      // another agent has the story
+	KindStale    Kind = "stale"     // the claim that was given has ended
+	KindNotNow   Kind = "not_now"   // the story, or every story, cannot be claimed as it is
 )
 
-// Error is an error that the caller made or can mend. Message says what is
-// wrong and Next what to do, both in plain words.
+// Kind returns the kind of the errors with the code.
+func (c Code) Kind() Kind {
+	switch c {
+	case CodeNoStory, CodeNoNumber, CodeNeedsStage:
+		return KindNotFound
+	case CodeDeleted:
+		return KindDeleted
+	case CodeMovedOn:
+		return KindConflict
+	case CodeFull:
+		return KindLimit
+	case CodeNotYours, CodeNotFree:
+		return KindHeld
+	case CodeClaimEnded, CodeOtherClaim, CodeNoSuchClaim:
+		return KindStale
+	case CodeStaysBlocked, CodeBlocked, CodeWaiting, CodeFinished, CodeNoneFree:
+		return KindNotNow
+	}
+	return KindInvalid
+}
+
+// Error is an error that the caller made or can mend. Outlets put it into words; its text is for logs.
 type Error struct {
-	Code    Code
-	Message string
-	Next    string
-	// Current is the story as it is now, for CodeConflict and CodeStale.
+	Fact
+	// Current is the story as it is now, for KindConflict and KindStale.
 	Current *Story
 }
 
 func (e *Error) Error() string {
-	if e.Next == "" {
-		return e.Message
+	text := string(e.Code)
+	for _, value := range []string{e.Field, e.Story, e.Given} {
+		if value != "" {
+			text += fmt.Sprintf(" %.64q", value)
+		}
 	}
-	return e.Message + "; " + e.Next
+	return text
 }
 
-func invalid(next, format string, args ...any) error {
-	return &Error{Code: CodeInvalid, Message: fmt.Sprintf(format, args...), Next: next}
-}
+// Kind returns the kind of the error.
+func (e *Error) Kind() Kind { return e.Code.Kind() }
+
+func refuse(f Fact) *Error { return &Error{Fact: f} }
 
 // IsEnded reports whether the error says that the caller's claim has ended, or its story is gone.
 func IsEnded(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && (e.Code == CodeStale || e.Code == CodeDeleted)
+	return errors.As(err, &e) && (e.Kind() == KindStale || e.Kind() == KindDeleted)
 }
 
 // CheckStoryID returns why id cannot name a story, or nil.
@@ -54,16 +76,5 @@ func CheckStoryID(id string) error {
 	if crdt.ValidStoryID(id) {
 		return nil
 	}
-	return invalidStoryID(id)
-}
-
-func invalidStoryID(id string) error {
-	const next = "use letters, digits, '.', '_' and '-', beginning with a letter or digit, e.g. 10_story_add_login"
-	if len(id) > crdt.MaxStoryID {
-		return invalid(next, "story_id has %d bytes, at most %d are allowed", len(id), crdt.MaxStoryID)
-	}
-	if id == "" {
-		return invalid(next, "story_id is empty")
-	}
-	return invalid(next, "story_id %q is not a valid story ID", id)
+	return refuse(Fact{Code: CodeBadID, Given: id})
 }

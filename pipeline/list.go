@@ -107,7 +107,7 @@ func (s *State) List(f Filter, after *Position, limit int) (Page, error) {
 	}
 	stories, more, ok := look(f, after, limit)
 	if s.err == nil && !ok {
-		return Page{}, invalid("leave cursor out to begin at the start", "cursor names a place that is not in this pipeline")
+		return Page{}, refuse(Fact{Code: CodeBadCursor})
 	}
 	page.More = more
 	for _, c := range stories {
@@ -162,7 +162,7 @@ func (s *State) countRecent(f Filter) (counts []StageCount, complete bool) {
 
 // Numbered returns the visible stories with the number that are named first, a few at most.
 func (s *State) Numbered(n uint32) (stories []Story) {
-	for _, id := range s.visibleWith(n, maxNamed, "") {
+	for _, id := range s.visibleWith(n, MaxNamed, "") {
 		if story, err := s.Story(id); err == nil {
 			stories = append(stories, story)
 		}

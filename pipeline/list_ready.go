@@ -15,7 +15,7 @@ const maxReadyLooked = 200
 // isReady reports whether the reader would make a new claim by claiming the story.
 func (s *State) isReady(c *crdt.Story) bool {
 	keeping, _ := s.keeping(c, &s.caller)
-	return keeping == isFree && claimable(c, len(s.waitingOn(c)) > 0)
+	return keeping == IsFree && claimable(c, len(s.waitingOn(c)) > 0)
 }
 
 // sourceFilter returns the filter that a source can apply of one with Ready.

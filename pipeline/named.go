@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -32,26 +31,18 @@ func (s *State) Resolve(name string) (id string, err error) {
 	if !ok || s.visible(name) != nil {
 		return name, s.err
 	}
-	switch ids, count := s.visibleWith(n, maxNamed, ""), s.number(n).Visible; {
+	switch ids, count := s.visibleWith(n, MaxNamed, ""), s.number(n).Visible; {
 	case s.err != nil:
 		return "", s.err
 	case count == 1 && len(ids) == 1:
 		return ids[0], nil
 	case count > 0:
-		return "", invalid("give the whole story_id of one of them", "number %d is that of several stories: %s", n, someOf(ids, count))
+		return "", refuse(Fact{Code: CodeSeveral, Number: n, IDs: ids, Count: count})
 	}
 	if deleted := s.deletedWith(n); deleted != "" || s.err != nil {
 		return deleted, s.err
 	}
-	e := &Error{
-		Code:    CodeNotFound,
-		Message: fmt.Sprintf("no story has the number %d", n),
-		Next:    "find the right story_id with list_items; write_item with a name and without story_id creates a story, which gets the next number",
-	}
-	if missing := s.Missing(); missing != "" {
-		e.Message += ", as far as can be seen; " + missing
-	}
-	return "", e.orErr(s)
+	return "", refuse(Fact{Code: CodeNoNumber, Number: n, Gaps: s.Missing()}).orErr(s)
 }
 
 // Numbers returns the numbers of the stories that depends_on names, by their numbers or IDs. No story
@@ -68,8 +59,7 @@ func (tx *Tx) Numbers(names []string) ([]uint32, error) {
 			}
 		}
 		if count := tx.state.number(n).Visible; count > 1 {
-			tx.warnings = append(tx.warnings, fmt.Sprintf("depends_on %s: several stories have the number %d (%s), and all of them must be done",
-				name, n, someOf(tx.state.visibleWith(n, maxNamed, ""), count)))
+			tx.warn(Fact{Code: CodeAllOfNumber, Given: name, Number: n, IDs: tx.state.visibleWith(n, MaxNamed, ""), Count: count})
 		}
 		numbers = append(numbers, n)
 	}
@@ -79,16 +69,16 @@ func (tx *Tx) Numbers(names []string) ([]uint32, error) {
 // numberOf returns the number of a story that depends_on names by its ID.
 func (tx *Tx) numberOf(id string) (uint32, error) {
 	if !crdt.ValidStoryID(id) {
-		return 0, invalid("give the number or the story_id of a story", "depends_on %.140q names no story", id)
+		return 0, refuse(Fact{Code: CodeBadDependency, Given: id})
 	}
 	if c := tx.state.known(id); c == nil || VisibleStage(c) == "" && !c.Deleted() {
 		err := tx.state.notFound(id)
-		err.Message = "depends_on: " + err.Message
+		err.Field = NameDependsOn
 		return 0, err.orErr(tx.state)
 	}
 	n, ok := Number(id)
 	if !ok {
-		return 0, invalid("depend on stories whose IDs begin with a number", "depends_on %s: the ID begins with no number, so nothing can depend on it", id)
+		return 0, refuse(Fact{Code: CodeUnnumbered, Story: id})
 	}
 	return n, nil
 }

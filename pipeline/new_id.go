@@ -12,6 +12,9 @@ import (
 // types are the kinds of stories that an ID may name.
 var types = []string{"story", "bug", "spike", "refactor"}
 
+// Types returns the kinds of stories that an ID may name.
+func Types() []string { return slices.Clone(types) }
+
 // NewID returns an ID for a new story: <number>_<type>_<slug>, or
 // <number>_<type> without a slug. The number is above all that were ever used,
 // those of deleted stories too. Typ is story, bug, spike or refactor; "" is story.
@@ -22,7 +25,7 @@ func (tx *Tx) NewID(typ, slug string) (string, error) {
 		typ = types[0]
 	}
 	if !slices.Contains(types, typ) {
-		return "", invalid("", "type must be one of %s; got %.64q", strings.Join(types, ", "), typ)
+		return "", refuse(Fact{Code: CodeBadType, Given: typ})
 	}
 	n, err := tx.state.nextNumber()
 	if err != nil {
@@ -55,7 +58,7 @@ func (s *State) nextNumber() (uint32, error) {
 		return 0, s.err
 	}
 	if !ok {
-		return 0, invalid("give a story_id", "no number is free")
+		return 0, refuse(Fact{Code: CodeNoFreeNumber})
 	}
 	return n, nil
 }

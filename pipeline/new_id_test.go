@@ -46,8 +46,8 @@ func TestNewID(t *testing.T) {
 	w.write("1_story_x", stage(pipeline.Backlog))
 	expect("", "x", "2_story_x")
 
-	if _, err := w.state().NewTx().NewID("epic", "x"); err == nil || code(err) != pipeline.CodeInvalid {
-		t.Errorf("type epic: got %v, want an error of code %v", err, pipeline.CodeInvalid)
+	if _, err := w.state().NewTx().NewID("epic", "x"); err == nil || kind(err) != pipeline.KindInvalid {
+		t.Errorf("type epic: got %v, want an error of kind %v", err, pipeline.KindInvalid)
 	}
 }
 
@@ -55,34 +55,34 @@ func TestNewID(t *testing.T) {
 // call that was made again.
 func TestSameName(t *testing.T) {
 	w := newWriter(t)
-	warned := func(id, name string) []string {
+	warned := func(id, name string) string {
 		t.Helper()
 		tx := w.state().NewTx()
 		if _, _, err := tx.Write(id, pipeline.Changes{Stage: ptr(pipeline.Backlog), Name: &name}); err != nil {
 			t.Fatal(err)
 		}
 		w.apply(id, tx.Edits()...)
-		return tx.Warnings()
+		return allShown(tx.Warnings())
 	}
 	for _, id := range []string{"1_a", "3_a", "4_a"} {
-		if got := warned(id, "Log in "+id); got != nil {
+		if got := warned(id, "Log in "+id); got != "" {
 			t.Errorf("%s: got %q", id, got)
 		}
 	}
-	if got := warned("5_a", "Log in 3_a"); len(got) != 1 || !strings.Contains(got[0], "story 3_a has the same name") {
+	if got := warned("5_a", "Log in 3_a"); got != "same_name Story:3_a" {
 		t.Errorf("got %q", got)
 	}
-	if got := warned("5_a", "Log in 4_a"); got != nil {
+	if got := warned("5_a", "Log in 4_a"); got != "" {
 		t.Errorf("a story that was there: got %q", got)
 	}
 	w.apply("4_a", crdt.Set(crdt.DeletedField, crdt.Bool(true)))
-	if got := warned("6_a", "Log in 4_a"); len(got) != 1 || !strings.Contains(got[0], "story 5_a") {
+	if got := warned("6_a", "Log in 4_a"); got != "same_name Story:5_a" {
 		t.Errorf("beside a deleted one: got %q", got)
 	}
-	if got := warned("1000_a", ""); got != nil {
+	if got := warned("1000_a", ""); got != "" {
 		t.Errorf("without a name: got %q", got)
 	}
-	if got := warned("1001_a", "Log in 1_a"); got != nil {
+	if got := warned("1001_a", "Log in 1_a"); got != "" {
 		t.Errorf("long ago: got %q", got)
 	}
 }

@@ -62,7 +62,7 @@ func (tx *Tx) note(changed *[]string, text string) {
 
 func checkNote(text string) error {
 	if strings.TrimSpace(text) == "" {
-		return invalid("say something, or leave note out", "note is empty")
+		return refuse(Fact{Code: CodeEmptyNote})
 	}
 	return checkText(NameNote, text, crdt.MaxNote)
 }

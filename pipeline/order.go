@@ -19,7 +19,7 @@ const (
 func (tx *Tx) place(changed *[]string, id string, created bool, after, before *string) error {
 	switch {
 	case after != nil && before != nil:
-		return invalid("give one of the two", "after and before are both given")
+		return refuse(Fact{Code: CodeTwoPlaces})
 	case after == nil && before == nil && !created:
 		return nil
 	case after == nil && before == nil:
@@ -35,7 +35,7 @@ func (tx *Tx) place(changed *[]string, id string, created bool, after, before *s
 		return nil
 	}
 	if *neighbour == id {
-		return invalid("give another story, or "+First+" or "+Last, "%s is the story itself", name)
+		return refuse(Fact{Code: CodeBesideItself, Field: name})
 	}
 	next, err := tx.neighbour(name, *neighbour)
 	if err != nil {
@@ -101,18 +101,12 @@ func (tx *Tx) put(changed *[]string, after crdt.Anchor) {
 // neighbour returns the story that the argument name gives, which must be there.
 func (tx *Tx) neighbour(name, id string) (*crdt.Story, error) {
 	if !crdt.ValidStoryID(id) {
-		return nil, invalid("give the story_id of a story that list_items shows", "%s %.140q is not a story ID", name, id)
+		return nil, refuse(Fact{Code: CodeBadNeighbour, Field: name, Given: id})
 	}
 	if c := tx.state.visible(id); c != nil {
 		return c, nil
 	}
 	err := tx.state.notFound(id)
-	err.Message = name + ": " + err.Message
-	err.Next = "give the story_id of a story that list_items shows, or " + First + " or " + Last
-	if err.Code == CodeNotFound {
-		if similar := tx.state.similar(id); len(similar) > 0 {
-			err.Next = "did you mean " + some(similar) + "? Otherwise " + err.Next
-		}
-	}
+	err.Field = name
 	return nil, err.orErr(tx.state)
 }

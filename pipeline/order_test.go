@@ -153,17 +153,17 @@ func TestPlaceErrors(t *testing.T) {
 		c    pipeline.Changes
 		want string
 	}{
-		{pipeline.Changes{After: ptr("1_a"), Before: ptr("1_a")}, "after and before are both given; give one of the two"},
-		{pipeline.Changes{After: ptr("3_new")}, "after is the story itself; give another story, or first or last"},
-		{pipeline.Changes{Before: ptr("4_x")}, "before: there is no story \"4_x\"; give the story_id"},
-		{pipeline.Changes{Before: ptr("1_x")}, "before: there is no story \"1_x\"; did you mean 1_a?"},
-		{pipeline.Changes{After: ptr("2_gone")}, "after: story \"2_gone\" is deleted; give the story_id"},
-		{pipeline.Changes{After: ptr("no such/id")}, "after \"no such/id\" is not a story ID"},
+		{pipeline.Changes{After: ptr("1_a"), Before: ptr("1_a")}, "two_places"},
+		{pipeline.Changes{After: ptr("3_new")}, "beside_itself Field:after"},
+		{pipeline.Changes{Before: ptr("4_x")}, "no_story Story:4_x Field:before"},
+		{pipeline.Changes{Before: ptr("1_x")}, "no_story Story:1_x Field:before IDs:[1_a]"},
+		{pipeline.Changes{After: ptr("2_gone")}, "deleted Story:2_gone Field:after"},
+		{pipeline.Changes{After: ptr("no such/id")}, "bad_neighbour Field:after Given:no such/id"},
 	} {
 		tt.c.Stage = ptr(pipeline.Backlog)
 		err := w.do(func(tx *pipeline.Tx) error { _, _, err := tx.Write("3_new", tt.c); return err })
-		if err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("got error %v, want %q", err, tt.want)
+		if err == nil || refusal(err) != tt.want {
+			t.Errorf("got %q, want %q", refusal(err), tt.want)
 		}
 	}
 	if got := w.order(); got != "1_a" {

@@ -3,7 +3,6 @@ package pipeline_test
 import (
 	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +86,7 @@ func (w *writer) write(id string, c pipeline.Changes) (created bool, changed []s
 		return err
 	}
 	err := w.do(fn)
-	if err != nil && strings.Contains(err.Error(), "is taken") {
+	if strings.HasPrefix(refusal(err), "number_taken") {
 		err = w.doOn(pipeline.NewState(apart{w.model}, w.known), fn)
 	}
 	if err != nil {
@@ -120,11 +119,11 @@ func only(stages ...pipeline.Stage) []pipeline.Stage { return stages }
 
 func stage(s pipeline.Stage) pipeline.Changes { return pipeline.Changes{Stage: &s} }
 
-// code returns the code of a domain error.
-func code(err error) pipeline.Code {
+// kind returns the kind of a domain error.
+func kind(err error) pipeline.Kind {
 	var e *pipeline.Error
 	if errors.As(err, &e) {
-		return e.Code
+		return e.Kind()
 	}
 	return ""
 }
@@ -147,7 +146,7 @@ func TestWriteCreatesAndUpdates(t *testing.T) {
 	want := pipeline.Story{
 		ID: "10_story_a", Stage: pipeline.Current, StageSince: time.UnixMilli(1_700_000_000_001).UTC(), Name: "A", Agent: "coder-1", RetryCount: 2, Blocked: true,
 		DependsOn: []uint32{7, 20}, WaitingOn: []uint32{7, 20},
-		Warnings:  []string{"depends_on 7, 20: no story has that number, so it is not met"},
+		Warnings:  []pipeline.Fact{{Code: pipeline.CodeUnknownNumbers, Numbers: []uint32{7, 20}}},
 		UpdatedAt: time.UnixMilli(1_700_000_000_001).UTC(), Rev: w.ops[0].ID,
 		Place: crdt.Anchor{Op: w.ops[0].ID},
 	}
@@ -183,30 +182,30 @@ func TestWriteRefuses(t *testing.T) {
 		name    string
 		id      string
 		changes pipeline.Changes
-		code    pipeline.Code
-		says    string
+		kind    pipeline.Kind
+		has     string
 	}{
-		{"no stage for a new story", "99_x", pipeline.Changes{Name: ptr("n")}, pipeline.CodeNotFound, "give stage, e.g. 1_backlog"},
-		{"empty id", "", stage(pipeline.QA), pipeline.CodeInvalid, "story_id is empty"},
-		{"id with a slash", "a/b", stage(pipeline.QA), pipeline.CodeInvalid, `"a/b" is not a valid story ID`},
-		{"id with a leading dot", ".a", stage(pipeline.QA), pipeline.CodeInvalid, "not a valid story ID"},
-		{"long id", strings.Repeat("a", 129), stage(pipeline.QA), pipeline.CodeInvalid, "has 129 bytes, at most 128"},
-		{"unknown stage", "10_s", stage("2_next"), pipeline.CodeInvalid, "1_backlog, 2_current, 3_qa, 4_merge, 5_done, 6_archived"},
-		{"long name", "10_s", pipeline.Changes{Name: ptr(strings.Repeat("é", 129))}, pipeline.CodeInvalid, "name has 258 bytes, at most 256"},
-		{"name not text", "10_s", pipeline.Changes{Name: ptr("\xff")}, pipeline.CodeInvalid, "name is not valid UTF-8"},
-		{"long agent", "10_s", pipeline.Changes{Agent: ptr(strings.Repeat("a", 129))}, pipeline.CodeInvalid, "agent has 129 bytes, at most 128"},
-		{"negative retry_count", "10_s", pipeline.Changes{RetryCount: ptr(int64(-1))}, pipeline.CodeInvalid, "0 to 1000000"},
-		{"great retry_count", "10_s", pipeline.Changes{RetryCount: ptr(int64(1_000_001))}, pipeline.CodeInvalid, "0 to 1000000"},
-		{"many dependencies", "10_s", pipeline.Changes{DependsOn: &deps}, pipeline.CodeInvalid, "65 numbers, at most 64"},
-		{"depends on itself", "10_s", pipeline.Changes{DependsOn: &[]uint32{1, 10}}, pipeline.CodeInvalid, "own number 10"},
+		{"no stage for a new story", "99_x", pipeline.Changes{Name: ptr("n")}, pipeline.KindNotFound, "needs_stage Story:99_x"},
+		{"empty id", "", stage(pipeline.QA), pipeline.KindInvalid, "bad_id"},
+		{"id with a slash", "a/b", stage(pipeline.QA), pipeline.KindInvalid, "bad_id Given:a/b"},
+		{"id with a leading dot", ".a", stage(pipeline.QA), pipeline.KindInvalid, "bad_id Given:.a"},
+		{"long id", strings.Repeat("a", 129), stage(pipeline.QA), pipeline.KindInvalid, "bad_id Given:aaa"},
+		{"unknown stage", "10_s", stage("2_next"), pipeline.KindInvalid, "bad_stage Given:2_next"},
+		{"long name", "10_s", pipeline.Changes{Name: ptr(strings.Repeat("é", 129))}, pipeline.KindInvalid, "too_long Field:name Have:258 Most:256"},
+		{"name not text", "10_s", pipeline.Changes{Name: ptr("\xff")}, pipeline.KindInvalid, "not_utf8 Field:name"},
+		{"long agent", "10_s", pipeline.Changes{Agent: ptr(strings.Repeat("a", 129))}, pipeline.KindInvalid, "too_long Field:agent Have:129 Most:128"},
+		{"negative retry_count", "10_s", pipeline.Changes{RetryCount: ptr(int64(-1))}, pipeline.KindInvalid, "range Field:retry_count Have:-1 Most:1000000"},
+		{"great retry_count", "10_s", pipeline.Changes{RetryCount: ptr(int64(1_000_001))}, pipeline.KindInvalid, "range Field:retry_count Have:1000001 Most:1000000"},
+		{"many dependencies", "10_s", pipeline.Changes{DependsOn: &deps}, pipeline.KindInvalid, "too_many Field:depends_on Have:65 Most:64"},
+		{"depends on itself", "10_s", pipeline.Changes{DependsOn: &[]uint32{1, 10}}, pipeline.KindInvalid, "on_itself Number:10"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWriter(t)
 			w.write("10_s", stage(pipeline.Backlog))
 			before := string(w.model.Doc().AppendText(nil))
 			err := w.do(func(tx *pipeline.Tx) error { _, _, err := tx.Write(tt.id, tt.changes); return err })
-			if code(err) != tt.code || !strings.Contains(fmt.Sprint(err), tt.says) {
-				t.Errorf("got %v, want code %q and a text with %q", err, tt.code, tt.says)
+			if kind(err) != tt.kind || !strings.HasPrefix(refusal(err), tt.has) {
+				t.Errorf("got %q, want %q of kind %q", refusal(err), tt.has, tt.kind)
 			}
 			if after := string(w.model.Doc().AppendText(nil)); after != before {
 				t.Error("the document changed")
@@ -220,11 +219,11 @@ func TestStoryNotFoundNamesSimilar(t *testing.T) {
 	w.write("10_story_login", stage(pipeline.Backlog))
 	w.write("10_bug_login", stage(pipeline.Backlog))
 	_, err := w.state().Story("10_story_logn")
-	if code(err) != pipeline.CodeNotFound || !strings.Contains(err.Error(), "did you mean 10_bug_login or 10_story_login?") {
+	if refusal(err) != "no_story Story:10_story_logn IDs:[10_bug_login 10_story_login]" {
 		t.Errorf("got %v", err)
 	}
 	_, err = w.state().Story("11_x")
-	if code(err) != pipeline.CodeNotFound || strings.Contains(err.Error(), "did you mean") {
+	if refusal(err) != "no_story Story:11_x" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -247,7 +246,7 @@ func TestExpect(t *testing.T) {
 	}
 	err := expect(old.Short())
 	var e *pipeline.Error
-	if !errors.As(err, &e) || e.Code != pipeline.CodeConflict {
+	if !errors.As(err, &e) || e.Kind() != pipeline.KindConflict {
 		t.Fatalf("an old rev: got %v, want a conflict", err)
 	}
 	if diff := cmp.Diff(w.story("10_s"), *e.Current); diff != "" {
@@ -256,7 +255,7 @@ func TestExpect(t *testing.T) {
 	if err := expect(strings.ToUpper(w.story("10_s").Rev.String())); err != nil {
 		t.Errorf("the whole rev in capitals: %v", err)
 	}
-	if err := expect(w.story("10_s").Rev.String()[:11]); code(err) != pipeline.CodeInvalid {
+	if err := expect(w.story("10_s").Rev.String()[:11]); kind(err) != pipeline.KindInvalid {
 		t.Errorf("a rev too short to be sure: got %v", err)
 	}
 }
@@ -326,13 +325,13 @@ func TestBumpRetryOfAFinishedStory(t *testing.T) {
 func TestBumpRetryRefuses(t *testing.T) {
 	w := newWriter(t)
 	w.write("10_s", pipeline.Changes{Stage: ptr(pipeline.Current), RetryCount: ptr(int64(999_999))})
-	for by, want := range map[int64]pipeline.Code{0: pipeline.CodeInvalid, -1: pipeline.CodeInvalid, 2: pipeline.CodeInvalid, 1_000_001: pipeline.CodeInvalid} {
+	for by, want := range map[int64]pipeline.Kind{0: pipeline.KindInvalid, -1: pipeline.KindInvalid, 2: pipeline.KindInvalid, 1_000_001: pipeline.KindInvalid} {
 		err := w.do(func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("10_s", by, 0); return err })
-		if code(err) != want {
+		if kind(err) != want {
 			t.Errorf("by %d: got %v", by, err)
 		}
 	}
-	if err := w.do(func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("11_s", 1, 0); return err }); code(err) != pipeline.CodeNotFound {
+	if err := w.do(func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("11_s", 1, 0); return err }); kind(err) != pipeline.KindNotFound {
 		t.Errorf("unknown story: got %v", err)
 	}
 }
@@ -373,13 +372,13 @@ func TestSetBlocked(t *testing.T) {
 			t.Errorf("step %d: got %+v", i, got)
 		}
 	}
-	if err := w.do(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("10_s", false, ptr("x")); return err }); code(err) != pipeline.CodeInvalid {
+	if err := w.do(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("10_s", false, ptr("x")); return err }); kind(err) != pipeline.KindInvalid {
 		t.Errorf("a reason to unblock: got %v", err)
 	}
 	if err := w.do(func(tx *pipeline.Tx) error {
 		_, err := tx.SetBlocked("10_s", true, ptr(strings.Repeat("r", 1025)))
 		return err
-	}); code(err) != pipeline.CodeInvalid {
+	}); kind(err) != pipeline.KindInvalid {
 		t.Errorf("a long reason: got %v", err)
 	}
 }

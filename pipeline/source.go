@@ -125,6 +125,9 @@ type Gaps struct {
 	Pending int
 }
 
+// Any reports whether the log lacks anything.
+func (g Gaps) Any() bool { return g != Gaps{} }
+
 // Row is what the columns of a database say of a story, so that queries find it.
 type Row struct {
 	// Number is what the ID begins with, if HasNumber.

@@ -1,8 +1,6 @@
 package pipeline
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -40,11 +38,10 @@ func (s *State) visible(id string) *crdt.Story {
 	return c
 }
 
-// Story returns a snapshot of the story, or an error that says how to go on:
-// [CodeNotFound] or [CodeDeleted].
+// Story returns a snapshot of the story, or an error of [KindNotFound] or [KindDeleted].
 func (s *State) Story(id string) (Story, error) {
 	if !crdt.ValidStoryID(id) {
-		return Story{}, invalidStoryID(id)
+		return Story{}, CheckStoryID(id)
 	}
 	c := s.visible(id)
 	if c == nil {
@@ -69,21 +66,9 @@ func (s *State) Outcome(tx *Tx) (Story, error) {
 // notFound returns the error for a story that readers cannot see.
 func (s *State) notFound(id string) *Error {
 	if c := s.known(id); c != nil && c.Deleted() {
-		return &Error{
-			Code:    CodeDeleted,
-			Message: fmt.Sprintf("story %q is deleted", id),
-			Next:    "stop working on it; delete_item with restore: true brings it back if that was a mistake; for new work write a story with a new number",
-		}
+		return refuse(Fact{Code: CodeDeleted, Story: id})
 	}
-	next := "find the right story_id with list_items; a new story is created with write_item (give story_id and stage)"
-	if similar := s.similar(id); len(similar) > 0 {
-		next = fmt.Sprintf("did you mean %s? Otherwise %s", strings.Join(similar, " or "), next)
-	}
-	e := &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no story %q", id), Next: next}
-	if missing := s.Missing(); missing != "" {
-		e.Message += " that can be seen; " + missing
-	}
-	return e
+	return refuse(Fact{Code: CodeNoStory, Story: id, IDs: s.similar(id), Gaps: s.Missing()})
 }
 
 // orErr returns the error, or that of the state's source, which may be the reason why
@@ -139,9 +124,12 @@ func (s *State) snapshot(c *crdt.Story) Story {
 	}
 	keeping, claim := s.keeping(c, &s.caller)
 	st.Lapsed = claim != nil && !claim.Live(s.now())
-	st.Ready = keeping == isFree && claimable(c, len(st.WaitingOn) > 0)
+	st.Ready = keeping == IsFree && claimable(c, len(st.WaitingOn) > 0)
 	if !st.Stage.met() {
-		st.Warnings = append(s.warnings(st, dependencies), madeApart(c)...)
+		st.Warnings = s.warnings(st, dependencies)
+		if apart, ok := madeApart(c); ok {
+			st.Warnings = append(st.Warnings, apart)
+		}
 	}
 	return st
 }

@@ -34,9 +34,9 @@ type Story struct {
 	Lapsed bool
 	// WaitingOn are the numbers in DependsOn that are not met, ascending.
 	WaitingOn []uint32
-	// Warnings say in plain words what a reader should know, e.g. that a
-	// dependency counts as met because it is archived.
-	Warnings []string
+	// Warnings say what a reader should know, e.g. that a dependency counts as met because it is
+	// archived.
+	Warnings []Fact
 	// UpdatedAt is when the op named by Rev was written, by its author's clock. It may be any time at
 	// all: see KnownTime.
 	UpdatedAt time.Time

@@ -25,7 +25,7 @@ type Tx struct {
 	edits   []crdt.Edit
 	leases  []LeaseChange
 
-	warnings []string
+	warnings []Fact
 	// overrides: the change ends or passes over a claim of somebody else on purpose.
 	overrides bool
 	// repeated: the call was made before, and the first one did all there was to do.
@@ -64,30 +64,21 @@ func (tx *Tx) Edits() []crdt.Edit { return tx.edits }
 // Leases returns what the change does to leases, which is no part of the op.
 func (tx *Tx) Leases() []LeaseChange { return tx.leases }
 
-// Warnings say in plain words what the caller may not have meant.
-func (tx *Tx) Warnings() []string { return tx.warnings }
+// Warnings say what the caller may not have meant.
+func (tx *Tx) Warnings() []Fact { return tx.warnings }
 
 // Expect makes sure that the story's rev still begins with rev, as an answer
-// showed it; otherwise it returns an error of [CodeConflict] with the story as
+// showed it; otherwise it returns an error of [KindConflict] with the story as
 // it is.
 func (tx *Tx) Expect(id, rev string) error {
 	if len(rev) < 12 {
-		return invalid("give the rev of the item as an answer showed it, or leave if_rev out", "if_rev is %.64q, want at least 12 hex digits", rev)
+		return refuse(Fact{Code: CodeBadRev, Given: rev})
 	}
 	current, err := tx.state.Story(id)
 	if err != nil || strings.HasPrefix(current.Rev.String(), strings.ToLower(rev)) {
 		return err
 	}
-	next := "decide again on the current item"
-	if current.Agent != "" {
-		next = fmt.Sprintf("agent %q works on it now: if that is not you, leave it and find another with list_items (ready: true)", current.Agent)
-	}
-	return &Error{
-		Code:    CodeConflict,
-		Message: fmt.Sprintf("story %q has moved on: its rev is %s, not %.64q; nothing was written", id, current.Rev.Short(), rev),
-		Next:    next,
-		Current: &current,
-	}
+	return &Error{Fact: Fact{Code: CodeMovedOn, Story: id, Given: rev, Rev: current.Rev, Agent: current.Agent}, Current: &current}
 }
 
 // Write creates the story, for which c.Stage is required, or writes the given
@@ -104,11 +95,11 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 		return false, nil, err
 	}
 	if tx.creates = created; created {
-		if missing := tx.state.Missing(); missing != "" {
-			tx.warnings = append(tx.warnings, missing)
+		if gaps := tx.state.Missing(); gaps.Any() {
+			tx.warn(Fact{Code: CodeMissing, Gaps: gaps})
 		}
 		if c.Name != nil && *c.Name != "" {
-			tx.warnings = append(tx.warnings, tx.state.warnSameName(id, *c.Name, c.SameName)...)
+			tx.warnSameName(id, *c.Name, c.SameName)
 		}
 	}
 	if c.Stage != nil && (created || cur.Stage != *c.Stage) {
@@ -142,13 +133,10 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 
 // mayWrite refuses changes to a story that somebody else holds.
 func (tx *Tx) mayWrite(cur *Story, c *Changes) error {
-	switch {
-	case !c.onlyAdd():
+	if !c.onlyAdd() {
 		return tx.mayChange(cur)
-	case c.Blocked != nil:
-		return tx.mayAdd(cur, "blocked")
 	}
-	return tx.mayAdd(cur, "")
+	return tx.mayAdd(cur, c.Blocked != nil)
 }
 
 // assign gives the story to an agent, or to nobody. An override of the stage takes the story from
@@ -161,19 +149,19 @@ func (tx *Tx) assign(changed *[]string, cur *Story, c *Changes) {
 		tx.endClaim(*cur)
 		tx.set(changed, NameAgent, crdt.String(*c.Agent))
 		if *c.Agent != "" {
-			tx.warnings = append(tx.warnings, "it is assigned to agent "+quoted(*c.Agent)+" now: nobody else can claim it, and that agent must claim it to hold it")
+			tx.warn(Fact{Code: CodeAssigned, Agent: *c.Agent})
 		}
 	}
 }
 
-// warnMoved says what a plain write of the stage leaves as it was, where advance_item
+// warnMoved says what a plain write of the stage leaves as it was, where [Tx.Advance]
 // would not.
 func (tx *Tx) warnMoved(cur Story, c Changes) {
 	if c.Agent == nil && !tx.overrides && *c.Stage != Current && cur.Claim.Live(tx.state.now()) {
-		tx.warnings = append(tx.warnings, fmt.Sprintf("agent %s still holds it, so that nobody else can claim it in %s: advance_item would have ended the claim", quoted(cur.Agent), *c.Stage))
+		tx.warn(Fact{Code: CodeStillHeld, Agent: cur.Agent, Stage: *c.Stage})
 	}
 	if c.Stage.met() && cur.Blocked && (c.Blocked == nil || *c.Blocked) {
-		tx.warnings = append(tx.warnings, fmt.Sprintf("it is still blocked, and counts as done in %s", *c.Stage))
+		tx.warn(Fact{Code: CodeStillBlocked, Stage: *c.Stage})
 	}
 }
 
@@ -186,12 +174,12 @@ func (tx *Tx) SetBlocked(id string, blocked bool, reason *string) (changed []str
 			return nil, err
 		}
 		if !blocked && *reason != "" {
-			return nil, invalid("leave reason out, or set blocked to true", "a reason is given, but blocked is false")
+			return nil, refuse(Fact{Code: CodeReasonAlone})
 		}
 	}
 	cur, err := tx.begin(id)
 	if err == nil && blocked {
-		err = tx.mayAdd(&cur, "blocked")
+		err = tx.mayAdd(&cur, true)
 	} else if err == nil {
 		err = tx.mayChange(&cur)
 	}
@@ -214,7 +202,7 @@ func (tx *Tx) SetBlocked(id string, blocked bool, reason *string) (changed []str
 // blockedByLimit is true.
 func (tx *Tx) BumpRetry(id string, by, limit int64) (blockedByLimit bool, err error) {
 	if by < 1 || by > MaxRetryCount {
-		return false, invalid("leave by out to add 1", "by is %d, want 1 to %d", by, MaxRetryCount)
+		return false, refuse(Fact{Code: CodeRange, Field: "by", Have: by, Least: 1, Most: MaxRetryCount})
 	}
 	cur, err := tx.begin(id)
 	if err == nil {
@@ -225,8 +213,7 @@ func (tx *Tx) BumpRetry(id string, by, limit int64) (blockedByLimit bool, err er
 	}
 	count := cur.RetryCount + by
 	if count > MaxRetryCount {
-		return false, invalid("reset it with write_item (retry_count) or set_blocked (blocked: false)",
-			"retry_count is %d and cannot grow by %d: the most is %d", cur.RetryCount, by, MaxRetryCount)
+		return false, refuse(Fact{Code: CodeRetryFull, Have: cur.RetryCount, Count: int(by), Most: MaxRetryCount})
 	}
 	base := tx.retryBase(id)
 	tx.edits = append(tx.edits, crdt.Inc(NameRetryCount, uint64(by), base))
@@ -272,7 +259,7 @@ func (tx *Tx) open(id string) (Story, error) {
 // tellDeleted adds who deleted the story to an error for one that had a claim on it.
 func (tx *Tx) tellDeleted(id string, err error) error {
 	var e *Error
-	if !errors.As(err, &e) || e.Code != CodeDeleted {
+	if !errors.As(err, &e) || e.Kind() != KindDeleted {
 		return err
 	}
 	digits, ok := parseClaim(tx.caller.Claim)
@@ -280,9 +267,7 @@ func (tx *Tx) tellDeleted(id string, err error) error {
 		digits, ok = made.String(), true
 	}
 	if ok {
-		if how := tx.state.endOf(id, digits).String(); how != "" {
-			e.Message += ", and your claim has ended: " + how
-		}
+		e.End = tx.state.endOf(id, digits)
 	}
 	return e.orErr(tx.state)
 }
@@ -319,19 +304,11 @@ func (tx *Tx) bind(id string) error {
 func (tx *Tx) mayCreate(id string, stage *Stage) error {
 	if stage == nil {
 		e := tx.state.notFound(id)
-		e.Message += ", and to create it a stage is needed"
-		e.Next = "give stage, e.g. " + string(Backlog) + ", to create it, or find the right story_id with list_items"
-		if similar := tx.state.similar(id); len(similar) > 0 {
-			e.Next = fmt.Sprintf("did you mean %s? Otherwise %s", strings.Join(similar, " or "), e.Next)
-		}
+		e.Code = CodeNeedsStage
 		return e.orErr(tx.state)
 	}
 	if tx.state.isFull() {
-		return &Error{
-			Code:    CodeLimit,
-			Message: fmt.Sprintf("the pipeline holds %d stories, the most it can", crdt.MaxStories),
-			Next:    "start a new pipeline with another --db",
-		}
+		return refuse(Fact{Code: CodeFull, Most: crdt.MaxStories})
 	}
 	return tx.state.checkNumber(id)
 }
@@ -353,21 +330,13 @@ func (s *State) checkNumber(id string) error {
 		return nil
 	}
 	if others := s.visibleWith(n, maxSimilar, id); len(others) > 0 {
-		return invalid(fmt.Sprintf("did you mean %s? A new story gets a number of its own: leave story_id out%s", strings.Join(others, " or "), s.freeNumber(", or begin it with %d")),
-			"there is no story %q, and number %d is taken", id, n)
+		return refuse(Fact{Code: CodeNumberTaken, Story: id, Number: n, IDs: others, Free: s.freeNumber()})
 	}
 	if s.number(n).Deleted == 0 { // the story itself is not deleted
 		return s.err
 	}
-	whose := "a deleted story"
-	if other := s.deletedWith(n); other != "" {
-		whose = "the deleted story " + other
-	}
-	next := "use a number that was never used" + s.freeNumber(", e.g. %d") + ", or bring the story back with delete_item (restore: true)"
-	if s.err != nil {
-		return s.err
-	}
-	return invalid(next, "number %d belonged to %s and is not given out again", n, whose)
+	e := refuse(Fact{Code: CodeNumberUsed, Number: n, Story: s.deletedWith(n), Free: s.freeNumber()})
+	return e.orErr(s)
 }
 
 func (tx *Tx) set(changed *[]string, field string, v crdt.Value) {

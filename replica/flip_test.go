@@ -153,7 +153,7 @@ func (d *damagedFile) try(t *testing.T, what string) string {
 func (d *damagedFile) judge(t *testing.T, what string, r *replica.Replica, log *bytes.Buffer) string {
 	t.Helper()
 	shown, err := tryDump(r)
-	missing := ""
+	var missing pipeline.Gaps
 	if err == nil {
 		err = r.View(t.Context(), func(v *replica.View) error { missing = v.Missing(); return nil })
 	}
@@ -166,7 +166,7 @@ func (d *damagedFile) judge(t *testing.T, what string, r *replica.Replica, log *
 		return "error"
 	case shown == d.right:
 		return "right"
-	case log.Len() > 0 || missing != "":
+	case log.Len() > 0 || missing.Any():
 		return "reported"
 	case slices.Contains(d.shown, shown):
 		return "earlier"

@@ -49,8 +49,8 @@ type ImportReport struct {
 	// and turned out to break a rule. Refusals has the first of them.
 	Refused  int
 	Refusals []Refusal
-	// Apart says what was created apart under the ID of a story that came: the first of such stories.
-	Apart map[string]string
+	// Apart are stories that came and were created apart under one ID: the first of them, by ID.
+	Apart []pipeline.Fact
 }
 
 // Refusal is an op, or a line, that was not taken.
@@ -154,20 +154,14 @@ func (im *importer) end(ctx context.Context, err error) error {
 // looks at all.
 const maxCreated = 10_000
 
-// apart returns what is said of the stories that came and were created apart, nil if none was.
-func (im *importer) apart(v *View) map[string]string {
-	var said map[string]string
+// apart returns what is known of the stories that came and were created apart.
+func (im *importer) apart(v *View) (apart []pipeline.Fact) {
 	for _, id := range slices.Sorted(maps.Keys(im.created)) {
-		what := v.MadeApart(id)
-		if what == "" || len(said) == maxApart {
-			continue
+		if made, ok := v.MadeApart(id); ok && len(apart) < maxApart {
+			apart = append(apart, made)
 		}
-		if said == nil {
-			said = make(map[string]string)
-		}
-		said[id] = what
 	}
-	return said
+	return apart
 }
 
 // errSeq: why a pending op is refused when its parents have come.

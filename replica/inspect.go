@@ -9,6 +9,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/pipeline"
 )
 
 // maxClockSkew is how far apart the clocks of machines may be before Inspect
@@ -33,9 +34,9 @@ type Inspection struct {
 	// SharedNumbers are stories that have a number in common, Circles those that
 	// wait for each other, see package pipeline.
 	SharedNumbers, Circles [][]string
-	// Apart says of stories that replicas created apart under one ID what was created, see
+	// Apart are the stories that replicas created apart under one ID, see
 	// [pipeline.State.MadeApart]: the first of them, by ID.
-	Apart map[string]string
+	Apart []pipeline.Fact
 }
 
 // AuthorOps counts the ops of one author that are in the log.
@@ -84,18 +85,17 @@ func (r *Replica) Inspect(ctx context.Context) (in Inspection, err error) {
 // maxApart bounds the stories created apart that are named.
 const maxApart = 20
 
-// apart returns what is said of the stories that several ops created.
-func (i *inspector) apart(v *View) map[string]string {
-	said := make(map[string]string)
+// apart returns what is known of the stories that several ops created.
+func (i *inspector) apart(v *View) (apart []pipeline.Fact) {
 	for _, id := range slices.Sorted(maps.Keys(i.creates)) {
-		if i.creates[id] < 2 || len(said) == maxApart {
+		if i.creates[id] < 2 || len(apart) == maxApart {
 			continue
 		}
-		if what := v.MadeApart(id); what != "" {
-			said[id] = what
+		if made, ok := v.MadeApart(id); ok {
+			apart = append(apart, made)
 		}
 	}
-	return said
+	return apart
 }
 
 // inspector reads one snapshot.

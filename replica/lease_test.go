@@ -79,7 +79,7 @@ func TestLeaseFollowsItsSession(t *testing.T) {
 	for _, jump := range []time.Duration{grace / 2, grace / 2, grace / 2, time.Hour} {
 		c.advance(jump)
 		waitUntilLive(t, b.Replica, "1_s", func() time.Time { return c.now().Add(grace * 3 / 4) })
-		if _, _, err := b.claim("1_s", "coder-b", 0); code(err) != pipeline.CodeHeld {
+		if _, _, err := b.claim("1_s", "coder-b", 0); kind(err) != pipeline.KindHeld {
 			t.Fatalf("while the session of coder-a lives: got %v, want code held", err)
 		}
 	}
@@ -123,7 +123,7 @@ func TestLeaseOutlivesALeap(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitUntilLive(t, b.Replica, "1_s", c.now)
-	if _, _, err := b.claim("1_s", "coder-2_s", 0); code(err) != pipeline.CodeHeld {
+	if _, _, err := b.claim("1_s", "coder-2_s", 0); kind(err) != pipeline.KindHeld {
 		t.Errorf("while the session of the other lives: got %v, want code held", err)
 	}
 }
@@ -165,7 +165,7 @@ func TestSessionsOfOneReplica(t *testing.T) {
 			t.Fatalf("session %s: %+v (%v)", s.ID(), story.Claim, err)
 		}
 	}
-	if _, _, err := claim(b, a.Replica, "1_s", "coder-b", 0); code(err) != pipeline.CodeHeld {
+	if _, _, err := claim(b, a.Replica, "1_s", "coder-b", 0); kind(err) != pipeline.KindHeld {
 		t.Errorf("the other session's story: got %v, want code held", err)
 	}
 	c.advance(grace / 2)
@@ -182,7 +182,7 @@ func TestSessionsOfOneReplica(t *testing.T) {
 	if won, _, err := watcher.claim("2_s", "coder-c", 0); err != nil || won.TakenFrom != "coder-b" {
 		t.Errorf("the closed session's story: %+v (%v)", won, err)
 	}
-	if _, _, err := watcher.claim("1_s", "coder-c", 0); code(err) != pipeline.CodeHeld {
+	if _, _, err := watcher.claim("1_s", "coder-c", 0); kind(err) != pipeline.KindHeld {
 		t.Errorf("the open session's story: got %v, want code held", err)
 	}
 }
@@ -198,7 +198,7 @@ func TestLeaseForSeconds(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.advance(590 * time.Second)
-		if _, _, err := b.claim("1_s", "coder-b", 0); code(err) != pipeline.CodeHeld {
+		if _, _, err := b.claim("1_s", "coder-b", 0); kind(err) != pipeline.KindHeld {
 			t.Errorf("after 590 s: got %v, want code held", err)
 		}
 	}
@@ -230,14 +230,14 @@ func TestOneClaimerWins(t *testing.T) {
 		claimers.Go(func() {
 			if _, _, err := r.claim("1_s", agent, 0); err == nil {
 				wins.Add(1)
-			} else if code(err) != pipeline.CodeHeld {
+			} else if kind(err) != pipeline.KindHeld {
 				t.Error(err)
 			}
 			story, err := r.Update(context.Background(), agent, func(tx *pipeline.Tx) error {
 				_, err := tx.ClaimNext(nil, r.session.ClaimOptions(agent, 0))
 				return err
 			})
-			if err != nil && code(err) != pipeline.CodeNotNow {
+			if err != nil && kind(err) != pipeline.KindNotNow {
 				t.Error(err)
 			}
 			mu.Lock()
@@ -273,10 +273,10 @@ func opCount(t *testing.T, r *replica.Replica) (n int) {
 }
 
 // code returns the code of a domain error.
-func code(err error) pipeline.Code {
+func kind(err error) pipeline.Kind {
 	var e *pipeline.Error
 	if errors.As(err, &e) {
-		return e.Code
+		return e.Kind()
 	}
 	return ""
 }

@@ -123,7 +123,7 @@ func TestReadsAreFresh(t *testing.T) {
 		var e *pipeline.Error
 		if err == nil {
 			won++
-		} else if !errors.As(err, &e) || e.Code != pipeline.CodeConflict {
+		} else if !errors.As(err, &e) || e.Kind() != pipeline.KindConflict {
 			t.Error(err)
 		}
 	}

@@ -25,8 +25,8 @@ type Choice struct {
 // Board is a part of the pipeline, by stage.
 type Board struct {
 	Columns []Column
-	// Missing says in plain words that stories may be missing, "" if that is not known.
-	Missing string
+	// Missing counts the changes without which stories may be missing.
+	Missing pipeline.Gaps
 }
 
 // Column is what a board shows of one stage. It holds at least one story.
@@ -96,8 +96,8 @@ type boardRow struct {
 // Text returns the board with a line a story. Its columns are aligned over all stages.
 func (b *Board) Text(s Screen) string {
 	var out strings.Builder
-	if b.Missing != "" {
-		out.WriteString(s.paint(phrase.Line(b.Missing), yellow) + "\n")
+	if b.Missing.Any() {
+		out.WriteString(s.paint(phrase.Missing(b.Missing, ""), yellow) + "\n")
 	}
 	if len(b.Columns) == 0 {
 		out.WriteString("No story is to be shown.\n")

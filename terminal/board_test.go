@@ -39,7 +39,7 @@ func TestDetail(t *testing.T) {
 	st := all[4]
 	st.StageSince, st.UpdatedAt = now.Add(-26*time.Hour), now.Add(-time.Hour)
 	st.Description = "# What\n\nA paragraph that is long enough to be wrapped at eighty columns, since it goes on and on.\n\n```\ncode stays as it is, however long a line of it may be, since it would not be code any more otherwise\n```\n" + hostile
-	st.Warnings = []string{"depends_on 9: no story has that number, so it is not met"}
+	st.Warnings = []pipeline.Fact{{Code: pipeline.CodeUnknownNumbers, Numbers: []uint32{9}}}
 	st.DependsOn = []uint32{1, 9}
 	d := terminal.Detail{
 		Story: st, NoteCount: 3,

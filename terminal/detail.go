@@ -119,7 +119,7 @@ func (d *Detail) Text(s Screen) string {
 	if st.RetryCount > 0 {
 		field("retries", fmt.Sprint(st.RetryCount), "")
 	}
-	for _, warning := range st.Warnings {
+	for _, warning := range phrase.Warnings(st.Warnings) {
 		field("warning", phrase.Line(warning), yellow)
 	}
 	if pipeline.KnownTime(st.UpdatedAt) {

@@ -26,7 +26,9 @@ func anyText(t *rapid.T, label string) string {
 func anyStory(t *rapid.T, id string, stage pipeline.Stage) pipeline.Story {
 	st := pipeline.Story{
 		ID: id, Stage: stage, Name: anyText(t, "name"), Agent: anyText(t, "agent"), Description: anyText(t, "description"),
-		Blocked: rapid.Bool().Draw(t, "blocked"), BlockedReason: anyText(t, "reason"), Warnings: []string{anyText(t, "warning")},
+		Blocked: rapid.Bool().Draw(t, "blocked"), BlockedReason: anyText(t, "reason"), Warnings: []pipeline.Fact{{
+			Code: pipeline.CodeMadeApart, Count: 2, Makers: []crdt.Maker{{Agent: anyText(t, "maker"), Label: anyText(t, "label")}},
+		}},
 	}
 	if rapid.Bool().Draw(t, "claimed") {
 		st.Claim = claim(st.Agent, time.Duration(rapid.IntRange(-1, 100).Draw(t, "left"))*time.Minute)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -44,7 +45,7 @@ func newStoryRow(s Screen, st *pipeline.Story) storyRow {
 		DependsOn:     st.DependsOn,
 		Ready:         st.Ready,
 		WaitingOn:     st.WaitingOn,
-		Warnings:      st.Warnings,
+		Warnings:      phrase.Warnings(st.Warnings),
 		UpdatedAt:     pipeline.FormatTime(st.UpdatedAt),
 		Rev:           st.Rev.Short(),
 	}

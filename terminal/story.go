@@ -51,7 +51,7 @@ func notFound(v *replica.View, name string, why error) error {
 	if !errors.As(why, &refusal) {
 		return why
 	}
-	if refusal.Code == pipeline.CodeDeleted {
+	if refusal.Kind() == pipeline.KindDeleted {
 		return fmt.Errorf("story %s is deleted: huskies-mcp undelete %s brings it back", name, name)
 	}
 	hint := "huskies-mcp list --all shows all stories"

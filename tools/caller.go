@@ -111,7 +111,7 @@ func (s *call) heard(c *pipeline.Caller, about string, story pipeline.Story, err
 func (s *call) update(ctx context.Context, a asking, edit func(*pipeline.Tx) error) (it item, warning string, err error) {
 	story, err := s.change(ctx, a, func(tx *pipeline.Tx) error {
 		err := edit(tx)
-		warning = strings.Join(tx.Warnings(), "; ")
+		warning = strings.Join(warnings(tx.Warnings()), "; ")
 		return err
 	})
 	return newItem(story), warning, err

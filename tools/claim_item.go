@@ -37,7 +37,7 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 	description: "Take a story so that nobody else does: story_id, or the next one. From 1_backlog it moves to 2_current. Your own claim is renewed.",
 	handle: func(ctx context.Context, s *call, in claimItemIn) (out claimItemOut, err error) {
 		if in.StoryID != nil && in.Stage != nil {
-			return out, &pipeline.Error{Code: pipeline.CodeInvalid, Message: "story_id and stage are both given", Next: "give one of the two, or neither for the next story"}
+			return out, &misuse{"story_id and stage are both given", "give one of the two, or neither for the next story"}
 		}
 		deadline := s.now().Add(time.Duration(in.WaitSeconds) * time.Second)
 		for {
@@ -59,7 +59,7 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 		if in.StoryID != nil || in.Claim != nil || !errors.As(err, &why) {
 			return out, err
 		}
-		out.Reason = why.Message
+		out.Reason = reason(why)
 		return out, s.tellLost(ctx, s.caller(asking{agent: in.Agent}), &out)
 	},
 })
@@ -90,7 +90,7 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 	it, left := newItem(story), secondsLeft(story.Claim, s.now())
 	out = claimItemOut{
 		Claimed: true, Item: &it, Claim: pipeline.ClaimText(story.Claim.Token), ExpiresInSeconds: &left,
-		Renewed: won.Renewed, TakenOverFrom: won.TakenFrom, Warning: won.Warning(options.Agent),
+		Renewed: won.Renewed, TakenOverFrom: won.TakenFrom, Warning: beside(&won, options.Agent),
 	}
 	err = s.tellLost(ctx, c, &out)
 	s.made.claimed(story.ID, pipeline.MadeClaim{Token: story.Claim.Token, Agent: story.Agent})
@@ -104,8 +104,9 @@ func (s *call) tellLost(ctx context.Context, c pipeline.Caller, out *claimItemOu
 	}
 	at := s.reflects
 	err := s.view(ctx, func(p *replica.View) error {
-		stories, texts := p.As(c).Lost()
+		stories, ended := p.As(c).Lost()
 		s.made.forget(&c, stories...)
+		texts := warnings(ended)
 		if out.Warning != "" {
 			texts = append(texts, out.Warning)
 		}

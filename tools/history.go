@@ -126,11 +126,7 @@ func parseHistoryCursor(s string) (before int64, err error) {
 		before, err = strconv.ParseInt(number, 10, 64)
 	}
 	if err != nil || !ok || before < 1 {
-		return 0, &pipeline.Error{
-			Code:    pipeline.CodeInvalid,
-			Message: "cursor is not one that read_item gave",
-			Next:    "pass next_cursor as it was given, or leave cursor out to begin with the newest change",
-		}
+		return 0, &misuse{"cursor is not one that read_item gave", "pass next_cursor as it was given, or leave cursor out to begin with the newest change"}
 	}
 	return before, nil
 }

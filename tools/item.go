@@ -37,7 +37,7 @@ func newItem(s pipeline.Story) item {
 		DependsOn:     s.DependsOn,
 		Ready:         s.Ready,
 		WaitingOn:     s.WaitingOn,
-		Warnings:      s.Warnings,
+		Warnings:      warnings(s.Warnings),
 		UpdatedAt:     pipeline.FormatTime(s.UpdatedAt),
 		Rev:           s.Rev.Short(),
 	}

@@ -46,11 +46,7 @@ func resolveCursor(p *pipeline.State, at *pipeline.Position) error {
 			return nil
 		}
 	}
-	return &pipeline.Error{
-		Code:    pipeline.CodeInvalid,
-		Message: "cursor names a stage in which no story is any more",
-		Next:    "leave cursor out to begin at the start",
-	}
+	return &misuse{"cursor names a stage in which no story is any more", "leave cursor out to begin at the start"}
 }
 
 func parseCursor(s string) (*pipeline.Position, error) {
@@ -68,11 +64,7 @@ func parseCursor(s string) (*pipeline.Position, error) {
 		ok = ok && is && copy(at.Place.Op[:], op) == len(op) && len(op) == len(at.Place.Op)
 	}
 	if err != nil || !ok || stage == "" {
-		return nil, &pipeline.Error{
-			Code:    pipeline.CodeInvalid,
-			Message: "cursor is not one that list_items gave",
-			Next:    "pass next_cursor as it was given, or leave cursor out to begin at the start",
-		}
+		return nil, &misuse{"cursor is not one that list_items gave", "pass next_cursor as it was given, or leave cursor out to begin at the start"}
 	}
 	return &at, nil
 }

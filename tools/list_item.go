@@ -60,7 +60,7 @@ var listFields = map[string]func(to *listItem, from *pipeline.Story, now time.Ti
 	},
 	"warnings": func(to *listItem, from *pipeline.Story, _ time.Time) {
 		for _, w := range from.Warnings[:min(maxListWarnings, len(from.Warnings))] {
-			to.Warnings = append(to.Warnings, cut(w, maxListWarning))
+			to.Warnings = append(to.Warnings, cut(warning(&w), maxListWarning))
 		}
 	},
 	"updated_at": func(to *listItem, from *pipeline.Story, _ time.Time) { to.UpdatedAt = newItem(*from).UpdatedAt },

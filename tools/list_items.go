@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -135,11 +136,7 @@ func sinceTime(text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(span); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, &pipeline.Error{
-		Code:    pipeline.CodeInvalid,
-		Message: "updated_since is " + quote(text),
-		Next:    "give a time as RFC 3339, e.g. 2026-01-31T09:00:00Z, or how long ago, e.g. 24h or 7d",
-	}
+	return time.Time{}, &misuse{"updated_since is " + quote(text), "give a time as RFC 3339, e.g. 2026-01-31T09:00:00Z, or how long ago, e.g. 24h or 7d"}
 }
 
 // read reads the page.
@@ -154,7 +151,9 @@ func (l *listing) read(p *pipeline.State) error {
 	}
 	l.group(page)
 	if l.after == nil {
-		l.out.Warning = p.Missing()
+		if gaps := p.Missing(); gaps.Any() {
+			l.out.Warning = phrase.Missing(gaps, tellUser)
+		}
 		for _, story := range l.first {
 			if err := l.add(p, story); err != nil {
 				return err

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/tools/calls"
 )
@@ -93,7 +95,7 @@ func (p *prompt) fill(args map[string]string) (string, error) {
 			return "", fmt.Errorf("prompt %s has no argument %s", p.name, quote(name))
 		}
 		if _, ok := pipeline.StageNamed(value); name == "to" && value != "" && !ok {
-			return "", pipeline.InvalidStage(value)
+			return "", errors.New(phrase.Fact(&pipeline.Fact{Code: pipeline.CodeBadStage, Given: value}))
 		}
 	}
 	var text strings.Builder

@@ -9,6 +9,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/tools/calls"
@@ -76,7 +77,7 @@ func (s *service) readResource(ctx context.Context, req mcp.ReadResourceRequest)
 			code = mcp.INVALID_PARAMS
 		}
 		calls.FailWith(ctx, code)
-		return nil, errors.New(clean(err.Error()))
+		return nil, errors.New(clean(refused(domain)))
 	}
 	if err != nil {
 		s.logger.Error("resource cannot be read", "uri", uri, "error", err)
@@ -110,8 +111,8 @@ const (
 func pipelineMarkdown(p *pipeline.State) (string, error) {
 	var b strings.Builder
 	b.WriteString("# Pipeline\n")
-	if missing := p.Missing(); missing != "" {
-		fmt.Fprintf(&b, "\nWarning: %s\n", missing)
+	if gaps := p.Missing(); gaps.Any() {
+		fmt.Fprintf(&b, "\nWarning: %s\n", phrase.Missing(gaps, tellUser))
 	}
 	for _, stage := range pipeline.Stages() {
 		most := maxInStage
@@ -205,7 +206,7 @@ func (s *service) storyMarkdown(p *pipeline.State, id string) (string, error) {
 	if story.RetryCount > 0 {
 		row("Retries", fmt.Sprint(story.RetryCount))
 	}
-	for _, w := range story.Warnings {
+	for _, w := range warnings(story.Warnings) {
 		row("Warning", line(w))
 	}
 	row("Updated", pipeline.FormatTime(story.UpdatedAt))

@@ -159,17 +159,25 @@ func (s *service) resolve(ctx context.Context, args map[string]any) error {
 	return nil
 }
 
+// misuse is an error of arguments that fit the schema and not each other.
+type misuse struct{ problem, next string }
+
+func (e *misuse) Error() string { return e.problem + "; " + e.next }
+
 // errorResult is an answer that says what is wrong.
 func errorResult(what string) *mcp.CallToolResult { return mcp.NewToolResultError(clean(what)) }
 
 // failed says err to the model: what is wrong and what to do next.
 // Details that only help a person with access to the machine go to the log.
 func (s *service) failed(ctx context.Context, tool string, err error) (*mcp.CallToolResult, error) {
+	var wrong *misuse
 	var domain *pipeline.Error
 	var storage *oplog.Error
 	switch {
+	case errors.As(err, &wrong):
+		return errorResult(wrong.Error()), nil
 	case errors.As(err, &domain):
-		text := domain.Error()
+		text := refused(domain)
 		if domain.Current != nil {
 			item, err := answerJSON(newItem(*domain.Current))
 			if err != nil {

@@ -59,11 +59,7 @@ var waitForChange = define(definition[waitForChangeIn, waitForChangeOut]{
 		if in.Since == nil {
 			w.since, w.own = s.told.since(in.filter()), s.name
 		} else if w.since, err = replica.ParsePosition(*in.Since); err != nil {
-			return out, &pipeline.Error{
-				Code:    pipeline.CodeInvalid,
-				Message: "since is not a cursor that an answer gave",
-				Next:    "pass the cursor of any answer as it was given (a next_cursor is for the tool alone that gave it)",
-			}
+			return out, &misuse{"since is not a cursor that an answer gave", "pass the cursor of any answer as it was given (a next_cursor is for the tool alone that gave it)"}
 		}
 		if in.StoryID != nil {
 			if err := pipeline.CheckStoryID(*in.StoryID); err != nil {
@@ -124,7 +120,7 @@ func (w *changeWait) wait(ctx context.Context, timeout time.Duration) error {
 			if id := w.in.StoryID; id != nil {
 				var why *pipeline.Error
 				if _, err := p.Story(*id); errors.As(err, &why) {
-					w.out.Message += "; " + why.Error()
+					w.out.Message += "; " + refused(why)
 				}
 			}
 		}
@@ -157,13 +153,9 @@ func waiting(ctx context.Context) (context.Context, func(), error) {
 	ctx, done, err := calls.Wait(ctx)
 	switch {
 	case errors.Is(err, calls.ErrTooLongToWait):
-		err = &pipeline.Error{Code: pipeline.CodeLimit, Message: err.Error(), Next: "leave out what the call does not need"}
+		err = &misuse{err.Error(), "leave out what the call does not need"}
 	case err != nil:
-		err = &pipeline.Error{
-			Code:    pipeline.CodeLimit,
-			Message: err.Error(),
-			Next:    "end one of them first; one call without story_id and stage waits for all stories",
-		}
+		err = &misuse{err.Error(), "end one of them first; one call without story_id and stage waits for all stories"}
 	}
 	return ctx, done, err
 }

@@ -48,11 +48,7 @@ func (in *writeItemIn) empty(c *pipeline.Changes) error {
 			given, c.Name = in.Name != nil, new(string)
 		}
 		if given {
-			return &pipeline.Error{
-				Code:    pipeline.CodeInvalid,
-				Message: string(field) + " is given, and clear names it too",
-				Next:    "leave it out of one of the two",
-			}
+			return &misuse{string(field) + " is given, and clear names it too", "leave it out of one of the two"}
 		}
 	}
 	return nil
@@ -84,7 +80,7 @@ func (in *writeItemIn) write(tx *pipeline.Tx, id string, c pipeline.Changes, out
 		c.DependsOn = &numbers
 	}
 	out.Created, out.Changed, err = tx.Write(id, c)
-	out.Warning = strings.Join(tx.Warnings(), "; ")
+	out.Warning = strings.Join(warnings(tx.Warnings()), "; ")
 	return err
 }
 
@@ -120,7 +116,7 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 			return out, err
 		}
 		if in.Type != nil {
-			return out, &pipeline.Error{Code: pipeline.CodeInvalid, Message: "type is given with a story_id", Next: "leave out type to write this story, or story_id to create one with the next number"}
+			return out, &misuse{"type is given with a story_id", "leave out type to write this story, or story_id to create one with the next number"}
 		}
 		a := asking{nil, in.Claim, in.IfRev, in.Note}
 		out.Item, out.Warning, err = s.update(ctx, a, func(tx *pipeline.Tx) error {
@@ -135,9 +131,9 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 func (s *call) create(ctx context.Context, in writeItemIn, changes pipeline.Changes, out *writeItemOut) (err error) {
 	switch {
 	case in.Name == nil || strings.TrimSpace(*in.Name) == "":
-		return &pipeline.Error{Code: pipeline.CodeInvalid, Message: "there is no story_id and no name", Next: "give the story_id of a story to update it, or a name to create one with the next number"}
+		return &misuse{"there is no story_id and no name", "give the story_id of a story to update it, or a name to create one with the next number"}
 	case in.IfRev != nil || in.Claim != nil:
-		return &pipeline.Error{Code: pipeline.CodeInvalid, Message: "if_rev and claim are of an item, and there is no story_id", Next: "give the story_id too, or leave them out to create a story"}
+		return &misuse{"if_rev and claim are of an item, and there is no story_id", "give the story_id too, or leave them out to create a story"}
 	}
 	if changes.Stage == nil {
 		backlog := pipeline.Backlog

@@ -130,7 +130,7 @@ func addStory(cmd *cobra.Command, env *environment, agent, name string, flags *a
 		}
 		c.DependsOn = &depends
 	}
-	var warnings []string
+	var warnings []pipeline.Fact
 	story, err := env.replica.Update(cmd.Context(), agent, func(tx *pipeline.Tx) error {
 		id, err := tx.NewID(flags.kind, pipeline.Slug(name))
 		if err != nil {
@@ -148,8 +148,8 @@ func addStory(cmd *cobra.Command, env *environment, agent, name string, flags *a
 }
 
 // warn says what a person may not have meant.
-func (env *environment) warn(cmd *cobra.Command, warnings []string) {
-	for _, w := range warnings {
+func (env *environment) warn(cmd *cobra.Command, warnings []pipeline.Fact) {
+	for _, w := range phrase.Warnings(warnings) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", phrase.Line(w))
 	}
 }

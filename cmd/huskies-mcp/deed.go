@@ -149,7 +149,7 @@ func (d *deed) override(cmd *cobra.Command, agent string, st *pipeline.Story, sc
 }
 
 // write changes the story, in one transaction.
-func (d *deed) write(cmd *cobra.Command, by doer) (warnings []string, err error) {
+func (d *deed) write(cmd *cobra.Command, by doer) (warnings []pipeline.Fact, err error) {
 	steps := []func(*pipeline.Tx, doer) error{d.do}
 	if by.overrides && d.takeOver != nil {
 		steps = []func(*pipeline.Tx, doer) error{d.takeOver, d.do}

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -173,8 +171,8 @@ func imported(w io.Writer, r replica.ImportReport) error {
 	if r.Held > 0 {
 		fmt.Fprintf(w, "note: %s of authors who are not trusted and change no story: see huskies-mcp trust list, and log --json for their keys\n", phrase.Count(r.Held, "op is", "ops are"))
 	}
-	for _, id := range slices.Sorted(maps.Keys(r.Apart)) {
-		fmt.Fprintf(w, "note: %s: %s\n", id, printable(r.Apart[id]))
+	for i := range r.Apart {
+		fmt.Fprintf(w, "note: %s: %s\n", r.Apart[i].Story, printable(phrase.Warning(&r.Apart[i])))
 	}
 	for _, bad := range r.Refusals {
 		where := "earlier"

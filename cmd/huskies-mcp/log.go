@@ -119,7 +119,7 @@ func storyNamed(cmd *cobra.Command, env *environment, name string) (id string, e
 	})
 	var why *pipeline.Error
 	switch {
-	case errors.As(err, &why) && why.Code == pipeline.CodeInvalid: // several stories
+	case errors.As(err, &why) && why.Code == pipeline.CodeSeveral:
 		return "", err
 	case err != nil:
 		return name, nil

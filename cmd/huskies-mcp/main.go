@@ -62,8 +62,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err := cmd.ExecuteContext(ctx); err != nil {
 		text := err.Error()
 		var storage *oplog.Error
-		if errors.As(err, &storage) {
+		var refusal *pipeline.Error
+		switch {
+		case errors.As(err, &storage):
 			text += ". What to do: " + storage.Next
+		case errors.As(err, &refusal):
+			text = phrase.Refused(refusal)
 		}
 		fmt.Fprintf(stderr, "huskies-mcp: %s\n", printable(text))
 		return 1
@@ -217,7 +221,7 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 		return nil, fmt.Errorf("the agent's name (--agent, HUSKIES_AGENT) must be UTF-8 text of at most %d bytes", crdt.MaxAgent)
 	}
 	if err := pipeline.CheckAgent(env.agent); err != nil {
-		return nil, fmt.Errorf("--agent or HUSKIES_AGENT: %w", err)
+		return nil, fmt.Errorf("--agent or HUSKIES_AGENT: agent %q is a word for nobody; give the agent's real name", env.agent)
 	}
 	env.host, _ = hosts.Session(opts.getenv)
 	var err error

@@ -115,7 +115,7 @@ type mirrorState struct {
 
 func (env *environment) mirrorFiles(cmd *cobra.Command) (m mirrorState, err error) {
 	var all []export.Story
-	var missing string
+	var missing pipeline.Gaps
 	err = env.view(cmd, func(v *replica.View) (err error) {
 		m.position, missing = v.Position(), v.Missing()
 		all, err = wholeStories(v)
@@ -132,8 +132,8 @@ func (env *environment) mirrorFiles(cmd *cobra.Command) (m mirrorState, err erro
 	if unknown > 0 {
 		m.notes = append(m.notes, phrase.Count(unknown, "story is", "stories are")+" in stages that this build does not know, and without files")
 	}
-	if missing != "" {
-		m.notes = append(m.notes, missing)
+	if missing.Any() {
+		m.notes = append(m.notes, phrase.Missing(missing, ""))
 	}
 	return m, err
 }

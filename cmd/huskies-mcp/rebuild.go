@@ -48,7 +48,7 @@ func rebuild(cmd *cobra.Command, env *environment, done func()) error {
 	}
 	return env.replica.View(cmd.Context(), func(v *replica.View) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "the state was made anew: it reflects the ops up to row %d\n", v.Position().Arrival)
-		if v.Missing() != "" {
+		if v.Missing().Any() {
 			fmt.Fprintln(cmd.ErrOrStderr(), "note: the log lacks ops, or rows of it are damaged, so stories may be missing or out of date. huskies-mcp doctor says which ops and what to do")
 		}
 		return nil

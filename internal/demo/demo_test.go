@@ -57,6 +57,7 @@ func TestFill(t *testing.T) {
 					got[string(st.Stage)]++
 					_, notes := v.Notes(st.ID, 1)
 					got["notes"] += notes
+					_, apart := v.MadeApart(st.ID)
 					for what, is := range map[string]bool{
 						"blocked":      st.Blocked && st.BlockedReason != "",
 						"at the limit": st.Blocked && st.RetryCount >= 3,
@@ -64,7 +65,7 @@ func TestFill(t *testing.T) {
 						"ready":        st.Ready && st.Stage == pipeline.Backlog,
 						"held":         st.Claim.Live(now),
 						"lapsed":       st.Lapsed,
-						"apart":        v.MadeApart(st.ID) != "",
+						"apart":        apart,
 						"described":    st.Description != "",
 					} {
 						if is {

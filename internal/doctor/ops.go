@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -53,8 +52,8 @@ func (e *examination) checkOps(ctx context.Context) {
 	for _, ids := range in.SharedNumbers {
 		e.note("numbers", "give new stories unused numbers; finish or archive those that are not needed. What depends on the number waits for all of them", "one number is that of %s", some(ids))
 	}
-	for _, id := range slices.Sorted(maps.Keys(in.Apart)) {
-		e.note("stories", "read the story: if it is two pieces of work, write one of them anew with huskies-mcp call write_item and a name", "%s: %s", id, in.Apart[id])
+	for i := range in.Apart {
+		e.note("stories", "read the story: if it is two pieces of work, write one of them anew with huskies-mcp call write_item and a name", "%s: %s", in.Apart[i].Story, phrase.Fact(&in.Apart[i]))
 	}
 	for _, ids := range in.Circles {
 		e.note("dependencies", "take one number out of one story's depends_on: huskies-mcp call write_item with the story_id and the depends_on that it should have",

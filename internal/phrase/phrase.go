@@ -1,5 +1,5 @@
-// Package phrase words things for a person: counts, sizes, lengths of time, words of a shell, what an
-// op did to its story, and what the op log reports as values.
+// Package phrase puts into words what the packages below report as codes and values, and what an op did
+// to its story; and small things for a person: counts, sizes, lengths of time, words of a shell.
 package phrase
 
 import (
