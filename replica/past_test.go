@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -124,5 +125,45 @@ func TestHistoryWithoutDamagedRows(t *testing.T) {
 	}
 	if got := count(); got != len(lines) {
 		t.Errorf("mended: %d changes, want %d", got, len(lines))
+	}
+}
+
+// TestLatest shows that the last rows of the log are told in order, and those that have no effect are
+// left out.
+func TestLatest(t *testing.T) {
+	r := chain(t, filepath.Join(t.TempDir(), "p.db"), 10)
+	held, _ := stranger(t, crdt.Op{Seq: 1, Story: "9_theirs", Edits: []crdt.Edit{crdt.Set(pipeline.NameStage, crdt.String("1_backlog"))}, Creates: true})
+	author, _, err := r.Author(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	latest := func() (arrivals []int64) {
+		err := r.View(t.Context(), func(v *replica.View) error {
+			arrivals = nil
+			entries, err := v.Latest(3)
+			for _, e := range entries {
+				arrivals = append(arrivals, e.Arrival)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return arrivals
+	}
+	if got, want := latest(), []int64{8, 9, 10}; !slices.Equal(got, want) {
+		t.Errorf("got rows %v, want %v", got, want)
+	}
+	if _, err := r.Admit(t.Context(), []crdt.SignedOp{held}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := latest(), []int64{9, 10, 11}; !slices.Equal(got, want) {
+		t.Errorf("with an op of a stranger: got rows %v, want %v", got, want)
+	}
+	if err := r.Trust(t.Context(), author, "us"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := latest(), []int64{9, 10}; !slices.Equal(got, want) {
+		t.Errorf("with that op held: got rows %v, want %v", got, want)
 	}
 }

@@ -111,6 +111,26 @@ func (v *View) History(story string, before int64, fn func(Entry) (more bool)) e
 	})
 }
 
+// Latest returns those of the last rows of the log whose ops have an effect, the newest last. Rows is
+// how many rows it looks at.
+func (v *View) Latest(rows int64) (latest []Entry, err error) {
+	if v.snap == nil {
+		return nil, nil
+	}
+	err = v.snap.Rows(max(0, v.snap.Position().Arrival-rows), func(row oplog.SignedRow) error {
+		op := v.r.entry(row)
+		if op == nil {
+			return nil
+		}
+		kind, _, _, err := v.snap.KindOf(op.ID)
+		if err == nil && kind == oplog.Applied {
+			latest = append(latest, Entry{op, row.Arrival, time.UnixMilli(row.ReceivedAt).UTC()})
+		}
+		return err
+	})
+	return latest, err
+}
+
 // NotApplied returns why ops of the log have no effect on stories, by their IDs: their authors are not
 // trusted (held), they wait for other ops (pending), or they break a rule (refused).
 func (v *View) NotApplied() (map[crdt.OpID]oplog.Kind, error) {

@@ -9,3 +9,6 @@ func NewBoard(stories []pipeline.Story) (b Board) {
 	}
 	return b
 }
+
+// BlockedWhy is blockedWhy.
+var BlockedWhy = blockedWhy

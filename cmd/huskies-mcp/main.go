@@ -126,7 +126,7 @@ new one at that root.`,
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
 	addOfferFlags(cmd, opts)
 	cmd.AddCommand(serveCommand(opts), initCommand(opts), contextCommand(opts), callCommand(opts),
-		listCommand(opts), showCommand(opts), nextCommand(opts), statsCommand(opts), logCommand(opts), addCommand(opts),
+		listCommand(opts), showCommand(opts), nextCommand(opts), statsCommand(opts), watchCommand(opts), logCommand(opts), addCommand(opts),
 		claimCommand(opts), moveCommand(opts), releaseCommand(opts), noteCommand(opts), editCommand(opts), blockCommand(opts), unblockCommand(opts), rmCommand(opts), undeleteCommand(opts), exportCommand(opts), importCommand(opts),
 		mirrorCommand(opts),
 		headsCommand(opts), backupCommand(opts), identityCommand(opts), trustCommand(opts), doctorCommand(opts), verifyCommand(opts), rebuildCommand(opts), demoCommand(opts), versionCommand())

@@ -34,7 +34,7 @@ func newScreen(cmd *cobra.Command, getenv func(string) string) terminal.Screen {
 // terminalOf returns the terminal that a writer is, if it is one.
 func terminalOf(w io.Writer) (*os.File, bool) {
 	f, ok := w.(*os.File)
-	return f, ok && isTerminal(f)
+	return f, ok && term.IsTerminal(int(f.Fd()))
 }
 
 // view calls fn with the pipeline for a command that shows it. The error says so if there is none.
