@@ -352,6 +352,34 @@ func (q *Queries) AllPlaces(ctx context.Context) ([]AllPlacesRow, error) {
 	return items, nil
 }
 
+const AppliedArrivals = `-- name: AppliedArrivals :many
+SELECT arrival FROM history
+`
+
+// AppliedArrivals returns the arrival numbers of all applied ops.
+func (q *Queries) AppliedArrivals(ctx context.Context) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, AppliedArrivals)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var arrival int64
+		if err := rows.Scan(&arrival); err != nil {
+			return nil, err
+		}
+		items = append(items, arrival)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const Authors = `-- name: Authors :many
 SELECT author, ops, held, held_bytes, pending, pending_bytes FROM authors ORDER BY author
 `

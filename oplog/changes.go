@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
@@ -62,10 +61,9 @@ func (s *Snapshot) has(p Position) (bool, error) {
 
 // applied is an op that a row brought about.
 type applied struct {
-	at      db.SignedOpsAfterRow // the row that brought it about
-	n       int64                // its place among those that the row released; 0: it is the row's own
-	payload []byte
-	arrival int64
+	at  db.SignedOpsAfterRow // the row that brought it about
+	n   int64                // its place among those that the row released; 0: it is the row's own
+	row db.SignedOpsAfterRow // its own
 }
 
 // changesOf tells what the rows brought about.
@@ -75,11 +73,11 @@ func (s *Snapshot) changesOf(rows []db.SignedOpsAfterRow, fn func(Change) bool) 
 		return false, s.log.fail("read ops", err)
 	}
 	for _, a := range all {
-		op, err := crdt.Decode(a.payload)
-		if err != nil {
-			continue // the row has rotted since it was applied; verify says so
+		op := s.log.signedRow(&a.row).Op
+		if op == nil {
+			continue // the row has rotted since it was applied
 		}
-		stages, err := s.q.HistoryAt(s.ctx, db.HistoryAtParams{ID: op.Story, Arrival: a.arrival})
+		stages, err := s.q.HistoryAt(s.ctx, db.HistoryAtParams{ID: op.Story, Arrival: a.row.Arrival})
 		if errors.Is(err, sql.ErrNoRows) {
 			continue // a second row of one op, which only a damaged file has
 		}
@@ -115,7 +113,7 @@ func (s *Snapshot) broughtBy(rows []db.SignedOpsAfterRow) (all []applied, err er
 	for _, row := range rows {
 		by[row.Arrival] = row
 		if !skip[row.Arrival] {
-			all = append(all, applied{row, 0, row.Payload, row.Arrival})
+			all = append(all, applied{row, 0, row})
 		}
 	}
 	for _, l := range late {
@@ -123,7 +121,7 @@ func (s *Snapshot) broughtBy(rows []db.SignedOpsAfterRow) (all []applied, err er
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, applied{by[l.AtArrival], l.N, row.Payload, l.Arrival})
+		all = append(all, applied{by[l.AtArrival], l.N, db.SignedOpsAfterRow(row)})
 	}
 	slices.SortFunc(all, func(a, b applied) int {
 		return cmp.Or(cmp.Compare(a.at.Arrival, b.at.Arrival), cmp.Compare(a.n, b.n))

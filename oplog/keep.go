@@ -16,24 +16,12 @@ import (
 // The caller is in a transaction, and the copy is of what was committed before.
 func (l *Log) keepLost(ctx context.Context, r *replay) error {
 	state, err := l.queries.GetState(ctx)
-	if err != nil || state.Format != stateFormat {
-		return err // there is no state of this build that could be lost
+	if err != nil || state.Format == 0 {
+		return err // there is no state yet
 	}
-	var lost []string
-	for arrival, e := range r.exceptions {
-		if kind := Kind(e.Kind); kind != Damaged && kind != Assumed || arrival > state.Arrival {
-			continue
-		}
-		was, err := l.queries.ExceptionAt(ctx, arrival)
-		if none(err) != nil {
-			return err
-		}
-		if err != nil || Kind(was) != Damaged && Kind(was) != Assumed {
-			lost = append(lost, fmt.Sprintf("%x", e.OpID))
-		}
-	}
-	if len(lost) == 0 {
-		return nil
+	lost, err := l.lostBy(ctx, r)
+	if err != nil || len(lost) == 0 {
+		return err
 	}
 	path, err := l.copyBeside(ctx)
 	if err != nil {
@@ -42,6 +30,26 @@ func (l *Log) keepLost(ctx context.Context, r *replay) error {
 	l.cfg.Logger.Error("rows were damaged since their ops were applied, and the rebuild loses their edits: import a bundle that has the ops; a copy of the database keeps what was there",
 		"copy", path, "ops", strings.Join(lost[:min(len(lost), maxNamedLost)], " "), "count", len(lost))
 	return nil
+}
+
+// lostBy returns the IDs of ops whose edits are in the state, and whose rows are damaged.
+func (l *Log) lostBy(ctx context.Context, r *replay) (lost []string, err error) {
+	damaged := make(map[int64][]byte)
+	for arrival, e := range r.exceptions {
+		if kind := Kind(e.Kind); kind == Damaged || kind == Assumed {
+			damaged[arrival] = e.OpID
+		}
+	}
+	if len(damaged) == 0 {
+		return nil, nil
+	}
+	applied, err := l.queries.AppliedArrivals(ctx)
+	for _, arrival := range applied {
+		if id, is := damaged[arrival]; is {
+			lost = append(lost, fmt.Sprintf("%x", id))
+		}
+	}
+	return lost, err
 }
 
 // maxNamedLost bounds the ops that one line of the log names.

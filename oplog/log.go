@@ -49,6 +49,7 @@ type Log struct {
 	queries *db.Queries // by the file's statements; the writer's
 
 	scratch scratch
+	noted   notedRows
 	// doubted: the state was found damaged. The next write rebuilds it.
 	doubted atomic.Bool
 }

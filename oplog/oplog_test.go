@@ -149,6 +149,7 @@ func readRows(l *Log, after int64) (rows []SignedRow, err error) {
 		rows = nil
 		return s.Rows(after, func(row SignedRow) error {
 			row.Payload = bytes.Clone(row.Payload)
+			row.Op = nil // the payload says the same
 			rows = append(rows, row)
 			return nil
 		})

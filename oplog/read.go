@@ -30,6 +30,9 @@ type Receipt struct {
 type SignedRow struct {
 	Row
 	Receipt
+	// Op is what the row holds. It is nil if the row is damaged and its author did not sign what is
+	// there.
+	Op *crdt.Op
 }
 
 // pageSize is how many rows one read takes: enough to make the statement's
@@ -49,7 +52,17 @@ func inOrder(before, arrival int64) error {
 	return fmt.Errorf("row %d stands behind row %d: %w", arrival, before, errDisorder)
 }
 
-func signedRow(from *db.SignedOpsAfterRow) SignedRow {
+// signedRow returns a row with its op. The log notes a row that is damaged.
+func (l *Log) signedRow(from *db.SignedOpsAfterRow) SignedRow {
+	row := storedAs(from)
+	if row.Op = opIn(&row); row.Op == nil {
+		l.noteDamage(row.Arrival, row.ID)
+	}
+	return row
+}
+
+// storedAs returns a row without its op.
+func storedAs(from *db.SignedOpsAfterRow) SignedRow {
 	row := SignedRow{
 		Row:     Row{Arrival: from.Arrival, Payload: from.Payload},
 		Receipt: Receipt{Seq: uint64(from.Seq), ReceivedAt: from.ReceivedAt},

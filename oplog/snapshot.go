@@ -210,7 +210,7 @@ func (l *Log) history(ctx context.Context, q *db.Queries, story string, before i
 				return l.failRow(row.Arrival, err)
 			}
 			from := db.SignedOpsAfterRow(at)
-			if more, err := fn(signedRow(&from)); err != nil || !more {
+			if more, err := fn(l.signedRow(&from)); err != nil || !more {
 				return err
 			}
 		}
@@ -220,14 +220,14 @@ func (l *Log) history(ctx context.Context, q *db.Queries, story string, before i
 	}
 }
 
-// Row returns the row with the given arrival number, which must be there.
+// Row returns the row with the given arrival number, which must be there, without its op.
 func (s *Snapshot) Row(arrival int64) (SignedRow, error) {
 	row, err := s.q.SignedOpAt(s.ctx, arrival)
 	if err != nil {
 		return SignedRow{}, s.log.failRow(arrival, err)
 	}
 	from := db.SignedOpsAfterRow(row)
-	return signedRow(&from), nil
+	return storedAs(&from), nil
 }
 
 // Rows calls fn for every row that arrived after the given arrival number, in order of
@@ -243,7 +243,7 @@ func (s *Snapshot) Rows(after int64, fn func(SignedRow) error) error {
 				return s.log.fail("read ops", err)
 			}
 			after = page[i].Arrival
-			if err := fn(signedRow(&page[i])); err != nil {
+			if err := fn(s.log.signedRow(&page[i])); err != nil {
 				return err
 			}
 		}

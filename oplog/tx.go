@@ -63,6 +63,9 @@ func (tx *Tx) finish() error {
 	if err := tx.flush(); err != nil {
 		return err
 	}
+	if err := tx.recordDamage(); err != nil {
+		return tx.log.fail("note damaged rows", err)
+	}
 	if tx.w.queued {
 		if err := (textIndex{tx.ctx, tx.log.file.St}).indexTexts(tx.log.queries, maxQueued); err != nil {
 			return tx.log.fail("write state", err)

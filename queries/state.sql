@@ -418,6 +418,10 @@ WHERE s.id = ? AND h.arrival < ? ORDER BY h.arrival DESC LIMIT ?;
 SELECT h.before, h.after FROM stories AS s JOIN history AS h ON h.story = s.n
 WHERE s.id = ? AND h.arrival = ?;
 
+-- name: AppliedArrivals :many
+-- AppliedArrivals returns the arrival numbers of all applied ops.
+SELECT arrival FROM history;
+
 -- name: VisibleIDs :many
 -- VisibleIDs returns up to limit IDs of visible stories.
 SELECT id FROM stories WHERE status >= 3 ORDER BY sort_key LIMIT ?;

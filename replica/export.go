@@ -22,7 +22,7 @@ var ErrIncomplete = errors.New("rows of the database are damaged")
 func (r *Replica) Heads(ctx context.Context) (heads []crdt.OpID, err error) {
 	err = r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
 		err := snap.Rows(0, func(row oplog.SignedRow) error {
-			if r.entry(row) == nil {
+			if row.Op == nil {
 				return ErrIncomplete
 			}
 			return nil
@@ -97,7 +97,7 @@ func (r *Replica) exportPage(ctx context.Context, after int64, has map[crdt.OpID
 				return errEnough
 			}
 			out := exportRow{arrival: row.Arrival}
-			op := r.entry(row)
+			op := row.Op
 			switch {
 			case op == nil:
 				report.Damaged++
@@ -176,7 +176,7 @@ func (r *Replica) ancestors(ctx context.Context, since []crdt.OpID, report *Expo
 			return nil
 		}
 		return snap.Rows(0, func(row oplog.SignedRow) error {
-			if op := r.entry(row); op != nil {
+			if op := row.Op; op != nil {
 				parents[op.ID] = slices.Clone(op.Parents)
 			}
 			return nil
@@ -216,7 +216,7 @@ func (r *Replica) OpsAfter(ctx context.Context, arrival int64, most int) (ops []
 				return errEnough
 			}
 			next = row.Arrival
-			if op := r.entry(row); op != nil {
+			if op := row.Op; op != nil {
 				ops = append(ops, crdt.SignedOp{ID: op.ID, Payload: row.Payload, Signature: row.Signature})
 			}
 			return nil

@@ -147,7 +147,7 @@ func (i *inspector) rows() error {
 	i.authors, i.missing = make(map[crdt.Author]*AuthorOps), make(map[crdt.OpID]*MissingOp)
 	i.creates = make(map[string]int)
 	err := i.snap.Rows(0, func(row oplog.SignedRow) error {
-		if op := i.r.entry(row); op != nil {
+		if op := row.Op; op != nil {
 			return i.row(op)
 		}
 		if _, noted := i.kinds[row.ID]; !noted {

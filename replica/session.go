@@ -115,7 +115,7 @@ func (l leases) EndOf(story, digits string) (*pipeline.ClaimEnd, error) {
 	var failed error
 	end := pipeline.EndOf(func(yield func(*crdt.Op) bool) {
 		failed = l.in.History(story, 0, func(row oplog.SignedRow) (more bool, err error) {
-			op := l.r.entry(row)
+			op := row.Op
 			return op == nil || yield(op), nil
 		})
 	}, digits)

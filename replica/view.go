@@ -103,7 +103,7 @@ func (v *View) History(story string, before int64, fn func(Entry) (more bool)) e
 		return nil
 	}
 	return v.snap.History(story, before, func(row oplog.SignedRow) (bool, error) {
-		op := v.r.entry(row)
+		op := row.Op
 		if op == nil {
 			return true, nil
 		}
@@ -118,7 +118,7 @@ func (v *View) Latest(rows int64) (latest []Entry, err error) {
 		return nil, nil
 	}
 	err = v.snap.Rows(max(0, v.snap.Position().Arrival-rows), func(row oplog.SignedRow) error {
-		op := v.r.entry(row)
+		op := row.Op
 		if op == nil {
 			return nil
 		}
@@ -150,27 +150,12 @@ func (v *View) NotApplied() (map[crdt.OpID]oplog.Kind, error) {
 	return kinds, nil
 }
 
-// entry returns the op of a row, or nil if the row is damaged and its author did not
-// sign what is there. The log is told of such a row.
-func (r *Replica) entry(row oplog.SignedRow) *crdt.Op {
-	op, err := crdt.Decode(row.Payload)
-	if err == nil && op.ID == row.ID {
-		return op
-	}
-	if op, err = crdt.Verify(row.Payload, row.Signature); err == nil {
-		return op
-	}
-	r.cfg.Logger.Error("op in the database is damaged and is passed over: import a bundle that has it, or restore a backup",
-		"arrival", row.Arrival, "op", row.ID.Short())
-	return nil
-}
-
 // History calls fn for every op in the log, in order of arrival, until fn returns an
 // error. Rows that cannot be read are passed over.
 func (r *Replica) History(ctx context.Context, fn func(Entry) error) error {
 	return r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
 		return snap.Rows(0, func(row oplog.SignedRow) error {
-			op := r.entry(row)
+			op := row.Op
 			if op == nil {
 				return nil
 			}
