@@ -264,7 +264,7 @@ func TestBackupOfUnreadablePages(t *testing.T) {
 	damagePage(t, path, leaves[4], 0, 0x55)
 	_, _, err := backup(t, path, false)
 	var broken *Error
-	if !errors.As(err, &broken) || broken.Path != path || !strings.Contains(broken.Next, "backup --mend") {
+	if !errors.As(err, &broken) || broken.Path != path || !strings.Contains(broken.Next, "export --salvage") {
 		t.Errorf("got %v, %+v", err, broken)
 	}
 }

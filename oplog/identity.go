@@ -133,7 +133,7 @@ func (l *Log) damagedIdentity(err error) error {
 	return &Error{
 		Op: "load identity", Path: l.cfg.Path, Err: fmt.Errorf("this replica's identity is damaged: %w", err),
 		Next: "restore the database from a backup, as the README says: a new key is never made in place of a damaged one, and nothing in the file was changed. " +
-			"If there is no backup, huskies-mcp backup --mend FILE, without --with-key, writes a copy that signs with a fresh key",
+			"If there is no backup, huskies-mcp export --salvage FILE writes the ops as a bundle, of which huskies-mcp import --create makes a pipeline with a fresh key",
 	}
 }
 

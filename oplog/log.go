@@ -29,6 +29,8 @@ type Config struct {
 	// cannot be told.
 	Machine string
 	Logger  *slog.Logger
+	// Legacy, if it is not nil, is what a database that Create makes begins with, instead of a fresh key.
+	Legacy *Legacy
 	// Progress, if it is not nil, hears how far a rebuild has come, in rows of the log, and
 	// how many rows there are.
 	Progress func(rows, of int64)

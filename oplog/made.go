@@ -187,7 +187,7 @@ func (l *Log) foreignError(s fileState) error {
 	}
 	next := "restore a backup: none of it was read, since it could run in every read and write"
 	if s.readable() {
-		next = "huskies-mcp backup --mend FILE writes a copy without it, and a pipeline restored from that signs with a fresh key; or restore a backup"
+		next = "huskies-mcp export --salvage FILE writes its ops as a bundle, of which huskies-mcp import --create makes a pipeline without it; or restore a backup"
 	}
 	return &Error{
 		Op: "open database", Path: l.cfg.Path, Err: fmt.Errorf("%w: %s", errForeign, strings.Join(names, ", ")),

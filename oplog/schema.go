@@ -27,6 +27,9 @@ var newestSchema = len(migrations.All())
 // homesSchema is the first version in which keys have homes.
 const homesSchema = 3
 
+// leasesSchema is the first version in which claims have leases.
+const leasesSchema = 4
+
 // stateSchema is the first version in which the state is in the database.
 const stateSchema = 5
 
@@ -274,6 +277,10 @@ func (l *Log) runMigrations(ctx context.Context, version int) error {
 		}
 	}
 	switch {
+	case version == 0 && l.cfg.Legacy != nil:
+		if err := l.enter(ctx, l.cfg.Legacy); err != nil {
+			return err
+		}
 	case version == 0:
 		key, err := l.createIdentity(ctx)
 		if err != nil {

@@ -84,6 +84,16 @@ type importer struct {
 	// authors who are not trusted. When a trusted author's op that builds on one
 	// has come, there is; nil in the second round.
 	again *[]candidate
+	// from, if it is not nil, is what a new database is made of besides. Then no op is refused for want
+	// of room.
+	from *oplog.Legacy
+}
+
+func newImporter(r *Replica, progress func(bytes int64)) *importer {
+	if progress == nil {
+		progress = func(int64) {}
+	}
+	return &importer{r: r, progress: progress, waiting: make(map[crdt.OpID]int)}
 }
 
 // Import verifies the ops of a bundle, appends those that are new and applies
@@ -94,23 +104,29 @@ type importer struct {
 // After an error what was taken in until then is in the log, and the report says
 // so; the rest can be had by importing the bundle again.
 func (r *Replica) Import(ctx context.Context, in *bundle.Reader, progress func(bytes int64)) (ImportReport, error) {
-	im := &importer{r: r, progress: progress, waiting: make(map[crdt.OpID]int)}
-	if progress == nil {
-		im.progress = func(int64) {}
-	}
+	im := newImporter(r, progress)
+	err := im.end(ctx, im.takeAll(ctx, in))
+	return im.report, err
+}
+
+// takeAll takes in the ops of the bundle, window by window.
+func (im *importer) takeAll(ctx context.Context, in *bundle.Reader) error {
 	for {
 		window, end := im.read(in)
 		if end != nil && !errors.Is(end, io.EOF) {
-			err := im.end(ctx, end)
-			return im.report, err
+			return end
+		}
+		if im.from != nil {
+			if err := im.r.createFrom(ctx, im.from); err != nil {
+				return err
+			}
 		}
 		window, err := im.unknown(ctx, window)
 		if err == nil {
 			err = im.store(ctx, im.verify(window))
 		}
 		if err != nil || end != nil {
-			err = im.end(ctx, err)
-			return im.report, err
+			return err
 		}
 	}
 }
@@ -329,6 +345,9 @@ func (im *importer) take(tx *oplog.Tx, c *candidate) error {
 	}
 	kind, known, err := tx.Admit(op)
 	var full *oplog.NoRoom
+	if errors.As(err, &full) && im.from != nil {
+		err = nil
+	}
 	switch {
 	case errors.As(err, &full) && errors.Is(err, crdt.ErrHeldFull) && im.again != nil:
 		*im.again = append(*im.again, *c)
@@ -404,7 +423,7 @@ func refusalOf(op *crdt.Op) error {
 // batch: the way in for a bundle's lines or a relay's messages alike. It returns what
 // became of them.
 func (r *Replica) Admit(ctx context.Context, ops []crdt.SignedOp) (ImportReport, error) {
-	im := &importer{r: r, progress: func(int64) {}, waiting: make(map[crdt.OpID]int)}
+	im := newImporter(r, nil)
 	window := make([]candidate, len(ops))
 	for i, op := range ops {
 		window[i] = candidate{signed: op, line: i + 1}

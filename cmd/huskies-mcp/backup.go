@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +17,7 @@ import (
 )
 
 func backupCommand(opts *options) *cobra.Command {
-	var withKey, force, mend bool
+	var withKey, force bool
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Copy the pipeline's database, also while others write",
@@ -32,13 +30,7 @@ goes on with its key: keep such a FILE as secret as the database.
 
 What was copied is verified. If the database is damaged, FILE is written as it is, the
 first fault is named, and the exit code is 1; but a FILE that is there already is left
-as it is then, also with --force: it may be the last good one.
-
-With --mend FILE is the database without the faults that the ops themselves can put
-right: what stands beside an op and says something else, gaps between the rows, ops
-that stand there twice, missing tables, pages that cannot be read, an end that is cut
-off. What is lost is said. Import first what others have of the ops: the copy shows no
-gap any more.`,
+as it is then, also with --force: it may be the last good one.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("give one FILE to write the backup to")
@@ -46,16 +38,15 @@ gap any more.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withReplica(cmd, *opts, func(env *environment) error { return backup(cmd, env, args[0], withKey, force, mend) })
+			return withReplica(cmd, *opts, func(env *environment) error { return backup(cmd, env, args[0], withKey, force) })
 		},
 	}
 	cmd.Flags().BoolVar(&withKey, "with-key", false, "copy the private key too")
-	cmd.Flags().BoolVar(&mend, "mend", false, "put right what verify names, as far as the ops themselves allow")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite FILE")
 	return cmd
 }
 
-func backup(cmd *cobra.Command, env *environment, path string, withKey, force, mend bool) error {
+func backup(cmd *cobra.Command, env *environment, path string, withKey, force bool) error {
 	if !env.exists() {
 		return env.errNoPipeline()
 	}
@@ -64,29 +55,21 @@ func backup(cmd *cobra.Command, env *environment, path string, withKey, force, m
 	}
 	var size int64
 	var copied oplog.BackupReport
-	var mended oplog.MendReport
 	err := env.writeFile(path, force, func(f *os.File) (last func(io.Writer, io.Reader) error, err error) {
-		var keys *oplog.Keys
-		if mend {
-			mended, err = mendTo(cmd.Context(), env, f.Name(), withKey)
-			copied.Ops, keys = mended.Ops, mended.Keys
-		} else {
-			copied, err = backupTo(cmd.Context(), env, f.Name(), withKey)
-			keys = copied.Keys
-		}
+		copied, err = backupTo(cmd.Context(), env, f.Name(), withKey)
 		if err != nil {
 			return nil, err
 		}
 		if _, err := os.Lstat(path); err == nil && len(copied.Damage) > 0 {
 			return nil, fmt.Errorf("%s: %s may be a better copy and was left as it is. huskies-mcp verify says what to do; "+
-				"to have a copy as the database is now, give another FILE, or a mended one, give --mend", describeDamage(copied.Damage), path)
+				"to have a copy as the database is now, give another FILE", describeDamage(copied.Damage), path)
 		}
 		info, err := f.Stat()
 		if err == nil {
 			size = info.Size()
 		}
-		if keys != nil {
-			last = keys.Copy
+		if copied.Keys != nil {
+			last = copied.Keys.Copy
 		}
 		return last, err
 	})
@@ -105,9 +88,6 @@ func backup(cmd *cobra.Command, env *environment, path string, withKey, force, m
 		key = "with the private key: keep it secret"
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s and %s in %s, %s\n", phrase.Count(int(copied.Ops), "op", "ops"), phrase.Count(int(size), "byte", "bytes"), path, key)
-	if mend {
-		printMended(cmd.OutOrStdout(), mended)
-	}
 	if len(copied.Damage) > 0 {
 		return fmt.Errorf("%s, and so is %s: keep the backups from before. huskies-mcp verify says what to do", describeDamage(copied.Damage), path)
 	}
@@ -146,15 +126,6 @@ func backupTo(ctx context.Context, env *environment, to string, withKey bool) (o
 	return oplog.BackupApart(ctx, cfg, to)
 }
 
-// mendTo is backupTo for a mended copy.
-func mendTo(ctx context.Context, env *environment, to string, withKey bool) (oplog.MendReport, error) {
-	cfg := oplog.Config{Path: env.where.Path, Logger: env.logger}
-	if withKey {
-		return oplog.MendApart(ctx, cfg, to)
-	}
-	return oplog.Mend(ctx, cfg, to, false)
-}
-
 // describeDamage names the first of what is damaged.
 func describeDamage(damage []oplog.Finding) string {
 	more := ""
@@ -162,57 +133,4 @@ func describeDamage(damage []oplog.Finding) string {
 		more = ", and " + phrase.Count(n, "more fault", "more faults")
 	}
 	return printable(fmt.Sprintf("the database is damaged (%s%s)", phrase.Finding(damage[0]), more))
-}
-
-// printMended says what is other in a copy than in the database.
-func printMended(w io.Writer, r oplog.MendReport) {
-	var parts []string
-	add := func(n int64, one, many, rest string) {
-		if n > 0 {
-			parts = append(parts, phrase.Count(int(n), one, many)+rest)
-		}
-	}
-	add(r.PutRight, "row", "rows", " put right")
-	if r.Renumbered {
-		parts = append(parts, "rows numbered anew")
-	}
-	add(int64(len(r.Missing)), "missing table", "missing tables", " made anew")
-	add(r.Twice, "row", "rows", " left out that another row holds")
-	add(r.Unreadable, "unreadable row", "unreadable rows", " left out: import a bundle that has the ops")
-	if r.Uncounted {
-		parts = append(parts, "rows at the end left out that can be neither read nor counted: import a bundle of all ops")
-	}
-	add(r.Damaged, "damaged row", "damaged rows", " left as found: import a bundle that has the ops")
-	for _, table := range r.Cut {
-		parts = append(parts, "table "+table+" without the rows that cannot be read")
-	}
-	if len(parts) == 0 {
-		parts = []string{"the ops are as they were"}
-	}
-	fmt.Fprintf(w, "mended: %s\n", strings.Join(parts, ", "))
-	for _, note := range mendedNotes(r) {
-		fmt.Fprintln(w, "note: "+note)
-	}
-}
-
-// mendedNotes says what a person must know before a copy takes the database's place.
-func mendedNotes(r oplog.MendReport) (notes []string) {
-	if r.Waiting > 0 {
-		notes = append(notes, fmt.Sprintf("%s not applied, since what they build on is not in it: import a bundle that has it, "+
-			"which huskies-mcp export writes on another replica, or with --db of a backup", phrase.Count(int(r.Waiting), "op of the copy is", "ops of the copy are")))
-	}
-	switch {
-	case slices.Contains(r.Missing, oplog.TrustTable):
-		notes = append(notes, "with its table the list of trusted authors is lost, so ops of any author are applied: see huskies-mcp trust")
-	case slices.Contains(r.Cut, oplog.TrustTable):
-		notes = append(notes, "decisions whom to trust are lost; with none left, ops of any author are applied: look at huskies-mcp trust list with --db of the copy, and decide anew")
-	}
-	if slices.Contains(r.Cut, oplog.LeasesTable) {
-		notes = append(notes, "leases of claims are lost: agents claim their stories again")
-	}
-	if r.KeysLost {
-		notes = append(notes, "the key and the name it signed under are lost: the copy signs with a fresh key, and where a list of trusted authors is kept, "+
-			"also its own, a person adds both authors there: huskies-mcp trust add")
-	}
-	return notes
 }

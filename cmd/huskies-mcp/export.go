@@ -19,13 +19,17 @@ import (
 
 func exportCommand(opts *options) *cobra.Command {
 	var since string
-	var force bool
+	var force, salvage bool
 	cmd := &cobra.Command{
 		Use:   "export [FILE]",
 		Short: "Write signed ops as a bundle for import on another machine, or whole stories",
 		Long: `Write the signed ops of the pipeline as JSON Lines, to FILE or to standard
 output. With --since only those that a replica with the given heads does not have.
 Ops carry their authors' signatures: a bundle can go by any way, and holds no key.
+
+With --salvage the database may be damaged, or refused by all other commands: every
+op that can be read and that its author signed is written, and standard error says
+what was skipped. huskies-mcp import --create --keys-from makes a new database of it.
 
 With --json, --md or --csv the stories themselves, for people and other tools: all
 that can be seen, with their notes and without their history. huskies-mcp add --from
@@ -46,11 +50,17 @@ brings such a file into another pipeline.`,
 				if form := chosenForm(cmd); form != nil {
 					return exportStories(cmd, env, form, strings.Join(args, ""), force)
 				}
+				source := func(fn func(crdt.SignedOp) error) (replica.ExportReport, error) {
+					return env.replica.Export(cmd.Context(), heads, fn)
+				}
+				if salvage {
+					source = salvaging(cmd, env)
+				}
 				var report replica.ExportReport
 				var err error
 				if len(args) == 0 || args[0] == "-" {
-					report, err = exportBundle(cmd, env, heads, cmd.OutOrStdout())
-				} else if report, err = exportFile(cmd, env, heads, args[0], force); err == nil {
+					report, err = exportBundle(source, cmd.OutOrStdout())
+				} else if report, err = exportFile(env, source, args[0], force); err == nil {
 					fmt.Fprintf(cmd.OutOrStdout(), "%s in %s\n", phrase.Count(report.Exported, "op", "ops"), args[0])
 				}
 				if err != nil {
@@ -62,7 +72,8 @@ brings such a file into another pipeline.`,
 	}
 	cmd.Flags().StringVar(&since, "since", "", "leave out what a replica with these heads has: op IDs, as huskies-mcp heads prints them there")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite FILE")
-	exclusive := []string{"since"}
+	cmd.Flags().BoolVar(&salvage, "salvage", false, "read a damaged database, and leave out what cannot be read")
+	exclusive := []string{"since", "salvage"}
 	for _, form := range storyForms {
 		cmd.Flags().Bool(form.flag, false, form.usage)
 		exclusive = append(exclusive, form.flag)
@@ -91,11 +102,14 @@ func parseHeads(s string) ([]crdt.OpID, error) {
 	return heads, nil
 }
 
+// opSource calls a function with each op of a bundle.
+type opSource func(fn func(crdt.SignedOp) error) (replica.ExportReport, error)
+
 // exportBundle writes a bundle to w.
-func exportBundle(cmd *cobra.Command, env *environment, since []crdt.OpID, w io.Writer) (replica.ExportReport, error) {
+func exportBundle(source opSource, w io.Writer) (replica.ExportReport, error) {
 	out := bufio.NewWriterSize(w, 1<<16)
 	var line []byte
-	report, err := env.replica.Export(cmd.Context(), since, func(op crdt.SignedOp) error {
+	report, err := source(func(op crdt.SignedOp) error {
 		line = bundle.AppendLine(line[:0], op)
 		_, err := out.Write(line)
 		return err
@@ -104,9 +118,9 @@ func exportBundle(cmd *cobra.Command, env *environment, since []crdt.OpID, w io.
 }
 
 // exportFile writes a bundle to a file, whole or not at all.
-func exportFile(cmd *cobra.Command, env *environment, since []crdt.OpID, path string, force bool) (report replica.ExportReport, err error) {
+func exportFile(env *environment, source opSource, path string, force bool) (report replica.ExportReport, err error) {
 	err = env.writeFile(path, force, func(f *os.File) (last func(io.Writer, io.Reader) error, err error) {
-		report, err = exportBundle(cmd, env, since, f)
+		report, err = exportBundle(source, f)
 		return nil, err
 	})
 	return report, err

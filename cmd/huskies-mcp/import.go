@@ -22,30 +22,41 @@ import (
 
 func importCommand(opts *options) *cobra.Command {
 	var create bool
+	var keysFrom string
 	cmd := &cobra.Command{
-		Use:   "import FILE | -",
+		Use:   "import [FILE | -]",
 		Short: "Take in a bundle of signed ops from another machine",
 		Long: `Verify the ops of a bundle that export wrote, append those that are new, and
 apply them. Ops may come in any order and again. An op whose parents are missing is
 kept and waits for them; one of an author who is not on the list of trusted ones
 (see huskies-mcp trust) is kept and changes no story. If any op is refused, the
 reasons are on standard error and the exit code is 1; the others are taken in. With
---create a pipeline is made where there is none.`,
+--create a pipeline is made where there is none.
+
+With --create --keys-from OLD the new pipeline takes the place of OLD, a database that
+is damaged or refused: it takes OLD's keys, their homes, the decisions whom to trust and
+the leases, and signs as OLD did. FILE is then what export --salvage wrote of OLD; without
+FILE there are no ops yet. Whoever made OLD may know its keys: name no file that somebody
+gave you.`,
 		Example: `  huskies-mcp import pipeline.bundle
   ssh other huskies-mcp --db project/.huskies/pipeline.db export | huskies-mcp import --create -`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			switch {
+			case keysFrom != "" && !create:
+				return errors.New("--keys-from makes a new pipeline: repeat the command with --create")
+			case len(args) == 0 && keysFrom == "":
 				return errors.New("which bundle? Give a FILE, or - for standard input")
 			}
 			return atMostOneFile(nil, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error {
-				return importBundle(cmd, env, args[0], create)
+				return importBundle(cmd, env, strings.Join(args, ""), create, keysFrom)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&create, "create", false, "make a pipeline if there is none")
+	cmd.Flags().StringVar(&keysFrom, "keys-from", "", "with --create: take keys, homes, trust and leases from this database")
 	return cmd
 }
 
@@ -53,9 +64,16 @@ reasons are on standard error and the exit code is 1; the others are taken in. W
 // (sqlite.org/fileformat2.html, 1.3.1).
 const databaseMagic = "SQLite format 3\x00"
 
-func importBundle(cmd *cobra.Command, env *environment, path string, create bool) error {
+func importBundle(cmd *cobra.Command, env *environment, path string, create bool, keysFrom string) error {
 	if err := env.mayWrite(cmd); err != nil {
 		return err
+	}
+	var from *oplog.Legacy
+	if keysFrom != "" {
+		var err error
+		if from, err = readLegacy(cmd, env, keysFrom); err != nil {
+			return err
+		}
 	}
 	in, size, err := openBundle(cmd, path)
 	if err != nil {
@@ -81,7 +99,15 @@ func importBundle(cmd *cobra.Command, env *environment, path string, create bool
 		return fmt.Errorf("there is no pipeline at %s (%s), and import makes none by itself: to begin one with this bundle, repeat the command with --create; or name the one that is meant by --db", env.where.Path, env.where.Why)
 	}
 	progress, done := progressBar(cmd.ErrOrStderr(), size, "import", progressbar.OptionShowBytes(true))
-	report, err := env.replica.Import(cmd.Context(), bundle.NewReader(buffered), progress)
+	var report replica.ImportReport
+	var damaged int
+	again := "import the bundle again"
+	if from != nil {
+		report, damaged, err = env.replica.ImportLegacy(cmd.Context(), from, bundle.NewReader(buffered), progress)
+		again = "move the new database away, and repeat the command"
+	} else {
+		report, err = env.replica.Import(cmd.Context(), bundle.NewReader(buffered), progress)
+	}
 	done()
 	if err != nil && cmd.Context().Err() != nil {
 		err = errors.New("interrupted")
@@ -94,7 +120,13 @@ func importBundle(cmd *cobra.Command, env *environment, path string, create bool
 		return err // there is nothing to go on with
 	}
 	if err != nil {
-		return fmt.Errorf("%w. Taken in until then: %s. To go on, import the bundle again", err, importSummary(report))
+		return fmt.Errorf("%w. Taken in until then: %s. To go on, %s", err, importSummary(report), again)
+	}
+	if from != nil {
+		sayLegacy(cmd.ErrOrStderr(), keysFrom, from, damaged)
+	}
+	if path == "" {
+		return nil
 	}
 	if _, err := fmt.Fprintln(cmd.OutOrStdout(), importSummary(report)); err != nil {
 		return err
@@ -102,9 +134,13 @@ func importBundle(cmd *cobra.Command, env *environment, path string, create bool
 	return imported(cmd.ErrOrStderr(), report)
 }
 
-// openBundle opens the bundle at path, or standard input. The size is -1 if nobody knows it.
+// openBundle opens the bundle at path, or standard input, or with "" one without ops. The size is -1
+// if nobody knows it.
 func openBundle(cmd *cobra.Command, path string) (in io.ReadCloser, size int64, err error) {
-	if path == "-" {
+	switch path {
+	case "":
+		return io.NopCloser(strings.NewReader("")), 0, nil
+	case "-":
 		return io.NopCloser(cmd.InOrStdin()), -1, nil
 	}
 	f, err := os.Open(path)

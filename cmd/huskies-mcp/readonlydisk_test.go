@@ -49,7 +49,8 @@ HUSKIES_READ_ONLY=1 huskies-mcp --db disk/x.db log | grep -q 1_story
 HUSKIES_READ_ONLY=1 huskies-mcp --db disk/x.db heads >/dev/null
 huskies-mcp --db disk/x.db verify >/dev/null
 huskies-mcp --db disk/x.db backup copy.db >/dev/null
-huskies-mcp --db disk/x.db backup --mend --with-key mended.db >/dev/null
+huskies-mcp --db disk/x.db export --salvage all.bundle >/dev/null
+huskies-mcp --db new.db import --create --keys-from disk/x.db all.bundle >/dev/null
 huskies-mcp --db copy.db call list_items | grep -q 1_story
 huskies-mcp --db disk/backup.db call list_items | grep -q 1_story
 `

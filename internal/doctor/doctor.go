@@ -183,7 +183,7 @@ func (e *examination) broken(subject string, err error) {
 // saveWhatIsLeft is what to do about a file whose structure is damaged.
 func (e *examination) saveWhatIsLeft() string {
 	return "keep a copy of " + phrase.Quoted(e.file.Path) + " and of its -wal file, check the disk, and restore a backup as the README says; " +
-		"if there is none, huskies-mcp backup --mend FILE and huskies-mcp export FILE may save what can still be read"
+		"if there is none, huskies-mcp export --salvage FILE may save what can still be read"
 }
 
 // damaged reports whether err says that the structure of the file is damaged.

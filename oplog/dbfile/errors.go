@@ -83,7 +83,7 @@ func Wrap(op, path string, err error) error {
 
 // RemedyDamaged is what to do about a file whose structure is damaged.
 const RemedyDamaged = "the database is damaged: keep a copy of it with its -wal file and restore a backup as the README says; " +
-	"if there is none, huskies-mcp backup --mend FILE may save what can still be read"
+	"if there is none, huskies-mcp export --salvage FILE may save what can still be read"
 
 const remedyFull = "the disk is full: free some space, then repeat the call"
 

@@ -1,0 +1,160 @@
+package oplog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
+)
+
+// SalvageReport says what became of the rows of a log that was salvaged.
+type SalvageReport struct {
+	// Ops were read and are signed by their authors.
+	Ops int64
+	// Damaged rows hold no such op. Unreadable rows cannot be read.
+	Damaged, Unreadable int64
+	// Uncounted says that there may be more rows that cannot be read, behind all others.
+	Uncounted bool
+}
+
+// Salvage calls fn with each op of a log that may be damaged, in order of arrival: every op that can
+// be read and that its author signed. An op that stands in several rows comes several times. Salvage
+// goes on behind rows that cannot be read, also those behind the end of a file that was cut, and
+// passes over what somebody else put into the file, if our own tables are as we made them. Skipped
+// hears of each run of rows that is left out. The file is opened for looking only.
+//
+// The error names the log if no op can be read, unless the log is sound and has none.
+func Salvage(ctx context.Context, cfg Config, fn func(crdt.SignedOp) error, skipped func(Finding)) (report SalvageReport, err error) {
+	defer func() { err = unsalvageable(err) }()
+	l, state, err := openDamaged(ctx, cfg)
+	if err != nil {
+		return report, err
+	}
+	defer func() { _ = l.Close() }() // nothing was written
+	if slices.Contains(state.missing, tableOps) {
+		return report, l.complete(state)
+	}
+	err = l.readDamaged(ctx, func(r *storedRow) error {
+		switch {
+		case r.err != nil:
+			report.countUnreadable(r)
+			skipped(r.unreadable())
+		case r.op == nil || !r.signed:
+			report.Damaged++
+			skipped(r.found[0])
+		default:
+			report.Ops++
+			return fn(crdt.SignedOp{ID: r.op.ID, Payload: r.payload, Signature: crdt.Signature(r.signature)})
+		}
+		return nil
+	})
+	if err == nil && report.Ops == 0 && report != (SalvageReport{}) {
+		err = &Error{Op: "read ops", Path: l.cfg.Path, Err: errors.New("not one can be read"), Next: remedyLost}
+	}
+	return report, err
+}
+
+// countUnreadable counts rows that cannot be read, by what the index knows of them, or by their
+// numbers.
+func (s *SalvageReport) countUnreadable(r *storedRow) {
+	switch {
+	case len(r.ops) > 0:
+		s.Unreadable += int64(len(r.ops))
+	case r.last == maxArrival:
+		s.Uncounted = true
+	default:
+		s.Unreadable += max(r.last-r.arrival+1, 1)
+	}
+}
+
+// unreadable is what is to be said of rows that cannot be read.
+func (r *storedRow) unreadable() Finding {
+	return Finding{Kind: FoundUnreadable, Arrival: r.arrival, Last: r.last, Problem: fmt.Sprintf("cannot be read: %v", r.err)}
+}
+
+// openDamaged opens a log that may be damaged, for looking only, and takes what can be read of it. It
+// refuses files in which our own tables are not as we made them.
+func openDamaged(ctx context.Context, cfg Config) (_ *Log, state fileState, err error) {
+	path, err := dbfile.Resolve(cfg.Path)
+	if err != nil {
+		return nil, state, storageError("find database", cfg.Path, err)
+	}
+	if err := dbfile.CheckPlain(path); err != nil {
+		return nil, state, err
+	}
+	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil, state, ErrNoLog
+	}
+	cfg.ReadOnly = true // a damaged write-ahead log is kept, too
+	l := newLog(cfg, path)
+	defer func() {
+		if err != nil {
+			_ = l.Close() // nothing was written
+		}
+	}()
+	if err := l.file.Connect(ctx, verifySettings); err != nil {
+		return nil, state, l.failOpen(err)
+	}
+	state, err = l.inspect(ctx)
+	switch {
+	case err != nil && (state.version == 0 || !unreadable(err)):
+		return nil, state, l.failOpen(err)
+	case state.version == 0:
+		return nil, state, ErrNoLog
+	case !state.readable():
+		return nil, state, l.foreignError(state)
+	}
+	l.version, l.file.Journal, l.queries = state.version, state.journal, db.New(l.file.Conn)
+	return l, state, nil
+}
+
+// readDamaged calls fn with each row of the log, verified by itself, and with each run of rows that
+// cannot be read.
+func (l *Log) readDamaged(ctx context.Context, fn func(*storedRow) error) error {
+	src := &rowSource{log: l, queries: l.queries}
+	if _, err := src.open(ctx); err != nil {
+		return l.fail("read ops", err)
+	}
+	defer src.close()
+	for first := int64(math.MinInt64); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, err := src.next(ctx, first)
+		if err != nil {
+			return l.fail("read ops", err)
+		}
+		if b == nil {
+			return l.fail("read ops", src.unchanged(ctx))
+		}
+		first = b.end
+		b.verify(func(*crdt.Op) error { return nil })
+		for i := range b.rows {
+			if err := fn(&b.rows[i]); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// remedyLost is what to do about a file of which nothing can be salvaged.
+const remedyLost = "keep a copy of the database with its -wal file, check the disk, and restore a backup; " +
+	"if there is none, move the database away and import a bundle of all ops from another replica into a new one"
+
+// unsalvageable says of a file that is too damaged what to do but to salvage it.
+func unsalvageable(err error) error {
+	var e *Error
+	if !errors.As(err, &e) || !e.Damaged() {
+		return err
+	}
+	last := *e
+	last.Next = remedyLost
+	return &last
+}
