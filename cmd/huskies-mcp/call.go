@@ -15,16 +15,18 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/spf13/cobra"
 
+	"github.com/huskies/huskies-mcp/terminal"
 	"github.com/huskies/huskies-mcp/tools"
 	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 func callCommand(opts *options) *cobra.Command {
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "call TOOL [JSON | -]",
 		Short: "Make one tool call and print the structured answer",
 		Long: `Make one tool call through the same server that hosts talk to, and print the
-structured answer as JSON. The arguments are a JSON object, or - to read it from
+structured answer: as JSON in a pipe or with --json, and on a terminal as text. The arguments are a JSON object, or - to read it from
 standard input. When the tool answers with an error, its message is on standard
 error and the exit code is 1.`,
 		Example: `  huskies-mcp call write_item '{"story_id":"10_story_login","stage":"1_backlog"}'
@@ -33,9 +35,10 @@ error and the exit code is 1.`,
 		Args:      callArgs,
 		ValidArgs: tools.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return call(cmd, *opts, args)
+			return call(cmd, *opts, args, asJSON)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON on a terminal, too")
 	addOfferFlags(cmd, opts)
 	cmd.SetHelpFunc(callHelp)
 	return cmd
@@ -81,7 +84,7 @@ var exampleArguments = map[string]string{
 // byteOrderMark is what some programs, above all on Windows, put before a text that they write.
 var byteOrderMark = []byte("\ufeff")
 
-func call(cmd *cobra.Command, opts options, args []string) error {
+func call(cmd *cobra.Command, opts options, args []string, asJSON bool) error {
 	tool, arguments := args[0], []byte("{}")
 	if len(args) == 2 {
 		arguments = []byte(args[1])
@@ -97,40 +100,54 @@ func call(cmd *cobra.Command, opts options, args []string) error {
 		return fmt.Errorf("the arguments are not JSON: %w in %.80q (a JSON object in single quotes is wanted, e.g. '%s')", err, arguments, exampleArguments[tool])
 	}
 	return withReplica(cmd, opts, func(env *environment) error {
-		return callTool(cmd, env, tool, arguments)
+		answer, err := callTool(cmd, env, tool, arguments)
+		if err != nil {
+			return err
+		}
+		if _, ok := terminalOf(cmd.OutOrStdout()); ok && !asJSON {
+			text, err := terminal.Answer(newScreen(cmd, opts.getenv), answer)
+			if err != nil {
+				return err
+			}
+			return printText(cmd, text)
+		}
+		out := bytes.NewBuffer(nil)
+		err = json.Compact(out, answer)
+		return printJSON(cmd, out.String()+"\n", err)
 	})
 }
 
-func callTool(cmd *cobra.Command, env *environment, tool string, arguments json.RawMessage) error {
+// callTool makes the call and returns the structured answer.
+func callTool(cmd *cobra.Command, env *environment, tool string, arguments json.RawMessage) (answer []byte, err error) {
 	env.logger.Debug("pipeline in use", "path", env.where.Path, "why", env.where.Why)
 	offered, err := env.toolsConfig().Offered()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !slices.Contains(offered, tool) {
-		return fmt.Errorf("%s is not offered here, by --tools or --read-only: the tools are %s", tool, strings.Join(offered, ", "))
+		return nil, fmt.Errorf("%s is not offered here, by --tools or --read-only: the tools are %s", tool, strings.Join(offered, ", "))
 	}
 	srv, err := tools.NewServer(env.toolsConfig())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if reads(tool) {
 		env.noteNothing(cmd.ErrOrStderr())
 	} else if err := env.checkFolder(); err != nil {
-		return err
+		return nil, err
 	}
 	request, err := json.Marshal(map[string]any{
 		"jsonrpc": mcp.JSONRPC_VERSION, "id": 1, "method": mcp.MethodToolsCall,
 		"params": map[string]any{"name": tool, "arguments": arguments},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	message, err := calls.Once(cmd.Context(), srv, request, env.logger)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return printAnswer(cmd.OutOrStdout(), message)
+	return answerIn(message)
 }
 
 // reads reports whether the tool only reads.
@@ -147,9 +164,8 @@ func (env *environment) noteNothing(w io.Writer) {
 	}
 }
 
-// printAnswer writes the structured answer, indented for a terminal, or
-// returns the tool's or the protocol's error.
-func printAnswer(w io.Writer, message []byte) error {
+// answerIn returns the structured answer in a message as JSON, or the tool's or the protocol's error.
+func answerIn(message []byte) ([]byte, error) {
 	var answer struct {
 		Error  *struct{ Message string }
 		Result struct {
@@ -158,33 +174,20 @@ func printAnswer(w io.Writer, message []byte) error {
 		}
 	}
 	if err := json.Unmarshal(message, &answer); err != nil {
-		return err
+		return nil, err
 	}
 	if answer.Error != nil {
-		return errors.New(answer.Error.Message)
+		return nil, errors.New(answer.Error.Message)
 	}
 	var text []byte
 	for _, c := range answer.Result.Content {
 		text = append(text, c.Text...)
 	}
 	if answer.Result.IsError {
-		return errors.New(string(text))
+		return nil, errors.New(string(text))
 	}
-	// The text is the structured answer as JSON, without the escapes that the
-	// protocol's encoder adds.
-	var err error
-	out := bytes.NewBuffer(nil)
-	if f, ok := w.(*os.File); ok && isTerminal(f) {
-		err = json.Indent(out, text, "", "  ")
-	} else {
-		err = json.Compact(out, text)
-	}
-	if err != nil {
-		return err
-	}
-	out.WriteByte('\n')
-	_, err = io.WriteString(w, printable(out.String()))
-	return err
+	// The text is the structured answer without the escapes that the protocol's encoder adds.
+	return text, nil
 }
 
 // printable returns text in which nothing drives a terminal or turns the
