@@ -9,8 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/huskies/huskies-mcp/internal/phrase"
-	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/terminal"
 )
@@ -58,40 +56,4 @@ func printJSON(cmd *cobra.Command, text string, err error) error {
 func printText(cmd *cobra.Command, text string) error {
 	_, err := io.WriteString(cmd.OutOrStdout(), text)
 	return err
-}
-
-// maxCompletions bounds the stories that a shell is offered.
-const maxCompletions = 50
-
-// completeStories offers a shell the open stories whose IDs begin with what is typed, with their names.
-func completeStories(opts *options) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, typed string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		quiet := *opts
-		quiet.logLevel, quiet.readOnly = "error", true
-		_ = withReplica(cmd, quiet, func(env *environment) error {
-			return env.view(cmd, func(v *replica.View) error {
-				out = nil
-				for _, id := range v.IDs(typed, maxCompletions) {
-					st, err := v.Story(id)
-					if err != nil {
-						return err
-					}
-					out = append(out, cobra.CompletionWithDesc(id, phrase.Line(st.Name)))
-				}
-				return nil
-			})
-		})
-		return out, cobra.ShellCompDirectiveNoFileComp
-	}
-}
-
-// completeStages offers a shell the names of the stages.
-func completeStages(*cobra.Command, []string, string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
-	for _, stage := range pipeline.Stages() {
-		out = append(out, string(stage))
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp
 }
