@@ -24,7 +24,8 @@ func exportCommand(opts *options) *cobra.Command {
 		Use:   "export [FILE]",
 		Short: "Write signed ops as a bundle for import on another machine, or whole stories",
 		Long: `Write the signed ops of the pipeline as JSON Lines, to FILE or to standard
-output. With --since only those that a replica with the given heads does not have.
+output. With --since only those that a replica with the given heads does not have;
+--since - reads the heads from standard input, since a command takes only so many.
 Ops carry their authors' signatures: a bundle can go by any way, and holds no key.
 
 With --salvage the database may be damaged, or refused by all other commands: every
@@ -35,10 +36,16 @@ With --json, --md or --csv the stories themselves, for people and other tools: a
 that can be seen, with their notes and without their history. huskies-mcp add --from
 brings such a file into another pipeline.`,
 		Example: `  huskies-mcp export pipeline.bundle
-  there=project/.huskies/pipeline.db
-  huskies-mcp export --since "$(ssh other huskies-mcp --db $there heads)" | ssh other huskies-mcp --db $there import -`,
+  huskies-mcp export --since - part.bundle <heads-of-the-other`,
 		Args: atMostOneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if since == "-" {
+				text, err := readFile(cmd, "-", maxSince)
+				if err != nil {
+					return fmt.Errorf("--since: %w", err)
+				}
+				since = string(text)
+			}
 			heads, err := parseHeads(since)
 			if err != nil {
 				return err
@@ -70,7 +77,7 @@ brings such a file into another pipeline.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&since, "since", "", "leave out what a replica with these heads has: op IDs, as huskies-mcp heads prints them there")
+	cmd.Flags().StringVar(&since, "since", "", "leave out what a replica with these heads has: op IDs, as huskies-mcp heads prints them there, or - to read them from standard input")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite FILE")
 	cmd.Flags().BoolVar(&salvage, "salvage", false, "read a damaged database, and leave out what cannot be read")
 	exclusive := []string{"since", "salvage"}
@@ -81,6 +88,9 @@ brings such a file into another pipeline.`,
 	cmd.MarkFlagsMutuallyExclusive(exclusive...)
 	return cmd
 }
+
+// maxSince bounds the heads that are read from standard input, in bytes: a million.
+const maxSince = 65 << 20
 
 func atMostOneFile(_ *cobra.Command, args []string) error {
 	if len(args) > 1 {

@@ -39,7 +39,7 @@ the leases, and signs as OLD did. FILE is then what export --salvage wrote of OL
 FILE there are no ops yet. Whoever made OLD may know its keys: name no file that somebody
 gave you.`,
 		Example: `  huskies-mcp import pipeline.bundle
-  ssh other huskies-mcp --db project/.huskies/pipeline.db export | huskies-mcp import --create -`,
+  huskies-mcp import --create all.bundle`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case keysFrom != "" && !create:
