@@ -129,7 +129,7 @@ new one at that root.`,
 	cmd.AddCommand(serveCommand(opts), initCommand(opts), contextCommand(opts), callCommand(opts),
 		listCommand(opts), showCommand(opts), nextCommand(opts), statsCommand(opts), watchCommand(opts), logCommand(opts), addCommand(opts),
 		claimCommand(opts), moveCommand(opts), releaseCommand(opts), noteCommand(opts), editCommand(opts), blockCommand(opts), unblockCommand(opts), rmCommand(opts), undeleteCommand(opts), exportCommand(opts), importCommand(opts),
-		mirrorCommand(opts),
+		mirrorCommand(opts), syncCommand(opts),
 		headsCommand(opts), backupCommand(opts), identityCommand(opts), trustCommand(opts), doctorCommand(opts), verifyCommand(opts), rebuildCommand(opts), demoCommand(opts), versionCommand())
 	return cmd
 }
