@@ -23,23 +23,18 @@ import (
 type Legacy struct {
 	// Lost are tables of which rows are missing or cannot be read.
 	Lost []string
-	// Keys, Decisions and Leases count the rows.
-	Keys, Decisions, Leases int
 
 	rows    map[string][][]any // by table
 	damaged []storedRow
 	entered bool // into a new database
 }
 
-// legacyTables are the tables of which a Legacy has the rows, with the version of the schema since
-// which each is as it is. No value is read further than any value of ours goes.
-var legacyTables = []struct {
-	name, columns, read string
-	since               int
-}{
-	{tableIdentities, "id, seed, author, created_at, machine, path", "id, substr(seed, 1, 64), substr(author, 1, 64), created_at, substr(machine, 1, 256), substr(path, 1, 4096)", homesSchema},
-	{TrustTable, "author, name, trusted, decided_at", "substr(author, 1, 64), substr(name, 1, 256), trusted, decided_at", besideSchema},
-	{LeasesTable, "claim, session, seconds, expires_at", "substr(claim, 1, 64), substr(session, 1, 256), seconds, expires_at", leasesSchema},
+// legacyTables are the tables of which a Legacy has the rows. No value is read further than any value
+// of ours goes.
+var legacyTables = []struct{ name, columns, read string }{
+	{tableIdentities, "id, seed, author, created_at, machine, path", "id, substr(seed, 1, 64), substr(author, 1, 64), created_at, substr(machine, 1, 256), substr(path, 1, 4096)"},
+	{TrustTable, "author, name, trusted, decided_at", "substr(author, 1, 64), substr(name, 1, 256), trusted, decided_at"},
+	{LeasesTable, "claim, session, seconds, expires_at", "substr(claim, 1, 64), substr(session, 1, 256), seconds, expires_at"},
 }
 
 const (
@@ -61,14 +56,11 @@ func ReadLegacy(ctx context.Context, cfg Config) (*Legacy, error) {
 		return nil, err
 	}
 	defer func() { _ = l.Close() }() // nothing was written
-	if state.version < homesSchema {
+	if state.version < newestSchema {
 		return nil, ErrOutdated
 	}
 	from := &Legacy{rows: make(map[string][][]any)}
 	for _, table := range legacyTables {
-		if state.version < table.since {
-			continue
-		}
 		if slices.Contains(state.missing, table.name) {
 			from.lose(table.name)
 			continue
@@ -83,7 +75,6 @@ func ReadLegacy(ctx context.Context, cfg Config) (*Legacy, error) {
 			Next: "restore a backup; if there is none, leave out --keys-from: the new pipeline signs with a fresh key and trusts everybody until a person decides anew",
 		}
 	}
-	from.Keys, from.Decisions, from.Leases = len(from.rows[tableIdentities]), len(from.rows[TrustTable]), len(from.rows[LeasesTable])
 	if slices.Contains(state.missing, tableOps) {
 		return from, nil
 	}

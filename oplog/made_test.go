@@ -69,7 +69,7 @@ func TestC41_ForeignSchemas(t *testing.T) {
 				t.Error("SQLite's own check ran what somebody else wrote")
 			}
 			verifyNames(t, path, tt.says)
-			ops, _, _, err := salvage(t, path)
+			ops, _, err := salvage(t, path)
 			if !tt.salvageable {
 				refused("salvage", err)
 				_, err = ReadLegacy(t.Context(), testConfig(t, path))

@@ -3,7 +3,6 @@ package oplog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -14,69 +13,42 @@ import (
 	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
-// SalvageReport says what became of the rows of a log that was salvaged.
-type SalvageReport struct {
-	// Ops were read and are signed by their authors.
-	Ops int64
-	// Damaged rows hold no such op. Unreadable rows cannot be read.
-	Damaged, Unreadable int64
-	// Uncounted says that there may be more rows that cannot be read, behind all others.
-	Uncounted bool
-}
-
 // Salvage calls fn with each op of a log that may be damaged, in order of arrival: every op that can
 // be read and that its author signed. An op that stands in several rows comes several times. Salvage
 // goes on behind rows that cannot be read, also those behind the end of a file that was cut, and
 // passes over what somebody else put into the file, if our own tables are as we made them. Skipped
-// hears of each run of rows that is left out. The file is opened for looking only.
+// hears of each run of rows that is left out. The file is opened for looking only. Salvage returns how
+// many ops there were.
 //
 // The error names the log if no op can be read, unless the log is sound and has none.
-func Salvage(ctx context.Context, cfg Config, fn func(crdt.SignedOp) error, skipped func(Finding)) (report SalvageReport, err error) {
+func Salvage(ctx context.Context, cfg Config, fn func(crdt.SignedOp) error, skipped func(Finding)) (ops int, err error) {
 	defer func() { err = unsalvageable(err) }()
 	l, state, err := openDamaged(ctx, cfg)
 	if err != nil {
-		return report, err
+		return 0, err
 	}
 	defer func() { _ = l.Close() }() // nothing was written
 	if slices.Contains(state.missing, tableOps) {
-		return report, l.complete(state)
+		return 0, l.complete(state)
 	}
+	rows := 0
 	err = l.readDamaged(ctx, func(r *storedRow) error {
+		rows++
 		switch {
 		case r.err != nil:
-			report.countUnreadable(r)
 			skipped(r.unreadable())
 		case r.op == nil || !r.signed:
-			report.Damaged++
 			skipped(r.found[0])
 		default:
-			report.Ops++
+			ops++
 			return fn(crdt.SignedOp{ID: r.op.ID, Payload: r.payload, Signature: crdt.Signature(r.signature)})
 		}
 		return nil
 	})
-	if err == nil && report.Ops == 0 && report != (SalvageReport{}) {
+	if err == nil && ops == 0 && rows > 0 {
 		err = &Error{Op: "read ops", Path: l.cfg.Path, Err: errors.New("not one can be read"), Next: remedyLost}
 	}
-	return report, err
-}
-
-// countUnreadable counts rows that cannot be read, by what the index knows of them, or by their
-// numbers.
-func (s *SalvageReport) countUnreadable(r *storedRow) {
-	switch {
-	case len(r.ops) > 0:
-		s.Unreadable += int64(len(r.ops))
-	case r.last == maxArrival:
-		s.Uncounted = true
-	default:
-		s.Unreadable += max(r.last-r.arrival+1, 1)
-	}
-}
-
-// unreadable is what is to be said of rows that cannot be read.
-func (r *storedRow) unreadable() Finding {
-	return Finding{Kind: FoundUnreadable, Arrival: r.arrival, Last: r.last, Problem: fmt.Sprintf("cannot be read: %v", r.err)}
+	return ops, err
 }
 
 // openDamaged opens a log that may be damaged, for looking only, and takes what can be read of it. It

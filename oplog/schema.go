@@ -27,9 +27,6 @@ var newestSchema = len(migrations.All())
 // homesSchema is the first version in which keys have homes.
 const homesSchema = 3
 
-// leasesSchema is the first version in which claims have leases.
-const leasesSchema = 4
-
 // stateSchema is the first version in which the state is in the database.
 const stateSchema = 5
 

@@ -89,7 +89,7 @@ var logTables = []struct {
 	name  string
 	since int
 }{
-	{tableOps, 1}, {TrustTable, 2}, {tableRepairs, 2}, {tableIdentities, homesSchema}, {LeasesTable, leasesSchema},
+	{tableOps, 1}, {TrustTable, 2}, {tableRepairs, 2}, {tableIdentities, homesSchema}, {LeasesTable, 4},
 }
 
 // uncover makes the names of the log's tables mean those of the file, where it has

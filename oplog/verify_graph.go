@@ -59,16 +59,7 @@ func (v *verifier) take(r *storedRow) {
 // takeUnreadable goes on behind rows that cannot be read.
 func (v *verifier) takeUnreadable(r *storedRow) {
 	v.holes = true
-	f := Finding{Kind: FoundUnreadable, Arrival: r.arrival, Problem: fmt.Sprintf("cannot be read: %v", r.err)}
-	switch {
-	case r.last == maxArrival:
-		f.Problem = fmt.Sprintf("cannot be read, nor what is behind it: %v", r.err)
-	case r.last > r.arrival:
-		f.Last = r.last
-	case len(r.ops) == 1:
-		f.ID = r.ops[0]
-	}
-	v.found(f)
+	v.found(r.unreadable())
 	for _, id := range r.ops {
 		v.enter(verifiedOp{arrival: r.arrival, id: id})
 	}

@@ -28,6 +28,20 @@ type storedRow struct {
 	found  []Finding
 }
 
+// unreadable is what is to be said of rows that cannot be read.
+func (r *storedRow) unreadable() Finding {
+	f := Finding{Kind: FoundUnreadable, Arrival: r.arrival, Problem: fmt.Sprintf("cannot be read: %v", r.err)}
+	switch {
+	case r.last == maxArrival:
+		f.Problem = fmt.Sprintf("cannot be read, nor what is behind it: %v", r.err)
+	case r.last > r.arrival:
+		f.Last = r.last
+	case len(r.ops) == 1:
+		f.ID = r.ops[0]
+	}
+	return f
+}
+
 // batch is rows on their way from the file to their place in the log.
 type batch struct {
 	rows []storedRow

@@ -22,40 +22,25 @@ const maxSkipped = 20
 // error hears what it skips.
 func salvaging(cmd *cobra.Command, env *environment) opSource {
 	return func(fn func(crdt.SignedOp) error) (report replica.ExportReport, err error) {
-		runs := 0
+		skipped := 0
 		cfg := oplog.Config{Path: env.where.Path, Logger: env.logger}
-		got, err := oplog.Salvage(cmd.Context(), cfg, fn, func(f oplog.Finding) {
-			if runs++; runs <= maxSkipped {
+		report.Exported, err = oplog.Salvage(cmd.Context(), cfg, fn, func(f oplog.Finding) {
+			if skipped++; skipped <= maxSkipped {
 				fmt.Fprintf(cmd.ErrOrStderr(), "skipped: %s\n", printable(phrase.Finding(f)))
 			}
 		})
-		if cmd.Context().Err() != nil {
-			err = errors.New("interrupted")
+		switch {
+		case cmd.Context().Err() != nil:
+			return report, errors.New("interrupted")
+		case errors.Is(err, oplog.ErrNoLog):
+			return report, env.errNoPipeline()
+		case err == nil && skipped > maxSkipped:
+			fmt.Fprintf(cmd.ErrOrStderr(), "skipped: and %d more\n", skipped-maxSkipped)
 		}
-		if errors.Is(err, oplog.ErrNoLog) {
-			err = env.errNoPipeline()
-		}
-		report.Exported = int(got.Ops)
-		if err == nil {
-			saySkipped(cmd.ErrOrStderr(), got, runs)
+		if err == nil && skipped > 0 {
+			fmt.Fprintln(cmd.ErrOrStderr(), "note: a bundle from a replica that has the skipped ops brings them back")
 		}
 		return report, err
-	}
-}
-
-// saySkipped says what a salvage left out, and what brings it back.
-func saySkipped(w io.Writer, r oplog.SalvageReport, runs int) {
-	if more := runs - maxSkipped; more > 0 {
-		fmt.Fprintf(w, "skipped: and %d more\n", more)
-	}
-	if r.Unreadable > 0 {
-		fmt.Fprintf(w, "note: %s cannot be read: import a bundle that has the ops\n", phrase.Count(int(r.Unreadable), "row", "rows"))
-	}
-	if r.Uncounted {
-		fmt.Fprintln(w, "note: there may be rows at the end that can be neither read nor counted: import a bundle of all ops")
-	}
-	if r.Damaged > 0 {
-		fmt.Fprintf(w, "note: %s no op that its author signed, and import --keys-from takes them as they are: import a bundle that has the ops\n", phrase.Count(int(r.Damaged), "row holds", "rows hold"))
 	}
 }
 
@@ -73,7 +58,7 @@ func readLegacy(cmd *cobra.Command, env *environment, path string) (*oplog.Legac
 	case errors.Is(err, oplog.ErrNoLog):
 		return nil, fmt.Errorf("there is no pipeline at %s: --keys-from takes the database whose place the new one takes", path)
 	case errors.Is(err, oplog.ErrOutdated):
-		return nil, fmt.Errorf("%s is of an older build, whose keys have no home: huskies-mcp rebuild --db %s brings it up to date; then repeat the command", path, phrase.Quoted(path))
+		return nil, fmt.Errorf("%s is of an older build: huskies-mcp rebuild --db %s brings it up to date; then repeat the command", path, phrase.Quoted(path))
 	}
 	return from, err
 }
@@ -81,8 +66,7 @@ func readLegacy(cmd *cobra.Command, env *environment, path string) (*oplog.Legac
 // sayLegacy says what a new pipeline took from the database that it takes the place of, and what a
 // person must know of what is lost.
 func sayLegacy(w io.Writer, path string, from *oplog.Legacy, damaged int) {
-	fmt.Fprintf(w, "note: %s, %s whom to trust and %s were taken from %s, which holds the key too: remove it when huskies-mcp verify finds no fault\n",
-		phrase.Count(from.Keys, "key", "keys"), phrase.Count(from.Decisions, "decision", "decisions"), phrase.Count(from.Leases, "lease", "leases"), path)
+	fmt.Fprintf(w, "note: keys, decisions whom to trust and leases were taken from %s, which holds the keys too: remove it when huskies-mcp verify finds no fault\n", path)
 	if damaged > 0 {
 		fmt.Fprintf(w, "note: %s taken as found: import a bundle that has the ops\n", phrase.Count(damaged, "damaged row was", "damaged rows were"))
 	}
