@@ -1361,6 +1361,51 @@ func (q *Queries) HistoryOf(ctx context.Context, arg HistoryOfParams) ([]History
 	return items, nil
 }
 
+const HoldingIn = `-- name: HoldingIn :many
+SELECT s.id, s.merged FROM places AS p
+JOIN claims AS c ON c.story = p.story
+JOIN stories AS s ON s.n = p.story
+WHERE p.stage IS NOT NULL AND p.agent <> '' AND p.stage = ?1
+  AND p.agent IN (SELECT k.agent FROM counts AS k WHERE k.stage = ?2 AND k.agent <> '' AND k.stories > 0)
+ORDER BY s.sort_key LIMIT ?3
+`
+
+type HoldingInParams struct {
+	Stage        sql.NullString
+	CountedStage string
+	Most         int64
+}
+
+type HoldingInRow struct {
+	ID     string
+	Merged []byte
+}
+
+// HoldingIn returns up to most stories of a stage that an agent has by a claim. The counts name the agents
+// of the stage, so that places_by_agent finds their stories.
+func (q *Queries) HoldingIn(ctx context.Context, arg HoldingInParams) ([]HoldingInRow, error) {
+	rows, err := q.db.QueryContext(ctx, HoldingIn, arg.Stage, arg.CountedStage, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HoldingInRow{}
+	for rows.Next() {
+		var i HoldingInRow
+		if err := rows.Scan(&i.ID, &i.Merged); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const IDsFrom = `-- name: IDsFrom :many
 SELECT id FROM stories
 WHERE id >= ?1 AND id < ?2 AND status >= 3

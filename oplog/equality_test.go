@@ -192,7 +192,7 @@ func (h *equality) repair() {
 	h.write(func(tx *Tx) error { return tx.Repair(h.ops[i], h.sign[id]) })
 }
 
-var equalityStories = []string{"1_story_a", "1_bug_b", "2_story_c", "3_story_d", "10_spike_e", "77", "no_number", "4294967295_story_z"}
+var equalityStories = []string{"1_story_a", "1_bug_b", "2_story_c", "3_story_d", "10_spike_e", "77", "no_number", "4294967295_story_z", "huskies.settings"}
 
 var equalityTexts = []string{"!", "one two", "Two thrées_four", "画面にログイン", "one ONE one", "--"}
 
@@ -278,6 +278,9 @@ func (h *equality) edit() crdt.Edit {
 	case 10:
 		return crdt.Note(h.pick(equalityTexts))
 	case 11:
+		if h.rng.IntN(4) == 0 {
+			return crdt.Set(h.pick([]string{"max_retries", "limit.4_merge", "lease_grace", "limit.new"}), crdt.String(h.pick([]string{"", "1", "90s"})))
+		}
 		return crdt.Set(h.pick([]string{"name", "description"}), crdt.String(h.pick(equalityTexts)))
 	}
 	switch h.rng.IntN(4) {

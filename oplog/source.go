@@ -178,6 +178,12 @@ func (s *source) Claims(agent string, most int) ([]*crdt.Story, error) {
 	return stories(rows, func(r *db.ClaimsOfRow) (string, []byte) { return r.ID, r.Merged }, err)
 }
 
+// Holding is that of [pipeline.Source].
+func (s *source) Holding(stage pipeline.Stage, most int) ([]*crdt.Story, error) {
+	rows, err := s.q.HoldingIn(s.ctx, db.HoldingInParams{Stage: stageColumn(stage), CountedStage: string(stage), Most: int64(most)})
+	return stories(rows, func(r *db.HoldingInRow) (string, []byte) { return r.ID, r.Merged }, err)
+}
+
 // ClaimedBy is that of [pipeline.Source].
 func (s *source) ClaimedBy(prefix string) (*crdt.Story, error) {
 	if len(prefix) > 2*len(crdt.OpID{}) || strings.Trim(prefix, "0123456789abcdef") != "" {

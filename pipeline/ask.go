@@ -109,8 +109,20 @@ func (s *State) counts(f Filter) (counts []StageCount, complete bool) {
 	return keep(s, counts, err), complete && err == nil
 }
 
-// neighbours returns the stories that stand before and after a story.
+// neighbours returns the stories that stand before and after a story. It passes over reserved ones.
 func (s *State) neighbours(id string) (before, after *crdt.Story) {
+	before, after = s.allNeighbours(id)
+	for before != nil && Reserved(before.ID()) {
+		before, _ = s.allNeighbours(before.ID())
+	}
+	for after != nil && Reserved(after.ID()) {
+		_, after = s.allNeighbours(after.ID())
+	}
+	return before, after
+}
+
+// allNeighbours is neighbours with reserved stories.
+func (s *State) allNeighbours(id string) (before, after *crdt.Story) {
 	if s.err != nil {
 		return nil, nil
 	}

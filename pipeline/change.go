@@ -107,9 +107,9 @@ func (c Change) Clone() Change {
 	return c
 }
 
-// VisibleStage returns the story's stage, "" if readers may not see it.
+// VisibleStage returns the story's stage, "" if readers may not see it. A reserved story has none.
 func VisibleStage(c *crdt.Story) Stage {
-	if c.Deleted() {
+	if c.Deleted() || Reserved(c.ID()) {
 		return ""
 	}
 	return Stage(c.Str(fieldStage))

@@ -57,8 +57,8 @@ func (c *Changes) onlyAdd() bool {
 // check refuses fields that are out of their bounds; it sorts the
 // dependencies and drops repeated ones.
 func (c *Changes) check(id string) error {
-	if !crdt.ValidStoryID(id) {
-		return CheckStoryID(id)
+	if err := CheckStoryID(id); err != nil {
+		return err
 	}
 	if c.Stage != nil {
 		if _, ok := ParseStage(string(*c.Stage)); !ok {

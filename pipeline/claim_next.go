@@ -55,9 +55,14 @@ func (s *State) firstClaimable(stage *Stage, by *Caller) (string, error) {
 		}
 		return ""
 	}
-	id := search(Filter{Stages: mine, Agent: &me, Claimable: &yes}, func(*crdt.Story, Obstacle, *Claim) {})
+	id := ""
+	if mine = s.withRoom(mine); len(mine) > 0 {
+		id = search(Filter{Stages: mine, Agent: &me, Claimable: &yes}, func(*crdt.Story, Obstacle, *Claim) {})
+	}
 	for _, stage := range from {
-		if id == "" {
+		if crowd := s.crowdFor(stage); crowd != nil {
+			why.addCrowded(stage, crowd)
+		} else if id == "" {
 			id = search(Filter{Stages: []Stage{stage}, Claimable: &yes}, why.add)
 		}
 		if id == "" {
@@ -115,6 +120,7 @@ type refusals struct {
 	state  *State
 	counts map[Obstacle]int
 	named  map[Obstacle][]KeptStory
+	crowd  *Crowd // what leaves no room in a stage; may be nil
 }
 
 // add counts a story and describes it if it is one of the first.
@@ -134,6 +140,14 @@ func (r *refusals) addOthers(stage Stage) {
 	}
 	r.addChosen(Filter{Stages: only, Blocked: &no, Waiting: &yes}, IsWaiting)
 	r.addChosen(Filter{Stages: only, Blocked: &yes}, IsBlocked)
+}
+
+// addCrowded counts the stories of the stage that nobody has, and that could be claimed if the limit
+// left room.
+func (r *refusals) addCrowded(stage Stage, c *Crowd) {
+	yes, nobody := true, ""
+	r.addChosen(Filter{Stages: []Stage{stage}, Agent: &nobody, Claimable: &yes}, IsCrowded)
+	r.crowd = c
 }
 
 // addChosen counts the stories that the filter chooses and describes the first ones.
@@ -169,10 +183,10 @@ func (r *refusals) name(c *crdt.Story, o Obstacle, claim *Claim) {
 // error says that nothing in the stages can be claimed, and why.
 func (r *refusals) error(stages []Stage) error {
 	var kept []Kept
-	for _, why := range []Obstacle{IsBlocked, IsWaiting, IsHeld, IsMine, IsFinished} {
+	for _, why := range []Obstacle{IsBlocked, IsWaiting, IsHeld, IsMine, IsFinished, IsCrowded} {
 		if n := r.counts[why]; n > 0 {
 			kept = append(kept, Kept{Why: why, Count: n, Stories: r.named[why]})
 		}
 	}
-	return refuse(Fact{Code: CodeNoneFree, Stages: stages, Kept: kept})
+	return refuse(Fact{Code: CodeNoneFree, Stages: stages, Kept: kept, Crowd: r.crowd})
 }

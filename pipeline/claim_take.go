@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"time"
@@ -14,7 +15,8 @@ type ClaimOptions struct {
 	// Seconds is how long the lease lasts; 0: as long as Session lives, and Grace.
 	Seconds int64
 	Session string
-	Grace   time.Duration
+	// Grace is how long the claim outlives Session; 0: as long as the pipeline's settings say.
+	Grace time.Duration
 }
 
 // Claimed says how a claim was won.
@@ -27,6 +29,8 @@ type Claimed struct {
 	// Beside are other stories that the caller holds, Elsewhere those that another session
 	// holds under the same name: of a new claim, in the order of IDs.
 	Beside, Elsewhere []string
+	// Stays says why a story that is renewed does not move on from 1_backlog. Stays may be nil.
+	Stays *Fact
 }
 
 // check refuses options out of their bounds.
@@ -48,11 +52,12 @@ func checkAgent(agent string) error {
 	return CheckAgent(agent)
 }
 
-func (o *ClaimOptions) lease(now time.Time) *Lease {
+// lease returns the lease of a claim. Without a grace of its own it gets that of the settings.
+func (o *ClaimOptions) lease(now time.Time, settings *Settings) *Lease {
 	if o.Seconds > 0 {
 		return &Lease{Ends: now.Add(time.Duration(o.Seconds) * time.Second), Seconds: o.Seconds, Session: o.Session}
 	}
-	return &Lease{Ends: now.Add(o.Grace), Session: o.Session}
+	return &Lease{Ends: now.Add(cmp.Or(o.Grace, settings.LeaseGrace)), Session: o.Session}
 }
 
 // claimAs makes the transaction one of who claims, if nobody has said who that is.
@@ -97,7 +102,7 @@ func (tx *Tx) ClaimOf() (story string, err error) {
 // take records a claim that may be made.
 func (tx *Tx) take(cur Story, o ClaimOptions) (won Claimed, err error) {
 	won.StoryID = cur.ID
-	lease := o.lease(tx.state.now())
+	lease := o.lease(tx.state.now(), tx.Settings())
 	if cur.Claim != nil && tx.accessTo(&cur) == accessHolder {
 		won.Renewed = true
 		tx.leases = append(tx.leases, LeaseChange{Claim: cur.Claim.Token, Lease: lease})
@@ -113,7 +118,11 @@ func (tx *Tx) take(cur Story, o ClaimOptions) (won Claimed, err error) {
 		tx.leases = append(tx.leases, LeaseChange{Lease: lease})
 	}
 	if cur.Stage == Backlog && !cur.Blocked && len(cur.WaitingOn) == 0 { // one that is renewed may have to wait
-		tx.set(nil, NameStage, crdt.String(string(Current)))
+		if crowd := tx.state.crowdFor(Backlog); crowd != nil {
+			won.Stays = &Fact{Code: CodeStaysBack, Stage: Backlog, Crowd: crowd}
+		} else {
+			tx.set(nil, NameStage, crdt.String(string(Current)))
+		}
 	}
 	return won, tx.state.err
 }
@@ -136,6 +145,7 @@ const (
 	IsBlocked           // somebody blocked it
 	IsWaiting           // a dependency is not met
 	IsFinished          // nothing is left to do
+	IsCrowded           // the limit of the stage leaves no room
 )
 
 // keeping returns what the story's agent means to the caller: IsFree, IsMine or IsHeld. It
@@ -177,6 +187,9 @@ func (s *State) unclaimable(st Story, by *Caller) error {
 		return refuse(Fact{Code: CodeBlocked, Story: st.ID, Text: st.BlockedReason})
 	case len(st.WaitingOn) > 0 && !st.Stage.met():
 		return refuse(Fact{Code: CodeWaiting, Story: st.ID, Numbers: st.WaitingOn})
+	}
+	if crowd := s.crowdFor(st.Stage); crowd != nil && s.err == nil {
+		return refuse(Fact{Code: CodeCrowded, Story: st.ID, Crowd: crowd})
 	}
 	return s.err
 }

@@ -5,7 +5,7 @@ import "github.com/huskies/huskies-mcp/crdt"
 // Delete deletes the story; all that was written stays in it. It reports false if
 // it is deleted already.
 func (tx *Tx) Delete(id string) (changed bool, err error) {
-	if c := tx.state.known(id); c != nil && c.Deleted() {
+	if c := tx.state.known(id); c != nil && c.Deleted() && !Reserved(id) {
 		return false, tx.bind(id)
 	}
 	cur, err := tx.begin(id)
@@ -30,14 +30,15 @@ func (tx *Tx) Restore(id string) (changed bool, err error) {
 	if way != nil {
 		return false, refuse(Fact{Code: CodeRestoreCircle, Story: id, IDs: way})
 	}
+	tx.warnRestored(c)
 	tx.edits = append(tx.edits, crdt.Set(crdt.DeletedField, crdt.Bool(false)))
 	return true, tx.state.err
 }
 
 // known makes the transaction one about the story, which may be deleted.
 func (tx *Tx) known(id string) (*crdt.Story, error) {
-	if !crdt.ValidStoryID(id) {
-		return nil, CheckStoryID(id)
+	if err := CheckStoryID(id); err != nil {
+		return nil, err
 	}
 	c := tx.state.known(id)
 	if c == nil || !c.Deleted() && VisibleStage(c) == "" {

@@ -3,8 +3,6 @@ package pipeline
 import (
 	"errors"
 	"fmt"
-
-	"github.com/huskies/huskies-mcp/crdt"
 )
 
 // Kind says what a caller decides by when a change or a question is refused.
@@ -37,7 +35,7 @@ func (c Code) Kind() Kind {
 		return KindHeld
 	case CodeClaimEnded, CodeOtherClaim, CodeNoSuchClaim:
 		return KindStale
-	case CodeStaysBlocked, CodeBlocked, CodeWaiting, CodeFinished, CodeNoneFree:
+	case CodeStaysBlocked, CodeBlocked, CodeWaiting, CodeFinished, CodeNoneFree, CodeCrowded, CodeCarried:
 		return KindNotNow
 	}
 	return KindInvalid
@@ -69,12 +67,4 @@ func refuse(f Fact) *Error { return &Error{Fact: f} }
 func IsEnded(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Kind() == KindStale || e.Kind() == KindDeleted)
-}
-
-// CheckStoryID returns why id cannot name a story, or nil.
-func CheckStoryID(id string) error {
-	if crdt.ValidStoryID(id) {
-		return nil
-	}
-	return refuse(Fact{Code: CodeBadID, Given: id})
 }

@@ -52,7 +52,12 @@ const (
 	CodeBlocked       Code = "blocked"        // Story, Text
 	CodeWaiting       Code = "waiting"        // Story, Numbers
 	CodeFinished      Code = "finished"       // Story
-	CodeNoneFree      Code = "none_free"      // Stages, Kept
+	CodeNoneFree      Code = "none_free"      // Stages, Kept, Crowd
+	CodeCrowded       Code = "crowded"        // Story, Crowd
+	CodeCarried       Code = "carried"        // Story, Crowd of the stage it cannot be carried into
+	CodeReserved      Code = "reserved"       // Story
+	CodeNoSetting     Code = "no_setting"     // Given
+	CodeBadSetting    Code = "bad_setting"    // Field, Given, Least, Most
 )
 
 // The codes of warnings. CodeClaimEnded may be a warning, too.
@@ -73,6 +78,8 @@ const (
 	CodeInCircle        Code = "in_circle"        // IDs: the way round
 	CodeSharedNumber    Code = "shared_number"    // IDs, Count, Free
 	CodeMadeApart       Code = "made_apart"       // Story, Makers, Count
+	CodeStaysBack       Code = "stays_back"       // Stage, Crowd of the stage it would move to
+	CodeBackBeyond      Code = "back_beyond"      // Agent, Crowd
 )
 
 // MaxNamed bounds the stories and numbers that the words of one fact name: an item must not grow with
@@ -104,9 +111,11 @@ type Fact struct {
 	// Hold is who has the story. A nil Hold means that nobody has it.
 	Hold *Hold
 	// End is how a claim ended. End is nil if that is not known.
-	End    *ClaimEnd
-	Gaps   Gaps
-	Kept   []Kept
+	End  *ClaimEnd
+	Gaps Gaps
+	Kept []Kept
+	// Crowd is what leaves no room in a stage. A nil Crowd means that there is room.
+	Crowd  *Crowd
 	Makers []crdt.Maker
 }
 

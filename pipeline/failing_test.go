@@ -28,6 +28,7 @@ func crowded(t *testing.T) *claimer {
 	}
 	c.apply("10_unseen", crdt.Set(pipeline.NameName, crdt.String("no stage yet")))
 	c.write("4294967295_last", stage(pipeline.QA))
+	c.set("limit.2_current", "5")
 	return c
 }
 
@@ -79,12 +80,18 @@ func TestFailingSource(t *testing.T) {
 		"delete":        tx(func(tx *pipeline.Tx) error { _, err := tx.Delete("3_waits"); return err }),
 		"restore":       tx(func(tx *pipeline.Tx) error { _, err := tx.Restore("9_gone"); return err }),
 		"block":         tx(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("3_waits", true, nil); return err }),
-		"bump":          tx(func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("3_waits", 1, 1); return err }),
-		"note":          tx(func(tx *pipeline.Tx) error { return tx.AddNote("3_waits", nil, "n") }),
-		"expect":        tx(func(tx *pipeline.Tx) error { return tx.Expect("3_waits", "000000000000") }),
-		"expect claim":  as(late, func(tx *pipeline.Tx) error { _, err := tx.Advance("3_waits", nil); return err }),
-		"claim of":      as(late, func(tx *pipeline.Tx) error { _, err := tx.ClaimOf(); return err }),
-		"lost":          silent(func(s *pipeline.State) { s.As(pipeline.Caller{Made: made}).Lost() }),
+		"settings":      silent(func(s *pipeline.State) { s.Settings() }),
+		"set":           tx(func(tx *pipeline.Tx) error { _, err := tx.SetSetting("max_retries", "5"); return err }),
+		"carry": as(session("a"), func(tx *pipeline.Tx) error {
+			_, _, err := tx.Write("6_mine", stage(pipeline.Merge))
+			return err
+		}),
+		"bump":         tx(func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("3_waits", 1, 1); return err }),
+		"note":         tx(func(tx *pipeline.Tx) error { return tx.AddNote("3_waits", nil, "n") }),
+		"expect":       tx(func(tx *pipeline.Tx) error { return tx.Expect("3_waits", "000000000000") }),
+		"expect claim": as(late, func(tx *pipeline.Tx) error { _, err := tx.Advance("3_waits", nil); return err }),
+		"claim of":     as(late, func(tx *pipeline.Tx) error { _, err := tx.ClaimOf(); return err }),
+		"lost":         silent(func(s *pipeline.State) { s.As(pipeline.Caller{Made: made}).Lost() }),
 		"list ready": func(s *pipeline.State) error {
 			_, err := s.List(pipeline.Filter{Ready: ptr(true)}, nil, 50)
 			return err

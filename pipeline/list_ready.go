@@ -15,13 +15,15 @@ const maxReadyLooked = 200
 // isReady reports whether the reader would make a new claim by claiming the story.
 func (s *State) isReady(c *crdt.Story) bool {
 	keeping, _ := s.keeping(c, &s.caller)
-	return keeping == IsFree && claimable(c, len(s.waitingOn(c)) > 0)
+	return keeping == IsFree && claimable(c, len(s.waitingOn(c)) > 0) && s.crowdFor(VisibleStage(c)) == nil
 }
 
-// sourceFilter returns the filter that a source can apply of one with Ready.
-func (f Filter) sourceFilter() Filter {
+// sourceFilter returns the filter that a source can apply of one with Ready. It has no stages where
+// nothing in any of them can be ready.
+func (s *State) sourceFilter(f Filter) Filter {
 	if *f.Ready {
 		f.Claimable = f.Ready
+		f.Stages = s.withRoom(f.Stages)
 	}
 	f.Ready = nil
 	return f
@@ -32,7 +34,10 @@ func (s *State) pageFor(f Filter, after *Position, limit int) (stories []*crdt.S
 	if f.Ready == nil {
 		return s.page(f, after, limit)
 	}
-	want, wide := *f.Ready, f.sourceFilter()
+	want, wide := *f.Ready, s.sourceFilter(f)
+	if len(wide.Stages) == 0 {
+		return nil, false, s.err == nil
+	}
 	for {
 		page, rest, ok := s.page(wide, after, readyPage)
 		if !ok {
@@ -61,11 +66,11 @@ func (s *State) countsFor(f Filter) (counts []StageCount, complete bool) {
 	case f.Ready == nil:
 		return s.counts(f)
 	case len(f.Words) > 0:
-		return s.countByLooking(f, f.sourceFilter())
+		return s.countByLooking(f, s.sourceFilter(f))
 	case *f.Ready:
 		return s.countReady(f)
 	}
-	all, allCounted := s.counts(f.sourceFilter())
+	all, allCounted := s.counts(s.sourceFilter(f))
 	yes := true
 	f.Ready = &yes
 	ready, readyCounted := s.countReady(f)
@@ -75,9 +80,12 @@ func (s *State) countsFor(f Filter) (counts []StageCount, complete bool) {
 // countReady counts what is ready: by the source the stories without an agent, and one by one
 // those that an agent has.
 func (s *State) countReady(f Filter) (counts []StageCount, complete bool) {
+	if f.Stages = s.withRoom(f.Stages); len(f.Stages) == 0 {
+		return nil, s.err == nil
+	}
 	nobody, complete := "", true
 	if f.Agent == nil || *f.Agent == "" {
-		free := f.sourceFilter()
+		free := s.sourceFilter(f)
 		free.Agent = &nobody
 		counts, complete = s.counts(free)
 	}
@@ -85,7 +93,7 @@ func (s *State) countReady(f Filter) (counts []StageCount, complete bool) {
 		if *f.Agent == "" {
 			return counts, complete
 		}
-		return s.countByLooking(f, f.sourceFilter())
+		return s.countByLooking(f, s.sourceFilter(f))
 	}
 	agents := s.Agents()
 	if len(agents) > maxReadyLooked {
@@ -93,7 +101,7 @@ func (s *State) countReady(f Filter) (counts []StageCount, complete bool) {
 	}
 	room := maxReadyLooked
 	for _, agent := range agents {
-		theirs := f.sourceFilter()
+		theirs := s.sourceFilter(f)
 		theirs.Agent = &agent
 		more, all := s.countLooking(f, theirs, &room)
 		counts, complete = add(f.Stages, counts, more), complete && all
@@ -103,6 +111,9 @@ func (s *State) countReady(f Filter) (counts []StageCount, complete bool) {
 
 // countByLooking counts the stories of f among those that the source's filter chooses.
 func (s *State) countByLooking(f, wide Filter) (counts []StageCount, complete bool) {
+	if len(wide.Stages) == 0 {
+		return nil, s.err == nil
+	}
 	room := maxReadyLooked
 	return s.countLooking(f, wide, &room)
 }

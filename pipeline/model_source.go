@@ -169,6 +169,13 @@ func (m *Model) Claims(agent string, most int) ([]*crdt.Story, error) {
 	}), most), nil
 }
 
+// Holding is that of [Source].
+func (m *Model) Holding(stage Stage, most int) ([]*crdt.Story, error) {
+	return first(m.visible(func(_ *crdt.Story, row Row) bool {
+		return row.Stage == stage && !row.Claim.IsZero()
+	}), most), nil
+}
+
 // ClaimedBy is that of [Source].
 func (m *Model) ClaimedBy(prefix string) (*crdt.Story, error) {
 	claimed := m.visible(func(_ *crdt.Story, row Row) bool {

@@ -71,6 +71,9 @@ func (tx *Tx) numberOf(id string) (uint32, error) {
 	if !crdt.ValidStoryID(id) {
 		return 0, refuse(Fact{Code: CodeBadDependency, Given: id})
 	}
+	if Reserved(id) {
+		return 0, reserved(id)
+	}
 	if c := tx.state.known(id); c == nil || VisibleStage(c) == "" && !c.Deleted() {
 		err := tx.state.notFound(id)
 		err.Field = NameDependsOn

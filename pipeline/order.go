@@ -82,7 +82,11 @@ func (s *State) last() *crdt.Story {
 		return nil
 	}
 	last, err := s.src.Last()
-	return keep(s, last, err)
+	last = keep(s, last, err)
+	if last != nil && Reserved(last.ID()) {
+		last, _ = s.neighbours(last.ID())
+	}
+	return last
 }
 
 // isFirst reports whether no story stands before the story.
@@ -102,6 +106,9 @@ func (tx *Tx) put(changed *[]string, after crdt.Anchor) {
 func (tx *Tx) neighbour(name, id string) (*crdt.Story, error) {
 	if !crdt.ValidStoryID(id) {
 		return nil, refuse(Fact{Code: CodeBadNeighbour, Field: name, Given: id})
+	}
+	if Reserved(id) {
+		return nil, reserved(id)
 	}
 	if c := tx.state.visible(id); c != nil {
 		return c, nil

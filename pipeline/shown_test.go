@@ -19,6 +19,11 @@ func shown(f *pipeline.Fact) string {
 		case []pipeline.Kept:
 			text += keptShown(value)
 			continue
+		case *pipeline.Crowd:
+			if value != nil {
+				text += fmt.Sprintf(" Crowd:%d of %d in %s", value.Count, value.Limit, value.Stage) + storiesShown(value.Stories)
+			}
+			continue
 		case *pipeline.ClaimEnd:
 			if value != nil && value.Op != nil {
 				text += fmt.Sprintf(" End:%s by %s", value.Agent, value.Op.Agent)
@@ -34,20 +39,26 @@ func shown(f *pipeline.Fact) string {
 
 var obstacles = map[pipeline.Obstacle]string{
 	pipeline.IsMine: "mine", pipeline.IsHeld: "held", pipeline.IsBlocked: "blocked", pipeline.IsWaiting: "waiting", pipeline.IsFinished: "finished",
+	pipeline.IsCrowded: "crowded",
 }
 
 // keptShown returns how many stories each obstacle keeps, and those that are named.
 func keptShown(kept []pipeline.Kept) (text string) {
 	for _, k := range kept {
-		text += fmt.Sprintf(" %d %s:", k.Count, obstacles[k.Why])
-		for _, s := range k.Stories {
-			text += " " + s.ID
-			if s.Hold != nil {
-				text += " by " + s.Hold.Agent
-			}
-			if s.WaitingOn != nil {
-				text += fmt.Sprint(" on ", s.WaitingOn)
-			}
+		text += fmt.Sprintf(" %d %s:", k.Count, obstacles[k.Why]) + storiesShown(k.Stories)
+	}
+	return text
+}
+
+// storiesShown returns the stories, and what keeps them.
+func storiesShown(stories []pipeline.KeptStory) (text string) {
+	for _, s := range stories {
+		text += " " + s.ID
+		if s.Hold != nil {
+			text += " by " + s.Hold.Agent
+		}
+		if s.WaitingOn != nil {
+			text += fmt.Sprint(" on ", s.WaitingOn)
 		}
 	}
 	return text

@@ -51,6 +51,9 @@ type Source interface {
 	// Claims returns up to most visible stories that the agent has by a claim, in the
 	// order of [crdt.CompareStoryIDs]. Whether a claim lasts its lease says.
 	Claims(agent string, most int) ([]*crdt.Story, error)
+	// Holding returns up to most visible stories of the stage that an agent has by a claim, in
+	// the order of [crdt.CompareStoryIDs]. Whether a claim lasts its lease says.
+	Holding(stage Stage, most int) ([]*crdt.Story, error)
 	// ClaimedBy returns the visible story whose claim is an op with an ID that begins
 	// with the hex digits, nil if there is none.
 	ClaimedBy(prefix string) (*crdt.Story, error)

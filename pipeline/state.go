@@ -19,6 +19,9 @@ type State struct {
 	err    error  // the first error of src or leases
 	caller Caller // who reads
 	open   openEdges
+
+	settings *Settings        // see Settings; nil: not read yet
+	crowds   map[Stage]*Crowd // see crowdIn
 }
 
 // NewState returns the pipeline that a source holds. The leases say how long claims last;
@@ -40,8 +43,8 @@ func (s *State) visible(id string) *crdt.Story {
 
 // Story returns a snapshot of the story, or an error of [KindNotFound] or [KindDeleted].
 func (s *State) Story(id string) (Story, error) {
-	if !crdt.ValidStoryID(id) {
-		return Story{}, CheckStoryID(id)
+	if err := CheckStoryID(id); err != nil {
+		return Story{}, err
 	}
 	c := s.visible(id)
 	if c == nil {
@@ -52,11 +55,14 @@ func (s *State) Story(id string) (Story, error) {
 	return st, s.err
 }
 
-// Outcome returns the story that a transaction changed. Of a story that it deleted only the
-// ID is there. The caller must ask a State that was made after the transaction's op was
+// Outcome returns the story that a transaction changed. Of a story that it deleted, and of a reserved
+// one, only the ID is there. The caller must ask a State that was made after the transaction's op was
 // applied.
 func (s *State) Outcome(tx *Tx) (Story, error) {
 	s.caller = tx.caller
+	if Reserved(tx.story) {
+		return Story{ID: tx.story}, s.err
+	}
 	if c := s.known(tx.story); c != nil && VisibleStage(c) == "" {
 		return Story{ID: c.ID(), Deleted: c.Deleted()}, nil
 	}
@@ -124,7 +130,7 @@ func (s *State) snapshot(c *crdt.Story) Story {
 	}
 	keeping, claim := s.keeping(c, &s.caller)
 	st.Lapsed = claim != nil && !claim.Live(s.now())
-	st.Ready = keeping == IsFree && claimable(c, len(st.WaitingOn) > 0)
+	st.Ready = keeping == IsFree && claimable(c, len(st.WaitingOn) > 0) && s.crowdFor(st.Stage) == nil
 	if !st.Stage.met() {
 		st.Warnings = s.warnings(st, dependencies)
 		if apart, ok := madeApart(c); ok {

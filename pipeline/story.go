@@ -56,8 +56,8 @@ func Number(id string) (uint32, bool) {
 	return uint32(n), err == nil
 }
 
-// The fields of a story. Their names and types are part of the op format and
-// never change.
+// The fields of a story, and behind fieldDescription those of SettingsStory. Their names and types are
+// part of the op format and never change.
 const (
 	fieldStage = crdt.Deleted + 1 + iota
 	fieldName
@@ -67,6 +67,11 @@ const (
 	fieldBlockedReason
 	fieldClaim
 	fieldDescription
+	fieldMaxRetries
+	fieldLimitCurrent
+	fieldLimitQA
+	fieldLimitMerge
+	fieldLeaseGrace
 )
 
 // Names of the fields as ops, answers and logs have them.
@@ -91,6 +96,11 @@ var schema = crdt.NewSchema(
 	crdt.FieldDef{Name: NameBlockedReason, Type: crdt.FieldString},
 	crdt.FieldDef{Name: NameClaim, Type: crdt.FieldString, Late: true},
 	crdt.FieldDef{Name: NameDescription, Type: crdt.FieldString, Late: true},
+	crdt.FieldDef{Name: NameMaxRetries, Type: crdt.FieldString, Late: true},
+	crdt.FieldDef{Name: limitPrefix + string(Current), Type: crdt.FieldString, Late: true},
+	crdt.FieldDef{Name: limitPrefix + string(QA), Type: crdt.FieldString, Late: true},
+	crdt.FieldDef{Name: limitPrefix + string(Merge), Type: crdt.FieldString, Late: true},
+	crdt.FieldDef{Name: NameLeaseGrace, Type: crdt.FieldString, Late: true},
 )
 
 // Schema returns the schema of the fields.

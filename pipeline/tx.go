@@ -94,6 +94,9 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	if err := tx.mayWrite(&cur, &c); err != nil {
 		return false, nil, err
 	}
+	if err := tx.mayCarry(&cur, &c); err != nil {
+		return false, nil, err
+	}
 	if tx.creates = created; created {
 		if gaps := tx.state.Missing(); gaps.Any() {
 			tx.warn(Fact{Code: CodeMissing, Gaps: gaps})

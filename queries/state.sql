@@ -398,6 +398,16 @@ DELETE FROM claims WHERE story = ?;
 SELECT s.id, s.merged FROM claims AS c JOIN stories AS s ON s.n = c.story
 WHERE c.agent = ? ORDER BY s.sort_key LIMIT ?;
 
+-- name: HoldingIn :many
+-- HoldingIn returns up to most stories of a stage that an agent has by a claim. The counts name the agents
+-- of the stage, so that places_by_agent finds their stories.
+SELECT s.id, s.merged FROM places AS p
+JOIN claims AS c ON c.story = p.story
+JOIN stories AS s ON s.n = p.story
+WHERE p.stage IS NOT NULL AND p.agent <> '' AND p.stage = sqlc.arg(stage)
+  AND p.agent IN (SELECT k.agent FROM counts AS k WHERE k.stage = sqlc.arg(counted_stage) AND k.agent <> '' AND k.stories > 0)
+ORDER BY s.sort_key LIMIT sqlc.arg(most);
+
 -- name: ClaimBetween :many
 -- ClaimBetween returns the story whose claim has an ID in a range.
 SELECT s.id, s.merged, c.claim FROM claims AS c JOIN stories AS s ON s.n = c.story

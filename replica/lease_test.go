@@ -280,3 +280,35 @@ func kind(err error) pipeline.Kind {
 	}
 	return ""
 }
+
+// TestLeaseGraceIsASetting: without a grace of its own a replica gives out and renews leases as the
+// settings of the pipeline say, and a change of these counts for sessions that live.
+func TestLeaseGraceIsASetting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	var c clock
+	a, b := newClient(t, path, "a", 0, &c), newClient(t, path, "b", 0, &c)
+	create(t, a.Replica, "1_s")
+	set := func(value string) {
+		t.Helper()
+		_, err := b.Update(context.Background(), "ann", func(tx *pipeline.Tx) error {
+			_, err := tx.SetSetting(pipeline.NameLeaseGrace, value)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("20s")
+	_, story, err := a.claim("1_s", "coder-a", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := story.Claim.Lease.Ends.Sub(c.now()); left <= 15*time.Second || left > 20*time.Second {
+		t.Errorf("the lease lasts %v, want 20 s", left)
+	}
+	c.advance(15 * time.Second)
+	waitUntilLive(t, b.Replica, "1_s", func() time.Time { return c.now().Add(15 * time.Second) })
+	set("1h")
+	c.advance(6 * time.Second)
+	waitUntilLive(t, b.Replica, "1_s", func() time.Time { return c.now().Add(50 * time.Minute) })
+}

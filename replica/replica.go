@@ -29,7 +29,7 @@ type Config struct {
 	// DefaultLockTimeout.
 	LockTimeout time.Duration
 	// LeaseGrace is how long a claim outlives the session that made it; 0 means
-	// DefaultLeaseGrace.
+	// as long as the settings of the pipeline say.
 	LeaseGrace time.Duration
 	Logger     *slog.Logger
 	// Progress, if it is not nil, hears how far a rebuild has come, in rows of the log, and
@@ -96,9 +96,6 @@ type Replica struct {
 func New(cfg Config) *Replica {
 	if cfg.LockTimeout == 0 {
 		cfg.LockTimeout = DefaultLockTimeout
-	}
-	if cfg.LeaseGrace == 0 {
-		cfg.LeaseGrace = DefaultLeaseGrace
 	}
 	r := &Replica{cfg: cfg, writing: oplog.NewLock(cfg.Path), bell: bell.New(oplog.Resolve(cfg.Path), cfg.Logger)}
 	if cfg.ReadOnly {

@@ -1,20 +1,17 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
-
-// DefaultLeaseGrace is how long a claim outlives the session that made it: long
-// enough for a host to start its server anew, short enough that nobody waits for
-// the work of a dead agent.
-const DefaultLeaseGrace = 120 * time.Second
 
 // Session is one connection of one agent: a transport opens one for each client, so
 // that leases follow the agent and not the process.
@@ -27,6 +24,7 @@ type Session struct {
 type sessions struct {
 	keeper  sync.Once      // starts who renews leases, when there is one to renew
 	keeping sync.WaitGroup // for its end
+	grace   atomic.Int64   // of the lease that was given out last, in nanoseconds
 
 	mu   sync.Mutex              // guards all below
 	open map[string]*openSession // by ID
@@ -84,7 +82,8 @@ func (s *sessions) end() {
 func (s *Session) ID() string { return s.id }
 
 // ClaimOptions returns how a claim of the agent is kept: for so many seconds, or
-// with 0 for as long as the session lives and a grace.
+// with 0 for as long as the session lives and a grace, which the settings of the pipeline say
+// unless the replica was configured with one.
 func (s *Session) ClaimOptions(agent string, seconds int64) pipeline.ClaimOptions {
 	return pipeline.ClaimOptions{Agent: agent, Seconds: seconds, Session: s.id, Grace: s.r.cfg.LeaseGrace}
 }
@@ -148,6 +147,9 @@ func (r *Replica) putLeases(tx *oplog.Tx, w *Write) error {
 		if err := tx.PutLease(claim, lease); err != nil {
 			return err
 		}
+		if lease.Seconds == 0 {
+			r.sessions.grace.Store(int64(lease.Ends.Sub(r.cfg.Now())))
+		}
 		r.keepLeasesOf(lease.Session, lease.Seconds == 0)
 	}
 	return nil
@@ -192,10 +194,10 @@ func (s *sessions) holding() (ids []string) {
 // keepLeases renews the leases that follow the lives of open sessions until the
 // replica is closed, and then once more, for the grace that follows. Whether it is
 // time is seen by the wall clock, since leases end by it: it goes on while the
-// machine sleeps, when timers do not.
+// machine sleeps, when timers do not. A new grace counts from the next lease on.
 func (r *Replica) keepLeases() {
-	interval := (r.cfg.LeaseGrace / 4).Milliseconds()
-	ticker := time.NewTicker(min(time.Second, max(r.cfg.LeaseGrace/16, time.Millisecond)))
+	least := cmp.Or(r.cfg.LeaseGrace, pipeline.MinLeaseGrace)
+	ticker := time.NewTicker(min(time.Second, max(least/16, time.Millisecond)))
 	defer ticker.Stop()
 	renewed := r.cfg.Now().UnixMilli() // the difference of two Times goes by another clock
 	for {
@@ -205,6 +207,7 @@ func (r *Replica) keepLeases() {
 			r.renew(context.WithoutCancel(r.life), r.sessions.holding()) // leases outlive the session by the grace
 			return
 		}
+		interval := time.Duration(r.sessions.grace.Load() / 4).Milliseconds()
 		if since := r.cfg.Now().UnixMilli() - renewed; since >= 0 && since < interval {
 			continue
 		}
@@ -246,12 +249,30 @@ func (r *Replica) renewLocked(ctx context.Context, sessions []string) error {
 	}
 	return r.write(ctx, func(log *oplog.Log) error {
 		return log.Write(ctx, func(tx *oplog.Tx) error {
+			grace := r.leaseGrace(tx)
+			r.sessions.grace.Store(int64(grace))
 			for _, id := range sessions {
-				if _, err := tx.RenewLeases(id, r.cfg.Now().Add(r.cfg.LeaseGrace)); err != nil {
+				if _, err := tx.RenewLeases(id, r.cfg.Now().Add(grace)); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	})
+}
+
+// leaseGrace returns how long claims outlive their sessions now. Where the settings cannot be read, it
+// is as long as before: leases must not end for that.
+func (r *Replica) leaseGrace(tx *oplog.Tx) time.Duration {
+	if r.cfg.LeaseGrace > 0 {
+		return r.cfg.LeaseGrace
+	}
+	state, err := r.stateOf(tx)
+	if err == nil {
+		settings := state.Settings()
+		if state.Err() == nil {
+			return settings.LeaseGrace
+		}
+	}
+	return time.Duration(r.sessions.grace.Load())
 }

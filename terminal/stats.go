@@ -72,6 +72,9 @@ func NewTally(s Screen) *Tally {
 
 // Add counts an op. The caller must give the ops in the order of their arrival.
 func (t *Tally) Add(op *crdt.Op) {
+	if pipeline.Reserved(op.Story) {
+		return
+	}
 	for i := range op.Edits {
 		e := &op.Edits[i]
 		if e.Kind != crdt.KindSet || e.Field != pipeline.NameStage {

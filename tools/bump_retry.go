@@ -30,10 +30,12 @@ var bumpRetry = define(definition[bumpRetryIn, bumpRetryOut]{
 		if in.By != nil {
 			by = *in.By
 		}
-		out.Limit = s.maxRetries
 		a := asking{nil, in.Claim, in.IfRev, in.Note}
 		out.Item, out.Warning, err = s.update(ctx, a, func(tx *pipeline.Tx) (err error) {
-			if out.BlockedByLimit, err = tx.BumpRetry(in.StoryID, by, s.maxRetries); err != nil {
+			if out.Limit = tx.Settings().MaxRetries; s.maxRetries != nil {
+				out.Limit = *s.maxRetries
+			}
+			if out.BlockedByLimit, err = tx.BumpRetry(in.StoryID, by, out.Limit); err != nil {
 				return err
 			}
 			return withNote(tx, in.StoryID, in.Note, nil)

@@ -18,7 +18,7 @@ func newSession(t testing.TB, path, agent, hostSession string) *host {
 	t.Helper()
 	r := newReplica(t, path)
 	srv, err := NewServer(Config{
-		Replica: r, Session: r.OpenSession(rand.Text()), Agent: agent, HostSession: hostSession, MaxRetries: DefaultMaxRetries, Version: "test",
+		Replica: r, Session: r.OpenSession(rand.Text()), Agent: agent, HostSession: hostSession, Version: "test",
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

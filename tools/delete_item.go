@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"strings"
 
 	"github.com/huskies/huskies-mcp/pipeline"
 )
@@ -21,6 +22,7 @@ type deleteItemOut struct {
 	Item           *item    `json:"item,omitempty"`
 	Dependents     []string `json:"dependents,omitempty" jsonschema_description:"they wait for it now"`
 	DependentCount int      `json:"dependent_count,omitempty" jsonschema_description:"if not all are shown"`
+	Warning        string   `json:"warning,omitempty"`
 }
 
 // maxDependents bounds the dependents that an answer names.
@@ -36,6 +38,7 @@ var deleteItem = define(definition[deleteItemIn, deleteItemOut]{
 		story, err := s.change(ctx, asking{nil, in.Claim, in.IfRev, in.Note}, func(tx *pipeline.Tx) (err error) {
 			if in.Restore {
 				out.Changed, err = tx.Restore(in.StoryID)
+				out.Warning = strings.Join(warnings(tx.Warnings()), "; ")
 			} else {
 				out.Changed, err = tx.Delete(in.StoryID)
 			}

@@ -31,7 +31,7 @@ func newHostOf(t testing.TB, path, agent string) *host {
 	t.Helper()
 	r := newReplica(t, path)
 	srv, err := NewServer(Config{
-		Replica: r, Session: r.OpenSession(rand.Text()), Agent: agent, MaxRetries: DefaultMaxRetries, Version: "test",
+		Replica: r, Session: r.OpenSession(rand.Text()), Agent: agent, Version: "test",
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {

@@ -24,9 +24,6 @@ import (
 // Name is the server's name in the protocol.
 const Name = "huskies-mcp"
 
-// DefaultMaxRetries is the retry count at which bump_retry blocks a story.
-const DefaultMaxRetries = 3
-
 // Config is what the tools work with.
 type Config struct {
 	Replica *replica.Replica
@@ -40,8 +37,8 @@ type Config struct {
 	// HostSession may be empty.
 	HostSession string
 	// MaxRetries is the retry count at which bump_retry blocks a story; 0 means
-	// never.
-	MaxRetries int64
+	// never, and nil what the settings of the pipeline say.
+	MaxRetries *int64
 	// ReadOnly offers no tool that writes; the replica should be read-only, too.
 	ReadOnly bool
 	// Tools are the names of those to offer; none: all.
@@ -57,7 +54,7 @@ type service struct {
 	session     *replica.Session
 	agent       string // as configured; may be empty
 	hostSession string
-	maxRetries  int64
+	maxRetries  *int64 // see Config
 	logger      *slog.Logger
 	made        made
 	told        told

@@ -63,6 +63,8 @@ var warnedOf = map[pipeline.Code]string{
 // none.
 func beside(won *pipeline.Claimed, agent string) string {
 	switch {
+	case won.Stays != nil:
+		return warning(won.Stays)
 	case len(won.Elsewhere) > 0:
 		return fmt.Sprintf("another session that is at work holds %s as %s: leave that alone, and take a name of your own", phrase.Some(won.Elsewhere), phrase.InQuotes(agent))
 	case len(won.Beside) > 0:
@@ -149,6 +151,16 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 	pipeline.CodeBlocked:      always("unblock it with set_blocked when that is settled, or claim another story"),
 	pipeline.CodeWaiting:      always("claim it when that is done, or claim another story"),
 	pipeline.CodeFinished:     always("advance_item with to brings it back"),
+	pipeline.CodeCrowded:      always("claim it when one of these has moved on (claim_item with wait_seconds waits), or claim other work"),
+	pipeline.CodeCarried:      always("move it with advance_item, which ends the claim"),
+	pipeline.CodeReserved: func(f *pipeline.Fact) string {
+		if f.Story == pipeline.SettingsStory {
+			return "people read and change the settings with huskies-mcp settings"
+		}
+		return "choose an ID that does not begin with " + pipeline.ReservedPrefix
+	},
+	// Only people set settings.
+	pipeline.CodeNoSetting: nil, pipeline.CodeBadSetting: nil,
 	// What was given shows what to give instead.
 	pipeline.CodeBadStage: nil, pipeline.CodeBadType: nil,
 	// To wait is what a model does next by itself.

@@ -23,6 +23,7 @@ var bossDeleted = &pipeline.ClaimEnd{Agent: "a", Op: &crdt.Op{
 var (
 	heldByA    = &pipeline.Hold{Agent: "a", Claimed: true, Left: 40 * time.Second, Renewed: true}
 	assignedTo = &pipeline.Hold{Agent: "b"}
+	fullMerge  = &pipeline.Crowd{Stage: "4_merge", Limit: 1, Count: 1, Stories: []pipeline.KeptStory{{ID: "1_a", Hold: heldByA}}}
 )
 
 // TestRefusals: what a model reads of each refusal.
@@ -113,6 +114,23 @@ func TestRefusals(t *testing.T) {
 			pipeline.Fact{Code: pipeline.CodeOtherClaim, Story: "1_a", Given: "c-1", IDs: []string{"2_b"}, Stage: "3_qa"},
 			`claim c-1 is of story "2_b", not of "1_a"; nothing was written; give the claim that claim_item answered for this story, of which this is so: the story is in 3_qa and nobody has it`,
 		},
+		{
+			pipeline.Fact{Code: pipeline.CodeCrowded, Story: "2_b", Crowd: fullMerge},
+			`story "2_b" waits for room in 4_merge: limit.4_merge is 1, and held there are 1_a by "a", lease ends in 40 s; claim it when one of these has moved on (claim_item with wait_seconds waits), or claim other work`,
+		},
+		{
+			pipeline.Fact{Code: pipeline.CodeCarried, Story: "2_b", Crowd: fullMerge},
+			`story "2_b" cannot be held in 4_merge as well: limit.4_merge is 1, and held there are 1_a by "a", lease ends in 40 s; nothing was written; move it with advance_item, which ends the claim`,
+		},
+		{
+			pipeline.Fact{Code: pipeline.CodeNoneFree, Stages: []pipeline.Stage{"4_merge"}, Crowd: fullMerge, Kept: []pipeline.Kept{{Why: pipeline.IsCrowded, Count: 1, Stories: []pipeline.KeptStory{{ID: "2_b"}}}}},
+			`no story in 4_merge can be claimed: 1 waiting for room (2_b); limit.4_merge is 1, and held there are 1_a by "a", lease ends in 40 s`,
+		},
+		{pipeline.Fact{Code: pipeline.CodeReserved, Story: "huskies.settings"}, "huskies.settings is no story: IDs that begin with huskies. are kept for what concerns the whole pipeline; people read and change the settings with huskies-mcp settings"},
+		{pipeline.Fact{Code: pipeline.CodeReserved, Story: "huskies.x"}, "huskies.x is no story: IDs that begin with huskies. are kept for what concerns the whole pipeline; choose an ID that does not begin with huskies."},
+		{pipeline.Fact{Code: pipeline.CodeNoSetting, Given: "x"}, `there is no setting "x": the settings are max_retries, limit.2_current, limit.3_qa, limit.4_merge, lease_grace`},
+		{pipeline.Fact{Code: pipeline.CodeBadSetting, Field: "max_retries", Given: "x", Most: 9}, `max_retries must be a number from 0 to 9; got "x"`},
+		{pipeline.Fact{Code: pipeline.CodeBadSetting, Field: "lease_grace", Given: "5", Least: 10, Most: 86400}, `lease_grace must be whole seconds from 10s to 24h, such as 90s or 5m; got "5"`},
 		{pipeline.Fact{Code: pipeline.CodeNoSuchClaim, Given: "c-1"}, "no story has the claim c-1; it has ended, or was mistyped: give story_id too to hear how it ended, or leave claim out for the next story"},
 		{pipeline.Fact{Code: pipeline.CodeStaysBlocked, Story: "1_a", Stage: "2_current"}, `story "1_a" is blocked and stays in 2_current: no reason is given; unblock it with set_blocked when that is settled`},
 		{pipeline.Fact{Code: pipeline.CodeStaysBlocked, Story: "1_a", Stage: "2_current", Text: "no key"}, `story "1_a" is blocked and stays in 2_current: no key; unblock it...`},
@@ -165,6 +183,8 @@ func TestWarningWords(t *testing.T) {
 			pipeline.Fact{Code: pipeline.CodeMadeApart, Count: 2, Makers: []crdt.Maker{{Agent: "ann", Label: "Log in"}, {Label: "Log out"}}},
 			`2 stories were created apart under this ID and are one now: "Log in" by ann on replica 00000000, "Log out" by replica 00000000: if they are not the same work, write one of them anew without story_id`,
 		},
+		{pipeline.Fact{Code: pipeline.CodeStaysBack, Stage: "1_backlog", Crowd: fullMerge}, `it stays in 1_backlog: limit.4_merge is 1, and held there are 1_a by "a", lease ends in 40 s`},
+		{pipeline.Fact{Code: pipeline.CodeBackBeyond, Agent: "b", Crowd: fullMerge}, `it comes back held by "b", beyond the limit: limit.4_merge is 1, and held there are 1_a by "a", lease ends in 40 s`},
 	} {
 		if got := warning(&tt.fact); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.fact.Code, got, tt.want)
@@ -177,7 +197,7 @@ func TestWarningWords(t *testing.T) {
 func TestEveryCodeHasWords(t *testing.T) {
 	refusals := 0
 	for code, isWarning := range pipelineCodes(t) {
-		f := pipeline.Fact{Code: code, IDs: []string{"1_a"}, Hold: heldByA}
+		f := pipeline.Fact{Code: code, IDs: []string{"1_a"}, Hold: heldByA, Crowd: fullMerge}
 		if phrase.Fact(&f) == string(code) {
 			t.Errorf("internal/phrase has no words for %s: add a row to facts", code)
 		}

@@ -121,12 +121,12 @@ new one at that root.`,
 	flags.StringVar(&opts.db, "db", "", "database file (HUSKIES_DB)")
 	flags.StringVar(&opts.agent, "agent", "", "name of the agent that asks, for its claims and the history (HUSKIES_AGENT)")
 	_ = cmd.RegisterFlagCompletionFunc("agent", completeAgents(opts))
-	flags.StringVar(&opts.maxRetries, "max-retries", "", fmt.Sprintf("retry count at which bump_retry blocks a story, 0 for never (HUSKIES_MAX_RETRIES, default %d)", tools.DefaultMaxRetries))
+	flags.StringVar(&opts.maxRetries, "max-retries", "", "retry count at which bump_retry blocks a story, 0 for never (HUSKIES_MAX_RETRIES, default: as huskies-mcp settings says)")
 	flags.StringVar(&opts.lockTimeout, "lock-timeout", "", fmt.Sprintf("how long a write waits for other processes before it is refused (HUSKIES_LOCK_TIMEOUT, default %v)", replica.DefaultLockTimeout))
-	flags.StringVar(&opts.leaseGrace, "lease-grace", "", fmt.Sprintf("how long a claim outlives the session that made it (HUSKIES_LEASE_GRACE, default %v)", replica.DefaultLeaseGrace))
+	flags.StringVar(&opts.leaseGrace, "lease-grace", "", "how long a claim outlives the session that made it (HUSKIES_LEASE_GRACE, default: as huskies-mcp settings says)")
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
 	addOfferFlags(cmd, opts)
-	cmd.AddCommand(serveCommand(opts), initCommand(opts), contextCommand(opts), callCommand(opts),
+	cmd.AddCommand(settingsCommand(opts), serveCommand(opts), initCommand(opts), contextCommand(opts), callCommand(opts),
 		listCommand(opts), showCommand(opts), nextCommand(opts), statsCommand(opts), watchCommand(opts), logCommand(opts), addCommand(opts),
 		claimCommand(opts), moveCommand(opts), releaseCommand(opts), noteCommand(opts), editCommand(opts), blockCommand(opts), unblockCommand(opts), rmCommand(opts), undeleteCommand(opts), exportCommand(opts), importCommand(opts),
 		mirrorCommand(opts), syncCommand(opts),
@@ -200,9 +200,10 @@ type environment struct {
 	where      locate.Location
 	replica    *replica.Replica
 	session    *replica.Session
-	agent      string // may be empty
-	host       string // the ID of the host's session; may be empty
-	maxRetries int64
+	agent      string        // may be empty
+	host       string        // the ID of the host's session; may be empty
+	maxRetries *int64        // nil: the pipeline's setting counts
+	leaseGrace time.Duration // 0: the pipeline's setting counts
 	offer      offer
 	logger     *slog.Logger
 }
@@ -233,7 +234,7 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	grace, err := duration("--lease-grace", opts.leaseGrace, "HUSKIES_LEASE_GRACE", opts.getenv("HUSKIES_LEASE_GRACE"), replica.DefaultLeaseGrace)
+	env.leaseGrace, err = duration("--lease-grace", opts.leaseGrace, "HUSKIES_LEASE_GRACE", opts.getenv("HUSKIES_LEASE_GRACE"), 0)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +261,7 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 		Rand:        rand.Reader,
 		Machine:     machine(),
 		LockTimeout: timeout,
-		LeaseGrace:  grace,
+		LeaseGrace:  env.leaseGrace,
 		Logger:      env.logger,
 		Progress:    opts.rebuilding,
 		ReadOnly:    env.offer.readOnly,
@@ -269,16 +270,17 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	return env, nil
 }
 
-func maxRetries(flag, variable string) (int64, error) {
+// maxRetries returns the retry count that a flag or a variable gives, nil if neither does.
+func maxRetries(flag, variable string) (*int64, error) {
 	name, value := setting("--max-retries", flag, "HUSKIES_MAX_RETRIES", variable)
 	if value == "" {
-		return tools.DefaultMaxRetries, nil
+		return nil, nil
 	}
 	n, err := strconv.ParseInt(value, 10, 32)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%s must be a number, 0 or more; got %q", name, value)
+		return nil, fmt.Errorf("%s must be a number, 0 or more; got %q", name, value)
 	}
-	return n, nil
+	return &n, nil
 }
 
 // duration reads a setting that is one.

@@ -42,6 +42,9 @@ func serve(cmd *cobra.Command, opts options) error {
 	if env.where.Above != "" {
 		env.logger.Warn("there is another pipeline above this project, which is not used here", "path", env.where.Above, "to_use_it", "--db "+phrase.Quoted(env.where.Above))
 	}
+	for _, one := range env.overridden() {
+		env.logger.Info("this process was started with a value of its own, so the setting of the pipeline does not count here", "setting", one[0], "value", one[1])
+	}
 	srv, err := tools.NewServer(env.toolsConfig())
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"github.com/huskies/huskies-mcp/tools"
+	"github.com/huskies/huskies-mcp/pipeline"
 )
 
 // storyState is a story as the model has it; the zero value is a story that is not there.
@@ -132,7 +132,7 @@ func (c storyCall) after(s storyState) (storyState, refusal) {
 	case "bump_retry":
 		s.RetryCount += c.By
 		if c.reachesLimit(was) {
-			s = s.block(true, fmt.Sprintf("retry limit reached (%d of %d)", s.RetryCount, tools.DefaultMaxRetries), false)
+			s = s.block(true, fmt.Sprintf("retry limit reached (%d of %d)", s.RetryCount, pipeline.DefaultMaxRetries), false)
 		}
 	}
 	return s, done
@@ -157,7 +157,7 @@ func (s storyState) block(blocked bool, reason string, zeroRetries bool) storySt
 
 // reachesLimit reports whether the call is the bump that blocks the story.
 func (c storyCall) reachesLimit(s storyState) bool {
-	return c.Tool == "bump_retry" && !s.Blocked && s.RetryCount+c.By >= tools.DefaultMaxRetries
+	return c.Tool == "bump_retry" && !s.Blocked && s.RetryCount+c.By >= pipeline.DefaultMaxRetries
 }
 
 // shows returns the state with the rev of the item if the item can show it; the item must have a rev of its own if

@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) e
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	r := replica.New(replica.Config{Path: args[0], Now: time.Now, Rand: rand.Reader, Logger: logger})
 	defer r.Close()
-	srv, err := tools.NewServer(tools.Config{Replica: r, Session: r.OpenSession(rand.Text()), MaxRetries: tools.DefaultMaxRetries, Version: "test", Logger: logger})
+	srv, err := tools.NewServer(tools.Config{Replica: r, Session: r.OpenSession(rand.Text()), Version: "test", Logger: logger})
 	if err != nil {
 		return err
 	}

@@ -123,6 +123,19 @@ var facts = map[pipeline.Code]func(f *fact) string{
 		return fmt.Sprintf("story %q is in %s: nothing is left to do", f.Story, pipeline.Archived)
 	},
 	pipeline.CodeNoneFree: noneFree,
+	pipeline.CodeCrowded: func(f *fact) string {
+		return fmt.Sprintf("story %q waits for room in %s: %s", f.Story, f.Crowd.Stage, crowd(f.Crowd))
+	},
+	pipeline.CodeCarried: func(f *fact) string {
+		return fmt.Sprintf("story %q cannot be held in %s as well: %s; nothing was written", f.Story, f.Crowd.Stage, crowd(f.Crowd))
+	},
+	pipeline.CodeReserved: func(f *fact) string {
+		return fmt.Sprintf("%s is no story: IDs that begin with %s are kept for what concerns the whole pipeline", f.Story, pipeline.ReservedPrefix)
+	},
+	pipeline.CodeNoSetting: func(f *fact) string {
+		return fmt.Sprintf("there is no setting %.64q: the settings are %s", f.Given, strings.Join(pipeline.SettingNames(), ", "))
+	},
+	pipeline.CodeBadSetting: badSetting,
 
 	pipeline.CodeMissing:  func(*fact) string { return "stories may be missing or out of date" },
 	pipeline.CodeSameName: func(f *fact) string { return fmt.Sprintf("story %s has the same name", f.Story) },
@@ -160,6 +173,27 @@ var facts = map[pipeline.Code]func(f *fact) string{
 		return text
 	},
 	pipeline.CodeMadeApart: madeApart,
+	pipeline.CodeStaysBack: func(f *fact) string { return fmt.Sprintf("it stays in %s: %s", f.Stage, crowd(f.Crowd)) },
+	pipeline.CodeBackBeyond: func(f *fact) string {
+		return fmt.Sprintf("it comes back held by %s, beyond the limit: %s", InQuotes(f.Agent), crowd(f.Crowd))
+	},
+}
+
+func badSetting(f *fact) string {
+	if f.Field == pipeline.NameLeaseGrace {
+		spell := func(seconds int64) string { return pipeline.SpellDuration(time.Duration(seconds) * time.Second) }
+		return fmt.Sprintf("%s must be whole seconds from %s to %s, such as 90s or 5m; got %.64q", f.Field, spell(f.Least), spell(f.Most), f.Given)
+	}
+	return fmt.Sprintf("%s must be a number from %d to %d; got %.64q", f.Field, f.Least, f.Most, f.Given)
+}
+
+// crowd says what the limit of a stage is, and who has the places.
+func crowd(c *pipeline.Crowd) string {
+	var names []string
+	for i := range c.Stories {
+		names = append(names, kept(&c.Stories[i]))
+	}
+	return fmt.Sprintf("%s is %d, and held there are %s", pipeline.LimitName(c.Stage), c.Limit, someOf(names, c.Count))
 }
 
 func badID(f *fact) string {
@@ -265,11 +299,12 @@ func claimEnd(e *pipeline.ClaimEnd) string {
 var obstacles = map[pipeline.Obstacle]string{
 	pipeline.IsBlocked: "blocked", pipeline.IsWaiting: "waiting", pipeline.IsHeld: "held",
 	pipeline.IsMine: "yours already", pipeline.IsFinished: "finished",
+	pipeline.IsCrowded: "waiting for room",
 }
 
 func noneFree(f *fact) string {
 	where := strings.Join(texts(f.Stages), " or ")
-	if len(f.Kept) == 0 {
+	if len(f.Kept) == 0 && f.Crowd == nil {
 		return "there is no story in " + where
 	}
 	var why []string
@@ -282,6 +317,9 @@ func noneFree(f *fact) string {
 			names = append(names, "...")
 		}
 		why = append(why, fmt.Sprintf("%d %s (%s)", k.Count, obstacles[k.Why], strings.Join(names, ", ")))
+	}
+	if f.Crowd != nil {
+		why = append(why, crowd(f.Crowd))
 	}
 	return fmt.Sprintf("no story in %s can be claimed: %s", where, strings.Join(why, "; "))
 }

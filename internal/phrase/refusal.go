@@ -59,6 +59,15 @@ func nextStep(f *pipeline.Fact) string {
 		return "name the stage it should go to"
 	case pipeline.CodeStaysBlocked, pipeline.CodeBlocked:
 		return "huskies-mcp unblock ends that"
+	case pipeline.CodeReserved:
+		if f.Story == pipeline.SettingsStory {
+			return "huskies-mcp settings shows and changes the settings"
+		}
+		return "choose another ID"
+	case pipeline.CodeCrowded:
+		return "huskies-mcp settings changes the limit"
+	case pipeline.CodeCarried:
+		return "huskies-mcp move ends the claim"
 	case pipeline.CodeFinished:
 		return "huskies-mcp move brings it back"
 	}

@@ -14,6 +14,9 @@ const maxQuoted = 200
 // Words says in words what an op did to its story, which is called name: "moved 6 to 3_qa: note". First
 // reports whether the op is the first about the story.
 func Words(op *crdt.Op, name string, first bool) string {
+	if op.Story == pipeline.SettingsStory {
+		return settingsWords(op)
+	}
 	w := words{name: name, set: map[string]string{}}
 	for i := range op.Edits {
 		w.take(&op.Edits[i])

@@ -236,6 +236,11 @@ func (c *comparison) names() {
 			c.check(func(s pipeline.Source) (string, error) { return stories(s.Claims(agent, most)) }, "Claims(%q, %d)", agent, most)
 		}
 	}
+	for _, stage := range append(slices.Clone(c.stages), "no such stage") {
+		for _, most := range limits {
+			c.check(func(s pipeline.Source) (string, error) { return stories(s.Holding(stage, most)) }, "Holding(%q, %d)", stage, most)
+		}
+	}
 	for _, prefix := range prefixes {
 		c.check(func(s pipeline.Source) (string, error) { return stories(one(s.ClaimedBy(prefix))) }, "ClaimedBy(%q)", prefix)
 	}

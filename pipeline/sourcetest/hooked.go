@@ -113,6 +113,13 @@ func (h *Hooked) Claims(agent string, most int) (stories []*crdt.Story, err erro
 	return stories, err
 }
 
+func (h *Hooked) Holding(stage pipeline.Stage, most int) (stories []*crdt.Story, err error) {
+	if h.ask("Holding", &err) {
+		return h.Source.Holding(stage, most)
+	}
+	return stories, err
+}
+
 func (h *Hooked) ClaimedBy(prefix string) (c *crdt.Story, err error) {
 	if h.ask("ClaimedBy", &err) {
 		return h.Source.ClaimedBy(prefix)
