@@ -78,6 +78,9 @@ var listItems = define(definition[listItemsIn, listItemsOut]{
 		if err != nil {
 			return out, err
 		}
+		if l.out.Total == 0 && l.out.Warning == "" && s.above != "" {
+			l.out.Warning = "there is another pipeline above this project, which is not used here: " + s.above + "; if that is the one that is meant, tell the user to start the server with --db and this path"
+		}
 		return l.out, nil
 	},
 })

@@ -39,6 +39,8 @@ type Config struct {
 	// MaxRetries is the retry count at which bump_retry blocks a story; 0 means
 	// never, and nil what the settings of the pipeline say.
 	MaxRetries *int64
+	// Above is the path of a pipeline above the project, which is not used. Above may be empty.
+	Above string
 	// ReadOnly offers no tool that writes; the replica should be read-only, too.
 	ReadOnly bool
 	// Tools are the names of those to offer; none: all.
@@ -55,6 +57,7 @@ type service struct {
 	agent       string // as configured; may be empty
 	hostSession string
 	maxRetries  *int64 // see Config
+	above       string // see Config
 	logger      *slog.Logger
 	made        made
 	told        told
@@ -153,7 +156,7 @@ func NewServer(cfg Config) (*server.MCPServer, error) {
 		return nil, err
 	}
 	s := &service{
-		replica: cfg.Replica, session: cfg.Session, agent: cfg.Agent, hostSession: cfg.HostSession, maxRetries: cfg.MaxRetries, logger: cfg.Logger,
+		replica: cfg.Replica, session: cfg.Session, agent: cfg.Agent, hostSession: cfg.HostSession, maxRetries: cfg.MaxRetries, above: cfg.Above, logger: cfg.Logger,
 	}
 	var hooks server.Hooks
 	srv := server.NewMCPServer(Name, cfg.Version,

@@ -68,6 +68,9 @@ func printBoard(cmd *cobra.Command, env *environment, opts *options, choice term
 	if err != nil {
 		return err
 	}
+	if above := env.above(); above != "" && len(board.Columns) == 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", printable(above))
+	}
 	screen := newScreen(cmd, opts.getenv)
 	switch {
 	case asJSON:

@@ -312,6 +312,7 @@ func (env *environment) toolsConfig() tools.Config {
 		Agent:       env.agent,
 		HostSession: env.host,
 		MaxRetries:  env.maxRetries,
+		Above:       env.where.Above,
 		ReadOnly:    env.offer.readOnly,
 		Tools:       env.offer.tools,
 		Version:     version,
@@ -378,14 +379,22 @@ func (env *environment) exists() bool {
 	return err == nil
 }
 
+// above says that there is a pipeline above the project, which is not used. It is empty if there is none.
+func (env *environment) above() string {
+	if env.where.Above == "" {
+		return ""
+	}
+	return "there is another pipeline above, and to use that give --db " + phrase.Quoted(env.where.Above)
+}
+
 // errNoPipeline says that there is nothing to show yet.
 func (env *environment) errNoPipeline() error {
 	what := "the first story that is written creates it"
 	if folder, missing := locate.MissingFolder(env.where.Path); missing {
 		what = "nor is there a folder " + folder
 	}
-	if env.where.Above != "" {
-		what += "; there is another pipeline above, and to use that give --db " + phrase.Quoted(env.where.Above)
+	if above := env.above(); above != "" {
+		what += "; " + above
 	}
 	return errors.New("there is no pipeline at " + env.where.Path + " (" + env.where.Why + "): " + what)
 }

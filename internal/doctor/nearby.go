@@ -40,7 +40,7 @@ func (e *examination) checkNeighbours() {
 		}
 		said = append(said, path)
 		if others++; others <= maxNamed {
-			e.note("paths", "if its stories belong here: huskies-mcp --db "+phrase.Quoted(path)+" export old.bundle, huskies-mcp import old.bundle, then move it away; or leave it, if it is another project's",
+			e.note("paths", "to use it, give --db "+phrase.Quoted(path)+"; if its stories belong here: huskies-mcp --db "+phrase.Quoted(path)+" export old.bundle, huskies-mcp import old.bundle, then move it away; or leave it, if it is another project's",
 				"%s is another pipeline, which is not in use here", path)
 		}
 	}
