@@ -60,19 +60,23 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	askForShell(cmd)
 	refuseUnknownHelp(cmd)
 	if err := cmd.ExecuteContext(ctx); err != nil {
-		text := err.Error()
-		var storage *oplog.Error
-		var refusal *pipeline.Error
-		switch {
-		case errors.As(err, &storage):
-			text += ". What to do: " + storage.Next
-		case errors.As(err, &refusal):
-			text = phrase.Refused(refusal)
-		}
-		fmt.Fprintf(stderr, "huskies-mcp: %s\n", printable(text))
+		fmt.Fprintf(stderr, "huskies-mcp: %s\n", printable(errorText(err)))
 		return 1
 	}
 	return 0
+}
+
+// errorText returns an error as a person reads it.
+func errorText(err error) string {
+	var storage *oplog.Error
+	var refusal *pipeline.Error
+	switch {
+	case errors.As(err, &storage):
+		return err.Error() + ". What to do: " + storage.Next
+	case errors.As(err, &refusal):
+		return phrase.Refused(refusal)
+	}
+	return err.Error()
 }
 
 // options are what flags and environment say.

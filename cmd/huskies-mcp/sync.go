@@ -338,9 +338,6 @@ func (x *syncRun) send(ctx context.Context) error {
 		args = []string{"import", "--create", "-"}
 	}
 	said, err := x.far.run(ctx, x.goes, nil, args...)
-	if err != nil {
-		err = fmt.Errorf("import at %s: %w", phrase.Line(x.far.name), err)
-	}
 	if said.stdout != "" {
 		err = errors.Join(err, x.say("to", strings.Replace(said.stdout, "already here", "already there", 1)))
 	}

@@ -95,16 +95,25 @@ func (far *farSide) run(ctx context.Context, in io.Reader, out io.Writer, args .
 	} else {
 		err = far.there(ctx, in, out, &stderr, args)
 	}
-	if err != nil && ctx.Err() == nil && isOlder(err) {
-		err = fmt.Errorf("huskies-mcp at %s seems to be older than here: %w: bring it up to date", phrase.Line(far.name), err)
+	var there *farError
+	if errors.As(err, &there) {
+		err = fmt.Errorf("huskies-mcp %s at %s: %w", args[0], phrase.Line(far.name), err)
+		if there.isOlder() {
+			err = fmt.Errorf("%w. It seems to be older than this one: bring it up to date", err)
+		}
 	}
 	return farOutput{stdout.String(), stderr.String()}, err
 }
 
+// farError is the error of a command of the far side.
+type farError struct{ text string }
+
+func (e *farError) Error() string { return e.text }
+
 // isOlder reports whether the error is that of a build which does not know a command or a flag.
-func isOlder(err error) bool {
+func (e *farError) isOlder() bool {
 	for _, said := range []string{"unknown flag", "unknown command", "there is no command", "--since: parse"} {
-		if strings.Contains(err.Error(), said) {
+		if strings.Contains(e.text, said) {
 			return true
 		}
 	}
@@ -122,7 +131,10 @@ func (far *farSide) here(ctx context.Context, in io.Reader, out, stderr io.Write
 	cmd.SetIn(in)
 	cmd.SetOut(out)
 	cmd.SetErr(stderr)
-	return cmd.ExecuteContext(ctx)
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		return &farError{errorText(err)}
+	}
+	return nil
 }
 
 // getenv returns a variable, but none that names the pipeline of this side.
@@ -157,6 +169,7 @@ func (far *farSide) there(ctx context.Context, in io.Reader, out, stderr io.Writ
 	cmd := exec.CommandContext(ctx, far.ssh[0], argv...)
 	var said bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, io.MultiWriter(stderr, &said)
+	cmd.WaitDelay = interruptGrace // what ssh has started may go on after it
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
@@ -175,7 +188,7 @@ func (far *farSide) there(ctx context.Context, in io.Reader, out, stderr io.Writ
 	case exitSSH:
 		return fmt.Errorf("%s to %s failed: %s: see that %s works", far.ssh[0], far.host, lastLine(said.String()), strings.Join(append(far.ssh[:len(far.ssh):len(far.ssh)], far.host, "true"), " "))
 	}
-	return errors.New(strings.TrimPrefix(lastLine(said.String()), "huskies-mcp: "))
+	return &farError{strings.TrimPrefix(lastLine(said.String()), "huskies-mcp: ")}
 }
 
 // shellWord returns a word as any shell of Unix takes it.
