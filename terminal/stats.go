@@ -158,29 +158,25 @@ func (t *Tally) days() (days []DayFigures) {
 
 // readAgents returns the agents that have open stories.
 func readAgents(v *replica.View, s Screen) (all []AgentWork, err error) {
-	board, err := ReadBoard(v, Choice{})
-	if err != nil {
-		return nil, err
-	}
-	by := map[string]int{}
-	for _, column := range board.Columns {
-		for _, st := range column.Stories {
-			if st.Agent == "" {
-				continue
-			}
-			i, ok := by[st.Agent]
-			if !ok {
-				i = len(all)
-				by[st.Agent] = i
-				all = append(all, AgentWork{Agent: st.Agent})
-			}
-			all[i].Stories = append(all[i].Stories, st.ID)
-			if st.Claim.Live(s.Now) {
-				all[i].Live++
+	for _, agent := range v.Agents() {
+		board, err := ReadBoard(v, Choice{Agent: &agent})
+		if err != nil {
+			return nil, err
+		}
+		work := AgentWork{Agent: agent}
+		for _, column := range board.Columns {
+			for i := range column.Stories {
+				work.Stories = append(work.Stories, column.Stories[i].ID)
+				if column.Stories[i].Claim.Live(s.Now) {
+					work.Live++
+				}
 			}
 		}
+		if len(work.Stories) > 0 {
+			all = append(all, work)
+		}
 	}
-	return all, nil
+	return all, v.Err()
 }
 
 // Text returns the figures for a person.
