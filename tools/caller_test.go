@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/huskies/huskies-mcp/internal/hosts"
 )
 
 // newSession returns a host with a session of its own on the database: of one agent name, or of
@@ -181,6 +183,20 @@ func TestModernClientsHaveNames(t *testing.T) {
 	h.request("tools/call", args)
 	if won := h.claims(`{}`); won.Item.Agent != SessionName("new-host", "x") {
 		t.Errorf("claimed as %q", won.Item.Agent)
+	}
+}
+
+// TestCodexTellsItsThread: Codex tells its servers the ID of its session with each call, and its shells
+// by a variable. Both give one name.
+func TestCodexTellsItsThread(t *testing.T) {
+	h := newSession(t, filepath.Join(t.TempDir(), "p.db"), "", "")
+	h.request("tools/call", map[string]any{
+		"name": "write_item", "arguments": json.RawMessage(`{"name":"One"}`),
+		"_meta": map[string]any{mcp.MetaKeyClientInfo: map[string]any{"name": "codex-mcp-client", "version": "1"}, "threadId": "019d"},
+	})
+	id, client := hosts.Session(func(name string) string { return map[string]string{"CODEX_THREAD_ID": "019d"}[name] })
+	if won := h.claims(`{}`); won.Item.Agent != SessionName(client, id) || client == "" {
+		t.Errorf("claimed as %q, commands work as %q", won.Item.Agent, SessionName(client, id))
 	}
 }
 

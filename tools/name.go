@@ -9,6 +9,8 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/huskies/huskies-mcp/internal/hosts"
 )
 
 // maxClientName bounds the part of a session's name that the client gives.
@@ -46,7 +48,11 @@ func (s *service) nameOf(ctx context.Context, meta *mcp.Meta) string {
 		if info := meta.ClientInfo(); client == "" && info != nil { // 2026-07-28 has no handshake
 			client = info.Name
 		}
-		s.name = SessionName(client, cmp.Or(s.hostSession, s.session.ID()))
+		told := ""
+		if meta != nil {
+			told = hosts.SessionOfCall(client, meta.AdditionalFields)
+		}
+		s.name = SessionName(client, cmp.Or(s.hostSession, told, s.session.ID()))
 	})
 	return s.name
 }

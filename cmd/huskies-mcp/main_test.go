@@ -43,7 +43,7 @@ type suite struct{ m *testing.M }
 func (s suite) Run() int {
 	// A process with the race detector sleeps for a second before it exits, unless it is told not to.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	for _, name := range []string{"HUSKIES_DB", "HUSKIES_AGENT", "HUSKIES_MAX_RETRIES", "HUSKIES_LOCK_TIMEOUT", "HUSKIES_READ_ONLY", "HUSKIES_TOOLS", "CLAUDE_PROJECT_DIR", "CLAUDE_CODE_SESSION_ID"} {
+	for _, name := range []string{"HUSKIES_DB", "HUSKIES_AGENT", "HUSKIES_MAX_RETRIES", "HUSKIES_LOCK_TIMEOUT", "HUSKIES_READ_ONLY", "HUSKIES_TOOLS", "CLAUDE_PROJECT_DIR", "CLAUDE_CODE_SESSION_ID", "CODEX_THREAD_ID", "COPILOT_AGENT_SESSION_ID"} {
 		os.Unsetenv(name) // whoever runs the tests may work with the tool too
 	}
 	return s.m.Run()

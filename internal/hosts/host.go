@@ -80,6 +80,9 @@ type Host struct {
 	// SessionVariable is the variable in which the host tells its servers and its shells the ID of
 	// its session, which outlives a server. It is empty for a host without such a variable.
 	SessionVariable string
+	// SessionMeta is the key of that ID in the _meta of each call, for a host that does not give its
+	// servers the variable.
+	SessionMeta string
 	// Client is the name that the host gives itself in the protocol. It is only known of hosts
 	// with a SessionVariable.
 	Client string
@@ -225,4 +228,16 @@ func Session(getenv func(string) string) (id, client string) {
 		}
 	}
 	return "", ""
+}
+
+// SessionOfCall returns the ID of the host's session that the _meta of a call tells of, if the client
+// is a host that tells it there. It is empty otherwise.
+func SessionOfCall(client string, meta map[string]any) string {
+	for i := range All {
+		if h := &All[i]; h.SessionMeta != "" && h.Client == client {
+			id, _ := meta[h.SessionMeta].(string)
+			return id
+		}
+	}
+	return ""
 }

@@ -44,6 +44,9 @@ var All = []Host{
 		Format: TOML, EmptyFile: true, Key: "mcp_servers",
 		Shape: Shape{Cwd: "cwd", On: "enabled", PassedOn: "env_vars", Timeout: "tool_timeout_sec", TimeoutUnit: time.Second},
 		Names: wordName, StartTimeout: 30 * time.Second, CallTimeout: 300 * time.Second,
+		// Its shells have the variable (openai/codex#10096), its servers do not (#19937): they get the
+		// same ID with each call (#18093).
+		SessionVariable: "CODEX_THREAD_ID", SessionMeta: "threadId", Client: "codex-mcp-client",
 		Hook: &Hook{
 			File: ".codex/hooks.json", Path: startedSession, Grouped: true, Command: contextForClaude,
 			Trust: "Codex runs a hook only when you have reviewed it: see /hooks there.",
@@ -120,7 +123,9 @@ var All = []Host{
 		Reads:   []string{".mcp.json"},
 		Format:  JSON, Key: "mcpServers",
 		// Only the environment is expanded (github/copilot-cli#903, #1232).
-		Expansion:   Expansion{Syntax: Braced, Bare: true, Default: true, Fields: InEnv},
+		Expansion: Expansion{Syntax: Braced, Bare: true, Default: true, Fields: InEnv},
+		// Its shells and its servers have the variable. The name is from github/copilot-cli#1268.
+		SessionVariable: "COPILOT_AGENT_SESSION_ID", Client: "github-copilot-developer",
 		Names:       regexp.MustCompile(`^[^.]+$`),
 		Trust:       "Copilot CLI starts the servers of .mcp.json only in a folder that you trust. It asks when it starts there.",
 		UserCommand: "copilot mcp add huskies -- huskies-mcp",
