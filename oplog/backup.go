@@ -72,7 +72,7 @@ func makeBackup(ctx context.Context, cfg Config, to string, withKey bool) (repor
 	case state.version < newestSchema:
 		return report, ErrOutdated
 	}
-	if err := createEmpty(ctx, to); err != nil {
+	if err := createEmpty(ctx, to, newestSchema); err != nil {
 		return report, storageError("write backup", to, err)
 	}
 	for _, table := range state.missing { // the copy has it, so nothing else would say so
@@ -118,14 +118,14 @@ func (r *BackupReport) verify(ctx context.Context, cfg Config, to string) error 
 // use anyhow.
 const backupSettings = "_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)&_dqs=0"
 
-// createEmpty makes the schema in the file of a backup, without any row.
-func createEmpty(ctx context.Context, to string) error {
+// createEmpty makes the schema of a version in the file of a backup, without any row.
+func createEmpty(ctx context.Context, to string, version int) error {
 	backup, err := dbfile.Open(to, backupSettings)
 	if err != nil {
 		return err
 	}
-	statements := "BEGIN;" + strings.Join(migrations.All(), "\n") +
-		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", applicationID, newestSchema)
+	statements := "BEGIN;" + strings.Join(migrations.All()[:version], "\n") +
+		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", applicationID, version)
 	_, err = backup.ExecContext(ctx, statements)
 	return errors.Join(err, backup.Close())
 }
@@ -143,11 +143,7 @@ func (l *Log) copyTo(ctx context.Context, to string, missing []string, withKey b
 		if slices.Contains(missing, table) {
 			continue
 		}
-		columns := "*"
-		if table == tableIdentities {
-			columns = keylessColumns
-		}
-		if _, err := l.file.Conn.ExecContext(ctx, fmt.Sprintf(`INSERT INTO backup."%s" SELECT %s FROM main."%s"`, table, columns, table)); err != nil {
+		if err := l.copyTable(ctx, table, keylessColumns); err != nil {
 			return nil, err
 		}
 	}
@@ -161,6 +157,16 @@ func (l *Log) copyTo(ctx context.Context, to string, missing []string, withKey b
 	}
 	_, err = l.file.Conn.ExecContext(ctx, "COMMIT; DETACH backup")
 	return stored, err
+}
+
+// copyTable copies the rows of a table, of the identities these columns.
+func (l *Log) copyTable(ctx context.Context, table, identityColumns string) error {
+	columns := "*"
+	if table == tableIdentities {
+		columns = identityColumns
+	}
+	_, err := l.file.Conn.ExecContext(ctx, fmt.Sprintf(`INSERT INTO backup."%s" SELECT %s FROM main."%s"`, table, columns, table))
+	return err
 }
 
 // keylessColumns are those of the identities, without the keys.

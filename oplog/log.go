@@ -31,6 +31,10 @@ type Config struct {
 	Logger  *slog.Logger
 	// Legacy, if it is not nil, is what a database that Create makes begins with, instead of a fresh key.
 	Legacy *Legacy
+	// Before, if it is not nil, is called before ops that are there are brought to a newer schema,
+	// and before the state is rebuilt because it is damaged or somebody asked for it. The caller
+	// of the log holds the lock meanwhile.
+	Before func(ctx context.Context)
 	// Progress, if it is not nil, hears how far a rebuild has come, in rows of the log, and
 	// how many rows there are.
 	Progress func(rows, of int64)
@@ -158,6 +162,9 @@ func (l *Log) create(ctx context.Context) error {
 		}
 	}
 	if state.version < newestSchema {
+		if state.version > 0 {
+			l.before(ctx)
+		}
 		if err := l.migrate(ctx, state.version); err != nil {
 			return l.fail("prepare database", err)
 		}
@@ -194,6 +201,18 @@ func (l *Log) start(ctx context.Context, state fileState) (err error) {
 	}
 	l.queries = db.New(l.file.St)
 	return nil
+}
+
+// before tells the caller that the log is about to change what no op has changed, if there is
+// anything to lose.
+func (l *Log) before(ctx context.Context) {
+	var any bool
+	if l.cfg.Before == nil {
+		return
+	}
+	if err := l.file.Conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM crdt_ops)").Scan(&any); err == nil && any {
+		l.cfg.Before(ctx)
+	}
 }
 
 // Close closes the file. It does not wait for a lock. No View may be running.

@@ -27,6 +27,12 @@ var newestSchema = len(migrations.All())
 // homesSchema is the first version in which keys have homes.
 const homesSchema = 3
 
+// trustSchema is the first version with decisions whom to trust, leasesSchema the first with leases.
+const (
+	trustSchema  = 2
+	leasesSchema = 4
+)
+
 // stateSchema is the first version in which the state is in the database.
 const stateSchema = 5
 

@@ -74,6 +74,7 @@ func (l *Log) Rebuild(ctx context.Context) error {
 
 // rebuild makes the state anew in one transaction.
 func (l *Log) rebuild(ctx context.Context, why string) error {
+	l.before(ctx)
 	if _, err := l.file.St.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return l.fail("begin transaction", err)
 	}

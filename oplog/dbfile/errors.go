@@ -41,6 +41,12 @@ func (e *Error) Damaged() bool {
 	return Damaged(e.Err)
 }
 
+// NoDatabase reports whether SQLite says that the file is none of its own.
+func (e *Error) NoDatabase() bool {
+	var se *sqlite.Error
+	return errors.As(e.Err, &se) && se.Code()&0xff == sqlite3.SQLITE_NOTADB
+}
+
 // Damaged reports whether err says that the file's structure is damaged. Tables are
 // strict, so a column that database/sql cannot scan, for which it has no error of its
 // own, is one that SQLite did not write like that.
