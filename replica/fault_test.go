@@ -127,6 +127,10 @@ var faultOperations = []faultOperation{
 		c.view()
 		c.armed(func() { c.rebuild(); c.view(); c.update("10_s") })
 	}},
+	{"restore", copiedStories, func(c *faultCase) {
+		c.view()
+		c.armed(func() { c.restore(); c.view(); c.update("10_s"); c.view() })
+	}},
 	{"rebuild before a write", staleStories, func(c *faultCase) {
 		c.armed(func() { c.view(); c.update("10_s"); c.view() })
 	}},

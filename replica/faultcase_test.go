@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -117,6 +118,27 @@ func damagedStories(t *testing.T, row *faultRow, folder string) {
 	row.stories["2_s"] = not
 	row.readFiles(t, folder)
 }
+
+// copiedStories is someStories with a copy of all of them.
+func copiedStories(t *testing.T, row *faultRow, folder string) {
+	someStories(t, row, folder)
+	path := filepath.Join(folder, row.name)
+	if err := os.WriteFile(path+copied, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := oplog.Copy(t.Context(), oplog.Config{Path: path, Now: fixedNow, Logger: slog.New(slog.DiscardHandler)}, path+copied); err != nil {
+		t.Fatal(err)
+	}
+	row.readFiles(t, folder)
+	copy, err := os.ReadFile(path + copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row.before[row.name+copied] = copy
+}
+
+// copied is what the name of a copy of the database ends in.
+const copied = ".copied"
 
 // readFiles reads what is in the folder but shared memory and locks.
 func (row *faultRow) readFiles(t *testing.T, folder string) {
@@ -276,6 +298,12 @@ func (c *faultCase) follow(id string) {
 }
 
 // rebuild makes the state anew, which changes no story.
+// restore puts the copy in the place of the database, of which it has all ops.
+func (c *faultCase) restore() {
+	_, err := c.r.Restore(context.Background(), c.path+copied, func() error { return nil })
+	c.answered(err)
+}
+
 func (c *faultCase) rebuild() { c.answered(c.r.Rebuild(context.Background())) }
 
 // leaseSeconds is how long these tests claim, and claimOf stands in told for a

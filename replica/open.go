@@ -16,7 +16,7 @@ var errReadOnly = errors.New("the replica is read-only: nothing was written")
 func (r *Replica) logConfig() oplog.Config {
 	return oplog.Config{
 		Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Machine: r.cfg.Machine, Logger: r.cfg.Logger,
-		Progress: r.cfg.Progress, ReadOnly: r.cfg.ReadOnly,
+		Before: r.cfg.Before, Progress: r.cfg.Progress, ReadOnly: r.cfg.ReadOnly,
 	}
 }
 
@@ -168,7 +168,7 @@ func (r *Replica) learn(ctx context.Context, log *oplog.Log) {
 func (r *Replica) removed() error {
 	return &oplog.Error{
 		Op: "find database", Path: r.cfg.Path, Err: errors.New("the database file was removed while this server had it open"),
-		Next: "nothing was written; tell the user, who can put a backup back. To begin with an empty pipeline, the server must be started anew",
+		Next: "nothing was written; tell the user, who can put a backup back: huskies-mcp restore. To begin with an empty pipeline, the server must be started anew",
 	}
 }
 
@@ -178,7 +178,7 @@ var errOtherPipeline = errors.New("another pipeline was put in the place of the 
 func (r *Replica) anotherPipeline() error {
 	return &oplog.Error{
 		Op: "find database", Path: r.cfg.Path, Err: errOtherPipeline,
-		Next: "nothing was written; tell the user, who can put a backup back. The next call goes on with the pipeline that is there",
+		Next: "nothing was written; tell the user, who can put a backup back: huskies-mcp restore. The next call goes on with the pipeline that is there",
 	}
 }
 
@@ -298,6 +298,9 @@ func (r *Replica) write(ctx context.Context, fn func(*oplog.Log) error) error {
 	r.mu.RUnlock()
 	if err == nil {
 		r.bell.Ring()
+		if r.cfg.Wrote != nil {
+			r.cfg.Wrote()
+		}
 		if !known {
 			r.learn(ctx, log)
 		}

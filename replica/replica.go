@@ -32,6 +32,11 @@ type Config struct {
 	// as long as the settings of the pipeline say.
 	LeaseGrace time.Duration
 	Logger     *slog.Logger
+	// Wrote, if it is not nil, is called after each commit of this replica, by the writer. It must
+	// return at once.
+	Wrote func()
+	// Before is that of oplog.Config. It may be nil.
+	Before func(ctx context.Context)
 	// Progress, if it is not nil, hears how far a rebuild has come, in rows of the log, and
 	// how many rows there are.
 	Progress func(rows, of int64)
