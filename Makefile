@@ -2,7 +2,7 @@
 
 TOOL = go tool -modfile=internal/devtools/go.mod
 # Folders with Go of our own: gofumpt would also look into what is not ours.
-DIRS = cmd crdt db export intake internal/conformance internal/demo internal/doctor internal/figures internal/floors internal/hosts internal/locate internal/phrase internal/vfstest internal/visible internal/workload migrations mirror oplog pipeline replica schemas terminal tools
+DIRS = cmd crdt db export intake internal/backups internal/conformance internal/demo internal/doctor internal/figures internal/floors internal/hosts internal/locate internal/phrase internal/vfstest internal/visible internal/workload migrations mirror oplog pipeline replica schemas terminal tools
 
 FUZZTIME  ?= 60s
 BENCH     ?= .
@@ -74,7 +74,7 @@ conformance:
 	mkdir -p $(DIR)
 	go build -o $(DIR)/huskies-mcp ./cmd/huskies-mcp
 	go build -o $(DIR)/fixtures ./internal/conformance
-	$(CHECKER) $(DIR) $(DIR)/huskies-mcp --db $(DIR)/plain.db
+	$(CHECKER) $(DIR) $(DIR)/huskies-mcp --no-auto-backup --db $(DIR)/plain.db
 	rm -rf $(DIR)/plain && mkdir $(DIR)/plain && mv $(DIR)/results* $(DIR)/inspector.json $(DIR)/plain
 	$(CHECKER) $(DIR) $(DIR)/fixtures $(DIR)/fixture.db
 	@for f in $(DIR)/results-*.txt; do echo "$$f"; sed -n '/SUMMARY/,$$p' $$f; done
@@ -86,4 +86,4 @@ tsclient:
 	mkdir -p $(DIR)
 	go build -o $(DIR)/huskies-mcp ./cmd/huskies-mcp
 	rm -f $(DIR)/tsclient.db*
-	node internal/tsclient/client.mjs $(ARGS) $(DIR)/huskies-mcp --log-level warn --db $(DIR)/tsclient.db
+	node internal/tsclient/client.mjs $(ARGS) $(DIR)/huskies-mcp --no-auto-backup --log-level warn --db $(DIR)/tsclient.db
