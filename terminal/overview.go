@@ -26,6 +26,9 @@ type Overview struct {
 	// Mine are stories that the agent has, Ready are stories that an agent may take, and Blocked
 	// are stories that wait for a person. Each has maxOverview stories at most.
 	Mine, Ready, Blocked Part
+	// Lost says that there is a backup of the pipeline, and how a person gets it back. It is empty
+	// unless the pipeline is gone.
+	Lost string
 }
 
 // Part is the beginning of a list of stories.
@@ -62,6 +65,9 @@ func readPart(v *replica.View, f pipeline.Filter) (Part, error) {
 
 // Text returns the overview as plain text. It is empty if there is nothing to tell.
 func (o *Overview) Text(s Screen) string {
+	if o.Lost != "" {
+		return "The pipeline of this project's work is gone, but " + o.Lost + ". Tell the user before you begin a new one.\n"
+	}
 	if len(o.Mine.Stories)+len(o.Ready.Stories)+len(o.Blocked.Stories) == 0 {
 		return ""
 	}

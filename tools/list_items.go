@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -74,7 +75,11 @@ var listItems = define(definition[listItemsIn, listItemsOut]{
 		if len(in.Fields) > 0 {
 			l.fields = in.Fields
 		}
-		err = s.view(ctx, func(p *replica.View) error { return l.read(p.State) })
+		err = s.view(ctx, func(p *replica.View) error {
+			err := l.read(p.State)
+			l.out.Warning = cmp.Or(l.out.Warning, s.ifLost(p))
+			return err
+		})
 		if err != nil {
 			return out, err
 		}

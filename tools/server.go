@@ -48,6 +48,11 @@ type Config struct {
 	// Version of the build.
 	Version string
 	Logger  *slog.Logger
+	// Lost says that there is a backup of the pipeline, and how a person gets it back. It is called
+	// when the pipeline is empty, and returns "" if there is no backup. It may be nil.
+	Lost func() string
+	// Began is called once, before the first call of a tool. It may be nil.
+	Began func()
 }
 
 // service is what all calls work with.
@@ -59,6 +64,8 @@ type service struct {
 	maxRetries  *int64 // see Config
 	above       string // see Config
 	logger      *slog.Logger
+	lost        func() string
+	began       func()
 	made        made
 	told        told
 
@@ -109,6 +116,18 @@ func (s *call) view(ctx context.Context, fn func(*replica.View) error) error {
 	})
 }
 
+// ifLost returns what is said of a pipeline that is empty although there is a backup of it, "" of any
+// other.
+func (s *service) ifLost(p *replica.View) string {
+	if s.lost == nil || p.Position().Arrival > 0 {
+		return ""
+	}
+	if lost := s.lost(); lost != "" {
+		return "the pipeline is empty, but " + lost + ". Tell the user before you begin a new one"
+	}
+	return ""
+}
+
 // Names returns the names of all tools.
 func Names() []string { return namesOf(all()) }
 
@@ -157,6 +176,10 @@ func NewServer(cfg Config) (*server.MCPServer, error) {
 	}
 	s := &service{
 		replica: cfg.Replica, session: cfg.Session, agent: cfg.Agent, hostSession: cfg.HostSession, maxRetries: cfg.MaxRetries, above: cfg.Above, logger: cfg.Logger,
+		lost: cfg.Lost, began: func() {},
+	}
+	if cfg.Began != nil {
+		s.began = sync.OnceFunc(cfg.Began)
 	}
 	var hooks server.Hooks
 	srv := server.NewMCPServer(Name, cfg.Version,

@@ -115,6 +115,7 @@ func (t *tool) handler(s *service, schema json.RawMessage) server.ToolHandlerFun
 		if err != nil {
 			return errorResult(err.Error()), nil
 		}
+		s.began()
 		s.nameOf(ctx, req.Params.Meta)
 		s.told.begin(ctx, s)
 		if err := s.resolve(ctx, args); err != nil {

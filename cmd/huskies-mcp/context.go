@@ -31,7 +31,7 @@ and Gemini CLI read, and --format cursor what Cursor reads.
 
 The agent is the one named by --agent or HUSKIES_AGENT, else the one whose session
 has the ID that the host gives on standard input or in its variable. Where there is
-no pipeline context prints nothing. It never creates anything.`,
+no pipeline context prints nothing, unless there is a backup of one. It never creates anything.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains(terminal.Forms, form) {
@@ -41,7 +41,7 @@ no pipeline context prints nothing. It never creates anything.`,
 			looking.readOnly = true
 			return withReplica(cmd, looking, func(env *environment) error {
 				if !env.exists() {
-					return nil
+					return printLoss(cmd, env, form)
 				}
 				return printContext(cmd, env, opts, form)
 			})
@@ -50,6 +50,16 @@ no pipeline context prints nothing. It never creates anything.`,
 	cmd.Flags().StringVar(&form, "format", "text", "text, claude or cursor")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(terminal.Forms, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// printLoss says that the pipeline is gone, if there is a backup of it.
+func printLoss(cmd *cobra.Command, env *environment, form string) error {
+	overview := terminal.Overview{Lost: env.lostPipeline()}
+	text, err := overview.Hook(form, terminal.Screen{})
+	if err == nil {
+		_, err = io.WriteString(cmd.OutOrStdout(), text)
+	}
+	return err
 }
 
 func printContext(cmd *cobra.Command, env *environment, opts *options, form string) error {

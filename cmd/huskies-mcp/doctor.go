@@ -88,6 +88,7 @@ func doctorConfig(cmd *cobra.Command, opts options) doctor.Config {
 		LookPath:      exec.LookPath,
 		AskVersion:    askVersion,
 		ReadArguments: readServerArguments,
+		StateDir:      stateFolder(opts.getenv),
 	}
 	cfg.Home, _ = os.UserHomeDir()
 	cfg.ConfigDir, _ = os.UserConfigDir()

@@ -25,6 +25,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/backups"
 	"github.com/huskies/huskies-mcp/internal/hosts"
 	"github.com/huskies/huskies-mcp/internal/locate"
 	"github.com/huskies/huskies-mcp/internal/phrase"
@@ -92,6 +93,7 @@ type options struct {
 	logLevel    string
 	readOnly    bool
 	tools       string
+	noBackup    bool
 
 	rebuilding func(rows, of int64) // hears how far a rebuild is; may be nil
 }
@@ -129,12 +131,13 @@ new one at that root.`,
 	flags.StringVar(&opts.lockTimeout, "lock-timeout", "", fmt.Sprintf("how long a write waits for other processes before it is refused (HUSKIES_LOCK_TIMEOUT, default %v)", replica.DefaultLockTimeout))
 	flags.StringVar(&opts.leaseGrace, "lease-grace", "", "how long a claim outlives the session that made it (HUSKIES_LEASE_GRACE, default: as huskies-mcp settings says)")
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
+	flags.BoolVar(&opts.noBackup, "no-auto-backup", false, "make no backups by itself in the user's folder for state (HUSKIES_NO_AUTO_BACKUP=1)")
 	addOfferFlags(cmd, opts)
 	cmd.AddCommand(settingsCommand(opts), serveCommand(opts), initCommand(opts), contextCommand(opts), callCommand(opts),
 		listCommand(opts), showCommand(opts), nextCommand(opts), statsCommand(opts), watchCommand(opts), logCommand(opts), addCommand(opts),
 		claimCommand(opts), moveCommand(opts), releaseCommand(opts), noteCommand(opts), editCommand(opts), blockCommand(opts), unblockCommand(opts), rmCommand(opts), undeleteCommand(opts), exportCommand(opts), importCommand(opts),
 		mirrorCommand(opts), syncCommand(opts),
-		headsCommand(opts), backupCommand(opts), identityCommand(opts), trustCommand(opts), doctorCommand(opts), verifyCommand(opts), rebuildCommand(opts), demoCommand(opts), versionCommand())
+		headsCommand(opts), backupCommand(opts), restoreCommand(opts), identityCommand(opts), trustCommand(opts), doctorCommand(opts), verifyCommand(opts), rebuildCommand(opts), demoCommand(opts), versionCommand())
 	return cmd
 }
 
@@ -210,6 +213,8 @@ type environment struct {
 	leaseGrace time.Duration // 0: the pipeline's setting counts
 	offer      offer
 	logger     *slog.Logger
+	backups    *backups.Folder // nil: nobody knows where this user's state is
+	keeper     *keeper         // nil: it makes no backups by itself
 }
 
 // newEnvironment reads the options. It opens nothing.
@@ -259,7 +264,11 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	if broken := place.BrokenWorktree(env.where); broken != "" {
 		env.logger.Warn("a link of git is broken, so another pipeline than the main worktree's may be in use", "problem", broken, "how", locate.RepairLink)
 	}
-	env.replica = replica.New(replica.Config{
+	env.backups = backupFolder(opts.getenv, env.where.Path)
+	if env.keeper, err = newKeeper(cmd, opts, env.backups); err != nil {
+		return nil, err
+	}
+	cfg := replica.Config{
 		Path:        env.where.Path,
 		Now:         time.Now,
 		Rand:        rand.Reader,
@@ -269,7 +278,15 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 		Logger:      env.logger,
 		Progress:    opts.rebuilding,
 		ReadOnly:    env.offer.readOnly,
-	})
+	}
+	if env.offer.readOnly {
+		env.keeper = nil
+	}
+	if env.keeper != nil {
+		env.keeper.cfg, env.keeper.position = env.databaseConfig(), env.reached
+		cfg.Wrote, cfg.Before = env.keeper.noteWrite, env.keeper.before
+	}
+	env.replica = replica.New(cfg)
 	env.session = env.replica.OpenSession(rand.Text())
 	return env, nil
 }
@@ -321,20 +338,27 @@ func (env *environment) toolsConfig() tools.Config {
 		Tools:       env.offer.tools,
 		Version:     version,
 		Logger:      env.logger,
+		Lost:        env.lostPipeline,
+		Began:       env.warnOfLoss,
 	}
 }
 
 // withReplica calls fn with the environment of a command for people and scripts,
 // who want to hear of the server's warnings only.
 func withReplica(cmd *cobra.Command, opts options, fn func(*environment) error) error {
+	return withReplicaLogging(cmd, opts, "warn", fn)
+}
+
+// withReplicaLogging is withReplica for a command that has another level of its log by default.
+func withReplicaLogging(cmd *cobra.Command, opts options, level string, fn func(*environment) error) error {
 	if !cmd.Flags().Changed("log-level") {
-		opts.logLevel = "warn"
+		opts.logLevel = level
 	}
 	env, err := newEnvironment(cmd, opts)
 	if err != nil {
 		return err
 	}
-	defer env.replica.Close()
+	defer env.close()
 	if env.agent == "" {
 		env.agent = commandName(opts.getenv)
 	}
@@ -399,6 +423,9 @@ func (env *environment) errNoPipeline() error {
 	}
 	if above := env.above(); above != "" {
 		what += "; " + above
+	}
+	if lost := env.lostPipeline(); lost != "" {
+		what = lost
 	}
 	return errors.New("there is no pipeline at " + env.where.Path + " (" + env.where.Why + "): " + what)
 }

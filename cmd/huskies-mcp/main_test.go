@@ -46,6 +46,14 @@ func (s suite) Run() int {
 	for _, name := range []string{"HUSKIES_DB", "HUSKIES_AGENT", "HUSKIES_MAX_RETRIES", "HUSKIES_LOCK_TIMEOUT", "HUSKIES_READ_ONLY", "HUSKIES_TOOLS", "CLAUDE_PROJECT_DIR", "CLAUDE_CODE_SESSION_ID", "CODEX_THREAD_ID", "COPILOT_AGENT_SESSION_ID"} {
 		os.Unsetenv(name) // whoever runs the tests may work with the tool too
 	}
+	state, err := os.MkdirTemp("", "huskies-state")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(state)
+	os.Setenv("XDG_STATE_HOME", state)       // that of whoever runs the tests is for real pipelines
+	os.Setenv("HUSKIES_NO_AUTO_BACKUP", "1") // a sync for each command would double the time of the scripts
 	return s.m.Run()
 }
 
@@ -113,6 +121,7 @@ func TestScripts(t *testing.T) {
 			}
 			env.Vars = append(env.Vars,
 				"GORACE="+os.Getenv("GORACE"), "USER=tester",
+				"XDG_STATE_HOME="+filepath.Join(os.Getenv("XDG_STATE_HOME"), filepath.Base(env.WorkDir)), "HUSKIES_NO_AUTO_BACKUP=1",
 				"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
 				"X128="+strings.Repeat("x", 128), "X256="+strings.Repeat("x", 256), "X1024="+strings.Repeat("x", 1024),
 				"N64="+strings.Join(numbers, ","),
@@ -181,7 +190,7 @@ func files(ts *testscript.TestScript) map[string]string {
 func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	cmd := exec.Command("huskies-mcp", args...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "GORACE", "HUSKIES_DB", "CLAUDE_PROJECT_DIR", "TMPDIR"} {
+	for _, name := range []string{"PATH", "HOME", "GORACE", "HUSKIES_DB", "CLAUDE_PROJECT_DIR", "TMPDIR", "XDG_STATE_HOME", "HUSKIES_NO_AUTO_BACKUP"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

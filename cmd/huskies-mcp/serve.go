@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os/signal"
 	"syscall"
 
@@ -34,7 +35,7 @@ func serve(cmd *cobra.Command, opts options) error {
 	if err != nil {
 		return err
 	}
-	defer env.replica.Close()
+	defer env.close()
 	if err := env.checkFolder(); err != nil {
 		return err
 	}
@@ -49,5 +50,9 @@ func serve(cmd *cobra.Command, opts options) error {
 	if err != nil {
 		return err
 	}
+	if env.keeper != nil {
+		env.keeper.level = slog.LevelWarn
+	}
+	defer env.keeper.start()()
 	return stdio.Serve(cmd.Context(), srv, cmd.InOrStdin(), cmd.OutOrStdout(), env.logger)
 }

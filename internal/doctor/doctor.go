@@ -38,6 +38,7 @@ type Config struct {
 	LookupEnv func(name string) (string, bool)
 	Home      string // the user's home folder, "" if it is not known
 	ConfigDir string // the user's folder for configuration, "" if it is not known
+	StateDir  string // the user's folder for state, "" if it is not known
 	Now       func() time.Time
 	Machine   string // the name of this machine, as for [replica.Config]
 
@@ -89,6 +90,7 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 			e.checkLock(ctx)
 			e.checkProcesses()
 			e.checkOps(ctx)
+			e.checkBackups()
 		}
 	}
 	e.checkNeighbours()

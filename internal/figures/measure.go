@@ -57,7 +57,7 @@ func prepare(ctx context.Context, binary, dir string, s size) (path, imported st
 		return "", "", err
 	}
 	began := time.Now() // the file's home becomes here, which rebuilds the state
-	if out, err := exec.CommandContext(ctx, binary, "--db", path, "call", "write_item", `{"story_id":"`+workload.StoryID(1)+`","note":"moved in"}`).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, binary, "--no-auto-backup", "--db", path, "call", "write_item", `{"story_id":"`+workload.StoryID(1)+`","note":"moved in"}`).CombinedOutput(); err != nil {
 		return "", "", fmt.Errorf("move in: %w: %s", err, out)
 	}
 	made := fmt.Sprintf("%.1f s; rebuild by the first write here: %.1f s", taking.Seconds(), time.Since(began).Seconds())
@@ -176,7 +176,7 @@ type session struct {
 }
 
 func (m *measurement) serve() (*session, error) {
-	cmd := exec.CommandContext(m.ctx, m.binary, "--db", m.path, "--log-level", "error", "--agent", "figures")
+	cmd := exec.CommandContext(m.ctx, m.binary, "--no-auto-backup", "--db", m.path, "--log-level", "error", "--agent", "figures")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
