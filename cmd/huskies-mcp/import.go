@@ -69,7 +69,9 @@ func importBundle(cmd *cobra.Command, env *environment, path string, create bool
 		return err
 	}
 	var from *oplog.Legacy
+	again := "import the bundle again"
 	if keysFrom != "" {
+		again = "move the new database away, and repeat the command"
 		var err error
 		if from, err = readLegacy(cmd, env, keysFrom); err != nil {
 			return err
@@ -83,7 +85,7 @@ func importBundle(cmd *cobra.Command, env *environment, path string, create bool
 	// A read that blocks does not hear of a signal.
 	stop := context.AfterFunc(cmd.Context(), func() {
 		time.Sleep(interruptGrace)
-		fmt.Fprintln(cmd.ErrOrStderr(), "huskies-mcp: interrupted. To go on, import the bundle again")
+		fmt.Fprintln(cmd.ErrOrStderr(), "huskies-mcp: interrupted. To go on, "+again)
 		os.Exit(1)
 	})
 	defer stop()
@@ -101,10 +103,8 @@ func importBundle(cmd *cobra.Command, env *environment, path string, create bool
 	progress, done := progressBar(cmd.ErrOrStderr(), size, "import", progressbar.OptionShowBytes(true))
 	var report replica.ImportReport
 	var damaged int
-	again := "import the bundle again"
 	if from != nil {
 		report, damaged, err = env.replica.ImportLegacy(cmd.Context(), from, bundle.NewReader(buffered), progress)
-		again = "move the new database away, and repeat the command"
 	} else {
 		report, err = env.replica.Import(cmd.Context(), bundle.NewReader(buffered), progress)
 	}
