@@ -212,7 +212,7 @@ func (op *Op) decode(payload []byte, share bool) error {
 }
 
 func versionError(v uint64) error {
-	return fmt.Errorf("%w: version %d, this build reads version %d: install a newer huskies-mcp", ErrVersion, v, Version)
+	return fmt.Errorf("%w: version %d, this build reads version %d", ErrVersion, v, Version)
 }
 
 // memory returns what an op takes up while it waits, in bytes, about: its

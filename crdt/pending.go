@@ -9,10 +9,10 @@ import (
 var (
 	// ErrPendingFull marks an op whose parents are missing and for which there
 	// is no room to wait. It may be sent again when the parents have come.
-	ErrPendingFull = errors.New("too many ops wait for their parents: import those first, then this bundle again")
+	ErrPendingFull = errors.New("too many ops wait for their parents")
 	// ErrHeldFull marks an op of an author who is not trusted and of whom too
 	// much is here already. It may be sent again once the author is trusted.
-	ErrHeldFull = errors.New("too many ops of authors who are not trusted: trust the author, then import the bundle again")
+	ErrHeldFull = errors.New("too many ops of authors who are not trusted")
 )
 
 // Usage is what ops take up.

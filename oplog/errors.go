@@ -11,6 +11,8 @@ import (
 type (
 	// Error is a failure of the storage.
 	Error = dbfile.Error
+	// Code says what stands in the way of an operation.
+	Code = dbfile.Code
 	// Lock is the right to write to a database.
 	Lock = dbfile.Lock
 	// Presence tells whether the file that was opened is still the one at the log's path.
@@ -24,6 +26,27 @@ const (
 	Replaced = dbfile.Replaced
 	Turned   = dbfile.Turned
 )
+
+// The codes of errors of the log. Those of the file itself are in package dbfile.
+const (
+	CodeLongPath      Code = "long_path"     // of a new database
+	CodeNotOurs       Code = "not_ours"      // a database of another program
+	CodeNewer         Code = "newer"         // a newer build made the schema or the state
+	CodeNewerOp       Code = "newer_op"      // a newer build wrote an op
+	CodeTablesGone    Code = "tables_gone"   // another program took out tables
+	CodeForeign       Code = "foreign"       // there is more in the file than we made
+	CodeAltered       Code = "altered"       // our own tables are not as we made them
+	CodeIdentity      Code = "identity"      // the key is damaged
+	CodeKeysLost      Code = "keys_lost"     // a new database cannot have the keys
+	CodeUnsalvageable Code = "unsalvageable" // nothing can be read
+	CodeChanged       Code = "changed"       // the file changed while it was verified
+	CodeRowGone       Code = "row_gone"      // a row is gone that was read before
+)
+
+// refuseFile returns the error for a file that is left as it is.
+func (l *Log) refuseFile(code Code, err error) error {
+	return &Error{Op: "open database", Path: l.cfg.Path, Code: code, Err: err}
+}
 
 // ErrLockTimeout says that the lock was not free in time.
 var ErrLockTimeout = dbfile.ErrLockTimeout
@@ -48,12 +71,12 @@ func (disorder) Error() string { return "the table of ops is damaged" }
 
 func (disorder) Is(target error) bool { return target == dbfile.ErrDamaged }
 
-// fail wraps an error of the storage with what to do about it.
+// fail wraps an error of the storage.
 func (l *Log) fail(op string, err error) error {
 	return storageError(op, l.cfg.Path, err)
 }
 
-// storageError wraps an error of the storage with what to do about it. Errors that callers of the
+// storageError wraps an error of the storage. Errors that callers of the
 // log, or the log itself, branch on stay as they are.
 func storageError(op, path string, err error) error {
 	if errors.Is(err, ErrNoLog) || errors.Is(err, ErrOutdated) || errors.Is(err, errStale) {
@@ -61,8 +84,7 @@ func storageError(op, path string, err error) error {
 	}
 	var known *Error
 	if errors.Is(err, errNewerOp) && !errors.As(err, &known) {
-		next := "a newer huskies-mcp wrote into this database: install that one and start it again; nothing in the file was changed"
-		return &Error{Op: op, Path: path, Err: err, Next: next, Remedy: next}
+		return &Error{Op: op, Path: path, Code: CodeNewerOp, Err: err}
 	}
 	return dbfile.Wrap(op, path, err)
 }

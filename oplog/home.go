@@ -128,7 +128,7 @@ func (l *Log) settleIn(ctx context.Context, rows []db.IdentitiesRow) (tell func(
 	var former crdt.Author
 	copy(former[:], rows[len(rows)-1].Author)
 	return func() {
-		l.cfg.Logger.Warn("this replica has a fresh key, since "+why+". Its history stays. Other replicas with a list of trusted authors hold its ops until a person adds the author there: huskies-mcp trust add",
+		l.cfg.Logger.Warn("this replica has a fresh key, since "+why+". Its history stays. Other replicas with a list of trusted authors hold its ops until a person adds the author to that list",
 			"author", l.Author().String(), "former_author", former.Short(), "path", l.file.Path)
 	}, nil
 }

@@ -130,11 +130,7 @@ func (l *Log) checkKeys(rows []db.IdentitiesRow) error {
 }
 
 func (l *Log) damagedIdentity(err error) error {
-	return &Error{
-		Op: "load identity", Path: l.cfg.Path, Err: fmt.Errorf("this replica's identity is damaged: %w", err),
-		Next: "restore the database from a backup, as the README says: a new key is never made in place of a damaged one, and nothing in the file was changed. " +
-			"If there is no backup, huskies-mcp export --salvage FILE writes the ops as a bundle, of which huskies-mcp import --create makes a pipeline with a fresh key",
-	}
+	return &Error{Op: "load identity", Path: l.cfg.Path, Code: CodeIdentity, Err: fmt.Errorf("this replica's identity is damaged: %w", err)}
 }
 
 // createIdentity makes and stores a key whose home is here.

@@ -42,7 +42,7 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	var e *Error
-	if in := Inspect(t.Context(), path, ""); !errors.As(in.Err, &e) || e.Next == "" || in.Schema != 0 || !in.Foreign {
+	if in := Inspect(t.Context(), path, ""); !errors.As(in.Err, &e) || e.Code == "" || in.Schema != 0 || !in.Foreign {
 		t.Errorf("no database: got %+v", in)
 	}
 }

@@ -70,10 +70,7 @@ func ReadLegacy(ctx context.Context, cfg Config) (*Legacy, error) {
 		}
 	}
 	if err := from.soundKeys(); err != nil {
-		return nil, &Error{
-			Op: "read the keys", Path: cfg.Path, Err: fmt.Errorf("this replica's identity is damaged: %w", err),
-			Next: "restore a backup; if there is none, leave out --keys-from: the new pipeline signs with a fresh key and trusts everybody until a person decides anew",
-		}
+		return nil, &Error{Op: "read the keys", Path: cfg.Path, Code: CodeKeysLost, Err: fmt.Errorf("this replica's identity is damaged: %w", err)}
 	}
 	if slices.Contains(state.missing, tableOps) {
 		return from, nil

@@ -35,6 +35,8 @@ type Config struct {
 	// and before the state is rebuilt because it is damaged or somebody asked for it. The caller
 	// of the log holds the lock meanwhile.
 	Before func(ctx context.Context)
+	// KeyHelp says how a person changes the key. It is logged where others could read the key.
+	KeyHelp string
 	// Progress, if it is not nil, hears how far a rebuild has come, in rows of the log, and
 	// how many rows there are.
 	Progress func(rows, of int64)

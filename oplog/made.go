@@ -185,14 +185,11 @@ func (l *Log) foreignError(s fileState) error {
 	if more := len(s.foreign) - most; more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
-	next := "restore a backup: none of it was read, since it could run in every read and write"
+	code := CodeAltered
 	if s.readable() {
-		next = "huskies-mcp export --salvage FILE writes its ops as a bundle, of which huskies-mcp import --create makes a pipeline without it; or restore a backup"
+		code = CodeForeign
 	}
-	return &Error{
-		Op: "open database", Path: l.cfg.Path, Err: fmt.Errorf("%w: %s", errForeign, strings.Join(names, ", ")),
-		Next: next + ". Nothing in the file was changed",
-	}
+	return l.refuseFile(code, fmt.Errorf("%w: %s", errForeign, strings.Join(names, ", ")))
 }
 
 // readable reports whether our own tables are as we made them, so that they can be read although

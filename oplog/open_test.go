@@ -15,6 +15,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 func TestOpenCreatesPrivateFiles(t *testing.T) {
@@ -42,7 +43,7 @@ func TestOpenMakesNoTrail(t *testing.T) {
 	root := t.TempDir()
 	_, err := create(testConfig(t, filepath.Join(root, "no", "such", "p.db")))
 	var e *Error
-	if !errors.As(err, &e) || !strings.Contains(e.Next, "the folder does not exist") {
+	if !errors.As(err, &e) || e.Code != dbfile.CodeNoFolder {
 		t.Errorf("got %v", err)
 	}
 	if entries, _ := os.ReadDir(root); len(entries) != 0 {
@@ -84,14 +85,14 @@ func TestForeignFiles(t *testing.T) {
 	dir := t.TempDir()
 	for name, tt := range map[string]struct {
 		stmt string
-		says string
+		code Code
 	}{
-		"other program": {"CREATE TABLE notes (text)", "SQLite database of another program"},
-		"other id":      {"PRAGMA application_id = 42", "SQLite database of another program"},
-		"newer":         {fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 99", applicationID), "install a newer huskies-mcp"},
-		"negative":      {fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = -2147483646", applicationID), "restore a backup"},
-		"no version":    {fmt.Sprintf("PRAGMA application_id = %d", applicationID), "restore a backup"},
-		"no database":   {"", "not an SQLite database"},
+		"other program": {"CREATE TABLE notes (text)", CodeNotOurs},
+		"other id":      {"PRAGMA application_id = 42", CodeNotOurs},
+		"newer":         {fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 99", applicationID), CodeNewer},
+		"negative":      {fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = -2147483646", applicationID), dbfile.CodeDamaged},
+		"no version":    {fmt.Sprintf("PRAGMA application_id = %d", applicationID), dbfile.CodeDamaged},
+		"no database":   {"", dbfile.CodeNotDatabase},
 	} {
 		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "_"))
 		if tt.stmt != "" {
@@ -102,7 +103,7 @@ func TestForeignFiles(t *testing.T) {
 		before := fileHash(t, path)
 		_, err := Open(t.Context(), testConfig(t, path))
 		var e *Error
-		if !errors.As(err, &e) || !strings.Contains(err.Error()+e.Next, tt.says) {
+		if !errors.As(err, &e) || e.Code != tt.code {
 			t.Errorf("%s: got %v (%+v)", name, err, e)
 		}
 		if !bytes.Equal(before, fileHash(t, path)) {
@@ -253,7 +254,7 @@ func TestNewerSchemaUnderARunningProcess(t *testing.T) {
 	execRaw(t, path, fmt.Sprintf("PRAGMA user_version = %d", newestSchema+1))
 	err := write(l, func(tx *Tx) error { _, err := appendNext(l, tx, "b"); return err })
 	var e *Error
-	if !errors.As(err, &e) || !strings.Contains(e.Next, "install a newer huskies-mcp") {
+	if !errors.As(err, &e) || e.Code != CodeNewer {
 		t.Errorf("got %v", err)
 	}
 	if got := len(readAll(t, l, 0)); got != 1 {
@@ -323,7 +324,7 @@ func TestSymbolicLinksMeetAtOneLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	var e *Error
-	if _, err := Open(t.Context(), testConfig(t, link)); !errors.As(err, &e) || !strings.Contains(e.Next, "a link leads nowhere") {
+	if _, err := Open(t.Context(), testConfig(t, link)); !errors.As(err, &e) || e.Code != dbfile.CodeNoFolder {
 		t.Errorf("a dangling link: got %v", err)
 	}
 }
@@ -398,7 +399,7 @@ func TestLongPaths(t *testing.T) {
 	}
 	for _, path := range []string{path(maxPath + 1), filepath.Join(dir, strings.Repeat("f", maxFileName+1))} {
 		var refused *Error
-		if err := CreateFolder(path); !errors.As(err, &refused) || !strings.Contains(refused.Next, "shorter --db") {
+		if err := CreateFolder(path); !errors.As(err, &refused) || refused.Code != CodeLongPath {
 			t.Errorf("%d bytes: %v", len(path), err)
 		}
 	}

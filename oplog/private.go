@@ -1,16 +1,13 @@
 package oplog
 
-// changeKey says how a replica gets another key.
-const changeKey = "to change the key: end all servers of the project, huskies-mcp backup FILE, which leaves the key out, remove the database and its -wal and -shm files, and move FILE in its place"
-
 // makePrivate takes the permissions that others have on the files that hold the key, and warns.
 func (l *Log) makePrivate() {
 	closed, open := l.file.MakePrivate()
 	for _, path := range closed {
-		l.cfg.Logger.Warn("others could read or write this file, which holds the replica's private key: it has mode 0600 now. If somebody may have read it, change the key", "path", path, "how", changeKey)
+		l.cfg.Logger.Warn("others could read or write this file, which holds the replica's private key: it has mode 0600 now. If somebody may have read it, change the key", "path", path, "how", l.cfg.KeyHelp)
 	}
 	for _, path := range open {
-		l.cfg.Logger.Warn("others can read or write this file, which holds the replica's private key: chmod 600, or where the disk keeps no modes move the database to one that does", "path", path, "how", changeKey)
+		l.cfg.Logger.Warn("others can read or write this file, which holds the replica's private key: chmod 600, or where the disk keeps no modes move the database to one that does", "path", path, "how", l.cfg.KeyHelp)
 	}
 }
 

@@ -87,8 +87,5 @@ func (l *Log) failRow(arrival int64, err error) error {
 	if !errors.Is(err, sql.ErrNoRows) {
 		return l.fail("read op", err)
 	}
-	return &Error{
-		Op: "read op", Path: l.cfg.Path, Err: fmt.Errorf("row %d was here and is not found again", arrival),
-		Next: "repeat the call: somebody may have put back a backup. If it fails again the database is damaged: huskies-mcp verify says what to do",
-	}
+	return &Error{Op: "read op", Path: l.cfg.Path, Code: CodeRowGone, Err: fmt.Errorf("row %d was here and is not found again", arrival)}
 }

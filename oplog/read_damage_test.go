@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // zeroPage overwrites the last n bytes of a page of the file with zeros, as SQLite
@@ -28,7 +30,7 @@ func zeroPage(t *testing.T, path string, page int64, n int) {
 func saysDamaged(t *testing.T, what string, err error) {
 	t.Helper()
 	var broken *Error
-	if !errors.As(err, &broken) || !broken.Damaged() || !strings.Contains(broken.Next, "the database is damaged: keep a copy") {
+	if !errors.As(err, &broken) || !broken.Damaged() || broken.Code != dbfile.CodeDamaged {
 		t.Errorf("%s: got %v, %+v", what, err, broken)
 		return
 	}
@@ -80,7 +82,7 @@ func TestRowThatIsNotThere(t *testing.T) {
 		return s.History("1_s", 0, func(SignedRow) (bool, error) { return true, nil })
 	})
 	var broken *Error
-	if !errors.As(err, &broken) || strings.Contains(err.Error(), "sql:") || !strings.Contains(broken.Next, "huskies-mcp verify") {
+	if !errors.As(err, &broken) || strings.Contains(err.Error(), "sql:") || broken.Code != CodeRowGone {
 		t.Errorf("got %v, %+v", err, broken)
 	}
 }

@@ -46,7 +46,7 @@ func Salvage(ctx context.Context, cfg Config, fn func(crdt.SignedOp) error, skip
 		return nil
 	})
 	if err == nil && ops == 0 && rows > 0 {
-		err = &Error{Op: "read ops", Path: l.cfg.Path, Err: errors.New("not one can be read"), Next: remedyLost}
+		err = &Error{Op: "read ops", Path: l.cfg.Path, Code: CodeUnsalvageable, Err: errors.New("not one can be read")}
 	}
 	return ops, err
 }
@@ -116,17 +116,13 @@ func (l *Log) readDamaged(ctx context.Context, fn func(*storedRow) error) error 
 	}
 }
 
-// remedyLost is what to do about a file of which nothing can be salvaged.
-const remedyLost = "keep a copy of the database with its -wal file, check the disk, and restore a backup; " +
-	"if there is none, move the database away and import a bundle of all ops from another replica into a new one"
-
-// unsalvageable says of a file that is too damaged what to do but to salvage it.
+// unsalvageable says of a file that is too damaged that it cannot be salvaged.
 func unsalvageable(err error) error {
 	var e *Error
 	if !errors.As(err, &e) || !e.Damaged() {
 		return err
 	}
 	last := *e
-	last.Next = remedyLost
+	last.Code = CodeUnsalvageable
 	return &last
 }

@@ -9,12 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
 // salvage salvages the log at path, and returns the ops and what was skipped.
@@ -102,7 +102,7 @@ func TestTableTakenOut(t *testing.T) {
 	execRaw(t, path, "DROP TABLE leases")
 	err := l.View(t.Context(), func(s *Snapshot) error { _, _, err := s.Lease(crdt.OpID{1}); return err })
 	var broken *Error
-	if !errors.As(err, &broken) || broken.Next != "another program took out a table: huskies-mcp verify says what to do" {
+	if !errors.As(err, &broken) || broken.Code != dbfile.CodeNoTable {
 		t.Errorf("got %v, %+v", err, broken)
 	}
 }
@@ -152,7 +152,7 @@ func TestLegacyWithADamagedKey(t *testing.T) {
 			execRaw(t, path, statement)
 			_, err := ReadLegacy(t.Context(), testConfig(t, path))
 			var broken *Error
-			if !errors.As(err, &broken) || broken.Path != path || !strings.Contains(broken.Next, "leave out --keys-from") {
+			if !errors.As(err, &broken) || broken.Path != path || broken.Code != CodeKeysLost {
 				t.Errorf("got %v, %+v", err, broken)
 			}
 			ops, _, err := salvage(t, path)
@@ -222,7 +222,7 @@ func TestSalvageOfNothing(t *testing.T) {
 	}
 	_, _, err := salvage(t, path)
 	var broken *Error
-	if !errors.As(err, &broken) || broken.Path != path || strings.Contains(broken.Next, "--salvage") {
+	if !errors.As(err, &broken) || broken.Path != path || broken.Code != CodeUnsalvageable {
 		t.Errorf("got %v, %+v", err, broken)
 	}
 	empty := filepath.Join(t.TempDir(), "empty.db")
@@ -248,7 +248,7 @@ func TestSalvageSurvivesAnyDamage(t *testing.T) {
 		_, _ = Verify(t.Context(), Verification{Path: path, Logger: slog.New(slog.DiscardHandler), Check: verifySchema.Check, Found: func(Finding) {}})
 		ops, _, err := salvage(t, path)
 		var broken *Error
-		if err != nil && (!errors.As(err, &broken) || broken.Next == "" || broken.Path != path) {
+		if err != nil && (!errors.As(err, &broken) || broken.Code == "" || broken.Path != path) {
 			t.Errorf("got %v, %+v", err, broken)
 		}
 		if err != nil {

@@ -53,9 +53,8 @@ const (
 func CreateFolder(path string) error {
 	if len(path) > maxPath || len(filepath.Base(path)) > maxFileName {
 		return &Error{
-			Op: "create database", Path: path,
-			Err:  fmt.Errorf("the path has %d bytes and its last part %d, at most %d and %d are possible", len(path), len(filepath.Base(path)), maxPath, maxFileName),
-			Next: "give a shorter --db; nothing was written",
+			Op: "create database", Path: path, Code: CodeLongPath,
+			Err: fmt.Errorf("the path has %d bytes and its last part %d, at most %d and %d are possible", len(path), len(filepath.Base(path)), maxPath, maxFileName),
 		}
 	}
 	dir := filepath.Dir(path)
@@ -164,15 +163,9 @@ func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
 	}
 	switch {
 	case s.application != applicationID && (s.application != 0 || s.version != 0 || s.tables != 0):
-		return s, &Error{
-			Op: "open database", Path: l.cfg.Path, Err: errors.New("it is an SQLite database of another program"),
-			Next: "give another --db; nothing in the file was changed",
-		}
+		return s, l.refuseFile(CodeNotOurs, errors.New("it is an SQLite database of another program"))
 	case s.application == applicationID && s.version <= 0: // both are set in one transaction
-		return s, &Error{
-			Op: "open database", Path: l.cfg.Path, Err: fmt.Errorf("its schema has version %d, which does not exist", s.version),
-			Next: dbfile.RemedyDamaged,
-		}
+		return s, l.refuseFile(dbfile.CodeDamaged, fmt.Errorf("its schema has version %d, which does not exist", s.version))
 	case s.version > newestSchema:
 		return s, l.newerSchema(s.version)
 	case s.version > 0:
@@ -232,24 +225,15 @@ func (l *Log) complete(s fileState) error {
 	if len(s.missing) == 0 {
 		return nil
 	}
-	return &Error{
-		Op: "open database", Path: l.cfg.Path, Err: fmt.Errorf("another program took out: table %s", strings.Join(s.missing, ", table ")),
-		Next: "huskies-mcp verify says what to do; nothing in the file was changed",
-	}
+	return l.refuseFile(CodeTablesGone, fmt.Errorf("another program took out: table %s", strings.Join(s.missing, ", table ")))
 }
 
 func (l *Log) newerSchema(version int) error {
-	return &Error{
-		Op: "open database", Path: l.cfg.Path, Err: fmt.Errorf("its schema has version %d, this build knows %d", version, newestSchema),
-		Next: "install a newer huskies-mcp and start it again; nothing in the file was changed",
-	}
+	return l.refuseFile(CodeNewer, fmt.Errorf("its schema has version %d, this build knows %d", version, newestSchema))
 }
 
 func (l *Log) newerState(format int64) error {
-	return &Error{
-		Op: "open database", Path: l.cfg.Path, Err: fmt.Errorf("its state has format %d, this build knows %d", format, stateFormat),
-		Next: "install a newer huskies-mcp and start it again; nothing in the file was changed",
-	}
+	return l.refuseFile(CodeNewer, fmt.Errorf("its state has format %d, this build knows %d", format, stateFormat))
 }
 
 // migrate brings the schema from the given version up to date, and makes the

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -183,7 +182,7 @@ func TestNewerState(t *testing.T) {
 		"Write": write(l, func(tx *Tx) error { _, err := appendNext(l, tx, "b"); return err }),
 	} {
 		var broken *Error
-		if !errors.As(err, &broken) || !strings.Contains(broken.Next, "install a newer huskies-mcp") {
+		if !errors.As(err, &broken) || broken.Code != CodeNewer {
 			t.Errorf("%s: got %v", what, err)
 		}
 	}

@@ -73,7 +73,7 @@ func (s *rowSource) lastIndexed(ctx context.Context) (last int64) {
 func (s *rowSource) close() { _ = s.stmt.Close() }
 
 // errChanged: the log is not the one that was read.
-var errChanged = errors.New("the database was replaced, or went back to an earlier state, while it was verified: verify it again")
+var errChanged = errors.New("the database was replaced, or went back to an earlier state, while it was verified")
 
 // unchanged returns an error if the log is not the one any more that open saw:
 // then rows were taken for damaged or missing that were others'.
@@ -86,7 +86,7 @@ func (s *rowSource) unchanged(ctx context.Context) error {
 	case unreadable(err):
 		return nil
 	case errors.Is(err, sql.ErrNoRows), err == nil && string(id) != string(s.lastID), s.log.Presence() != Present:
-		return &Error{Op: "verify", Path: s.log.cfg.Path, Err: errChanged, Next: "verify it again; nothing was changed"}
+		return &Error{Op: "verify", Path: s.log.cfg.Path, Code: CodeChanged, Err: errChanged}
 	}
 	return err
 }

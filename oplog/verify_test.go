@@ -42,9 +42,6 @@ func verifyLog(t *testing.T, path string) (v verified) {
 			}
 			v.found = append(v.found, string(f.Kind)+where)
 			v.text += fmt.Sprintf("%s%s %s: %s\n", f.Kind, where, f.ID.Short(), f.Problem)
-			if f.Next() == "" {
-				t.Errorf("%s says nothing about what to do", f.Kind)
-			}
 		},
 	})
 	slices.Sort(v.found)

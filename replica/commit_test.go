@@ -53,7 +53,7 @@ func TestFailedCommitChangesNothing(t *testing.T) {
 	err := rename(r, "1_s", "lost")
 
 	var storage *oplog.Error
-	if !errors.As(err, &storage) || storage.Op != "commit" || !strings.HasPrefix(storage.Next, "nothing was written") {
+	if !errors.As(err, &storage) || storage.Op != "commit" || !storage.Undone {
 		t.Fatalf("got %v, want a failed commit", err)
 	}
 	if diff := cmp.Diff(before, text(t, r)); diff != "" {

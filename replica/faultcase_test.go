@@ -246,12 +246,12 @@ func (c *faultCase) answered(err error, ids ...string) {
 	is := surely
 	if err != nil {
 		var e *oplog.Error
-		if !errors.As(err, &e) || e.Next == "" {
-			c.wrong = append(c.wrong, fmt.Errorf("an error without a next step: %T %w", err, err))
+		if !errors.As(err, &e) || e.Code == "" {
+			c.wrong = append(c.wrong, fmt.Errorf("an error without a code: %T %w", err, err))
 			return
 		}
 		is = not
-		if strings.Contains(e.Next, "may have been made") {
+		if e.Uncertain() {
 			is = maybe
 		}
 	}

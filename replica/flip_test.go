@@ -160,8 +160,8 @@ func (d *damagedFile) judge(t *testing.T, what string, r *replica.Replica, log *
 	switch {
 	case err != nil:
 		var e *oplog.Error
-		if !errors.As(err, &e) || e.Next == "" {
-			t.Errorf("%s: an error without a next step: %v", what, err)
+		if !errors.As(err, &e) || e.Code == "" {
+			t.Errorf("%s: an error without a code: %v", what, err)
 		}
 		return "error"
 	case shown == d.right:

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/oplog/dbfile"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -49,12 +50,12 @@ func TestGroupCommit(t *testing.T) {
 		want string // the story's name, or a part of the error
 	}{
 		{renaming("1_s", "a"), "a"},
-		{renaming("2_none", "b"), `there is no story "2_none"`},
+		{renaming("2_none", "b"), string(pipeline.CodeNeedsStage)},
 		{renaming("1_s", "c"), "c"},
 		{renaming("1_s", "c"), "c"}, // changes nothing, since it sees the one before
 		{func(*pipeline.Tx) error { panic("slip") }, "slip"},
 		{renaming("1_s", "d"), "d"},
-		{renaming("1_s", strings.Repeat("x", 1000)), "name has 1000 bytes"},
+		{renaming("1_s", strings.Repeat("x", 1000)), string(pipeline.CodeTooLong)},
 		{renaming("1_s", "e"), "e"},
 	}
 	release := hold(t, path)
@@ -121,7 +122,7 @@ func TestFailedGroup(t *testing.T) {
 		story, err := writes[i].Wait(context.Background())
 		var storage *oplog.Error
 		switch {
-		case want == -1 && (!errors.As(err, &storage) || storage.Op != "commit" || !strings.HasPrefix(storage.Next, "nothing was written")):
+		case want == -1 && (!errors.As(err, &storage) || storage.Op != "commit" || !storage.Undone):
 			t.Errorf("change %d: got %v, want a failed commit of which nothing was written", i, err)
 		case want == -2 && (err == nil || err.Error() != "refused"):
 			t.Errorf("change %d: got %v, want its own refusal", i, err)
@@ -152,7 +153,7 @@ func TestBadNeighbour(t *testing.T) {
 		story, err := writes[i].Wait(t.Context())
 		var failed *oplog.Error
 		switch {
-		case want == 0 && (!errors.As(err, &failed) || failed.Next == "" || failed.Uncertain()):
+		case want == 0 && (!errors.As(err, &failed) || failed.Code == "" || failed.Uncertain()):
 			t.Errorf("change %d: got %v, want an error of the storage", i, err)
 		case want > 0 && (err != nil || story.RetryCount != want):
 			t.Errorf("change %d: got %d, %v, want %d", i, story.RetryCount, err, want)
@@ -281,7 +282,7 @@ func TestLockTimeout(t *testing.T) {
 	for range 3 {
 		_, err := r.Update(context.Background(), "", renaming("1_s", "late"))
 		var storage *oplog.Error
-		if !errors.Is(err, oplog.ErrLockTimeout) || !errors.As(err, &storage) || !strings.Contains(storage.Next, "nothing was written") {
+		if !errors.Is(err, oplog.ErrLockTimeout) || !errors.As(err, &storage) || storage.Code != dbfile.CodeLocked {
 			t.Fatalf("got %v", err)
 		}
 	}

@@ -34,7 +34,7 @@ const (
 )
 
 // ErrNoBundle marks input that is not a bundle.
-var ErrNoBundle = errors.New("nothing that huskies-mcp export wrote")
+var ErrNoBundle = errors.New("its first lines are no ops")
 
 // ImportReport says what became of a bundle's ops.
 type ImportReport struct {
@@ -196,7 +196,7 @@ func (im *importer) read(in *bundle.Reader) (window []candidate, err error) {
 			im.refuse(Refusal{Line: bad.Line, Err: bad.Err})
 			im.progress(bytes)
 			if !im.sound && im.report.Refused == maxRefusals {
-				return nil, fmt.Errorf("%w: its first lines are no ops; line %d: %w", ErrNoBundle, im.report.Refusals[0].Line, im.report.Refusals[0].Err)
+				return nil, fmt.Errorf("%w; line %d: %w", ErrNoBundle, im.report.Refusals[0].Line, im.report.Refusals[0].Err)
 			}
 			continue
 		case err != nil:

@@ -15,7 +15,7 @@ var errReadOnly = errors.New("the replica is read-only: nothing was written")
 
 func (r *Replica) logConfig() oplog.Config {
 	return oplog.Config{
-		Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Machine: r.cfg.Machine, Logger: r.cfg.Logger,
+		Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Machine: r.cfg.Machine, Logger: r.cfg.Logger, KeyHelp: r.cfg.KeyHelp,
 		Before: r.cfg.Before, Progress: r.cfg.Progress, ReadOnly: r.cfg.ReadOnly,
 	}
 }
@@ -165,10 +165,17 @@ func (r *Replica) learn(ctx context.Context, log *oplog.Log) {
 	}
 }
 
+// The codes of errors of a replica. Those of the log are in package oplog.
+const (
+	CodeRemoved  oplog.Code = "removed"  // the file is gone
+	CodeReplaced oplog.Code = "replaced" // the file is of another pipeline
+	CodeStuck    oplog.Code = "stuck"    // the changes before do not come to an end
+)
+
 func (r *Replica) removed() error {
 	return &oplog.Error{
-		Op: "find database", Path: r.cfg.Path, Err: errors.New("the database file was removed while this server had it open"),
-		Next: "nothing was written; tell the user, who can put a backup back: huskies-mcp restore. To begin with an empty pipeline, the server must be started anew",
+		Op: "find database", Path: r.cfg.Path, Code: CodeRemoved,
+		Err: errors.New("the database file was removed while this server had it open"),
 	}
 }
 
@@ -176,10 +183,7 @@ func (r *Replica) removed() error {
 var errOtherPipeline = errors.New("another pipeline was put in the place of the database while this server had it open")
 
 func (r *Replica) anotherPipeline() error {
-	return &oplog.Error{
-		Op: "find database", Path: r.cfg.Path, Err: errOtherPipeline,
-		Next: "nothing was written; tell the user, who can put a backup back: huskies-mcp restore. The next call goes on with the pipeline that is there",
-	}
+	return &oplog.Error{Op: "find database", Path: r.cfg.Path, Code: CodeReplaced, Err: errOtherPipeline}
 }
 
 // isReady reports whether the log that is open can be written to as it is, as it nearly always can.

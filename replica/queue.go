@@ -88,8 +88,8 @@ func (w *Write) giveUpLate(ctx context.Context) (why func() error) {
 func (r *Replica) timedOut() error {
 	if r.committing.Load() {
 		return &oplog.Error{
-			Op: "write", Path: r.cfg.Path, Err: errors.New("this server is not done with the changes before this one: the disk hangs or is slow, or another program has the database"),
-			Next: "nothing was written of this change; check the disk and who has the database open, then repeat the call",
+			Op: "write", Path: r.cfg.Path, Code: CodeStuck,
+			Err: errors.New("this server is not done with the changes before this one: the disk hangs or is slow, or another program has the database"),
 		}
 	}
 	return r.writing.TimedOut()

@@ -37,6 +37,8 @@ type Config struct {
 	Wrote func()
 	// Before is that of oplog.Config. It may be nil.
 	Before func(ctx context.Context)
+	// KeyHelp says how a person changes the key, see oplog.Config.
+	KeyHelp string
 	// Progress, if it is not nil, hears how far a rebuild has come, in rows of the log, and
 	// how many rows there are.
 	Progress func(rows, of int64)

@@ -141,7 +141,7 @@ func TestFailedAppendChangesNothing(t *testing.T) {
 	before := text(t, r)
 	err := rename(r, "1_s", "broken")
 	var storage *oplog.Error
-	if !errors.As(err, &storage) || storage.Next == "" {
+	if !errors.As(err, &storage) || storage.Code == "" {
 		t.Errorf("got %v", err)
 	}
 	exec(t, path, "DROP TRIGGER broken") // with it the database could not be opened any more

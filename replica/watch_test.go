@@ -80,7 +80,7 @@ func TestWatch(t *testing.T) {
 	}
 	replace(t, path, elsewhere)
 	var gone *oplog.Error
-	if err := <-done; !errors.As(err, &gone) || !strings.Contains(gone.Error(), "another pipeline") {
+	if err := <-done; !errors.As(err, &gone) || gone.Code != replica.CodeReplaced {
 		t.Errorf("another pipeline in its place: got %v", err)
 	}
 	if _, err := read(t, r, "9_elsewhere"); !errors.As(err, &gone) {
@@ -125,7 +125,7 @@ func TestWatchEnds(t *testing.T) {
 			end: func(_ *replica.Replica, path string, _ context.CancelCauseFunc) { removeFiles(t, path) },
 			want: func(err error) bool {
 				var storage *oplog.Error
-				return errors.As(err, &storage) && strings.Contains(storage.Next, "tell the user")
+				return errors.As(err, &storage) && storage.Code == replica.CodeRemoved
 			},
 			next: "was removed",
 		},

@@ -382,7 +382,9 @@ func (r *Replica) judge(group []*Write, err error) (left []*Write, why error) {
 	}
 	r.cfg.Logger.Warn("storing failed; what is on disk was settled", "error", err, "changes", len(group), "landed", len(landed))
 	left = slices.DeleteFunc(slices.Clone(group), func(w *Write) bool { return landed[w] })
-	return left, failed.Undone()
+	undone := *failed
+	undone.Undone = true
+	return left, &undone
 }
 
 // landed settles what is on disk and finds out which ops of the group are there, and which

@@ -11,6 +11,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
@@ -189,7 +190,7 @@ func (s *service) failed(ctx context.Context, tool string, err error) (*mcp.Call
 		return errorResult(text), nil
 	case errors.As(err, &storage):
 		s.logger.Info("storage failed; the agent was told", "tool", tool, "error", err)
-		return errorResult(fmt.Sprintf("the pipeline's database failed: %v. What to do: %s", storage, storage.Next)), nil
+		return errorResult(fmt.Sprintf("the pipeline's database failed: %v. What to do: %s", storage, phrase.WhatToDo(storage))), nil
 	case ctx.Err() != nil: // cancelled by the client, which hears no answer
 		return nil, ctx.Err()
 	}

@@ -115,7 +115,7 @@ func backupTo(ctx context.Context, env *environment, to string, withKey bool) (o
 	if !withKey {
 		return env.replica.Backup(ctx, to, false)
 	}
-	cfg := oplog.Config{Path: env.where.Path, Now: time.Now, Machine: machine(), Logger: env.logger, ReadOnly: env.offer.readOnly}
+	cfg := oplog.Config{Path: env.where.Path, Now: time.Now, Machine: machine(), Logger: env.logger, KeyHelp: phrase.ChangeKey, ReadOnly: env.offer.readOnly}
 	report, err := oplog.BackupApart(ctx, cfg, to)
 	if !errors.Is(err, oplog.ErrOutdated) || env.offer.readOnly {
 		return report, err

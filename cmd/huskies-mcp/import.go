@@ -113,7 +113,7 @@ func importBundle(cmd *cobra.Command, env *environment, path string, create bool
 		err = errors.New("interrupted")
 	}
 	if errors.Is(err, replica.ErrNoBundle) {
-		return err
+		return fmt.Errorf("nothing that huskies-mcp export wrote: %w", err)
 	}
 	var storage *oplog.Error
 	if errors.As(err, &storage) && report.New+report.Known+report.Mended+report.Refused == 0 {
@@ -218,7 +218,7 @@ func imported(w io.Writer, r replica.ImportReport) error {
 		if !bad.ID.IsZero() {
 			where += ", op " + bad.ID.Short()
 		}
-		fmt.Fprintf(w, "refused: %s: %s\n", where, printable(bad.Err.Error()))
+		fmt.Fprintf(w, "refused: %s: %s\n", where, printable(phrase.NotTaken(bad.Err)))
 	}
 	if more := r.Refused - len(r.Refusals); more > 0 {
 		fmt.Fprintf(w, "refused: and %d more\n", more)

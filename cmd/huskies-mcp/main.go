@@ -73,7 +73,7 @@ func errorText(err error) string {
 	var refusal *pipeline.Error
 	switch {
 	case errors.As(err, &storage):
-		return err.Error() + ". What to do: " + storage.Next
+		return err.Error() + ". What to do: " + phrase.WhatToDo(storage)
 	case errors.As(err, &refusal):
 		return phrase.Refused(refusal)
 	}
@@ -276,6 +276,7 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 		LockTimeout: timeout,
 		LeaseGrace:  env.leaseGrace,
 		Logger:      env.logger,
+		KeyHelp:     phrase.ChangeKey,
 		Progress:    opts.rebuilding,
 		ReadOnly:    env.offer.readOnly,
 	}

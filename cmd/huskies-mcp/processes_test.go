@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
@@ -285,7 +286,7 @@ func TestStoppedLockHolder(t *testing.T) {
 	}
 	for range 2 { // the second one joins the first one's wait
 		var storage *oplog.Error
-		if err := bump(); !errors.As(err, &storage) || !strings.Contains(err.Error(), db+".lock") || !strings.Contains(storage.Next, find) {
+		if err := bump(); !errors.As(err, &storage) || !strings.Contains(err.Error(), db+".lock") || !strings.Contains(phrase.WhatToDo(storage), find) {
 			t.Errorf("write while the lock is held: %v", err)
 		}
 	}

@@ -130,14 +130,14 @@ func (p *findingPrinter) found(f oplog.Finding) {
 	}
 	p.before()
 	if p.json {
-		line := jsonFinding{Kind: f.Kind, Fault: f.Fault(), Row: f.Arrival, LastRow: f.Last, Problem: f.Problem, Next: f.Next()}
+		line := jsonFinding{Kind: f.Kind, Fault: f.Fault(), Row: f.Arrival, LastRow: f.Last, Problem: f.Problem, Next: phrase.FindingRemedy(f.Kind)}
 		if !f.ID.IsZero() {
 			line.OpID = &f.ID
 		}
 		p.err = p.printJSON(line)
 		return
 	}
-	if next := f.Next(); !slices.Contains(p.next, next) {
+	if next := phrase.FindingRemedy(f.Kind); !slices.Contains(p.next, next) {
 		p.next = append(p.next, next)
 	}
 	label := "fault"

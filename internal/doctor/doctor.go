@@ -177,7 +177,7 @@ func (e *examination) broken(subject string, err error) {
 	case damaged(err):
 		remedy = e.saveWhatIsLeft()
 	case errors.As(err, &storage):
-		remedy = storage.Next
+		remedy = phrase.WhatToDo(storage)
 	}
 	e.bad(subject, remedy, "%v", err)
 }
@@ -296,7 +296,7 @@ func (e *examination) checkLostKey() {
 		e.broken("identity", err)
 		return
 	}
-	e.bad("identity", storage.Next+"; huskies-mcp backup FILE takes the ops along without a key, and a pipeline restored from it signs with a fresh one", "%v", err)
+	e.bad("identity", phrase.WhatToDo(storage)+"; huskies-mcp backup FILE takes the ops along without a key, and a pipeline restored from it signs with a fresh one", "%v", err)
 }
 
 func (e *examination) checkPages() {

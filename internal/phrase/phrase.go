@@ -62,24 +62,6 @@ func NameIt(unused *locate.NotUsed) string {
 // EveryoneTrusted says whose ops are applied where the trust list is empty.
 const EveryoneTrusted = "ops of any author are applied"
 
-// Finding says where a finding is, and what it is.
-func Finding(f oplog.Finding) string {
-	var where []string
-	switch {
-	case f.Last != 0:
-		where = append(where, fmt.Sprintf("rows %d to %d", f.Arrival, f.Last))
-	case f.Arrival != 0:
-		where = append(where, fmt.Sprintf("row %d", f.Arrival))
-	}
-	if !f.ID.IsZero() {
-		where = append(where, "op "+f.ID.Short())
-	}
-	if len(where) == 0 {
-		where = []string{string(f.Kind)}
-	}
-	return strings.Join(where, ", ") + ": " + f.Problem
-}
-
 // Home says where a former key is at home, and whether it can sign there.
 func Home(id oplog.Identity) string {
 	text := "at " + id.Path

@@ -1,9 +1,11 @@
 package phrase
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -95,4 +97,18 @@ func Warnings(facts []pipeline.Fact) (texts []string) {
 		texts = append(texts, Warning(&facts[i]))
 	}
 	return texts
+}
+
+// NotTaken says to a person why an op of a bundle was not taken in, and what to do.
+func NotTaken(err error) string {
+	text := err.Error()
+	switch {
+	case errors.Is(err, crdt.ErrPendingFull):
+		text += "; import those first, then this bundle again"
+	case errors.Is(err, crdt.ErrHeldFull):
+		text += "; trust the author, then import the bundle again"
+	case errors.Is(err, crdt.ErrVersion):
+		text += "; install a newer huskies-mcp"
+	}
+	return text
 }

@@ -1,8 +1,10 @@
 package phrase_test
 
 import (
+	"fmt"
 	"testing"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
@@ -62,6 +64,23 @@ func TestWarnings(t *testing.T) {
 	for i := range want {
 		if got[i] != want[i] {
 			t.Errorf("got %q, want %q", got[i], want[i])
+		}
+	}
+}
+
+// TestNotTaken: what a person reads of an op that an import did not take in.
+func TestNotTaken(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{fmt.Errorf("%w: there are 9 with 99 bytes", crdt.ErrPendingFull), "too many ops wait for their parents: there are 9 with 99 bytes; import those first, then this bundle again"},
+		{crdt.ErrHeldFull, "too many ops of authors who are not trusted; trust the author, then import the bundle again"},
+		{crdt.ErrVersion, "unknown op version; install a newer huskies-mcp"},
+		{crdt.ErrSignature, "bad signature"},
+	} {
+		if got := phrase.NotTaken(tt.err); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
 		}
 	}
 }

@@ -11,16 +11,48 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// Error is a failure of the storage. Nothing was acknowledged; Next says in
-// plain words what a person or an agent can do.
+// Code says what stands in the way of an operation. Outlets say what to do about each code. Packages
+// above have codes of their own.
+type Code string
+
+// The codes of this package's errors.
+const (
+	CodeDamaged      Code = "damaged"        // the structure of the file, or what stands in it
+	CodeFull         Code = "full"           // the disk
+	CodeDisk         Code = "disk"           // it failed to read or write
+	CodeReadOnlyDisk Code = "read_only_disk" // nobody can write to it
+	CodeReadOnlyWAL  Code = "read_only_wal"  // nor can it be read there, for its write-ahead log
+	CodeUnwritable   Code = "unwritable"     // SQLite may not write the file
+	CodeForbidden    Code = "forbidden"      // the system refuses it to this user
+	CodeShared       Code = "shared"         // this user cannot make the files that SQLite reads with
+	CodeNoOpen       Code = "no_open"        // SQLite cannot open the file
+	CodeNotDatabase  Code = "not_database"   // it is no file of SQLite's
+	CodeNoTable      Code = "no_table"       // a table is gone that was there
+	CodeTables       Code = "tables"         // the tables are not as they were
+	CodeBusy         Code = "busy"           // another program has the database, without our lock
+	CodeLocked       Code = "locked"         // Process has our lock
+	CodeNoFolder     Code = "no_folder"      // a part of the path is missing
+	CodeNotFolder    Code = "not_folder"     // a part of the path is a file
+	CodeNotPlain     Code = "not_plain"      // it is no regular file
+	CodeManyNames    Code = "many_names"     // it has hard links
+	CodeOtherOwner   Code = "other_owner"    // it is not of User
+	CodeOther        Code = "other"          // as Err says
+)
+
+// Error is a failure of the storage. Nothing was acknowledged. Its text is for logs and for people who
+// look for the cause.
 type Error struct {
 	// Op says what was being done, e.g. "append op".
 	Op   string
 	Path string
-	Next string
+	Code Code
 	Err  error
-	// Remedy is Next without the doubt about what is on disk.
-	Remedy string
+	// Process is the process that has the lock, 0 if it is not known.
+	Process int
+	// User is the user who may not use the file.
+	User int
+	// Undone reports that the change was found not to be on disk.
+	Undone bool
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Path, e.Err) }
@@ -28,7 +60,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Path, 
 func (e *Error) Unwrap() error { return e.Err }
 
 // Uncertain reports whether the change may be on disk all the same.
-func (e *Error) Uncertain() bool { return e.Op == OpCommit }
+func (e *Error) Uncertain() bool { return e.Op == OpCommit && !e.Undone }
 
 // Busy reports whether another program, that does not take our lock, has the database.
 func (e *Error) Busy() bool {
@@ -62,85 +94,69 @@ func Damaged(err error) bool {
 // ErrDamaged is wrapped by each error that says that what stands in the file is damaged.
 var ErrDamaged = errors.New("the database is damaged")
 
-// Undone returns e for a change that was found not to be on disk.
-func (e *Error) Undone() *Error {
-	sure := *e
-	sure.Next = "nothing was written. " + e.Remedy
-	return &sure
-}
-
 // OpCommit is the operation after whose failure the change may be on disk.
 const OpCommit = "commit"
 
-// Wrap returns the error of an operation on the database at path with what to do about it. An error
-// that is an [Error] already, or nil, is returned as it is.
+// Wrap returns the error of an operation on the database at path. An error that is an [Error] already,
+// or nil, is returned as it is.
 func Wrap(op, path string, err error) error {
 	var known *Error
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	e := &Error{Op: op, Path: path, Err: err, Remedy: remedy(path, err)}
-	e.Next = e.Remedy
-	if e.Uncertain() {
-		e.Next = "read the item before you repeat the call: the change may have been made. " + e.Remedy
-	}
-	return e
+	return &Error{Op: op, Path: path, Code: codeOf(err), Err: err}
 }
 
-// RemedyDamaged is what to do about a file whose structure is damaged.
-const RemedyDamaged = "the database is damaged: keep a copy of it with its -wal file and restore a backup as the README says; " +
-	"if there is none, huskies-mcp export --salvage FILE may save what can still be read"
-
-const remedyFull = "the disk is full: free some space, then repeat the call"
-
-// remedy says what to do about err, by SQLite's result code
-// (https://sqlite.org/rescode.html) or the system's error.
-func remedy(path string, err error) string {
+// codeOf returns the code of an error of SQLite's, by its result code
+// (https://sqlite.org/rescode.html), or of the system's.
+func codeOf(err error) Code {
 	if Damaged(err) {
-		return RemedyDamaged
+		return CodeDamaged
 	}
 	var se *sqlite.Error
 	if errors.As(err, &se) {
-		if se.Code() == sqlite3.SQLITE_READONLY_DIRECTORY || se.Code() == sqlite3.SQLITE_READONLY_CANTINIT {
-			return "SQLite makes files beside the database also to read it: let this user write to the folder, then repeat the call; or have its owner run huskies-mcp backup FILE, which can be read anywhere"
-		}
-		if se.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // for the -shm file, which the first to open the database makes
-			return remedyFull
-		}
-		switch se.Code() & 0xff {
-		case sqlite3.SQLITE_FULL:
-			return remedyFull
-		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
-			return "it cannot be written: check the permissions of the file, of its folder, and of the -wal and -shm files beside it, then repeat the call"
-		case sqlite3.SQLITE_CANTOPEN:
-			return "the file cannot be opened: check that it may be read and written, and that the folder exists and may be written"
-		case sqlite3.SQLITE_NOTADB:
-			return "the file is not an SQLite database: give another --db, or move the file away; if it was the pipeline, restore a backup as the README says"
-		case sqlite3.SQLITE_ERROR:
-			if strings.Contains(se.Error(), "no such table") { // it was there when the log was opened
-				return "another program took out a table: huskies-mcp verify says what to do"
-			}
-			return "another program changed the tables, or the file is damaged: keep a copy of it with its -wal file and restore a backup as the README says"
-		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-			return "another program holds the database, not by way of huskies-mcp: end its transaction, then repeat the call"
-		case sqlite3.SQLITE_IOERR:
-			return "the disk failed to read or write: check the disk and its free space, then repeat the call"
-		}
+		return codeOfSQLite(se)
 	}
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return "check the permissions of " + path + " and its folder, then repeat the call"
+		return CodeForbidden
 	case errors.Is(err, fs.ErrNotExist):
-		return "the folder does not exist, or a link leads nowhere: create it, or give another --db"
+		return CodeNoFolder
 	case errors.Is(err, syscall.ENOTDIR):
-		return "a part of the path is a file, not a folder: give another --db"
+		return CodeNotFolder
 	case errors.Is(err, syscall.EROFS):
-		return RemedyReadOnlyDisk
+		return CodeReadOnlyDisk
 	case errors.Is(err, syscall.ENOSPC):
-		return remedyFull
+		return CodeFull
 	}
-	return "the error above says what stands in the way; when it is gone, repeat the call"
+	return CodeOther
 }
 
-// RemedyReadOnlyDisk is what to do about a disk that nobody can write to.
-const RemedyReadOnlyDisk = "the disk is mounted read-only: nothing can be written there. --read-only or HUSKIES_READ_ONLY=1 reads the pipeline; to write, mount the disk so that it can be written, or give a --db on another one"
+func codeOfSQLite(err *sqlite.Error) Code {
+	switch err.Code() {
+	case sqlite3.SQLITE_READONLY_DIRECTORY, sqlite3.SQLITE_READONLY_CANTINIT:
+		return CodeShared
+	case sqlite3.SQLITE_IOERR_SHMSIZE: // for the -shm file, which the first to open the database makes
+		return CodeFull
+	}
+	switch err.Code() & 0xff {
+	case sqlite3.SQLITE_FULL:
+		return CodeFull
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
+		return CodeUnwritable
+	case sqlite3.SQLITE_CANTOPEN:
+		return CodeNoOpen
+	case sqlite3.SQLITE_NOTADB:
+		return CodeNotDatabase
+	case sqlite3.SQLITE_ERROR:
+		if strings.Contains(err.Error(), "no such table") { // SQLite has no code for it. It was there when the log was opened.
+			return CodeNoTable
+		}
+		return CodeTables
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return CodeBusy
+	case sqlite3.SQLITE_IOERR:
+		return CodeDisk
+	}
+	return CodeOther
+}

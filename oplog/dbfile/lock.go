@@ -218,15 +218,11 @@ func (l *Lock) TimedOut() error {
 		return err
 	}
 	err = ErrLockTimeout
-	who, find := "a process", fmt.Sprintf(": a person can find it with 'fuser %s'", path)
-	if pid := holderOf(path); pid != 0 {
-		who, find = fmt.Sprintf("process %d", pid), ""
-		err = fmt.Errorf("%w: it is %s", err, who)
+	pid := holderOf(path)
+	if pid != 0 {
+		err = fmt.Errorf("%w: it is process %d", err, pid)
 	}
-	return &Error{
-		Op: "lock", Path: path, Err: err,
-		Next: fmt.Sprintf("nothing was written; repeat the call later. If it goes on, %s holds the lock and hangs or is stopped%s; 'huskies-mcp doctor' says more", who, find),
-	}
+	return &Error{Op: "lock", Path: path, Code: CodeLocked, Err: err, Process: pid}
 }
 
 // Holder says whether a process holds the lock now and which one, as far as it

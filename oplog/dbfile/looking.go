@@ -68,9 +68,9 @@ func (f *File) CheckReadOnlyDisk(err error) error {
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 		err = fmt.Errorf("%w (SQLite says: %w)", syscall.EROFS, err)
 	}
-	next := RemedyReadOnlyDisk
+	code := CodeReadOnlyDisk
 	if f.cfg.ReadOnly {
-		next = "the disk is mounted read-only, and what was written last stands in the -wal file: copy the database with its -wal file to a disk that can be written, and give the copy's --db"
+		code = CodeReadOnlyWAL
 	}
-	return &Error{Op: "open database", Path: f.cfg.Path, Err: err, Next: next, Remedy: next}
+	return &Error{Op: "open database", Path: f.cfg.Path, Code: code, Err: err}
 }

@@ -55,10 +55,7 @@ func CheckPlain(path string) error {
 
 // notPlain says what stands at path instead of a plain file.
 func notPlain(path string, mode fs.FileMode) error {
-	return &Error{
-		Op: "open", Path: path, Err: fmt.Errorf("it is %s, not a regular file", kindOfFile(mode)),
-		Next: "huskies-mcp did not make it and does not open it: look where it comes from, move it away, then repeat the call. Nothing was written",
-	}
+	return &Error{Op: "open", Path: path, Code: CodeNotPlain, Err: fmt.Errorf("it is %s, not a regular file", kindOfFile(mode))}
 }
 
 // kindOfFile names a kind of file for people.
@@ -105,8 +102,5 @@ func RefuseLinked(path string) error {
 }
 
 func manyNames(path string) error {
-	return &Error{
-		Op: "write", Path: path, Err: ErrManyNames,
-		Next: "nothing was written: find the other names with 'find FOLDER -samefile " + path + "' and remove them, then repeat the call. A symbolic link or --db gives a database a second name without harm",
-	}
+	return &Error{Op: "write", Path: path, Code: CodeManyNames, Err: ErrManyNames}
 }

@@ -2,7 +2,6 @@ package dbfile
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -21,8 +20,8 @@ func (f *File) checkOwner() error {
 		return nil
 	}
 	return &Error{
-		Op: "open database", Path: f.Path, Err: errors.New("it belongs to another user, who put it into a folder that is not theirs"),
-		Next: fmt.Sprintf("nothing was changed. If the pipeline is yours: sudo chown %d %s. To read what somebody gave you, copy it and give the copy's --db", os.Geteuid(), f.Path),
+		Op: "open database", Path: f.Path, Code: CodeOtherOwner, User: os.Geteuid(),
+		Err: errors.New("it belongs to another user, who put it into a folder that is not theirs"),
 	}
 }
 
