@@ -86,6 +86,33 @@ type History struct {
 	After   sql.NullString
 }
 
+type Hub struct {
+	ID       int64
+	Author   []byte
+	Address  string
+	Pipeline string
+	Ca       []byte
+	Root     []byte
+	Replica  string
+	JoinedAt int64
+}
+
+type HubMark struct {
+	Kind  int64
+	Epoch int64
+	Seq   int64
+	OpID  []byte
+}
+
+type HubOutbox struct {
+	Arrival int64
+}
+
+type HubSkipped struct {
+	Seq int64
+	Why string
+}
+
 type Increment struct {
 	Story int64
 	Field int64

@@ -95,9 +95,12 @@ func (tx *Tx) trustAnew() error {
 	return err
 }
 
-// Shared reports whether the pipeline is, or may become, that of another replica too: the log holds an
-// op of a key that never was this replica's own, or such a key is trusted.
+// Shared reports whether the pipeline is, or may become, that of another replica too: the replica is joined
+// to a hub, the log holds an op of a key that never was this replica's own, or such a key is trusted.
 func (tx *Tx) Shared() (bool, error) {
+	if joined, err := tx.isJoined(); joined || err != nil {
+		return joined, tx.log.fail("read hub", err)
+	}
 	own, err := ownAuthors(tx.ctx, tx.log.queries)
 	if err != nil {
 		return false, tx.log.fail("read own authors", err)

@@ -21,6 +21,9 @@ type Tx struct {
 	unflushed bool
 	// rebuild: something other than an op changes the state.
 	rebuild bool
+	// fromHub: what is appended came from the hub. joined is nil until somebody asked.
+	fromHub bool
+	joined  *bool
 }
 
 // newTx reads what a transaction needs to know. The error is errStale if the state
@@ -151,6 +154,9 @@ func (tx *Tx) Append(op *crdt.Op, signed crdt.SignedOp) (arrival int64, kind Kin
 		ReceivedAt: tx.log.cfg.Now().UnixMilli(),
 	})
 	if err == nil {
+		err = tx.queue(arrival)
+	}
+	if err == nil {
 		kind, err = tx.w.apply(op, arrival)
 	}
 	return arrival, kind, tx.log.fail(what, err)
@@ -179,10 +185,14 @@ func (tx *Tx) Repair(op *crdt.Op, signed crdt.SignedOp) error {
 	if changed != 1 {
 		return tx.log.fail(what, fmt.Errorf("%d rows have this ID, want 1", changed))
 	}
-	return tx.log.fail(what, tx.log.queries.AppendRepair(tx.ctx, db.AppendRepairParams{
+	err = tx.log.queries.AppendRepair(tx.ctx, db.AppendRepairParams{
 		OpID:       signed.ID[:],
 		RepairedAt: tx.log.cfg.Now().UnixMilli(),
-	}))
+	})
+	if err == nil {
+		err = tx.queueAgain(signed.ID)
+	}
+	return tx.log.fail(what, err)
 }
 
 // Fail wraps an error of the transaction's source with what to do about it.

@@ -80,6 +80,10 @@ type importer struct {
 	waiting map[crdt.OpID]int
 	// created are stories that ops taken in create, up to maxCreated.
 	created map[string]bool
+	// fromHub: the ops are on the hub that the replica is joined to. known are those of them that
+	// were here already.
+	fromHub bool
+	known   []crdt.OpID
 	// again are ops of the window for which there was no room among those of
 	// authors who are not trusted. When a trusted author's op that builds on one
 	// has come, there is; nil in the second round.
@@ -232,7 +236,7 @@ func (im *importer) unknown(ctx context.Context, window []candidate) (left []can
 		return nil
 	})
 	for _, c := range known {
-		im.report.Known++
+		im.note(c.signed.ID)
 		im.progress(c.bytes)
 	}
 	if err == nil && all != nil { // there is no database yet
@@ -316,6 +320,9 @@ func (im *importer) storeBatches(ctx context.Context, good []candidate) error {
 			return log.Write(ctx, func(tx *oplog.Tx) error {
 				if im.report = before; im.again != nil { // this may be a second try
 					*im.again = (*im.again)[:again]
+				}
+				if im.fromHub {
+					tx.FromHub()
 				}
 				for i := range batch {
 					if err := im.take(tx, &batch[i]); err != nil {
@@ -406,9 +413,17 @@ func (im *importer) takeKnown(tx *oplog.Tx, kind oplog.Kind, op *crdt.Op, c *can
 	case kind == oplog.Refused:
 		im.refuse(Refusal{c.line, op.ID, refusalOf(op)})
 	default:
-		im.report.Known++
+		im.note(op.ID)
 	}
 	return nil
+}
+
+// note counts an op that is here already.
+func (im *importer) note(id crdt.OpID) {
+	im.report.Known++
+	if im.fromHub {
+		im.known = append(im.known, id)
+	}
 }
 
 // refusalOf says why an op is refused.
@@ -424,6 +439,11 @@ func refusalOf(op *crdt.Op) error {
 // became of them.
 func (r *Replica) Admit(ctx context.Context, ops []crdt.SignedOp) (ImportReport, error) {
 	im := newImporter(r, nil)
+	err := im.admit(ctx, ops)
+	return im.report, err
+}
+
+func (im *importer) admit(ctx context.Context, ops []crdt.SignedOp) error {
 	window := make([]candidate, len(ops))
 	for i, op := range ops {
 		window[i] = candidate{signed: op, line: i + 1}
@@ -432,13 +452,12 @@ func (r *Replica) Admit(ctx context.Context, ops []crdt.SignedOp) (ImportReport,
 	if err == nil {
 		err = im.store(ctx, im.verify(window))
 	}
-	err = im.end(ctx, err)
-	return im.report, err
+	return im.end(ctx, err)
 }
 
 func (im *importer) refuse(r Refusal) {
 	im.report.Refused++
-	if len(im.report.Refusals) < maxRefusals {
+	if len(im.report.Refusals) < maxRefusals || im.fromHub { // each of a batch is told apart
 		im.report.Refusals = append(im.report.Refusals, r)
 	}
 }
