@@ -28,6 +28,7 @@ var floor = map[string]int{
 	// Above all, since no package but tests may import it.
 	"internal/vfstest": 9,
 	"cmd/huskies-mcp":  9,
+	"cmd/huskies-hub":  9,
 	// A command, too, for tests alone.
 	"internal/conformance": 9,
 	// Compares two sources of the rules, for tests alone.
@@ -45,6 +46,7 @@ var floor = map[string]int{
 	"mirror":          7,
 	"terminal":        7,
 	"intake":          7,
+	"relay":           7,
 	// What the tests of all transports share, for tests alone.
 	"tools/calls/callstest": 7,
 	"tools/calls":           6,
@@ -69,6 +71,9 @@ var floor = map[string]int{
 // and, by the floors, this module. A package without a line may import none.
 var thirdParty = map[string][]string{
 	"cmd/huskies-mcp": {"github.com/spf13/cobra", "github.com/mark3labs/mcp-go", "github.com/schollz/progressbar", "github.com/aymanbagabas/go-udiff", "golang.org/x/term", "golang.org/x/sys"},
+	// The only place that knows the server.
+	"cmd/huskies-hub": {"github.com/spf13/cobra", "github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/nats-io/nkeys", "github.com/gofrs/flock"},
+	"relay":           {"github.com/nats-io/nats.go", "github.com/nats-io/nkeys"},
 	// Parsers of the hosts' files, which keep the place of everything.
 	"internal/hosts":        {"github.com/tailscale/hujson", "github.com/pelletier/go-toml"},
 	"tools":                 {"github.com/mark3labs/mcp-go", "github.com/santhosh-tekuri/jsonschema", "github.com/invopop/jsonschema", "github.com/agnivade/levenshtein", "golang.org/x/text/unicode/norm"},

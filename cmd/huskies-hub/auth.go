@@ -1,0 +1,192 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/relay"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// gate decides who may connect, and what each may do. It reads the lists at each connection, so that what other
+// commands change counts at once.
+type gate struct {
+	folder   folder
+	pipeline string
+	logger   *slog.Logger
+	// admin is the password of the hub itself, which connects inside the process.
+	admin string
+
+	mu sync.Mutex
+	// connected are the members' connections: their keys by the server's number.
+	connected map[uint64]string
+}
+
+const adminUser = "hub"
+
+// Check implements server.Authentication.
+func (g *gate) Check(c server.ClientAuthentication) bool {
+	opts := c.GetOpts()
+	if opts.Username == adminUser && subtle.ConstantTimeCompare([]byte(opts.Password), []byte(g.admin)) == 1 {
+		c.RegisterUser(&server.User{Username: adminUser})
+		return true
+	}
+	l, err := g.folder.lists()
+	if err != nil {
+		g.logger.Error("nobody is let in: the lists cannot be read", "error", err)
+		return false
+	}
+	switch {
+	case opts.Nkey != "":
+		m := l.member(opts.Nkey)
+		if m == nil || !isSigned(opts, c.GetNonce()) {
+			return false
+		}
+		c.RegisterUser(&server.User{Username: opts.Nkey, Permissions: memberPermissions(g.pipeline, m)})
+		g.mu.Lock()
+		g.connected[c.GetID()] = opts.Nkey
+		g.mu.Unlock()
+		g.logger.Info("a member has connected", "name", m.Name, "from", c.RemoteAddress().String())
+		return true
+	case l.find(opts.Username, opts.Password, time.Now()) != nil:
+		c.RegisterUser(&server.User{Username: opts.Username, Permissions: guestPermissions(g.pipeline, opts.Username)})
+		return true
+	}
+	return false
+}
+
+// isSigned reports whether who connects has the key that it names.
+func isSigned(opts *server.ClientOpts, nonce []byte) bool {
+	key, err := nkeys.FromPublicKey(opts.Nkey)
+	if err != nil {
+		return false
+	}
+	signature, err := decodeSignature(opts.Sig)
+	return err == nil && key.Verify(nonce, signature) == nil
+}
+
+// memberPermissions let a member read the stream, and publish under its own author alone.
+func memberPermissions(pipeline string, m *member) *server.Permissions {
+	stream := relay.StreamName(pipeline)
+	return &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: []string{
+			relay.OwnSubjects(pipeline, m.Author.String()), relay.WantSubject(pipeline),
+			"$JS.API.STREAM.INFO." + stream, "$JS.API.STREAM.MSG.GET." + stream,
+			"$JS.API.CONSUMER.CREATE." + stream + ".>", "$JS.API.CONSUMER.DELETE." + stream + ".>",
+			"$JS.API.CONSUMER.INFO." + stream + ".>", "$JS.API.CONSUMER.MSG.NEXT." + stream + ".>",
+			"$JS.ACK." + stream + ".>", "$JS.FC." + stream + ".>",
+		}},
+		Subscribe: &server.SubjectPermission{Allow: []string{relay.InboxPrefix(m.Transport) + ".>", relay.WantSubject(pipeline)}},
+	}
+}
+
+// guestPermissions let who was invited ask to be a member, and nothing else.
+func guestPermissions(pipeline, token string) *server.Permissions {
+	return &server.Permissions{
+		Publish:   &server.SubjectPermission{Allow: []string{relay.JoinSubject(pipeline)}},
+		Subscribe: &server.SubjectPermission{Allow: []string{relay.InboxPrefix(token) + ".>"}},
+	}
+}
+
+// cut ends the connections of those who are members no more.
+func (g *gate) cut(srv *server.Server) error {
+	l, err := g.folder.lists()
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for id, transport := range g.connected {
+		if l.member(transport) == nil {
+			delete(g.connected, id)
+			_ = srv.DisconnectClientByID(id) // it may have gone by itself
+		} else if srv.GetClient(id) == nil {
+			delete(g.connected, id)
+		}
+	}
+	return nil
+}
+
+// follow cuts those who were removed, soon after another command has changed the list.
+func (g *gate) follow(srv *server.Server, stop <-chan struct{}) {
+	var seen time.Time
+	for ticker := time.NewTicker(500 * time.Millisecond); ; {
+		select {
+		case <-ticker.C:
+		case <-stop:
+			ticker.Stop()
+			return
+		}
+		info, err := os.Stat(g.folder.path("members.json"))
+		if err != nil || info.ModTime().Equal(seen) {
+			continue
+		}
+		if err := g.cut(srv); err != nil {
+			g.logger.Error("the list of members cannot be read: nobody is cut", "error", err)
+			continue
+		}
+		seen = info.ModTime()
+	}
+}
+
+// maxName bounds what a machine calls itself, in bytes.
+const maxName = 64
+
+var errInvitation = errors.New("the invitation is not known, was used, or has run out: ask for another one")
+
+// serveJoins answers who was invited.
+func (g *gate) serveJoins(conn *nats.Conn) error {
+	_, err := conn.Subscribe(relay.JoinSubject(g.pipeline), func(msg *nats.Msg) {
+		var answer relay.JoinAnswer
+		if err := g.admit(msg); err != nil {
+			answer.Problem = err.Error()
+			g.logger.Warn("a machine was not admitted", "error", err)
+		}
+		if b, err := json.Marshal(answer); err == nil {
+			_ = msg.Respond(b) // who asks again is told again
+		}
+	})
+	return err
+}
+
+// admit makes who asks a member.
+func (g *gate) admit(msg *nats.Msg) error {
+	var request relay.JoinRequest
+	if err := json.Unmarshal(msg.Data, &request); err != nil {
+		return errors.New("the request cannot be read: is huskies-mcp there of another version?")
+	}
+	author, err := crdt.ParseAuthor(request.Author)
+	switch {
+	case err != nil || !author.Valid() || !nkeys.IsValidPublicUserKey(request.Transport):
+		return errors.New("the request has no valid keys")
+	case !ed25519.Verify(author[:], replica.MembershipText(g.pipeline, request.Transport), request.Signature):
+		return errors.New("the request is not signed by the author that it names")
+	case len(request.Name) > maxName || !utf8.ValidString(request.Name):
+		return errors.New("the name is too long, or no text")
+	}
+	return g.folder.change(func(l *lists) error {
+		if l.member(request.Transport) != nil {
+			return nil // it asks again: the answer was lost
+		}
+		in := l.find(request.Token, request.Secret, time.Now())
+		if in == nil {
+			return errInvitation
+		}
+		in.UsedBy = request.Transport
+		l.members = append(l.members, member{Author: author, Transport: request.Transport, Name: request.Name, AdmittedAt: time.Now().UTC().Truncate(time.Second)})
+		g.logger.Info("a machine was admitted", "name", request.Name, "author", author.Short())
+		return nil
+	})
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor DIR",
+		Short: "Say how the hub is, and what is wrong with it",
+		Args:  oneFolder,
+		RunE:  func(cmd *cobra.Command, args []string) error { return doctor(cmd, folder(args[0])) },
+	}
+}
+
+// errWrong: doctor has found something, and said it.
+var errWrong = errors.New("something is wrong: see above")
+
+func doctor(cmd *cobra.Command, d folder) error {
+	config, err := d.open()
+	if err != nil {
+		return err
+	}
+	wrong := false
+	say := func(ok bool, format string, args ...any) {
+		mark := "ok   "
+		if !ok {
+			mark, wrong = "wrong", true
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", mark, printable(fmt.Sprintf(format, args...)))
+	}
+	say(true, "pipeline %s, made %s", config.Pipeline, config.CreatedAt.Format(time.DateOnly))
+	_, err = d.root()
+	say(err == nil, "owner's key: %s", orFine(err))
+	_, _, err = d.ca()
+	say(err == nil, "certificate: %s", orFine(err))
+	info, err := os.Stat(string(d))
+	say(err == nil && info.Mode().Perm()&0o077 == 0, "folder %s is for its owner alone (chmod 700 %s)", d, d)
+	l, err := d.lists()
+	say(err == nil, "%d members, %d invitations: %s", len(l.members), len(l.invites), orFine(err))
+	size, err := d.storeSize()
+	say(err == nil && size < config.MaxBytes*9/10, "store: %d of %d MiB: %s", size>>20, config.MaxBytes>>20, orFine(err))
+	address, err := d.reachable("")
+	if err != nil {
+		say(true, "it does not run now")
+	} else {
+		err = dial(address)
+		say(err == nil, "it serves at %s: %s", address, orFine(err))
+	}
+	if wrong {
+		return errWrong
+	}
+	return nil
+}
+
+func orFine(err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return "fine"
+}
+
+// storeSize returns what the store takes on disk.
+func (d folder) storeSize() (size int64, err error) {
+	err = filepath.WalkDir(d.path("store"), func(_ string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it was never made, or a file is gone by now
+		}
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		if info, err := entry.Info(); err == nil {
+			size += info.Size()
+		}
+		return nil
+	})
+	return size, err
+}
+
+// dial reports whether something speaks TLS at the address. Who it is the members find out.
+func dial(address string) error {
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", address, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13})
+	if err == nil {
+		err = conn.Close()
+	}
+	return err
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"crypto/tls"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/relay"
+)
+
+// connectAs connects as a machine that is a member, past what a relay does.
+func connectAs(t *testing.T, h *testHub, m *machine) *nats.Conn {
+	t.Helper()
+	seed, err := m.replica.TransportSeed(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := nkeys.FromRawSeed(nkeys.PrefixByteUser, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := nats.Connect("tls://"+h.address, nats.Secure(&tls.Config{InsecureSkipVerify: true}), nats.TLSHandshakeFirst(),
+		nats.Nkey(public, pair.Sign), nats.CustomInboxPrefix(relay.InboxPrefix(public)), nats.NoReconnect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+// publish sends what a member likes, under its own subject.
+func publish(t *testing.T, h *testHub, m *machine, op crdt.SignedOp) {
+	t.Helper()
+	author, _, err := m.replica.Author(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := h.dir.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := append(append([]byte(nil), op.Signature[:]...), op.Payload...)
+	conn := connectAs(t, h, m)
+	if _, err := conn.Request(relay.OpSubject(config.Pipeline, author.String(), "forger"), data, 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMembersStayInTheirRoom: what a member may not do the hub refuses.
+func TestMembersStayInTheirRoom(t *testing.T) {
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a, b)
+	other, _, err := a.replica.Author(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := h.dir.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream := relay.StreamName(config.Pipeline)
+	conn := connectAs(t, h, b)
+	for _, subject := range []string{
+		relay.OpSubject(config.Pipeline, other.String(), "x"),
+		relay.JoinSubject(config.Pipeline),
+		"$JS.API.STREAM.PURGE." + stream, "$JS.API.STREAM.DELETE." + stream, "$JS.API.STREAM.MSG.DELETE." + stream,
+		"$JS.API.STREAM.UPDATE." + stream, "$JS.API.STREAM.CREATE.OTHER", "$JS.API.STREAM.SNAPSHOT." + stream,
+	} {
+		if reply, err := conn.Request(subject, []byte("{}"), 300*time.Millisecond); err == nil {
+			t.Errorf("a member publishes to %s and is answered %s", subject, reply.Data)
+		}
+	}
+	converge(t, 1, a, b)
+}

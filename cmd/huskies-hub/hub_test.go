@@ -1,0 +1,538 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/relay"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// TestMain makes this binary, under the name huskies-hub, the real command.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"huskies-hub": main})
+}
+
+// testHub is a hub's folder, and the process that serves it, if it runs.
+type testHub struct {
+	t       testing.TB
+	dir     folder
+	address string
+	process *exec.Cmd
+	log     *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// newHub makes a hub and serves it.
+func newHub(t testing.TB, more ...string) *testHub {
+	t.Helper()
+	h := &testHub{t: t, dir: folder(filepath.Join(t.TempDir(), "hub")), log: &lockedBuffer{}}
+	command(t, append([]string{"init", string(h.dir)}, more...)...)
+	h.start()
+	t.Cleanup(h.kill)
+	return h
+}
+
+// command runs huskies-hub and returns what it prints.
+func command(t testing.TB, args ...string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := run(args, &out, &errs); code != 0 {
+		t.Fatalf("huskies-hub %s: exit code %d: %s", strings.Join(args, " "), code, errs.String())
+	}
+	return out.String()
+}
+
+// start serves in a process of its own, at the same address as before.
+func (h *testHub) start() {
+	h.t.Helper()
+	if h.address == "" {
+		h.address = freeAddress(h.t)
+	}
+	h.process = exec.Command("huskies-hub", "serve", string(h.dir), "--addr", h.address)
+	h.process.Stderr = h.log
+	if err := h.process.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	await(h.t, "the hub serves", func() bool {
+		conn, err := net.Dial("tcp", h.address)
+		if err == nil {
+			conn.Close()
+		}
+		_, statErr := os.Stat(h.dir.path("address"))
+		return err == nil && statErr == nil
+	})
+}
+
+// kill ends the process with SIGKILL.
+func (h *testHub) kill() {
+	if h.process != nil {
+		_ = h.process.Process.Kill()
+		_ = h.process.Wait()
+		h.process = nil
+		_ = os.Remove(h.dir.path("address")) // as nobody else does
+	}
+}
+
+func freeAddress(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (h *testHub) invite() *relay.Invitation {
+	h.t.Helper()
+	in, err := relay.ParseInvitation(command(h.t, "invite", string(h.dir), "--name", h.address))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return in
+}
+
+// machine is a database with a relay, as a server has them.
+type machine struct {
+	t       testing.TB
+	path    string
+	replica *replica.Replica
+	stop    context.CancelFunc
+	done    chan struct{}
+	log     *lockedBuffer
+}
+
+func newMachine(t testing.TB) *machine {
+	t.Helper()
+	m := &machine{t: t, path: filepath.Join(t.TempDir(), "pipeline.db"), log: &lockedBuffer{}}
+	m.open()
+	t.Cleanup(m.close)
+	return m
+}
+
+func (m *machine) logger() *slog.Logger { return slog.New(slog.NewTextHandler(m.log, nil)) }
+
+// open starts the machine's process, so to speak.
+func (m *machine) open() {
+	m.replica = replica.New(replica.Config{Path: m.path, Now: time.Now, Rand: rand.Reader, Machine: "test", Logger: m.logger()})
+}
+
+// relay starts the relay.
+func (m *machine) relay() {
+	ctx, stop := context.WithCancel(context.Background())
+	m.stop, m.done = stop, make(chan struct{})
+	go func() {
+		relay.New(relay.Config{Replica: m.replica, Now: time.Now, Rand: rand.Reader, Logger: m.logger()}).Run(ctx)
+		close(m.done)
+	}()
+}
+
+// pause stops the relay.
+func (m *machine) pause() {
+	if m.stop != nil {
+		m.stop()
+		<-m.done
+		m.stop = nil
+	}
+}
+
+func (m *machine) close() {
+	m.pause()
+	_ = m.replica.Close()
+}
+
+func (m *machine) join(in *relay.Invitation) error {
+	joining := relay.Joining{Replica: m.replica, Rand: rand.Reader, Now: time.Now, Name: filepath.Base(filepath.Dir(m.path))}
+	_, err := joining.Join(m.t.Context(), in)
+	return err
+}
+
+// joined is a new machine that is joined to the hub, and exchanges.
+func (h *testHub) joined() *machine {
+	h.t.Helper()
+	m := newMachine(h.t)
+	if err := m.join(h.invite()); err != nil {
+		h.t.Fatal(err)
+	}
+	m.relay()
+	return m
+}
+
+// write makes a story with an ID.
+func (m *machine) write(id string) {
+	m.t.Helper()
+	stage := pipeline.Backlog
+	_, err := m.replica.Update(m.t.Context(), "tester", func(tx *pipeline.Tx) error {
+		_, _, err := tx.Write(id, pipeline.Changes{Stage: &stage, Name: &id})
+		return err
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// ops returns the IDs of all ops here, sorted.
+func (m *machine) ops() []string {
+	m.t.Helper()
+	ops, _, err := m.replica.OpsAfter(m.t.Context(), 0, 1_000_000)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	ids := make([]string, len(ops))
+	for i, op := range ops {
+		ids[i] = op.ID.String()
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// stories returns the stories here, with their revs.
+func (m *machine) stories() (all []string) {
+	m.t.Helper()
+	err := m.replica.View(m.t.Context(), func(v *replica.View) error {
+		page, err := v.List(pipeline.Filter{}, nil, 1_000_000)
+		for _, s := range page.Stories {
+			all = append(all, s.ID+" "+s.Rev.String())
+		}
+		return err
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return all
+}
+
+// await waits until something is so.
+func await(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); !is(); {
+		if time.Now().After(end) {
+			t.Fatalf("not after a minute: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// converge waits until all machines have the same ops, n of them, and nothing to send.
+func converge(t testing.TB, n int, machines ...*machine) {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			for i, m := range machines {
+				_, state, err := m.replica.Hub(t.Context())
+				t.Logf("machine %d has %d ops, outbox %d, error %v; its log:\n%s", i, len(m.ops()), state.Outbox, err, m.log)
+			}
+		}
+	}()
+	await(t, "all machines have the same ops", func() bool {
+		for _, m := range machines {
+			_, state, err := m.replica.Hub(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if state.Outbox != 0 || len(m.ops()) != n || !slices.Equal(m.ops(), machines[0].ops()) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func TestMachinesShareAPipeline(t *testing.T) {
+	h := newHub(t)
+	a := newMachine(t)
+	a.write("1_story_before")
+	if err := a.join(h.invite()); err != nil {
+		t.Fatal(err)
+	}
+	a.relay()
+	b := h.joined()
+	converge(t, 1, a, b)
+	a.write("2_story_from_a")
+	b.write("3_story_from_b")
+	converge(t, 3, a, b)
+}
+
+func TestWorkGoesOnWithoutTheHub(t *testing.T) {
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a, b)
+	h.kill()
+	for _, id := range []string{"2_story_two", "3_story_three"} {
+		a.write(id)
+	}
+	b.write("4_story_four")
+	_, state, err := a.replica.Hub(t.Context())
+	if err != nil || state.Outbox != 2 {
+		t.Fatalf("outbox of a: %d ops, error %v, want 2", state.Outbox, err)
+	}
+	h.start()
+	converge(t, 4, a, b)
+}
+
+func TestStoreIsFilledAgain(t *testing.T) {
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_one")
+	b.write("2_story_two")
+	converge(t, 2, a, b)
+	h.kill()
+	h.put(t, "")
+	h.start()
+	converge(t, 2, h.joined(), a, b)
+}
+
+func TestStorePutBack(t *testing.T) {
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a, b)
+	h.kill()
+	old := h.copyStore(t)
+	h.start()
+	for _, id := range []string{"2_story_two", "3_story_three"} {
+		a.write(id)
+	}
+	converge(t, 3, a, b)
+	h.kill()
+	h.put(t, old)
+	h.start()
+	b.write("4_story_four") // takes a number in the stream that another message had
+	converge(t, 4, h.joined(), a, b)
+}
+
+func TestDatabasePutBack(t *testing.T) {
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a, b)
+	a.close()
+	old, err := os.ReadFile(a.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.open()
+	a.relay()
+	a.write("2_story_two")
+	converge(t, 2, a, b)
+	a.close()
+	if err := os.WriteFile(a.path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.open()
+	a.write("3_story_three") // on a past that the hub knows to be old
+	a.relay()
+	converge(t, 3, a, b)
+}
+
+func TestRemovedMemberIsCut(t *testing.T) {
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a, b)
+	author, _, err := b.replica.Author(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	command(t, "members", "remove", string(h.dir), author.String())
+	await(t, "b is cut", func() bool {
+		status, err := relay.ReadStatus(b.replica)
+		return err == nil && status.ConnectedSince == 0 && strings.Contains(status.LastError, "not any more")
+	})
+	b.write("2_story_from_a_lost_laptop")
+	a.write("3_story_three")
+	c := h.joined()
+	converge(t, 2, a, c)
+}
+
+func TestInvitationsAreGoodOnce(t *testing.T) {
+	h := newHub(t)
+	in := h.invite()
+	a := newMachine(t)
+	for range 2 { // the first answer may be lost
+		if err := a.join(in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := newMachine(t).join(in); err == nil {
+		t.Error("a second machine joins with the same invitation")
+	}
+	wrong := *h.invite()
+	wrong.Secret = strings.Repeat("a", len(wrong.Secret))
+	if err := newMachine(t).join(&wrong); err == nil {
+		t.Error("a machine joins with a wrong secret")
+	}
+}
+
+func TestFalseHubIsRefused(t *testing.T) {
+	h, other := newHub(t), newHub(t)
+	in := h.invite()
+	in.Address = other.address
+	if err := newMachine(t).join(in); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("joining at a hub with another certificate: error %v, want one about the certificate", err)
+	}
+}
+
+func TestPipelinesApartAreNotMixed(t *testing.T) {
+	h := newHub(t)
+	a := h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a)
+	b := newMachine(t)
+	b.write("1_story_another")
+	if err := b.join(h.invite()); err == nil || !strings.Contains(err.Error(), "another pipeline") {
+		t.Fatalf("joining with another pipeline: error %v, want one about that", err)
+	}
+	if hub, _, err := b.replica.Hub(t.Context()); err != nil || hub != nil {
+		t.Errorf("after a refused join the replica is joined to %v, error %v", hub, err)
+	}
+}
+
+func TestOneRelayAMachine(t *testing.T) {
+	h := newHub(t)
+	a := h.joined()
+	second := &machine{t: t, path: a.path, log: &lockedBuffer{}}
+	second.open()
+	t.Cleanup(second.close)
+	await(t, "the first process exchanges", func() bool { _, free, err := second.replica.ElectRelay(); return err == nil && !free })
+	second.relay()
+	second.write("1_story_of_the_second_process")
+	b := h.joined()
+	converge(t, 1, a, b)
+	a.pause() // the second takes over
+	second.write("2_story_two")
+	converge(t, 2, second, b)
+}
+
+func TestFullHub(t *testing.T) {
+	h := newHub(t, "--max-bytes", "1048576")
+	a := h.joined()
+	text := strings.Repeat("x", 30_000)
+	for i := range 50 {
+		id := "1_story_big"
+		_, err := a.replica.Update(t.Context(), "tester", func(tx *pipeline.Tx) error {
+			stage, text := pipeline.Backlog, text+string(rune('a'+i%26))
+			_, _, err := tx.Write(id, pipeline.Changes{Stage: &stage, Description: &text})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "the relay says that the hub is full", func() bool {
+		status, err := relay.ReadStatus(a.replica)
+		return err == nil && status.Full
+	})
+	if _, state, err := a.replica.Hub(t.Context()); err != nil || state.Outbox == 0 {
+		t.Errorf("the outbox of a full hub has %d ops, error %v", state.Outbox, err)
+	}
+}
+
+// TestForgedMessages: what a member makes up in another's name has no effect, and holds up nothing.
+func TestForgedMessages(t *testing.T) {
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a, b)
+	ops, _, err := a.replica.OpsAfter(t.Context(), 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := ops[0]
+	forged.Payload = bytes.Replace(forged.Payload, []byte("story_one"), []byte("story_two"), 1)
+	publish(t, h, b, forged)
+	publish(t, h, b, crdt.SignedOp{Payload: []byte("no op")})
+	b.write("2_story_two")
+	converge(t, 2, a, b)
+}
+
+func TestStopsWithinSeconds(t *testing.T) {
+	h := newHub(t)
+	a := h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a)
+	_ = h.process.Process.Signal(os.Interrupt)
+	done := make(chan error, 1)
+	go func() { done <- h.process.Wait() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("the hub ends with %v, want exit code 0", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the hub does not end")
+	}
+	h.process = nil
+}
+
+func TestCommandsRefuse(t *testing.T) {
+	h := newHub(t)
+	empty := t.TempDir()
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"init", string(h.dir)}, "is not empty"},
+		{[]string{"serve", string(h.dir)}, "another huskies-hub serves"},
+		{[]string{"serve", empty}, "there is no hub"},
+		{[]string{"invite", empty}, "there is no hub"},
+		{[]string{"invite", string(h.dir), "--name", "nowhere"}, "is not HOST:PORT"},
+		{[]string{"members", "remove", string(h.dir), "nobody"}, "no member is called"},
+		{[]string{"init"}, "give the hub's folder"},
+		{[]string{"init", filepath.Join(empty, "x"), "--recover", "/dev/null"}, "is not a file that huskies-hub init wrote"},
+	} {
+		var errs bytes.Buffer
+		if code := run(test.args, io.Discard, &errs); code != 1 || !strings.Contains(errs.String(), test.want) {
+			t.Errorf("huskies-hub %s: exit code %d, %q, want 1 and %q", strings.Join(test.args, " "), code, errs.String(), test.want)
+		}
+	}
+}
+
+func TestRecoveredHubIsTheSame(t *testing.T) {
+	h := newHub(t)
+	a := h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a)
+	h.kill()
+	again := &testHub{t: t, dir: folder(filepath.Join(t.TempDir(), "again")), address: h.address, log: &lockedBuffer{}}
+	command(t, "init", string(again.dir), "--recover", h.dir.path(recoveryFile))
+	again.start()
+	t.Cleanup(again.kill)
+	if err := a.join(again.invite()); err != nil { // the list of members is gone
+		t.Fatal(err)
+	}
+	converge(t, 1, a, again.joined())
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/relay"
+)
+
+// defaultMaxBytes bounds the stream: millions of ops.
+const defaultMaxBytes = 4 << 30
+
+// safeKeeping is the file from which the same hub can be made again.
+type safeKeeping struct {
+	Version  int    `json:"version"`
+	Pipeline string `json:"pipeline"`
+	Root     string `json:"root_key"`
+	CAKey    []byte `json:"ca_key"`
+	CA       []byte `json:"ca"`
+}
+
+// recoveryFile is where init writes it.
+const recoveryFile = "keep-this-file-elsewhere.json"
+
+func initCommand() *cobra.Command {
+	var from string
+	var maxBytes int64
+	cmd := &cobra.Command{
+		Use:   "init DIR",
+		Short: "Make a hub in the folder DIR",
+		Long: `Make a hub in the folder DIR, which must be new or empty. It asks nothing. The file
+` + recoveryFile + ` in it is for safe keeping: with init --recover and that file
+the same hub can be made again on another machine, and members find it there. Then
+the machines fill it again with what they have.`,
+		Args: oneFolder,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return initHub(cmd, folder(args[0]), from, maxBytes)
+		},
+	}
+	cmd.Flags().StringVar(&from, "recover", "", "make the hub again that this file was written for")
+	cmd.Flags().Int64Var(&maxBytes, "max-bytes", defaultMaxBytes, "how much the stream may take on disk, in bytes; a hub that is full takes no more")
+	return cmd
+}
+
+func initHub(cmd *cobra.Command, d folder, from string, maxBytes int64) error {
+	if maxBytes < 1<<20 {
+		return fmt.Errorf("--max-bytes %d is less than 1 MiB, which a day of work fills", maxBytes)
+	}
+	keys, err := newKeys(from)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(string(d), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	switch entries, err := os.ReadDir(string(d)); {
+	case err != nil:
+		return err
+	case len(entries) > 0:
+		return fmt.Errorf("%s is not empty: give a new folder. Nothing was changed", d)
+	}
+	config := hubConfig{Version: folderVersion, Pipeline: keys.Pipeline, CreatedAt: time.Now().UTC().Truncate(time.Second), MaxBytes: maxBytes}
+	kept, err := json.MarshalIndent(keys, "", "  ")
+	if err != nil {
+		return err
+	}
+	for _, file := range []struct {
+		name    string
+		content []byte
+	}{{recoveryFile, append(kept, '\n')}, {"root.key", []byte(keys.Root + "\n")}, {"ca.key", keys.CAKey}, {"ca.pem", keys.CA}} {
+		if err := d.write(file.name, file.content); err != nil {
+			return err
+		}
+	}
+	if err := d.writeJSON("hub.json", config); err != nil { // last: without it there is no hub
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), `made a hub in %s
+Copy %s to a safe place: who has it can make this hub again, and nobody else can.
+Run it:              huskies-hub serve %s
+Let a machine in:    huskies-hub invite %s
+`, d, d.path(recoveryFile), d, d)
+	return nil
+}
+
+// newKeys returns fresh keys, or those of a file that was kept.
+func newKeys(from string) (k safeKeeping, err error) {
+	if from != "" {
+		return keysOf(from)
+	}
+	var id [9]byte
+	rand.Read(id[:])
+	_, root, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return k, err
+	}
+	k = safeKeeping{Version: folderVersion, Pipeline: relay.Encoding.EncodeToString(id[:])[:relay.PipelineIDLen], Root: hex.EncodeToString(root.Seed())}
+	k.CAKey, k.CA, err = newCA(k.Pipeline)
+	return k, err
+}
+
+func keysOf(file string) (k safeKeeping, err error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return k, err
+	}
+	if err := json.Unmarshal(b, &k); err != nil || !relay.IsPipelineID(k.Pipeline) || len(k.Root) != 2*ed25519.SeedSize || len(k.CA) == 0 || len(k.CAKey) == 0 {
+		return k, fmt.Errorf("%s is not a file that huskies-hub init wrote for safe keeping", file)
+	}
+	return k, nil
+}

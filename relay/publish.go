@@ -1,0 +1,116 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// outboxPage is how many ops are on their way at once.
+const outboxPage = 256
+
+// publish sends what is in the outbox, at once and after each change, once the stream was read to its end: by then
+// what the hub has already is out of the outbox.
+func (s *session) publish(ctx context.Context, caughtUp <-chan struct{}) error {
+	select {
+	case <-caughtUp:
+	case <-ctx.Done():
+		return nil
+	}
+	for {
+		if err := s.drain(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// watch wakes the publisher at each change, whichever process makes it.
+func (s *session) watch(ctx context.Context) error {
+	return s.cfg.Replica.Watch(ctx, func(*replica.View) (done bool, err error) {
+		signal(s.wake)
+		return false, nil
+	})
+}
+
+// signal leaves a word for who listens, unless one is there already.
+func signal(to chan<- struct{}) {
+	select {
+	case to <- struct{}{}:
+	default:
+	}
+}
+
+// drain sends until the outbox is empty.
+func (s *session) drain(ctx context.Context) error {
+	for {
+		ops, err := s.cfg.Replica.Outbox(ctx, outboxPage)
+		if err != nil || len(ops) == 0 {
+			return err
+		}
+		if err := s.send(ctx, ops); err != nil {
+			return err
+		}
+	}
+}
+
+// send sends ops and waits until the hub has them on disk. Those that it acknowledged are out of the outbox, whatever
+// becomes of the others. No other answer takes an op out of it.
+func (s *session) send(ctx context.Context, ops []replica.OutboxOp) error {
+	stream := StreamName(s.hub.Pipeline)
+	futures := make([]jetstream.PubAckFuture, 0, len(ops))
+	var failed error
+	for i := range ops {
+		future, err := s.js.PublishMsgAsync(newMessage(s.subject, stream, &ops[i].Signed))
+		if err != nil {
+			failed = err
+			break
+		}
+		futures = append(futures, future)
+	}
+	var sent []int64
+	var last replica.HubMark
+	for i, future := range futures {
+		select {
+		case ack := <-future.Ok():
+			sent = append(sent, ops[i].Arrival)
+			if ack.Sequence > last.Seq && !ack.Duplicate { // a duplicate's number is of an earlier message
+				last = replica.HubMark{Epoch: s.epoch, Seq: ack.Sequence, ID: ops[i].Signed.ID}
+			}
+		case err := <-future.Err():
+			failed = errors.Join(failed, err)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	if len(sent) > 0 {
+		if err := s.cfg.Replica.Sent(ctx, sent, last); err != nil {
+			return err
+		}
+	}
+	s.set(func(status *Status) { status.Full = isFull(failed) })
+	if failed != nil {
+		return fmt.Errorf("send ops to the hub: %w", failed)
+	}
+	return nil
+}
+
+// isFull reports whether the hub refused a message because it has no room.
+func isFull(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == codeMaxBytes || api.ErrorCode == codeNoStorage)
+}
+
+// Codes of JetStream's errors (nats-server, server/errors.json).
+const (
+	codeNoStorage = 10047
+	codeMaxBytes  = 10077 // a message could not be stored: the stream is full
+)

@@ -1,0 +1,179 @@
+package relay
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// Config says what a relay works with.
+type Config struct {
+	Replica *replica.Replica
+	Now     func() time.Time
+	Rand    io.Reader
+	Logger  *slog.Logger
+}
+
+// Relay exchanges ops with the hub that the replica is joined to.
+type Relay struct {
+	cfg Config
+	// reread is when the whole stream was read again last for what is missing.
+	reread time.Time
+}
+
+// New returns a relay. It does nothing before Run.
+func New(cfg Config) *Relay { return &Relay{cfg: cfg} }
+
+const (
+	// lookInterval is how soon a process finds out that the replica was joined, or that the relay of
+	// the machine has ended.
+	lookInterval = 2 * time.Second
+	// Waits between two connections, each up to twice the one before.
+	minBackoff = 50 * time.Millisecond
+	maxBackoff = 2 * time.Second
+)
+
+// Run exchanges ops while the replica is joined to a hub and this process is the relay of its machine, until ctx
+// ends. Nothing here is an error for the caller: work goes on without a hub, and the next connection is tried soon.
+func (r *Relay) Run(ctx context.Context) {
+	for {
+		if hub, _, err := r.cfg.Replica.Hub(ctx); err == nil && hub != nil {
+			r.relay(ctx)
+		}
+		if !sleep(ctx, lookInterval) {
+			return
+		}
+	}
+}
+
+// relay exchanges ops if no other process does, until the replica has left the hub or ctx ends.
+func (r *Relay) relay(ctx context.Context) {
+	release, elected, err := r.cfg.Replica.ElectRelay()
+	if err != nil || !elected {
+		return
+	}
+	defer release()
+	defer r.tell(Status{})
+	for backoff := minBackoff; ; {
+		hub, _, err := r.cfg.Replica.Hub(ctx)
+		if err == nil && hub == nil {
+			return
+		}
+		connected := false
+		if err == nil {
+			connected, err = r.connect(ctx, hub)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		r.cfg.Logger.Warn("not connected to the hub", "address", hubAddress(hub), "error", err)
+		r.tell(Status{LastError: err.Error(), ErrorAt: r.cfg.Now().UnixMilli()})
+		if connected {
+			backoff = minBackoff
+		}
+		if !sleep(ctx, backoff+r.upTo(backoff)) {
+			return
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+func hubAddress(hub *replica.Hub) string {
+	if hub == nil {
+		return ""
+	}
+	return hub.Address
+}
+
+// upTo draws a time below d, so that many machines do not do the same thing at once.
+func (r *Relay) upTo(d time.Duration) time.Duration {
+	var b [8]byte
+	if _, err := io.ReadFull(r.cfg.Rand, b[:]); err != nil {
+		return 0
+	}
+	return time.Duration(binary.BigEndian.Uint64(b[:]) % uint64(d))
+}
+
+// sleep reports whether ctx has not ended meanwhile.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Status is what a relay says of itself. Times are in ms since 1970 UTC.
+type Status struct {
+	// At is when the relay said it. It says it again every few seconds.
+	At int64 `json:"at"`
+	// ConnectedSince is 0 while there is no connection.
+	ConnectedSince int64 `json:"connected_since,omitempty"`
+	// Behind counts the messages of the hub that were not read when it was looked last.
+	Behind uint64 `json:"behind,omitempty"`
+	// Full: the hub takes no more.
+	Full      bool   `json:"full,omitempty"`
+	LastError string `json:"last_error,omitempty"`
+	ErrorAt   int64  `json:"error_at,omitempty"`
+}
+
+// tell keeps the status for other processes, which ask for it. It is no harm if that fails.
+func (r *Relay) tell(s Status) {
+	s.At = r.cfg.Now().UnixMilli()
+	if b, err := json.Marshal(s); err == nil {
+		err = r.cfg.Replica.PutRelayStatus(b)
+		if err != nil {
+			r.cfg.Logger.Debug("the relay's status was not kept", "error", err)
+		}
+	}
+}
+
+// stale is how old a word of a relay must be to say that the relay has ended without another.
+const stale = 3 * checkInterval
+
+// ReadStatus returns what the machine's relay says of itself, the zero Status if there is none.
+func ReadStatus(r *replica.Replica) (s Status, err error) {
+	b, err := r.RelayStatus()
+	if err == nil && b != nil {
+		err = json.Unmarshal(b, &s)
+	}
+	if r.Now().Sub(time.UnixMilli(s.At)) > stale {
+		s = Status{}
+	}
+	return s, err
+}
+
+// errLeft ends a connection: the replica has left the hub.
+var errLeft = errors.New("the replica has left the hub")
+
+// Settled waits until the machine's relay is connected, has read all that the hub had, and has sent all that is here.
+func Settled(ctx context.Context, r *replica.Replica) error {
+	for {
+		_, state, err := r.Hub(ctx)
+		if err != nil {
+			return err
+		}
+		status, err := ReadStatus(r)
+		if err != nil {
+			return err
+		}
+		if status.ConnectedSince > 0 && status.Behind == 0 && state.Outbox == 0 {
+			return nil
+		}
+		if !sleep(ctx, settleInterval) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// settleInterval is how often Settled looks.
+const settleInterval = 20 * time.Millisecond

@@ -1,0 +1,235 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// session is one connection to a hub.
+type session struct {
+	*Relay
+	hub     *replica.Hub
+	author  string // of this replica
+	subject string // to publish to
+	conn    *nats.Conn
+	js      jetstream.JetStream
+	stream  jetstream.Stream
+	epoch   int64 // of the stream
+	end     context.CancelCauseFunc
+	wake    chan struct{} // there may be something to send
+
+	mu     sync.Mutex
+	status Status
+}
+
+var (
+	errClosed   = errors.New("the connection was closed")
+	errReplaced = errors.New("the hub's stream was replaced or put back")
+)
+
+// checkInterval is how soon a store that was replaced under a living hub is noticed.
+const checkInterval = 5 * time.Second
+
+// connect exchanges ops over one connection until it ends. The error says why it did, or why there was
+// none.
+func (r *Relay) connect(ctx context.Context, hub *replica.Hub) (connected bool, err error) {
+	seed, err := r.cfg.Replica.TransportSeed(ctx)
+	if err != nil {
+		return false, err
+	}
+	key, err := newTransportKey(seed)
+	if err != nil {
+		return false, err
+	}
+	author, _, err := r.cfg.Replica.Author(ctx)
+	if err != nil {
+		return false, err
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	conn, err := dialAs(key, hub.Address, hub.CA, nats.ClosedHandler(func(conn *nats.Conn) { end(errors.Join(errClosed, conn.LastError())) }))
+	if isRefused(err) {
+		return false, fmt.Errorf("the hub does not know this machine as a member, or not any more: %w", err)
+	}
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	s := &session{Relay: r, hub: hub, author: author.String(), conn: conn, end: end, wake: make(chan struct{}, 1)}
+	return true, s.run(ctx)
+}
+
+func (s *session) run(ctx context.Context) (err error) {
+	s.js, err = jetstream.New(s.conn, jetstream.WithDefaultTimeout(connectTimeout), jetstream.WithPublishAsyncMaxPending(outboxPage),
+		jetstream.WithPublishAsyncTimeout(connectTimeout))
+	if err != nil {
+		return err
+	}
+	if s.stream, err = s.js.Stream(ctx, StreamName(s.hub.Pipeline)); err != nil {
+		return fmt.Errorf("look at the hub's stream: %w", err)
+	}
+	info := s.stream.CachedInfo()
+	s.epoch = info.Created.UnixNano()
+	read, err := s.compare(ctx, info)
+	if err != nil {
+		return err
+	}
+	s.subject = OpSubject(s.hub.Pipeline, s.author, s.hub.Replica)
+	s.set(func(status *Status) {
+		status.ConnectedSince, status.Behind = s.cfg.Now().UnixMilli(), info.State.LastSeq-read.Seq
+	})
+	s.cfg.Logger.Info("connected to the hub", "address", s.hub.Address, "behind", info.State.LastSeq-read.Seq)
+	if err := s.listenForWants(ctx); err != nil {
+		return err
+	}
+	caughtUp := make(chan struct{})
+	var all sync.WaitGroup
+	for _, part := range []func(context.Context) error{
+		func(ctx context.Context) error { return s.follow(ctx, read, info.State.LastSeq, caughtUp) },
+		func(ctx context.Context) error { return s.publish(ctx, caughtUp) },
+		s.watch,
+		s.check,
+		func(ctx context.Context) error { return s.fillGaps(ctx, caughtUp) },
+	} {
+		all.Go(func() {
+			if err := part(ctx); err != nil {
+				s.end(err)
+			}
+		})
+	}
+	<-ctx.Done()
+	s.conn.Close()
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+// set changes the status, for other processes.
+func (s *session) set(change func(*Status)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.status
+	if change(&s.status); s.status != before {
+		s.tell(s.status)
+	}
+}
+
+// compare finds out whether the hub is as it was left, and returns from where to read. If it is another, or was put
+// back to what it was before, all is read and sent anew.
+func (s *session) compare(ctx context.Context, info *jetstream.StreamInfo) (read replica.HubMark, err error) {
+	_, state, err := s.cfg.Replica.Hub(ctx)
+	if err != nil {
+		return read, err
+	}
+	same, err := s.isSame(ctx, info, state)
+	if err != nil {
+		return read, err
+	}
+	if !same {
+		s.cfg.Logger.Warn("the hub is another, or was put back to an earlier state: all ops are read and sent again", "address", s.hub.Address)
+		return replica.HubMark{}, s.cfg.Replica.Resend(ctx, true, "")
+	}
+	known, err := s.knowsItsLast(ctx)
+	if err != nil {
+		return read, err
+	}
+	if !known {
+		name, err := newReplicaName(s.cfg.Rand)
+		if err != nil {
+			return read, err
+		}
+		s.cfg.Logger.Warn("this database was put back to an earlier state: all is read from the hub", "address", s.hub.Address)
+		s.hub.Replica = name
+		return replica.HubMark{}, s.cfg.Replica.Resend(ctx, false, name)
+	}
+	if read = state.Read; read.Seq == 0 {
+		return read, nil
+	}
+	if info.State.FirstSeq > read.Seq+1 {
+		s.cfg.Logger.Error("the hub has lost messages that were not read: import a bundle of another machine", "from", read.Seq+1, "to", info.State.FirstSeq-1)
+	}
+	return read, s.retrySkipped(ctx)
+}
+
+// isSame reports whether the marks are still where they were put.
+func (s *session) isSame(ctx context.Context, info *jetstream.StreamInfo, state replica.HubState) (bool, error) {
+	for _, mark := range []replica.HubMark{state.Read, state.Acked} {
+		if mark.Seq == 0 {
+			continue
+		}
+		if mark.Epoch != s.epoch || mark.Seq > info.State.LastSeq {
+			return false, nil
+		}
+		if mark.Seq < info.State.FirstSeq {
+			continue // it was removed, not replaced
+		}
+		op, err := s.message(ctx, mark.Seq)
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			return false, nil
+		case err != nil:
+			return false, err
+		case op.ID != mark.ID:
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// message returns the op of a message.
+func (s *session) message(ctx context.Context, seq uint64) (crdt.SignedOp, error) {
+	msg, err := s.stream.GetMsg(ctx, seq)
+	if err != nil {
+		return crdt.SignedOp{}, err
+	}
+	op, _ := readMessage(msg.Data) // a short message is an op that nobody has
+	return op, nil
+}
+
+// knowsItsLast reports whether the last op that was sent from this database is in it.
+func (s *session) knowsItsLast(ctx context.Context) (bool, error) {
+	msg, err := s.stream.GetLastMsgForSubject(ctx, OpSubject(s.hub.Pipeline, s.author, s.hub.Replica))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	op, err := readMessage(msg.Data)
+	if err != nil {
+		return true, nil // not from here
+	}
+	return s.cfg.Replica.HasAny(ctx, []crdt.OpID{op.ID})
+}
+
+// check ends the session when the hub's store was replaced, or the replica has left.
+func (s *session) check(ctx context.Context) error {
+	for sleep(ctx, checkInterval) {
+		s.mu.Lock()
+		s.tell(s.status) // as long as it says so, it lives
+		s.mu.Unlock()
+		hub, state, err := s.cfg.Replica.Hub(ctx)
+		switch {
+		case err != nil:
+			return err
+		case hub == nil || *hub != *s.hub:
+			return errLeft
+		}
+		info, err := s.stream.Info(ctx)
+		if err != nil {
+			return fmt.Errorf("look at the hub's stream: %w", err)
+		}
+		if info.Created.UnixNano() != s.epoch || info.State.LastSeq < state.Read.Seq {
+			return errReplaced
+		}
+	}
+	return nil
+}
