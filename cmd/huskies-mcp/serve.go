@@ -54,5 +54,6 @@ func serve(cmd *cobra.Command, opts options) error {
 		env.keeper.level = slog.LevelWarn
 	}
 	defer env.keeper.start()()
+	defer env.startRelay(cmd.Context())()
 	return stdio.Serve(cmd.Context(), srv, cmd.InOrStdin(), cmd.OutOrStdout(), env.logger)
 }

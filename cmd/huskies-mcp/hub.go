@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/internal/phrase"
+	"github.com/huskies/huskies-mcp/relay"
+)
+
+func joinCommand(opts *options) *cobra.Command {
+	var merge bool
+	var name string
+	cmd := &cobra.Command{
+		Use:   "join INVITATION",
+		Short: "Share this pipeline with other machines, through a hub",
+		Long: `Share this pipeline with the other machines of a hub. INVITATION is what
+huskies-hub invite prints. It needs no terminal, and makes a pipeline where there is
+none. From then on the servers on this machine send each change to the hub and take
+in those of the others, and go on alone while the hub cannot be reached.
+
+All of the history goes to the hub, deleted stories too: who runs the hub can read
+it, and so can every member. Two pipelines that have nothing in common are not made
+one, unless --merge says so. To end it: huskies-mcp leave.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("give one INVITATION: the word that huskies-hub invite prints, which begins with huskies://")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withReplica(cmd, *opts, func(env *environment) error { return join(cmd, env, args[0], name, merge) })
+		},
+	}
+	cmd.Flags().BoolVar(&merge, "merge", false, "make one pipeline of this one and the hub's, though they have nothing in common")
+	cmd.Flags().StringVar(&name, "name", "", "what people call this machine (default: its host name)")
+	return cmd
+}
+
+func join(cmd *cobra.Command, env *environment, text, name string, merge bool) error {
+	if err := env.mayWrite(cmd); err != nil {
+		return err
+	}
+	in, err := relay.ParseInvitation(text)
+	if err != nil {
+		return fmt.Errorf("%w: copy all of the word that huskies-hub invite prints, in quotes", err)
+	}
+	if name == "" {
+		if name, err = os.Hostname(); err != nil {
+			return fmt.Errorf("say with --name what people call this machine: %w", err)
+		}
+	}
+	joining := relay.Joining{Replica: env.replica, Rand: rand.Reader, Now: time.Now, Name: name, Merge: merge}
+	joined, err := joining.Join(cmd.Context(), in)
+	if err != nil {
+		return inJoinWords(err, in)
+	}
+	if joined.Again {
+		fmt.Fprintf(cmd.OutOrStdout(), "this pipeline is joined to the hub %s already\n", in.Address)
+	} else {
+		fmt.Fprintf(cmd.OutOrStdout(), "joined the hub %s: %s to send, %s to read\n", in.Address,
+			phrase.Count(int(joined.Ops), "op", "ops"), phrase.Count(int(joined.Messages), "op", "ops"))
+	}
+	return settle(cmd, env)
+}
+
+// inJoinWords says what to do about a join that failed.
+func inJoinWords(err error, in *relay.Invitation) error {
+	switch {
+	case errors.Is(err, relay.ErrOtherHub):
+		return fmt.Errorf("this pipeline is %w. To go to another one: huskies-mcp leave, then join again", err)
+	case errors.Is(err, relay.ErrNotInvited):
+		return fmt.Errorf("%w: each invitation is good once, for two days. Ask for another one (huskies-hub invite). Nothing was changed", err)
+	case errors.Is(err, relay.ErrApart):
+		return fmt.Errorf("%w than this one: they have no op in common. To work on the hub's, join in a folder without a pipeline; to make one of the two for all members, join with --merge", err)
+	}
+	return fmt.Errorf("%w. Nothing was changed: see that the hub serves and that this machine reaches %s, then repeat it", err, in.Address)
+}
+
+// firstExchange bounds the wait of join. A big history goes on in the servers, or with huskies-mcp relay.
+const firstExchange = time.Minute
+
+// settle sends and reads until both sides have the same, so that the next command sees it.
+func settle(cmd *cobra.Command, env *environment) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), firstExchange)
+	defer cancel()
+	stop := env.startRelay(ctx)
+	err := relay.Settled(ctx, env.replica)
+	stop()
+	switch {
+	case err == nil:
+		fmt.Fprintln(cmd.OutOrStdout(), "this machine and the hub have the same ops")
+		return nil
+	case cmd.Context().Err() != nil:
+		return cmd.Context().Err()
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), "note: the exchange is not done yet. The servers on this machine go on with it, or huskies-mcp relay; huskies-mcp hub says how far it is")
+	return nil
+}
+
+// relayConfig is the environment as package relay wants it.
+func (env *environment) relayConfig() relay.Config {
+	return relay.Config{Replica: env.replica, Now: time.Now, Rand: rand.Reader, Logger: env.logger}
+}
+
+// startRelay exchanges with the hub, if there is one, until the result is called.
+func (env *environment) startRelay(ctx context.Context) (stop func()) {
+	if env.offer.readOnly {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		relay.New(env.relayConfig()).Run(ctx)
+		close(done)
+	}()
+	return func() { cancel(); <-done }
+}
+
+func leaveCommand(opts *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "leave",
+		Short: "Share this pipeline through the hub no more",
+		Long: `Share this pipeline through the hub no more. What came from there stays, and what
+was sent stays there. To come back, join again.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withReplica(cmd, *opts, func(env *environment) error { return leave(cmd, env) })
+		},
+	}
+}
+
+func leave(cmd *cobra.Command, env *environment) error {
+	if err := env.mayWrite(cmd); err != nil {
+		return err
+	}
+	hub, state, err := env.replica.Hub(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if hub == nil {
+		fmt.Fprintln(cmd.OutOrStdout(), "this pipeline is joined to no hub")
+		return nil
+	}
+	if err := env.replica.LeaveHub(cmd.Context()); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "left the hub %s\n", hub.Address)
+	if state.Outbox > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s were not sent to it: other machines do not have them, unless you join again\n", phrase.Count(int(state.Outbox), "op", "ops"))
+	}
+	return nil
+}
+
+func hubCommand(opts *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "hub",
+		Short: "Say how this machine and its hub are doing",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withReplica(cmd, *opts, func(env *environment) error { return showHub(cmd, env) })
+		},
+	}
+}
+
+func showHub(cmd *cobra.Command, env *environment) error {
+	hub, state, err := env.replica.Hub(cmd.Context())
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if hub == nil {
+		fmt.Fprintln(out, "this pipeline is joined to no hub: huskies-mcp join INVITATION joins one")
+		return nil
+	}
+	status, err := relay.ReadStatus(env.replica)
+	if err != nil {
+		return err
+	}
+	running := true
+	if release, free, err := env.replica.ElectRelay(); err == nil && free {
+		release()
+		running = false
+	}
+	fmt.Fprintf(out, "hub         %s, joined %s\n", printable(hub.Address), at(hub.JoinedAt))
+	switch {
+	case !running:
+		fmt.Fprintln(out, "connected   no: no process of this machine exchanges. An agent's server does, or huskies-mcp relay")
+	case status.ConnectedSince > 0:
+		fmt.Fprintf(out, "connected   since %s\n", at(status.ConnectedSince))
+		fmt.Fprintf(out, "behind by   %s\n", phrase.Count(int(status.Behind), "op", "ops"))
+	default:
+		fmt.Fprintln(out, "connected   no: it is tried again every few seconds")
+	}
+	outbox := phrase.Count(int(state.Outbox), "op", "ops")
+	if state.Outbox > 0 {
+		outbox += ", the oldest of " + at(state.Since)
+	}
+	fmt.Fprintf(out, "to send     %s\n", outbox)
+	if status.Full {
+		fmt.Fprintln(out, "full        the hub takes no more: its owner can give it more room (max_bytes in hub.json)")
+	}
+	if state.Skipped > 0 {
+		fmt.Fprintf(out, "passed over %s, for want of room or of a newer huskies-mcp: tried again at each connection\n", phrase.Count(int(state.Skipped), "op", "ops"))
+	}
+	if status.LastError != "" && status.ConnectedSince == 0 {
+		fmt.Fprintf(out, "last error  %s, %s\n", printable(status.LastError), at(status.ErrorAt))
+	}
+	return nil
+}
+
+// at shows a time in ms since 1970 UTC.
+func at(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
+
+func relayCommand(opts *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "relay",
+		Short: "Exchange with the hub where no agent runs, until SIGTERM",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("log-level") {
+				opts.logLevel = "info"
+			}
+			env, err := newEnvironment(cmd, *opts)
+			if err != nil {
+				return err
+			}
+			defer env.replica.Close()
+			if err := env.mayWrite(cmd); err != nil {
+				return err
+			}
+			hub, _, err := env.replica.Hub(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if hub == nil {
+				return errors.New("this pipeline is joined to no hub: huskies-mcp join INVITATION joins one")
+			}
+			relay.New(env.relayConfig()).Run(cmd.Context())
+			return nil
+		},
+	}
+}
