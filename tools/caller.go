@@ -114,7 +114,7 @@ func (s *call) update(ctx context.Context, a asking, edit func(*pipeline.Tx) err
 		warning = strings.Join(warnings(tx.Warnings()), "; ")
 		return err
 	})
-	return newItem(story), warning, err
+	return newItem(story), cut(warning, maxAdviceShown), err
 }
 
 // withNote adds the call's note to the story that the transaction is about.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/tools/calls"
@@ -59,7 +60,7 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 		if in.StoryID != nil || in.Claim != nil || !errors.As(err, &why) {
 			return out, err
 		}
-		out.Reason = reason(why)
+		out.Reason = cut(reason(why), maxAdviceShown)
 		return out, s.tellLost(ctx, s.caller(asking{agent: in.Agent}), &out)
 	},
 })
@@ -90,7 +91,7 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 	it, left := newItem(story), secondsLeft(story.Claim, s.now())
 	out = claimItemOut{
 		Claimed: true, Item: &it, Claim: pipeline.ClaimText(story.Claim.Token), ExpiresInSeconds: &left,
-		Renewed: won.Renewed, TakenOverFrom: won.TakenFrom, Warning: beside(&won, options.Agent),
+		Renewed: won.Renewed, TakenOverFrom: cut(won.TakenFrom, crdt.MaxAgent), Warning: beside(&won, options.Agent),
 	}
 	err = s.tellLost(ctx, c, &out)
 	s.made.claimed(story.ID, pipeline.MadeClaim{Token: story.Claim.Token, Agent: story.Agent})
@@ -110,7 +111,7 @@ func (s *call) tellLost(ctx context.Context, c pipeline.Caller, out *claimItemOu
 		if out.Warning != "" {
 			texts = append(texts, out.Warning)
 		}
-		out.Warning = strings.Join(texts, "; ")
+		out.Warning = cut(strings.Join(texts, "; "), maxAdviceShown)
 		return nil
 	})
 	s.reflects = at

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -46,17 +47,23 @@ func (s *service) complete(ctx context.Context, arg mcp.CompleteArgument) (*mcp.
 		return nil, err
 	}
 	typed := strings.ToLower(arg.Value)
-	values = slices.DeleteFunc(values, func(v string) bool { return !strings.Contains(strings.ToLower(v), typed) })
+	values = slices.DeleteFunc(values, func(v string) bool {
+		return len(v) > crdt.MaxStoryID || !strings.Contains(strings.ToLower(v), typed) // longer names are no arguments
+	})
 	slices.Sort(values)
 	values = slices.Compact(values)
 	slices.SortStableFunc(values, func(a, b string) int {
 		return rank(a, typed) - rank(b, typed)
 	})
-	most := min(len(values), maxCompletions)
-	c := &mcp.Completion{Values: make([]string, most), Total: len(values), HasMore: len(values) > most}
-	for i, v := range values[:most] {
-		c.Values[i] = clean(v)
+	c := &mcp.Completion{Values: []string{}, Total: len(values)}
+	room := maxAnswerBytes - maxFrameBytes
+	for _, v := range values {
+		if room -= costOf(v) + 3; room < 0 || len(c.Values) == maxCompletions {
+			break
+		}
+		c.Values = append(c.Values, clean(v))
 	}
+	c.HasMore = len(c.Values) < len(values)
 	return c, nil
 }
 

@@ -2,6 +2,8 @@ package tools
 
 import (
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,57 +26,70 @@ type itemChange struct {
 const (
 	// olderChanges is how many changes a cursor shows when the number is left out.
 	olderChanges = 20
-	// maxHistoryBytes bounds the changes of one answer in bytes of JSON, beside a
-	// description and notes; minHistoryBytes is left for them when those are long.
+	// maxHistoryBytes bounds the changes of an answer that has the description and the notes, too.
+	// minHistoryBytes is left for them when those are long.
 	maxHistoryBytes = 16 << 10
 	minHistoryBytes = 2 << 10
-	// maxReadBytes is what all of the texts of one answer should not pass.
-	maxReadBytes = 56 << 10
+	// maxChangedBytes bounds the names of what one change changed. Only other builds write more.
+	maxChangedBytes = 8 << 10
 )
 
-// showHistory adds the changes that were asked for. It is called inside a view.
-func showHistory(p *replica.View, in readItemIn, before int64, out *readItemOut) (err error) {
-	most := in.History
-	if before > 0 && most == 0 {
+// showHistory adds the changes that were asked for, as many as there is room for, and last the text that
+// one of them overwrote. It is called inside a view.
+func (r *reading) showHistory(p *replica.View) error {
+	most := r.in.History
+	if r.before > 0 && most == 0 {
 		most = olderChanges
 	}
 	if most == 0 {
 		return nil
 	}
-	room := maxReadBytes - len(out.Description)
-	for _, n := range out.Notes {
-		room -= len(n.Text)
+	room := r.room
+	if r.before == 0 {
+		room = min(room, maxHistoryBytes)
 	}
-	spare := room - minHistoryBytes // for an overwritten description
-	room = min(max(room, minHistoryBytes), maxHistoryBytes)
-	overwritten, old, err := overwrittenDescription(p, in.StoryID)
+	overwritten, old, err := overwrittenDescription(p, r.in.StoryID)
 	if err != nil {
 		return err
 	}
-	failed := p.History(in.StoryID, before, func(e replica.Entry) bool {
-		var b []byte
+	overwriting := -1 // where the change stands that overwrote old
+	failed := p.History(r.in.StoryID, r.before, func(e replica.Entry) bool {
 		change := newItemChange(e)
-		if change.Note != "" && slices.Contains(out.Notes, itemNote{change.Note, change.Agent, change.At}) {
+		if change.Note != "" && slices.Contains(r.out.Notes, itemNote{change.Note, change.Agent, change.At}) {
 			change.Note = "" // it is shown already
 		}
-		if b, err = compactJSON(change); err != nil {
+		whole := r.fits(&change, room)
+		if len(r.out.History) == most || !whole && (len(r.out.History) > 0 || r.before == 0) {
+			r.out.NextCursor = formatHistoryCursor(e.Arrival + 1)
 			return false
 		}
 		if e.Arrival == overwritten {
-			change.OldDescription = cut(old, max(spare, minHistoryBytes))
+			overwriting = len(r.out.History)
 		}
-		if room -= len(b); len(out.History) == most || room < 0 && len(out.History) > 0 {
-			out.NextCursor = formatHistoryCursor(before)
-			return false
-		}
-		out.History = append(out.History, change)
-		before = e.Arrival
-		return true
+		var size int
+		size, err = jsonSize(change)
+		room, r.room = room-size, r.room-size
+		r.out.History = append(r.out.History, change)
+		return err == nil
 	})
-	if err == nil {
-		err = failed
+	if overwriting >= 0 {
+		r.out.History[overwriting].OldDescription = shorten(old, r.room)
 	}
-	return err
+	return errors.Join(err, failed)
+}
+
+// fits reports whether there is room for the whole change. If not, its note is cut.
+func (r *reading) fits(change *itemChange, room int) bool {
+	room -= maxFrameBytes / 4 // the names of its members, its time and its rev
+	for _, name := range change.Changed {
+		room -= costOf(name) + 3
+	}
+	room -= costOf(change.Agent)
+	whole := costOf(change.Note) <= room
+	if !whole {
+		change.Note = shorten(change.Note, room)
+	}
+	return whole
 }
 
 // maxLookedAt bounds the changes that are looked at for an overwritten description.
@@ -103,7 +118,15 @@ func overwrittenDescription(p *replica.View, id string) (arrival int64, old stri
 }
 
 func newItemChange(e replica.Entry) itemChange {
-	change := itemChange{Agent: e.Op.Agent, Rev: e.Op.ID.Short(), Changed: orEmpty(pipeline.Summary(e.Op)), Note: pipeline.NoteOf(e.Op)}
+	change := itemChange{Agent: e.Op.Agent, Rev: e.Op.ID.Short(), Changed: []string{}, Note: pipeline.NoteOf(e.Op)}
+	room, names := maxChangedBytes, pipeline.Summary(e.Op)
+	for i, name := range names {
+		if room -= costOf(name) + 3; room < 0 {
+			change.Changed = append(change.Changed, fmt.Sprintf("and %d more", len(names)-i))
+			break
+		}
+		change.Changed = append(change.Changed, name)
+	}
 	change.At = pipeline.FormatTime(pipeline.TimeOf(e.Op.At))
 	return change
 }

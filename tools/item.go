@@ -1,8 +1,10 @@
 package tools
 
 import (
+	"fmt"
 	"time"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -25,24 +27,30 @@ type item struct {
 	Rev           string   `json:"rev" jsonschema_description:"changes with every change of the story; for if_rev"`
 }
 
+// newItem returns the story as answers show it, in bounds whatever other replicas wrote. Numbers that are
+// not shown are counted in a warning.
 func newItem(s pipeline.Story) item {
 	it := item{
 		StoryID:       s.ID,
-		Stage:         string(s.Stage),
-		Name:          s.Name,
-		Agent:         s.Agent,
+		Stage:         cut(string(s.Stage), maxStageShown),
+		Name:          cut(s.Name, pipeline.MaxName),
+		Agent:         cut(s.Agent, crdt.MaxAgent),
 		RetryCount:    s.RetryCount,
 		Blocked:       s.Blocked,
-		BlockedReason: s.BlockedReason,
-		DependsOn:     s.DependsOn,
+		BlockedReason: cut(s.BlockedReason, pipeline.MaxReason),
 		Ready:         s.Ready,
-		WaitingOn:     s.WaitingOn,
-		Warnings:      warnings(s.Warnings),
+		Warnings:      someWarnings(s.Warnings),
 		UpdatedAt:     pipeline.FormatTime(s.UpdatedAt),
 		Rev:           s.Rev.Short(),
 	}
+	var depends, waits int
+	it.DependsOn, depends = some(s.DependsOn)
+	it.WaitingOn, waits = some(s.WaitingOn)
+	if depends > 0 || waits > 0 {
+		it.Warnings = append(it.Warnings, fmt.Sprintf("depends_on has %d numbers, of which %d are not done: at most %d of each are shown", len(s.DependsOn), len(s.WaitingOn), maxListNumbers))
+	}
 	if s.Lapsed {
-		it.Agent, it.LapsedAgent = "", s.Agent
+		it.Agent, it.LapsedAgent = "", it.Agent
 	}
 	return it
 }
@@ -58,7 +66,7 @@ func newItemClaim(c *pipeline.Claim, now time.Time) *itemClaim {
 	if !c.Live(now) {
 		return nil
 	}
-	return &itemClaim{Agent: c.Agent, Since: pipeline.FormatTime(c.Since), ExpiresInSeconds: secondsLeft(c, now)}
+	return &itemClaim{Agent: cut(c.Agent, crdt.MaxAgent), Since: pipeline.FormatTime(c.Since), ExpiresInSeconds: secondsLeft(c, now)}
 }
 
 // secondsLeft rounds down, but for the tenth of a second that the answer took: who counts

@@ -36,9 +36,6 @@ type listItem struct {
 // more than this one would, and a whole answer must fit hosts.
 const (
 	maxListDescription = 300
-	maxListStage       = 64
-	maxListWarnings    = 10
-	maxListWarning     = 300
 	maxListNumbers     = 64
 )
 
@@ -59,12 +56,12 @@ var listFields = map[string]func(to *listItem, from *pipeline.Story, now time.Ti
 		to.WaitingOn, to.WaitingCount = some(from.WaitingOn)
 	},
 	"warnings": func(to *listItem, from *pipeline.Story, _ time.Time) {
-		for _, w := range from.Warnings[:min(maxListWarnings, len(from.Warnings))] {
-			to.Warnings = append(to.Warnings, cut(warning(&w), maxListWarning))
-		}
+		to.Warnings = someWarnings(from.Warnings)
 	},
-	"updated_at": func(to *listItem, from *pipeline.Story, _ time.Time) { to.UpdatedAt = newItem(*from).UpdatedAt },
-	"rev":        func(to *listItem, from *pipeline.Story, _ time.Time) { to.Rev = from.Rev.Short() },
+	"updated_at": func(to *listItem, from *pipeline.Story, _ time.Time) {
+		to.UpdatedAt = pipeline.FormatTime(from.UpdatedAt)
+	},
+	"rev": func(to *listItem, from *pipeline.Story, _ time.Time) { to.Rev = from.Rev.Short() },
 	"stage_since": func(to *listItem, from *pipeline.Story, _ time.Time) {
 		to.StageSince = pipeline.FormatTime(from.StageSince)
 	},
@@ -80,6 +77,14 @@ func some(numbers []uint32) (shown []uint32, count int) {
 		return numbers[:maxListNumbers], len(numbers)
 	}
 	return numbers, 0
+}
+
+// someWarnings returns the first of the warnings, each cut.
+func someWarnings(all []pipeline.Fact) (shown []string) {
+	for _, w := range all[:min(maxWarnings, len(all))] {
+		shown = append(shown, cut(warning(&w), maxWarningShown))
+	}
+	return shown
 }
 
 // listField is the name of a field of a list's items.

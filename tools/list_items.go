@@ -16,11 +16,6 @@ import (
 const (
 	defaultLimit = 50
 	maxLimit     = 200
-
-	// maxListBytes bounds one answer, in bytes of JSON. Hosts refuse answers over 25,000 tokens; JSON
-	// has at least 2.5 bytes a token. maxFrameBytes is left of it for all but the items.
-	maxListBytes  = 48 << 10
-	maxFrameBytes = 2 << 10
 )
 
 type listItemsIn struct {
@@ -152,7 +147,9 @@ func (l *listing) read(p *pipeline.State) error {
 	if err := resolveCursor(p, l.after); err != nil {
 		return err
 	}
-	l.findNumber(p)
+	if err := l.findNumber(p); err != nil {
+		return err
+	}
 	page, err := p.List(l.filter, l.after, l.limit+len(l.skipped))
 	if err != nil {
 		return err
@@ -176,16 +173,23 @@ func (l *listing) read(p *pipeline.State) error {
 }
 
 // findNumber finds the stories that have the number that the query names.
-func (l *listing) findNumber(p *pipeline.State) {
+func (l *listing) findNumber(p *pipeline.State) error {
 	if _, ok := pipeline.NumberNamed(l.in.Query); !ok {
-		return
+		return nil
 	}
 	l.skipped = make(map[string]bool)
+	room := maxAnswerBytes - maxFrameBytes
 	for _, story := range p.Numbered(l.number) {
-		if l.filter.Chooses(story) && len(l.first) < l.limit {
-			l.first, l.skipped[story.ID] = append(l.first, story), true
+		if !l.filter.Chooses(story) || len(l.first) == l.limit {
+			continue
 		}
+		size, err := jsonSize(newListItem(story, l.fields, l.now))
+		if room -= size; err != nil || room < 0 && len(l.first) > 0 {
+			return err // it comes in its place among the others
+		}
+		l.first, l.skipped[story.ID] = append(l.first, story), true
 	}
+	return nil
 }
 
 // group makes the groups of the answer: the stages that were asked for, with their counts.
@@ -235,7 +239,7 @@ func (l *listing) fill(p *pipeline.State, page pipeline.Page) error {
 			if err := l.add(p, story); err != nil {
 				return err
 			}
-			if shown++; shown > l.limit || l.size > maxListBytes-maxFrameBytes && shown > 1 {
+			if shown++; shown > l.limit || l.size > maxAnswerBytes-maxFrameBytes && shown > 1 {
 				g := l.groupOf(story.Stage)
 				g.Items, l.size = g.Items[:len(g.Items)-1], size
 				l.out.NextCursor = formatCursor(at)
@@ -262,7 +266,7 @@ func (l *listing) add(p *pipeline.State, story pipeline.Story) error {
 	it := newListItem(story, l.fields, l.now)
 	g := l.groupOf(story.Stage)
 	if g.Stage == otherStages {
-		it.Stage = cut(string(story.Stage), maxListStage)
+		it.Stage = cut(string(story.Stage), maxStageShown)
 	}
 	b, err := compactJSON(it)
 	l.size += len(b)

@@ -120,7 +120,7 @@ func TestListFields(t *testing.T) {
 func (h *host) list(args string) (shown string, next string) {
 	h.t.Helper()
 	text := h.ok("list_items", args)
-	if len(text) > maxListBytes {
+	if len(text) > maxAnswerBytes {
 		h.t.Errorf("list_items %s: an answer of %d bytes", args, len(text))
 	}
 	var out listItemsOut
@@ -220,7 +220,7 @@ func TestListOfForeignStories(t *testing.T) {
 	pages := 0
 	for cursor := ""; ; pages++ {
 		text := h.ok("list_items", fmt.Sprintf(`{"limit":200,"fields":["name","agent","depends_on","waiting_on","warnings"],"cursor":%q}`, cursor))
-		if len(text) > maxListBytes {
+		if len(text) > maxAnswerBytes {
 			t.Errorf("an answer of %d bytes", len(text))
 		}
 		var out listItemsOut

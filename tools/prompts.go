@@ -11,6 +11,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/tools/calls"
@@ -93,6 +94,9 @@ func (p *prompt) fill(args map[string]string) (string, error) {
 	for name, value := range args {
 		if !slices.ContainsFunc(p.arguments, func(a mcp.PromptArgument) bool { return a.Name == name }) {
 			return "", fmt.Errorf("prompt %s has no argument %s", p.name, quote(name))
+		}
+		if len(value) > crdt.MaxStoryID {
+			return "", fmt.Errorf("argument %s of prompt %s has %d bytes, at most %d are allowed", name, p.name, len(value), crdt.MaxStoryID)
 		}
 		if _, ok := pipeline.StageNamed(value); name == "to" && value != "" && !ok {
 			return "", errors.New(phrase.Fact(&pipeline.Fact{Code: pipeline.CodeBadStage, Given: value}))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -44,26 +45,69 @@ var readItem = define(definition[readItemIn, readItemOut]{
 			if err != nil {
 				return err
 			}
-			out = readItemOut{Item: newItem(story)}
-			out.Claim = newItemClaim(story.Claim, s.now())
-			out.Dependents, out.DependentCount = p.Dependents(in.StoryID, maxDependents)
-			if out.DependentCount == len(out.Dependents) {
-				out.DependentCount = 0
-			}
-			if before > 0 {
-				return showHistory(p, in, before, &out)
-			}
-			out.Description = story.Description
-			notes, count := p.Notes(in.StoryID, maxNotes)
-			if out.Notes, err = newItemNotes(notes); err != nil {
-				return err
-			}
-			out.NoteCount, out.OlderNotes = count, count-len(out.Notes)
-			return showHistory(p, in, before, &out)
+			r := &reading{in: in, before: before, room: maxAnswerBytes - maxFrameBytes}
+			r.out.Item, r.out.Claim = newItem(story), newItemClaim(story.Claim, s.now())
+			err = r.read(p, story.Description)
+			out = r.out
+			return err
 		})
 		return out, err
 	},
 })
+
+// reading is one call of read_item.
+type reading struct {
+	in     readItemIn
+	before int64 // the cursor: changes from before this arrival are asked for, and nothing else. 0: all
+	room   int   // how many bytes the answer may still take
+	out    readItemOut
+}
+
+// restBytes is left for dependents, notes and changes by a description that is too long.
+const restBytes = 6 << 10
+
+// read shows the parts of a story, the most important first: each takes of the room what it needs.
+func (r *reading) read(p *replica.View, description string) error {
+	if err := r.take(r.out.Item); err != nil {
+		return err
+	}
+	if r.before == 0 {
+		r.out.Description = shorten(description, r.room-restBytes)
+		r.room -= costOf(r.out.Description)
+	}
+	r.out.Dependents, r.out.DependentCount = p.Dependents(r.in.StoryID, maxDependents)
+	if r.out.DependentCount == len(r.out.Dependents) {
+		r.out.DependentCount = 0
+	}
+	if err := r.take(r.out.Dependents); err != nil {
+		return err
+	}
+	if r.before == 0 {
+		if err := r.showNotes(p); err != nil {
+			return err
+		}
+	}
+	return r.showHistory(p)
+}
+
+// take counts a part of the answer.
+func (r *reading) take(part any) error {
+	size, err := jsonSize(part)
+	r.room -= size
+	return err
+}
+
+// showNotes shows the newest notes, and leaves room for the changes that are asked for.
+func (r *reading) showNotes(p *replica.View) error {
+	notes, count := p.Notes(r.in.StoryID, maxNotes)
+	room := r.room
+	if r.in.History > 0 {
+		room -= minHistoryBytes
+	}
+	r.out.Notes = newItemNotes(notes, min(room, maxNoteBytes))
+	r.out.NoteCount, r.out.OlderNotes = count, count-len(r.out.Notes)
+	return r.take(r.out.Notes)
+}
 
 // itemNote is a note as agents see it.
 type itemNote struct {
@@ -75,27 +119,27 @@ type itemNote struct {
 const (
 	// maxNotes bounds the notes of one answer.
 	maxNotes = 20
-	// maxNoteBytes bounds them in bytes of JSON. Hosts refuse answers over 25,000
-	// tokens; JSON has at least 2.5 bytes a token, and a description has 32 KiB.
+	// maxNoteBytes bounds them in bytes: the newest say how far the work is, and cost little.
 	maxNoteBytes = 24 << 10
+	// noteFrameBytes is what a note has beside its text and its agent.
+	noteFrameBytes = 80
 )
 
-// newItemNotes returns so many of the notes, the newest ones, as an answer holds:
-// one at least.
-func newItemNotes(notes []pipeline.Note) ([]itemNote, error) {
-	var shown []itemNote
-	size := 0
+// newItemNotes returns so many of the notes, the newest ones, as there is room for: one at least, which is
+// cut if it is too long.
+func newItemNotes(notes []pipeline.Note, room int) (shown []itemNote) {
 	for _, n := range slices.Backward(notes) {
-		note := itemNote{Text: n.Text, Agent: n.Agent, At: pipeline.FormatTime(n.At)}
-		b, err := compactJSON(note)
-		if err != nil {
-			return nil, err
+		note := itemNote{Text: n.Text, Agent: cut(n.Agent, crdt.MaxAgent), At: pipeline.FormatTime(n.At)}
+		room -= costOf(note.Agent) + noteFrameBytes
+		if costOf(n.Text) > room {
+			if len(shown) > 0 {
+				break
+			}
+			note.Text = shorten(n.Text, room)
 		}
-		if size += len(b); size > maxNoteBytes && len(shown) > 0 {
-			break
-		}
+		room -= costOf(note.Text)
 		shown = append(shown, note)
 	}
 	slices.Reverse(shown)
-	return shown, nil
+	return shown
 }

@@ -99,8 +99,16 @@ func TestLongTexts(t *testing.T) {
 		}
 	}
 	h.ok("write_item", args(description, note))
-	if out := h.read("1_s", ""); out.Description != description || len(out.Notes) != 1 || out.Notes[0].Text != note {
-		t.Error("the texts did not come back")
+	out := h.read("1_s", `,"history":1`)
+	if out.Description != description || len(out.Notes) != 1 || out.History != nil {
+		t.Errorf("the description did not come back, or the answer has %d notes and %d changes", len(out.Notes), len(out.History))
+	}
+	shown, left, ok := strings.Cut(out.Notes[0].Text, "...")
+	if want := fmt.Sprintf(" (%d more characters)", len(note)-len(shown)); !ok || !strings.HasPrefix(note, shown) || left != want {
+		t.Errorf("%d characters of the note are shown, then %q, want %q", len(shown), left, want)
+	}
+	if page := h.read("1_s", `,"cursor":"`+out.NextCursor+`"`); page.History[0].Note != note {
+		t.Error("the history does not have the whole note")
 	}
 }
 
@@ -131,7 +139,7 @@ func TestNotesFitHosts(t *testing.T) {
 		if got := out.Notes[len(out.Notes)-1].Text; !strings.HasPrefix(string(got), want) {
 			t.Errorf("the last note shown is %.20q, want %q", got, want)
 		}
-		if len(text) > 25_000*5/2 {
+		if len(text) > maxAnswerBytes {
 			t.Errorf("an answer of %d bytes", len(text))
 		}
 	}
@@ -144,5 +152,5 @@ func TestNotesFitHosts(t *testing.T) {
 	}
 	last(1, 33, "long 2")
 	h.ok("write_item", `{"story_id":"1_s","note":"short again"}`)
-	last(2, 34, "short again")
+	last(1, 34, "short again")
 }

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,11 +52,19 @@ func (s *service) unfinished(ctx context.Context) (resources []mcp.Resource, err
 	err = s.view(ctx, func(p *replica.View) error {
 		resources = nil
 		page, err := p.List(pipeline.Filter{}, nil, maxListedStories)
+		room := maxAnswerBytes - maxFrameBytes
 		for _, story := range page.Stories {
-			if story.Stage != pipeline.Done && story.Stage != pipeline.Archived {
-				resources = append(resources, mcp.NewResource(storyURI+story.ID, story.ID,
-					mcp.WithResourceTitle(clean(story.Name)), mcp.WithResourceDescription("In "+clean(string(story.Stage))), mcp.WithMIMEType(markdown)))
+			if story.Stage == pipeline.Done || story.Stage == pipeline.Archived {
+				continue
 			}
+			it := newItem(story)
+			resource := mcp.NewResource(storyURI+it.StoryID, it.StoryID,
+				mcp.WithResourceTitle(clean(it.Name)), mcp.WithResourceDescription("In "+clean(it.Stage)), mcp.WithMIMEType(markdown))
+			size, err := jsonSize(resource)
+			if room -= size + 1; err != nil || room < 0 {
+				return err // the pipeline's own resource counts all
+			}
+			resources = append(resources, resource)
 		}
 		return err
 	})
@@ -114,33 +123,51 @@ func pipelineMarkdown(p *pipeline.State) (string, error) {
 	if gaps := p.Missing(); gaps.Any() {
 		fmt.Fprintf(&b, "\nWarning: %s\n", phrase.Missing(gaps, tellUser))
 	}
-	for _, stage := range pipeline.Stages() {
-		most := maxInStage
-		if stage == pipeline.Done || stage == pipeline.Archived {
-			most = maxInFinishedStage
-		}
-		page, err := p.List(pipeline.Filter{Stages: []pipeline.Stage{stage}}, nil, most)
-		if err != nil {
+	stages := pipeline.Stages()
+	for i, stage := range stages {
+		// Each stage may take an equal part of what is left by those before it.
+		room := (maxAnswerBytes - maxFrameBytes - b.Len()) / (len(stages) - i)
+		if err := writeStage(&b, p, stage, room); err != nil {
 			return "", err
-		}
-		fmt.Fprintf(&b, "\n## %s (%d)\n\n", stage, page.Total)
-		for _, story := range page.Stories {
-			fmt.Fprintf(&b, "- `%s` %s%s\n", story.ID, line(story.Name), flags(story))
-		}
-		if more := page.Total - len(page.Stories); more > 0 {
-			fmt.Fprintf(&b, "- and %d more: list_items with stage %s\n", more, stage)
-		}
-		if page.Total == 0 {
-			b.WriteString("none\n")
 		}
 	}
 	return b.String(), nil
 }
 
+// writeStage writes a stage with its first stories.
+func writeStage(b *strings.Builder, p *pipeline.State, stage pipeline.Stage, room int) error {
+	most := maxInStage
+	if stage == pipeline.Done || stage == pipeline.Archived {
+		most = maxInFinishedStage
+	}
+	page, err := p.List(pipeline.Filter{Stages: []pipeline.Stage{stage}}, nil, most)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(b, "\n## %s (%d)\n\n", stage, page.Total)
+	shown := 0
+	for _, story := range page.Stories {
+		it := newItem(story)
+		entry := fmt.Sprintf("- `%s` %s%s\n", it.StoryID, line(it.Name), flags(it))
+		if room -= len(entry); room < 0 {
+			break
+		}
+		b.WriteString(entry)
+		shown++
+	}
+	if more := page.Total - shown; more > 0 {
+		fmt.Fprintf(b, "- and %d more: list_items with stage %s\n", more, stage)
+	}
+	if page.Total == 0 {
+		b.WriteString("none\n")
+	}
+	return nil
+}
+
 // flags writes what a list says of a story beside its name.
-func flags(story pipeline.Story) string {
+func flags(story item) string {
 	var all []string
-	if story.Agent != "" && !story.Lapsed {
+	if story.Agent != "" {
 		all = append(all, "agent "+line(story.Agent))
 	}
 	if story.Ready {
@@ -164,7 +191,7 @@ func flags(story pipeline.Story) string {
 // maxResourceDependents bounds the dependents that a story's page names.
 const maxResourceDependents = 20
 
-// storyMarkdown writes all there is to know of a story.
+// storyMarkdown writes all there is to know of a story, as much as there is room for.
 func (s *service) storyMarkdown(p *pipeline.State, id string) (string, error) {
 	id, err := p.Resolve(id)
 	if err != nil {
@@ -176,67 +203,68 @@ func (s *service) storyMarkdown(p *pipeline.State, id string) (string, error) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n", story.ID)
+	writeRows(&b, p, newItem(story), story.Claim)
+	if story.Description != "" {
+		fmt.Fprintf(&b, "\n## Description\n\n%s\n", quoted(shorten(story.Description, maxAnswerBytes-maxFrameBytes-restBytes-b.Len())))
+	}
+	writeNotes(&b, p, id)
+	return b.String(), nil
+}
+
+// writeRows writes the short parts of a story, one a line.
+func writeRows(b *strings.Builder, p *pipeline.State, it item, claim *pipeline.Claim) {
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(&b, "- %s: %s\n", name, value)
+			fmt.Fprintf(b, "- %s: %s\n", name, value)
 		}
 	}
-	row("Name", line(story.Name))
-	row("Stage", line(string(story.Stage)))
-	if story.Lapsed {
-		row("Claim lapsed", line(story.Agent))
-	} else {
-		row("Agent", line(story.Agent))
+	row("Name", line(it.Name))
+	row("Stage", line(it.Stage))
+	row("Claim lapsed", line(it.LapsedAgent))
+	row("Agent", line(it.Agent))
+	if claim != nil && it.LapsedAgent == "" {
+		row("Claimed", pipeline.FormatTime(claim.Since))
 	}
-	if c := story.Claim; !story.Lapsed && c != nil {
-		row("Claimed", pipeline.FormatTime(c.Since))
+	if it.Blocked {
+		row("Blocked", line(it.BlockedReason)+" ")
 	}
-	if story.Blocked {
-		row("Blocked", line(story.BlockedReason)+" ")
-	}
-	row("Depends on", numberList(story.DependsOn))
-	row("Waiting on", numberList(story.WaitingOn))
-	if dependents, count := p.Dependents(id, maxResourceDependents); count > 0 {
+	row("Depends on", numberList(it.DependsOn))
+	row("Waiting on", numberList(it.WaitingOn))
+	if dependents, count := p.Dependents(it.StoryID, maxResourceDependents); count > 0 {
 		names := strings.Join(dependents, ", ")
 		if count > len(dependents) {
 			names += fmt.Sprintf(" and %d more", count-len(dependents))
 		}
 		row("Depended on by", names)
 	}
-	if story.RetryCount > 0 {
-		row("Retries", fmt.Sprint(story.RetryCount))
+	if it.RetryCount > 0 {
+		row("Retries", fmt.Sprint(it.RetryCount))
 	}
-	for _, w := range warnings(story.Warnings) {
+	for _, w := range it.Warnings {
 		row("Warning", line(w))
 	}
-	row("Updated", pipeline.FormatTime(story.UpdatedAt))
-	row("Rev", story.Rev.Short())
-	if story.Description != "" {
-		fmt.Fprintf(&b, "\n## Description\n\n%s\n", quoted(story.Description))
-	}
-	err = writeNotes(&b, p, id)
-	return b.String(), err
+	row("Updated", it.UpdatedAt)
+	row("Rev", it.Rev)
 }
 
-// writeNotes writes the story's last notes, newest last.
-func writeNotes(b *strings.Builder, p *pipeline.State, id string) error {
+// writeNotes writes the story's last notes, newest last, as many as there is room for.
+func writeNotes(b *strings.Builder, p *pipeline.State, id string) {
 	last, count := p.Notes(id, maxNotes)
-	notes, err := newItemNotes(last)
-	if err != nil || count == 0 {
-		return err
+	if count == 0 {
+		return
 	}
+	notes := newItemNotes(last, min(maxNoteBytes, maxAnswerBytes-maxFrameBytes-b.Len()))
 	fmt.Fprintf(b, "\n## Notes (%d)\n", count)
 	if older := count - len(notes); older > 0 {
 		fmt.Fprintf(b, "\n%d older ones are not shown: read_item with history has them.\n", older)
 	}
 	for _, n := range notes {
-		who := line(string(n.Agent))
+		who := line(n.Agent)
 		if who == "" {
 			who = "somebody"
 		}
-		fmt.Fprintf(b, "\n### %s, %s\n\n%s\n", who, n.At, quoted(n.Text))
+		fmt.Fprintf(b, "\n### %s, %s\n\n%s\n", who, cmp.Or(n.At, "at an unknown time"), quoted(n.Text))
 	}
-	return nil
 }
 
 // quoted returns text as a block quote of Markdown, which ends with it: no heading or

@@ -179,7 +179,7 @@ func (s *service) failed(ctx context.Context, tool string, err error) (*mcp.Call
 	case errors.As(err, &wrong):
 		return errorResult(wrong.Error()), nil
 	case errors.As(err, &domain):
-		text := refused(domain)
+		text := cut(refused(domain), maxAdviceShown)
 		if domain.Current != nil {
 			item, err := answerJSON(newItem(*domain.Current))
 			if err != nil {

@@ -252,7 +252,7 @@ func TestListPagesFitHosts(t *testing.T) {
 	var ids []string
 	for cursor := ""; ; {
 		text := h.ok("list_items", fmt.Sprintf(`{"limit":200,"fields":["name","blocked_reason","rev"],"cursor":%q}`, cursor))
-		if len(text) > maxListBytes {
+		if len(text) > maxAnswerBytes {
 			t.Errorf("an answer of %d bytes", len(text))
 		}
 		var out listItemsOut

@@ -120,7 +120,7 @@ func (w *changeWait) wait(ctx context.Context, timeout time.Duration) error {
 			if id := w.in.StoryID; id != nil {
 				var why *pipeline.Error
 				if _, err := p.Story(*id); errors.As(err, &why) {
-					w.out.Message += "; " + refused(why)
+					w.out.Message += "; " + cut(refused(why), maxAdviceShown)
 				}
 			}
 		}
@@ -230,7 +230,7 @@ func (t *telling) add(row []replica.Change) (more bool, err error) {
 		}
 		told, size = append(told, c), size+len(b)
 	}
-	if all := &t.w.out.Changes; len(*all)+len(told) > maxChanged || t.size+size > maxListBytes {
+	if all := &t.w.out.Changes; len(*all)+len(told) > maxChanged || t.size+size > maxAnswerBytes-maxFrameBytes {
 		t.more = true
 		return false, nil
 	}
@@ -248,11 +248,11 @@ const maxToldNote = 500
 // change returns what is told of a change.
 func (t *telling) change(c *replica.Change) change {
 	told := change{
-		StoryID: c.Story, Name: t.name(c.Story), Stage: string(c.After), Deleted: c.After == "",
+		StoryID: c.Story, Name: cut(t.name(c.Story), pipeline.MaxName), Stage: cut(string(c.After), maxStageShown), Deleted: c.After == "",
 		Changed: orEmpty(c.Fields.Names()), By: c.Agent, Note: cut(c.Note, maxToldNote),
 	}
 	if c.Before != c.After {
-		told.From = string(c.Before)
+		told.From = cut(string(c.Before), maxStageShown)
 	}
 	told.At = pipeline.FormatTime(pipeline.TimeOf(c.At))
 	return told

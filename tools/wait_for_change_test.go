@@ -147,7 +147,7 @@ func TestToldNotesAreCut(t *testing.T) {
 		h.ok("write_item", fmt.Sprintf(`{"story_id":"%d_s","stage":"1_backlog","name":%s,"note":%s}`, n, arg(t, strings.Repeat("\"", 256)), arg(t, strings.Repeat("\"", 9999))))
 	}
 	got := h.ok("wait_for_change", `{"since":"0"}`)
-	if want := arg(t, strings.Repeat("\"", maxToldNote)+"..."); !strings.Contains(got, `"note":`+want) || len(got) > maxListBytes+1024 {
+	if want := arg(t, strings.Repeat("\"", maxToldNote)+"..."); !strings.Contains(got, `"note":`+want) || len(got) > maxAnswerBytes+1024 {
 		t.Errorf("%d bytes, or the note is not %s", len(got), want)
 	}
 }

@@ -80,7 +80,7 @@ func (in *writeItemIn) write(tx *pipeline.Tx, id string, c pipeline.Changes, out
 		c.DependsOn = &numbers
 	}
 	out.Created, out.Changed, err = tx.Write(id, c)
-	out.Warning = strings.Join(warnings(tx.Warnings()), "; ")
+	out.Warning = cut(strings.Join(warnings(tx.Warnings()), "; "), maxAdviceShown)
 	return err
 }
 
