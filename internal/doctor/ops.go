@@ -49,6 +49,7 @@ func (e *examination) checkOps(ctx context.Context) {
 		e.checkRows(ctx)
 	}
 	e.checkClocks(&in)
+	e.checkHub(ctx, r)
 	for _, ids := range in.SharedNumbers {
 		e.note("numbers", "give new stories unused numbers; finish or archive those that are not needed. What depends on the number waits for all of them", "one number is that of %s", some(ids))
 	}
