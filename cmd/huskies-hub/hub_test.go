@@ -512,7 +512,7 @@ func TestCommandsRefuse(t *testing.T) {
 		{[]string{"invite", string(h.dir), "--name", "nowhere"}, "is not HOST:PORT"},
 		{[]string{"members", "remove", string(h.dir), "nobody"}, "no member is called"},
 		{[]string{"init"}, "give the hub's folder"},
-		{[]string{"init", filepath.Join(empty, "x"), "--recover", "/dev/null"}, "is not a file that huskies-hub init wrote"},
+		{[]string{"init", filepath.Join(empty, "x"), "--recover", "/dev/null"}, "is not a file that huskies-hub init or backup wrote"},
 	} {
 		var errs bytes.Buffer
 		if code := run(test.args, io.Discard, &errs); code != 1 || !strings.Contains(errs.String(), test.want) {
@@ -535,4 +535,29 @@ func TestRecoveredHubIsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	converge(t, 1, a, again.joined())
+}
+
+func TestBackupKnowsTheMembers(t *testing.T) {
+	h := newHub(t, "--max-bytes", "50000000")
+	a := h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a)
+	file := filepath.Join(t.TempDir(), "backup.json")
+	command(t, "backup", string(h.dir), file)
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the backup has mode %v, error %v, want 0600: it holds keys", info.Mode(), err)
+	}
+	h.kill()
+	again := &testHub{t: t, dir: folder(filepath.Join(t.TempDir(), "again")), address: h.address, log: &lockedBuffer{}}
+	command(t, "init", string(again.dir), "--recover", file)
+	if config, err := again.dir.open(); err != nil || config.MaxBytes != 50_000_000 {
+		t.Errorf("the hub of the backup has %+v, error %v", config, err)
+	}
+	again.start()
+	t.Cleanup(again.kill)
+	converge(t, 1, a, again.joined()) // a is a member as before
+	var errs bytes.Buffer
+	if code := run([]string{"backup", string(h.dir), file}, io.Discard, &errs); code != 1 || !strings.Contains(errs.String(), "is there already") {
+		t.Errorf("a backup over another: exit code %d, %q", code, errs.String())
+	}
 }

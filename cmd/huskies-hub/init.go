@@ -19,13 +19,17 @@ import (
 // defaultMaxBytes bounds the stream: millions of ops.
 const defaultMaxBytes = 4 << 30
 
-// safeKeeping is the file from which the same hub can be made again.
+// safeKeeping is a file from which the same hub can be made again: what init writes, or backup, which
+// knows the members, too.
 type safeKeeping struct {
 	Version  int    `json:"version"`
 	Pipeline string `json:"pipeline"`
 	Root     string `json:"root_key"`
 	CAKey    []byte `json:"ca_key"`
 	CA       []byte `json:"ca"`
+	// MaxBytes is 0 in what init writes.
+	MaxBytes int64    `json:"max_bytes,omitempty"`
+	Members  []member `json:"members,omitempty"`
 }
 
 // recoveryFile is where init writes it.
@@ -46,7 +50,7 @@ the machines fill it again with what they have.`,
 			return initHub(cmd, folder(args[0]), from, maxBytes)
 		},
 	}
-	cmd.Flags().StringVar(&from, "recover", "", "make the hub again that this file was written for")
+	cmd.Flags().StringVar(&from, "recover", "", "make the hub again that this file was written for, by init or backup")
 	cmd.Flags().Int64Var(&maxBytes, "max-bytes", defaultMaxBytes, "how much the stream may take on disk, in bytes; a hub that is full takes no more")
 	return cmd
 }
@@ -59,6 +63,22 @@ func initHub(cmd *cobra.Command, d folder, from string, maxBytes int64) error {
 	if err != nil {
 		return err
 	}
+	if keys.MaxBytes > 0 && !cmd.Flags().Changed("max-bytes") {
+		maxBytes = keys.MaxBytes
+	}
+	if err := d.make(keys, maxBytes); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), `made a hub in %s
+Copy %s to a safe place: who has it can make this hub again, and nobody else can.
+Run it:              huskies-hub serve %s
+Let a machine in:    huskies-hub invite %s
+`, d, d.path(recoveryFile), d, d)
+	return nil
+}
+
+// make makes the folder of a hub with the keys.
+func (d folder) make(keys safeKeeping, maxBytes int64) error {
 	if err := os.Mkdir(string(d), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -69,6 +89,12 @@ func initHub(cmd *cobra.Command, d folder, from string, maxBytes int64) error {
 		return fmt.Errorf("%s is not empty: give a new folder. Nothing was changed", d)
 	}
 	config := hubConfig{Version: folderVersion, Pipeline: keys.Pipeline, CreatedAt: time.Now().UTC().Truncate(time.Second), MaxBytes: maxBytes}
+	if len(keys.Members) > 0 {
+		if err := d.writeJSON("members.json", keys.Members); err != nil {
+			return err
+		}
+	}
+	keys.Members, keys.MaxBytes = nil, 0
 	kept, err := json.MarshalIndent(keys, "", "  ")
 	if err != nil {
 		return err
@@ -81,15 +107,7 @@ func initHub(cmd *cobra.Command, d folder, from string, maxBytes int64) error {
 			return err
 		}
 	}
-	if err := d.writeJSON("hub.json", config); err != nil { // last: without it there is no hub
-		return err
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), `made a hub in %s
-Copy %s to a safe place: who has it can make this hub again, and nobody else can.
-Run it:              huskies-hub serve %s
-Let a machine in:    huskies-hub invite %s
-`, d, d.path(recoveryFile), d, d)
-	return nil
+	return d.writeJSON("hub.json", config) // last: without it there is no hub
 }
 
 // newKeys returns fresh keys, or those of a file that was kept.
@@ -114,7 +132,7 @@ func keysOf(file string) (k safeKeeping, err error) {
 		return k, err
 	}
 	if err := json.Unmarshal(b, &k); err != nil || !relay.IsPipelineID(k.Pipeline) || len(k.Root) != 2*ed25519.SeedSize || len(k.CA) == 0 || len(k.CAKey) == 0 {
-		return k, fmt.Errorf("%s is not a file that huskies-hub init wrote for safe keeping", file)
+		return k, fmt.Errorf("%s is not a file that huskies-hub init or backup wrote", file)
 	}
 	return k, nil
 }
