@@ -114,3 +114,13 @@ func VisibleStage(c *crdt.Story) Stage {
 	}
 	return Stage(c.Str(fieldStage))
 }
+
+// Claims reports whether the op claims its story.
+func Claims(op *crdt.Op) bool {
+	for i := range op.Edits {
+		if e := &op.Edits[i]; e.Kind == crdt.KindSet && e.Field == NameClaim {
+			return true
+		}
+	}
+	return false
+}

@@ -64,6 +64,16 @@ func (s *State) Dependents(id string, most int) (ids []string, count int) {
 	return s.dependents(n, id, false, most)
 }
 
+// WaitingFor returns up to most of the unfinished visible stories that depend on the story's number, in the
+// order of IDs, and how many there are in all.
+func (s *State) WaitingFor(id string, most int) (ids []string, count int) {
+	n, ok := Number(id)
+	if !ok {
+		return nil, 0
+	}
+	return s.dependents(n, id, true, most)
+}
+
 // numbersOf returns the numbers of dependencies.
 func numbersOf(dependencies []Dependency) (numbers []uint32) {
 	for _, d := range dependencies {

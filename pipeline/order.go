@@ -89,6 +89,35 @@ func (s *State) last() *crdt.Story {
 	return last
 }
 
+// maxBeside bounds the stories of other stages that [State.Beside] passes on its way. Where stories of
+// one stage are that far apart, nobody misses the next one.
+const maxBeside = 500
+
+// Beside returns the IDs of the nearest visible stories of the same stage before and after a story in the
+// order. An ID is empty if there is none, or if too many stories of other stages stand between.
+func (s *State) Beside(id string) (before, after string) {
+	c := s.visible(id)
+	if c == nil {
+		return "", ""
+	}
+	walk := func(step func(id string) *crdt.Story) string {
+		next := step(id)
+		for range maxBeside {
+			if next == nil || s.err != nil {
+				return ""
+			}
+			if VisibleStage(next) == VisibleStage(c) {
+				return next.ID()
+			}
+			next = step(next.ID())
+		}
+		return ""
+	}
+	before = walk(func(id string) *crdt.Story { b, _ := s.neighbours(id); return b })
+	after = walk(func(id string) *crdt.Story { _, a := s.neighbours(id); return a })
+	return before, after
+}
+
 // isFirst reports whether no story stands before the story.
 func (s *State) isFirst(id string) bool {
 	before, _ := s.neighbours(id)

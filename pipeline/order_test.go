@@ -170,3 +170,24 @@ func TestPlaceErrors(t *testing.T) {
 		t.Errorf("order is %q, want 1_a alone", got)
 	}
 }
+
+// TestBeside: the stories beside one are those of its stage, in the order, whatever stands between.
+func TestBeside(t *testing.T) {
+	w := newWriter(t)
+	for _, id := range []string{"1_a", "2_b", "3_c", "4_d", "5_e"} {
+		w.write(id, pipeline.Changes{Stage: ptr(pipeline.Backlog)})
+	}
+	w.write("2_b", pipeline.Changes{Stage: ptr(pipeline.QA)})
+	w.write("5_e", pipeline.Changes{After: ptr("1_a")})
+	if _, err := w.delete("3_c"); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string][2]string{
+		"1_a": {"", "5_e"}, "5_e": {"1_a", "4_d"}, "4_d": {"5_e", ""}, "2_b": {"", ""}, "3_c": {"", ""}, "9_x": {"", ""},
+	} {
+		before, after := w.state().Beside(id)
+		if got := [2]string{before, after}; got != want {
+			t.Errorf("beside %s are %q, want %q", id, got, want)
+		}
+	}
+}
