@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
@@ -15,6 +16,8 @@ import (
 type Change struct {
 	Position Position
 	pipeline.Change
+	// Whole is the op itself.
+	Whole *crdt.Op
 }
 
 // scanPage is how many rows Changes reads at once.
@@ -41,6 +44,36 @@ func (s *Snapshot) Changes(since Position, fn func(Change) (more bool)) (ok bool
 		}
 		after = rows[len(rows)-1].Arrival
 	}
+}
+
+// ChangesBefore calls fn for what changed, the last change first, until fn returns false: for what the
+// rows with an arrival number below before brought about, or all rows if that is 0.
+func (s *Snapshot) ChangesBefore(before int64, fn func(Change) (more bool)) error {
+	if before <= 0 || before > s.row.Arrival {
+		before = s.row.Arrival + 1
+	}
+	for before > 1 {
+		after := max(0, before-1-scanPage)
+		rows, err := s.q.SignedOpsAfter(s.ctx, db.SignedOpsAfterParams{Arrival: after, Limit: before - 1 - after})
+		if err != nil {
+			return s.log.fail("read ops", err)
+		}
+		rows = slices.DeleteFunc(rows, func(r db.SignedOpsAfterRow) bool { return r.Arrival >= before })
+		before = after + 1
+		if len(rows) == 0 {
+			continue
+		}
+		var page []Change
+		if _, err := s.changesOf(rows, func(c Change) bool { page = append(page, c); return true }); err != nil {
+			return err
+		}
+		for _, c := range slices.Backward(page) {
+			if !fn(c) {
+				return nil
+			}
+		}
+	}
+	return nil
 }
 
 // has reports whether a position is one of the log and the state as they are. The
@@ -85,7 +118,7 @@ func (s *Snapshot) changesOf(rows []db.SignedOpsAfterRow, fn func(Change) bool) 
 			return false, s.log.fail("read history", err)
 		}
 		change := pipeline.ChangeOf(op, pipeline.Stage(stages.Before.String), pipeline.Stage(stages.After.String))
-		if !fn(Change{positionOf(a.at.Arrival, a.at.OpID, s.row.StateID), change}) {
+		if !fn(Change{positionOf(a.at.Arrival, a.at.OpID, s.row.StateID), change, op}) {
 			return false, nil
 		}
 	}

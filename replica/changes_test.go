@@ -2,9 +2,11 @@ package replica_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -287,5 +289,71 @@ func TestChangesAfterFailedCommit(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", who, diff)
 		}
+	}
+}
+
+// TestChangesBefore shows that the history told backwards is the history, over several pages of rows,
+// also from a row in the middle.
+func TestChangesBefore(t *testing.T) {
+	r := chain(t, filepath.Join(t.TempDir(), "p.db"), 300)
+	err := r.View(t.Context(), func(v *replica.View) error {
+		var forwards, backwards []string
+		if _, err := v.Changes(replica.Position{}, func(c replica.Change) bool { forwards = append(forwards, c.Op.String()); return true }); err != nil {
+			return err
+		}
+		err := v.ChangesBefore(0, func(c replica.Change) bool {
+			if c.Whole == nil || c.Whole.ID != c.Op {
+				t.Fatalf("op %s comes with another op", c.Op.Short())
+			}
+			backwards = append(backwards, c.Op.String())
+			return true
+		})
+		slices.Reverse(backwards)
+		if diff := cmp.Diff(forwards, backwards); diff != "" || len(forwards) < 300 {
+			t.Errorf("%d changes (-forwards +backwards):\n%s", len(forwards), diff)
+		}
+		for _, before := range []int64{1, 2, 300, 257} {
+			n := 0
+			if err := v.ChangesBefore(before, func(c replica.Change) bool { n++; return c.Position.Arrival < before }); err != nil {
+				return err
+			}
+			if n != int(before)-1 {
+				t.Errorf("%d changes before row %d", n, before)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestVerified shows that an entry of the history is verified as long as its signature is the author's.
+func TestVerified(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	create(t, newReplica(t, path), "1_s")
+	verified := func() (ok bool) {
+		t.Helper()
+		err := newReplica(t, path).View(t.Context(), func(v *replica.View) error {
+			return v.History("1_s", 0, func(e replica.Entry) bool { ok = e.Verified(); return true })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	if !verified() {
+		t.Error("an op that was just signed is not verified")
+	}
+	raw, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	if _, err := raw.Exec(`UPDATE crdt_ops SET signature = zeroblob(64)`); err != nil {
+		t.Fatal(err)
+	}
+	if verified() {
+		t.Error("an op with another signature is verified")
 	}
 }

@@ -87,12 +87,36 @@ func (v *View) Changes(since Position, fn func(Change) (more bool)) (ok bool, er
 	return v.snap.Changes(since, fn)
 }
 
+// ChangesBefore calls fn for what changed, the last change first, until fn returns false: for what the
+// rows with an arrival number below before brought about, or all rows if that is 0.
+func (v *View) ChangesBefore(before int64, fn func(Change) (more bool)) error {
+	if v.snap == nil {
+		return nil
+	}
+	return v.snap.ChangesBefore(before, fn)
+}
+
 // Entry is one op of the history.
 type Entry struct {
 	Op *crdt.Op
 	// Arrival is the number of the op's row, from 1.
 	Arrival    int64
 	ReceivedAt time.Time
+
+	payload   []byte // as it is stored
+	signature crdt.Signature
+}
+
+// Verified reports whether the op is what its author signed. Every op was verified when it came into the
+// log, so an op that is not was changed since, in the file.
+func (e *Entry) Verified() bool {
+	op, err := crdt.Verify(e.payload, e.signature)
+	return err == nil && op.ID == e.Op.ID
+}
+
+// newEntry returns the entry of a row and its op.
+func newEntry(op *crdt.Op, row oplog.SignedRow) Entry {
+	return Entry{op, row.Arrival, pipeline.TimeOf(row.ReceivedAt), row.Payload, row.Signature}
 }
 
 // History calls fn for the changes of one story, the last to arrive first, until fn
@@ -107,7 +131,7 @@ func (v *View) History(story string, before int64, fn func(Entry) (more bool)) e
 		if op == nil {
 			return true, nil
 		}
-		return fn(Entry{op, row.Arrival, pipeline.TimeOf(row.ReceivedAt)}), nil
+		return fn(newEntry(op, row)), nil
 	})
 }
 
@@ -124,7 +148,7 @@ func (v *View) Latest(rows int64) (latest []Entry, err error) {
 		}
 		kind, _, _, err := v.snap.KindOf(op.ID)
 		if err == nil && kind == oplog.Applied {
-			latest = append(latest, Entry{op, row.Arrival, time.UnixMilli(row.ReceivedAt).UTC()})
+			latest = append(latest, newEntry(op, row))
 		}
 		return err
 	})
@@ -159,7 +183,7 @@ func (r *Replica) History(ctx context.Context, fn func(Entry) error) error {
 			if op == nil {
 				return nil
 			}
-			return fn(Entry{op, row.Arrival, pipeline.TimeOf(row.ReceivedAt)})
+			return fn(newEntry(op, row))
 		})
 	})
 }
