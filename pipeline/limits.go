@@ -1,6 +1,10 @@
 package pipeline
 
-import "github.com/huskies/huskies-mcp/crdt"
+import (
+	"iter"
+
+	"github.com/huskies/huskies-mcp/crdt"
+)
 
 // This file has the limits of stages: how many live claims there may be in one. A claim is made, and
 // carried into another stage, only where the limit leaves room. Replicas that claim apart can pass a
@@ -29,12 +33,7 @@ func (s *State) crowdIn(stage Stage) *Crowd {
 		return known
 	}
 	c := &Crowd{Stage: stage, Limit: limit}
-	stories, err := s.src.Holding(stage, maxHoldingLooked)
-	for _, story := range keep(s, stories, err) {
-		claim := s.claim(story)
-		if !claim.Live(s.now()) {
-			continue
-		}
+	for story, claim := range s.liveClaims(stage) {
 		if c.Count++; len(c.Stories) < MaxNamed {
 			c.Stories = append(c.Stories, KeptStory{ID: story.ID(), Hold: s.hold(claim.Agent, claim)})
 		}
@@ -47,6 +46,32 @@ func (s *State) crowdIn(stage Stage) *Crowd {
 	}
 	s.crowds[stage] = c
 	return c
+}
+
+// liveClaims returns the stories in the stage that are held, with their claims.
+func (s *State) liveClaims(stage Stage) iter.Seq2[*crdt.Story, *Claim] {
+	return func(yield func(*crdt.Story, *Claim) bool) {
+		if s.err != nil {
+			return
+		}
+		stories, err := s.src.Holding(stage, maxHoldingLooked)
+		for _, story := range keep(s, stories, err) {
+			if claim := s.claim(story); claim.Live(s.now()) && !yield(story, claim) {
+				return
+			}
+		}
+	}
+}
+
+// Room returns how many live claims there may be in the stage, 0 without a limit, and how many there are
+// if it has one.
+func (s *State) Room(stage Stage) (limit, claims int) {
+	if limit = s.Settings().limits[stage]; limit > 0 {
+		for range s.liveClaims(stage) {
+			claims++
+		}
+	}
+	return limit, claims
 }
 
 // claimedInto returns the stage in which a story stands once it is claimed.
