@@ -2,7 +2,7 @@
 
 TOOL = go tool -modfile=internal/devtools/go.mod
 # Folders with Go of our own: gofumpt would also look into what is not ours.
-DIRS = cmd crdt db export intake internal/backups internal/conformance internal/demo internal/doctor internal/figures internal/floors internal/hosts internal/locate internal/phrase internal/vfstest internal/visible internal/workload migrations mirror oplog pipeline relay replica schemas terminal tools
+DIRS = board cmd crdt db export intake internal/backups internal/conformance internal/demo internal/doctor internal/figures internal/floors internal/hosts internal/locate internal/phrase internal/vfstest internal/visible internal/workload migrations mirror oplog pipeline relay replica schemas terminal tools
 
 FUZZTIME  ?= 60s
 BENCH     ?= .
@@ -13,7 +13,7 @@ STRESS    ?= 60s
 CHECKER ?= ../shared/conformance/run.sh
 DIR     ?= /tmp/huskies-conformance
 
-.PHONY: check floors format vet staticcheck generated test race generate fuzz stress bench figures conformance tsclient
+.PHONY: check floors format vet staticcheck generated test race generate fuzz stress bench figures pictures conformance tsclient
 
 check: format vet staticcheck generated test
 
@@ -68,6 +68,10 @@ figures:
 	mkdir -p $(DIR)
 	go build -o $(DIR)/huskies-mcp ./cmd/huskies-mcp
 	go run ./internal/figures -binary $(DIR)/huskies-mcp $(ARGS)
+
+# The pictures of the board in docs/pictures, from the week of huskies-mcp demo. Needs Chromium.
+pictures:
+	go test ./board -count 1 -run TestPictures -pictures ../docs/pictures
 
 # Public checkers, from npm: on the server itself, and with the fixtures that most scenarios call. Needs network.
 conformance:

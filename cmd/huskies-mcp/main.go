@@ -134,7 +134,7 @@ new one at that root.`,
 	flags.BoolVar(&opts.noBackup, "no-auto-backup", false, "make no backups by itself in the user's folder for state (HUSKIES_NO_AUTO_BACKUP=1)")
 	addOfferFlags(cmd, opts)
 	cmd.AddCommand(settingsCommand(opts), serveCommand(opts), initCommand(opts), contextCommand(opts), callCommand(opts),
-		listCommand(opts), showCommand(opts), nextCommand(opts), statsCommand(opts), watchCommand(opts), logCommand(opts), addCommand(opts),
+		boardCommand(opts), listCommand(opts), showCommand(opts), nextCommand(opts), statsCommand(opts), watchCommand(opts), logCommand(opts), addCommand(opts),
 		claimCommand(opts), moveCommand(opts), releaseCommand(opts), noteCommand(opts), editCommand(opts), blockCommand(opts), unblockCommand(opts), rmCommand(opts), undeleteCommand(opts), exportCommand(opts), importCommand(opts),
 		mirrorCommand(opts), syncCommand(opts), headsCommand(opts), backupCommand(opts), restoreCommand(opts), identityCommand(opts), trustCommand(opts), joinCommand(opts), leaveCommand(opts), hubCommand(opts), relayCommand(opts), doctorCommand(opts), verifyCommand(opts), rebuildCommand(opts), demoCommand(opts), versionCommand())
 	return cmd
