@@ -1,12 +1,15 @@
 package board_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -18,7 +21,7 @@ func ids(stage pipeline.Stage) string {
 	return fmt.Sprintf(`[...document.querySelectorAll("#s-%s .card")].map((c) => c.id.slice(2)).join(" ")`, stage)
 }
 
-// shows waits until a stage has these cards on the page, in this order.
+// column waits until a stage has these cards on the page, in this order.
 func (b *tab) column(stage pipeline.Stage, want string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf("%s === %q", ids(stage), want))
@@ -290,17 +293,29 @@ func TestTabs(t *testing.T) {
 	}
 }
 
-// TestHiddenTab: a page that could not hear anything shows all when it is looked at again.
+// TestHiddenTab: where tabs cannot share a stream, one that is hidden holds none, and shows all that it missed when it
+// is looked at again.
 func TestHiddenTab(t *testing.T) {
 	s := newSite(t, nil)
 	s.three()
-	b := open(t, s.token("/"))
+	b := open(t, s.token("/"), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: "delete window.BroadcastChannel"})
+		return err
+	}))
 	b.live()
-	b.run(chromedp.Evaluate[chromedp.Void](`EventSource.prototype.close.call(window.none ?? new EventSource("/events"))`))
-	b.run(chromedp.Evaluate[chromedp.Void](`Object.defineProperty(document, "hidden", { configurable: true, get: () => true }); document.dispatchEvent(new Event("visibilitychange"))`))
+	hide := func(hidden bool) {
+		b.run(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`Object.defineProperty(document, "hidden", { configurable: true, get: () => %t }); document.dispatchEvent(new Event("visibilitychange"))`, hidden)))
+	}
+	hide(true)
 	s.add("4_d", pipeline.Changes{})
-	b.run(chromedp.Evaluate[chromedp.Void](`Object.defineProperty(document, "hidden", { configurable: true, get: () => false }); document.dispatchEvent(new Event("visibilitychange"))`))
+	b.run(chromedp.Sleep(300 * time.Millisecond)) // ten times what a page that listens takes
+	if got := js[string](b, ids(pipeline.Backlog)); got != "1_a 2_b 3_c" {
+		t.Errorf("a hidden tab shows %s: it holds a stream", got)
+	}
+	hide(false)
 	b.column(pipeline.Backlog, "1_a 2_b 3_c 4_d")
+	s.add("5_e", pipeline.Changes{})
+	b.column(pipeline.Backlog, "1_a 2_b 3_c 4_d 5_e")
 }
 
 // TestPhone: on a phone one column is shown at a time, tabs lead to the others, and nothing is wider than the

@@ -1,0 +1,109 @@
+package board_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+var cardID = regexp.MustCompile(`id="c-([^"]+)"`)
+
+// cards returns the IDs of the cards on a page, with blanks between.
+func cards(page string) string {
+	var ids []string
+	for _, m := range cardID.FindAllStringSubmatch(page, -1) {
+		ids = append(ids, m[1])
+	}
+	return strings.Join(ids, " ")
+}
+
+// TestFilters: the board shows the stories that are chosen by words, agent, stage, type and state, and done ones
+// when asked.
+func TestFilters(t *testing.T) {
+	s := newSite(t, nil)
+	s.add("1_story_parser", pipeline.Changes{Name: ptr("Write the parser")})
+	s.add("2_bug_login", pipeline.Changes{Name: ptr("Fix the login"), Description: ptr("The parser fails")})
+	s.add("3_spike_search", pipeline.Changes{})
+	s.add("4_story_done", pipeline.Changes{Stage: ptr(pipeline.Done)})
+	s.claim("coder-1", "2_bug_login")
+	s.do("x", func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("3_spike_search", true, ptr("why")); return err })
+	in := newClient(s)
+	for query, want := range map[string]string{
+		"": "1_story_parser 3_spike_search 2_bug_login", "q=parser": "1_story_parser 2_bug_login", "agent=coder-1": "2_bug_login",
+		"type=bug": "2_bug_login", "type=story": "1_story_parser", "state=blocked": "3_spike_search", "state=ready": "1_story_parser", "stage=2_current": "2_bug_login",
+		"open=5_done": "1_story_parser 3_spike_search 2_bug_login 4_story_done", "stage=5_done": "4_story_done", "q=parser&type=bug&agent=coder-1": "2_bug_login",
+		"q=%20": "1_story_parser 3_spike_search 2_bug_login", "stage=nowhere&open=x": "1_story_parser 3_spike_search 2_bug_login", "q=zzz": "",
+	} {
+		if _, page := in.get("/?" + query); cards(page) != want {
+			t.Errorf("%s: got %q, want %q", query, cards(page), want)
+		}
+	}
+	if status, text := in.get("/cards?column=1_backlog&after=zz"); status == 200 {
+		t.Errorf("a place that is none: got %s", text)
+	}
+}
+
+// TestActivity: what happened is told page by page, the last first, and nothing twice or left out.
+func TestActivity(t *testing.T) {
+	s := newSite(t, nil)
+	for i := range 70 {
+		s.add(fmt.Sprintf("%d_s", i+1), pipeline.Changes{})
+	}
+	s.claim("coder-1", "7_s")
+	s.do("coder-1", func(tx *pipeline.Tx) error { return tx.AddNote("7_s", nil, "half done") })
+	in := newClient(s)
+	events := func(page string) int { return strings.Count(page, `<li class="event`) }
+	_, first := in.get("/activity")
+	if events(first) != 60 || strings.Index(first, "half done") > strings.Index(first, "claimed 7") {
+		t.Errorf("the first page has %d events:\n%s", events(first), first)
+	}
+	_, after, _ := strings.Cut(first, `rel="next" href="`)
+	next, _, _ := strings.Cut(after, `"`)
+	if _, second := in.get(next); events(second) != 12 || strings.Contains(second, `rel="next"`) {
+		t.Errorf("the second page has %d events", events(second))
+	}
+	for query, want := range map[string]int{"agent=coder-1": 2, "story=7": 3, "story=%237": 3, "story=7_s&kind=noted": 1, "kind=claimed": 1, "kind=deleted": 0, "agent=nobody": 0} {
+		if _, page := in.get("/activity?" + query); events(page) != want {
+			t.Errorf("%s: got %d events, want %d", query, events(page), want)
+		}
+	}
+}
+
+// TestSinceLastLook: the activity has a line between what is new and what this browser has shown before.
+func TestSinceLastLook(t *testing.T) {
+	s := newSite(t, nil)
+	s.three()
+	b := open(t, s.token("/activity"))
+	b.live()
+	b.run(chromedp.Navigate(s.url + "/"))
+	s.add("4_d", pipeline.Changes{})
+	b.run(chromedp.Navigate(s.url + "/activity"))
+	b.live()
+	b.until(`document.querySelector(".since")?.previousElementSibling.innerText.includes("added 4") && document.querySelectorAll(".since ~ .event").length === 3`)
+	s.add("5_e", pipeline.Changes{})
+	b.until(`document.querySelector(".event").innerText.includes("added 5")`)
+}
+
+// TestVerified: the history shows whose signatures fit.
+func TestVerified(t *testing.T) {
+	s := newSite(t, nil)
+	s.add("1_a", pipeline.Changes{})
+	if _, page := newClient(s).get("/story/1"); !strings.Contains(page, "✓ verified") {
+		t.Errorf("got\n%s", page)
+	}
+}
+
+// TestBeside: a story's page leads to the stories before and after it in its stage.
+func TestBeside(t *testing.T) {
+	s := newSite(t, nil)
+	s.three()
+	_, page := newClient(s).get("/story/2_b")
+	if !strings.Contains(page, `rel="prev" href="/story/1_a"`) || !strings.Contains(page, `rel="next" href="/story/3_c"`) {
+		t.Errorf("got\n%s", page)
+	}
+}
