@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -374,22 +373,25 @@ func (tx *Tx) block(changed *[]string, cur Story, blocked bool, reason string, z
 // stays. It refuses to close a circle, also by creating a story on whose number
 // others depend.
 func (tx *Tx) depend(changed *[]string, cur Story, created bool, want *[]uint32) error {
+	if want == nil && !created {
+		return nil
+	}
 	if want == nil {
 		want = &cur.DependsOn
 	}
+	old, wanted := setOf(cur.DependsOn), setOf(*want) // other replicas may have written very many
 	before := len(tx.edits)
 	var added []uint32
 	for _, n := range *want {
-		old := slices.Contains(cur.DependsOn, n)
-		if !old {
+		if !old[n] {
 			tx.edits = append(tx.edits, crdt.Dep(n, true))
 		}
-		if !old || created {
+		if !old[n] || created {
 			added = append(added, n)
 		}
 	}
 	for _, n := range cur.DependsOn {
-		if !slices.Contains(*want, n) {
+		if !wanted[n] {
 			tx.edits = append(tx.edits, crdt.Dep(n, false))
 		}
 	}
@@ -397,4 +399,12 @@ func (tx *Tx) depend(changed *[]string, cur Story, created bool, want *[]uint32)
 		*changed = append(*changed, NameDependsOn)
 	}
 	return tx.checkCircle(added)
+}
+
+func setOf(numbers []uint32) map[uint32]bool {
+	set := make(map[uint32]bool, len(numbers))
+	for _, n := range numbers {
+		set[n] = true
+	}
+	return set
 }
