@@ -13,7 +13,7 @@ STRESS    ?= 60s
 CHECKER ?= ../shared/conformance/run.sh
 DIR     ?= /tmp/huskies-conformance
 
-.PHONY: check floors format vet staticcheck generated test race generate fuzz stress bench figures pictures conformance tsclient
+.PHONY: check floors format vet staticcheck generated test race generate fuzz stress bench curves figures pictures conformance tsclient
 
 check: format vet staticcheck generated test
 
@@ -62,6 +62,10 @@ stress:
 
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+# What the bundles of malicious authors cost, at n, 2n and 4n, in a few minutes: docs/threats.md has figures.
+curves:
+	go test -run '^$$' -bench BenchmarkMalice -benchtime 1x -timeout 60m ./tools
 
 # The built command on pipelines of several sizes, as a table with ratios within the run; with ARGS=-large also 1,000,000 ops.
 figures:
