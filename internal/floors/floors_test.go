@@ -60,6 +60,7 @@ var floor = map[string]int{
 	"oplog/dbfile":          2,
 	"pipeline":              1,
 	"internal/hosts":        0,
+	"internal/layered":      0,
 	"internal/locate":       0,
 	"internal/visible":      0,
 	"crdt":                  0,
