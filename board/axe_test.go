@@ -47,7 +47,7 @@ func TestAxe(t *testing.T) {
 	b := open(t, s.token("/"), scheme("light"))
 	for _, colours := range []string{"light", "dark"} {
 		b.run(scheme(colours))
-		for _, path := range []string{"/", "/?open=5_done&state=blocked", "/story/" + id, "/activity", "/charts", "/add", "/nowhere"} {
+		for _, path := range []string{"/", "/?open=5_done&state=blocked", "/story/" + id, "/story/4?depth=all", "/activity", "/charts", "/add", "/nowhere"} {
 			b.run(chromedp.Navigate(s.url + path))
 			if path != "/nowhere" {
 				b.live()

@@ -64,6 +64,7 @@ func TestPictures(t *testing.T) {
 	picture("board-agents", "/", 1280, 340, "light")
 	picture("board-activity", "/activity", 1000, 600, "light")
 	picture("board-story", "/story/"+heldStory(t, s), 1200, 860, "light")
+	picture("board-graph", "/story/7?depth=2", 1440, 640, "light", chromedp.Evaluate[chromedp.Void](`document.querySelector("#dep-h").scrollIntoView()`))
 }
 
 // small returns a picture with 256 colours at most, which take a third of the room. A page has few colours; those

@@ -3,6 +3,7 @@ package board
 import (
 	"html/template"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -34,7 +35,9 @@ type detail struct {
 	Notes       []note
 	NoteCount   int
 	Links       links
-	History     []past
+	// Graph is the drawing of the stories near it. It is nil if there are none, and in a menu.
+	Graph   *drawing
+	History []past
 	// Older says that there are changes before those of History.
 	Older        bool
 	Before, Next string
@@ -149,13 +152,14 @@ func (b *Board) history(v *replica.View, d *detail, now time.Time) error {
 // getStory shows one story.
 func (b *Board) getStory(w http.ResponseWriter, r *http.Request) {
 	p := b.page(r, "story")
-	id, d, err := b.readDetail(r)
+	id, d, err := b.readDetail(r, readGraph)
 	if err != nil {
 		b.failStory(w, r, id, err)
 		return
 	}
 	if id != r.PathValue("id") { // a number
-		http.Redirect(w, r, "/story/"+id, http.StatusSeeOther)
+		to := url.URL{Path: "/story/" + id, RawQuery: r.URL.RawQuery}
+		http.Redirect(w, r, to.String(), http.StatusSeeOther)
 		return
 	}
 	p.Title = d.Label + " " + d.Title
@@ -164,7 +168,7 @@ func (b *Board) getStory(w http.ResponseWriter, r *http.Request) {
 
 // getMenu shows what can be done with one story.
 func (b *Board) getMenu(w http.ResponseWriter, r *http.Request) {
-	id, d, err := b.readDetail(r)
+	id, d, err := b.readDetail(r, nil)
 	if err != nil {
 		b.failStory(w, r, id, err)
 		return
@@ -172,7 +176,8 @@ func (b *Board) getMenu(w http.ResponseWriter, r *http.Request) {
 	b.render(w, http.StatusOK, "menu.html", map[string]any{"Page": b.page(r, "menu"), "Story": d, "Stages": stageChoices()})
 }
 
-func (b *Board) readDetail(r *http.Request) (id string, d detail, err error) {
+// readDetail reads the story that an address names. Then it calls more, unless that is nil, to read the rest.
+func (b *Board) readDetail(r *http.Request, more func(*replica.View, *http.Request, *detail) error) (id string, d detail, err error) {
 	id = r.PathValue("id")
 	err = b.view(r.Context(), func(v *replica.View) error {
 		found, err := v.Resolve(id)
@@ -181,7 +186,10 @@ func (b *Board) readDetail(r *http.Request) (id string, d detail, err error) {
 		}
 		id = found
 		d, err = b.detail(v, id, visitorOf(r))
-		return err
+		if err != nil || more == nil {
+			return err
+		}
+		return more(v, r, &d)
 	})
 	return id, d, err
 }

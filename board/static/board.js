@@ -125,7 +125,11 @@ function apply(u) {
 	if (u.reset) return refresh();
 	if (u.needs) waiting(u.waiting);
 	if (page === "board") onBoard(u);
-	else if (page === "story") { const id = $("main").dataset.story; if ([...u.cards || []].some((c) => c.id === id) || (u.gone || []).includes(id)) refresh(); }
+	else if (page === "story") {
+		const id = $("main").dataset.story, ids = [...(u.cards || []).map((c) => c.id), ...u.gone || []];
+		if (ids.includes(id)) refresh();
+		else if (ids.some((other) => $(`.graph [data-id="${CSS.escape(other)}"]`))) soon(1000);
+	}
 	else if (page === "activity") onActivity(u.events || []);
 	else if (page === "charts") soon(2000);
 	else if (page === "settings" && (u.events || []).some((e) => e.story.startsWith("huskies."))) refresh();
@@ -207,7 +211,15 @@ function refresh() {
 	})();
 	return refreshing;
 }
+// middle scrolls the drawing of dependencies so that the story of the page is in the middle, or to where it was.
+function middle(at) {
+	const graph = $(".graph"), own = $(".graph .own");
+	if (!graph || !own) return;
+	const g = graph.getBoundingClientRect(), o = own.getBoundingClientRect();
+	graph.scrollTo(at ? at.left : o.left - g.left - (g.width - o.width) / 2, at ? at.top : o.top - g.top - (g.height - o.height) / 2);
+}
 function swap(fresh) {
+	const graph = $(".graph"), at = graph && { left: graph.scrollLeft, top: graph.scrollTop };
 	const focus = document.activeElement?.closest(".card")?.id, scrolls = $$(".col").map((c) => [c.id, $(".cards", c)?.scrollTop || 0]);
 	for (const part of { board: ["#agents", "#needs", "#board"], story: ["article", ".beside", "aside"], activity: ["#events"], charts: ["main"], settings: ["main"] }[page] || []) {
 		const old = $(part), now = $(part, fresh);
@@ -215,6 +227,7 @@ function swap(fresh) {
 		const busy = (part === "aside" || page === "settings") && (old.contains(document.activeElement) || $$("input, textarea", old).some((e) => e.type !== "hidden" && e.value !== e.defaultValue));
 		if (!busy) old.replaceWith(document.adoptNode(now));
 	}
+	if (page === "story") middle(at);
 	for (const [id, top] of scrolls) { const list = $("#" + CSS.escape(id) + " .cards"); if (list) list.scrollTop = top; }
 	if (focus) document.getElementById(focus)?.querySelector("a").focus({ preventScroll: true });
 	clocks(document); ages(); tabs();
@@ -503,5 +516,5 @@ if (page === "activity") { // a line between what is new and what this browser h
 	addEventListener("pagehide", keep);
 	document.addEventListener("visibilitychange", () => { if (document.hidden) keep(); });
 }
-clocks(document); ages(); tabs();
+clocks(document); ages(); tabs(); middle();
 })();
