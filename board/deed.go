@@ -8,19 +8,25 @@ import (
 
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
-	"github.com/huskies/huskies-mcp/replica"
 )
 
 // deed is a person's change of one story, under the rules that hold for agents.
 type deed struct {
-	// steps change the story, one op each, in one transaction. The first may override a holder.
-	steps []func(tx *pipeline.Tx) error
-	// check is called with the story as it is when it is changed. It may be nil.
-	check func(st *pipeline.Story) error
+	// plan returns the steps that change the story, which is as it is when it is changed. Each is one op, and all
+	// are one transaction. The first may override a holder.
+	plan func(s *pipeline.State, st *pipeline.Story) ([]step, error)
 	// said tells the person what happened. Before is the story as it was when it was changed.
 	said func(before *pipeline.Story) string
 	// undo returns what takes the change back. It is nil if nothing does.
 	undo func(before *pipeline.Story) *undo
+}
+
+// step is a part of a deed.
+type step = func(tx *pipeline.Tx) error
+
+// always returns a plan whose steps are the same for every story.
+func always(steps ...step) func(*pipeline.State, *pipeline.Story) ([]step, error) {
+	return func(*pipeline.State, *pipeline.Story) ([]step, error) { return steps, nil }
 }
 
 // undo is a deed that takes another one back.
@@ -106,12 +112,11 @@ func (by *doer) do(ctx context.Context, d deed) (out done, err error) {
 		if err != nil && !isDeleted(err) {
 			return nil, err
 		}
-		if d.check != nil && err == nil {
-			if err := d.check(&before); err != nil {
-				return nil, err
-			}
+		steps, err := d.plan(s, &before)
+		if err != nil {
+			return nil, err
 		}
-		for i, step := range d.steps {
+		for i, step := range steps {
 			changes = append(changes, func(tx *pipeline.Tx) error {
 				if i == 0 {
 					tx.By(by.overriding())
@@ -188,13 +193,4 @@ func (b *Board) failStory(w http.ResponseWriter, r *http.Request, id string, err
 		return
 	}
 	b.refuse(w, said.status, said.Problem, said.Next)
-}
-
-// find returns the story as a View shows it, for an undo that needs its neighbours.
-func (by *doer) find(v *replica.View) (st pipeline.Story, next string, err error) {
-	if st, err = v.Story(by.id); err != nil {
-		return st, "", err
-	}
-	next, err = where(v, &st)
-	return st, next, err
 }

@@ -1,7 +1,6 @@
 package board
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/internal/visible"
 	"github.com/huskies/huskies-mcp/pipeline"
-	"github.com/huskies/huskies-mcp/replica"
 )
 
 // keeps is how long a story stays a person's that takes it: a day's work.
@@ -35,22 +33,18 @@ func move(by *doer) (d deed, err error) {
 	if err != nil {
 		return d, err
 	}
-	// The neighbour is read before the change: the undo needs it. If others move stories meanwhile, the undo
-	// leads to nearly the same place.
-	var before pipeline.Story
-	var next string
-	err = by.b.view(context.Background(), func(v *replica.View) (err error) {
-		before, next, err = by.find(v)
-		return err
-	})
-	if err != nil {
-		return d, err
-	}
-	if stage != "" && stage != before.Stage {
-		d.steps = append(d.steps, func(tx *pipeline.Tx) error { _, err := tx.Advance(by.id, &stage); return err })
-	}
-	if place != nil {
-		d.steps = append(d.steps, func(tx *pipeline.Tx) error { _, _, err := tx.Write(by.id, *place); return err })
+	next := ""
+	d.plan = func(s *pipeline.State, st *pipeline.Story) (steps []step, err error) {
+		if next, err = where(s, st); err != nil { // for the undo
+			return nil, err
+		}
+		if stage != "" && stage != st.Stage {
+			steps = append(steps, func(tx *pipeline.Tx) error { _, err := tx.Advance(by.id, &stage); return err })
+		}
+		if place != nil {
+			steps = append(steps, func(tx *pipeline.Tx) error { _, _, err := tx.Write(by.id, *place); return err })
+		}
+		return steps, nil
 	}
 	d.said = func(st *pipeline.Story) string {
 		if stage == "" || stage == st.Stage {
@@ -92,8 +86,8 @@ func block(by *doer) (deed, error) {
 		return deed{}, &refusal{Problem: "A reason is missing.", Next: "Say what the story waits for: agents and people read it.", Code: "invalid", Field: "reason", status: http.StatusUnprocessableEntity}
 	}
 	return deed{
-		steps: []func(*pipeline.Tx) error{func(tx *pipeline.Tx) error { _, err := tx.SetBlocked(by.id, true, &reason); return err }},
-		said:  func(st *pipeline.Story) string { return phrase.Label(st.ID) + " is blocked." },
+		plan: always(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked(by.id, true, &reason); return err }),
+		said: func(st *pipeline.Story) string { return phrase.Label(st.ID) + " is blocked." },
 		undo: func(st *pipeline.Story) *undo {
 			if st.Blocked {
 				return &undo{"/story/" + st.ID + "/block", map[string]string{"reason": st.BlockedReason}}
@@ -105,8 +99,8 @@ func block(by *doer) (deed, error) {
 
 func unblock(by *doer) (deed, error) {
 	return deed{
-		steps: []func(*pipeline.Tx) error{func(tx *pipeline.Tx) error { _, err := tx.SetBlocked(by.id, false, nil); return err }},
-		said:  func(st *pipeline.Story) string { return phrase.Label(st.ID) + " is not blocked any more." },
+		plan: always(func(tx *pipeline.Tx) error { _, err := tx.SetBlocked(by.id, false, nil); return err }),
+		said: func(st *pipeline.Story) string { return phrase.Label(st.ID) + " is not blocked any more." },
 		undo: func(st *pipeline.Story) *undo {
 			if !st.Blocked || st.BlockedReason == "" {
 				return nil
@@ -118,8 +112,8 @@ func unblock(by *doer) (deed, error) {
 
 func addNote(by *doer) (deed, error) {
 	return deed{
-		steps: []func(*pipeline.Tx) error{func(tx *pipeline.Tx) error { return tx.AddNote(by.id, nil, by.form("note")) }},
-		said:  func(st *pipeline.Story) string { return phrase.Label(st.ID) + " has a new note." },
+		plan: always(func(tx *pipeline.Tx) error { return tx.AddNote(by.id, nil, by.form("note")) }),
+		said: func(st *pipeline.Story) string { return phrase.Label(st.ID) + " has a new note." },
 	}, nil
 }
 
@@ -145,18 +139,9 @@ func edit(by *doer) (d deed, err error) {
 	if changesText {
 		c.Description = &text
 	}
-	d.check = func(st *pipeline.Story) error {
-		switch {
-		case changesName && fingerprint(st.Name) != by.form("was_name") && st.Name != name:
-			return editedMeanwhile("name", st.Name)
-		case changesText && fingerprint(st.Description) != by.form("was_description") && st.Description != text:
-			return editedMeanwhile("description", st.Description)
-		}
-		return nil
-	}
 	depends := by.form("depends")
 	changesDepends := fingerprint(depends) != by.form("was_depends") && by.form("was_depends") != ""
-	d.steps = []func(*pipeline.Tx) error{func(tx *pipeline.Tx) error {
+	write := func(tx *pipeline.Tx) error {
 		if changesDepends {
 			numbers, err := tx.Numbers(names(depends))
 			if err != nil {
@@ -166,7 +151,16 @@ func edit(by *doer) (d deed, err error) {
 		}
 		_, _, err := tx.Write(by.id, c)
 		return err
-	}}
+	}
+	d.plan = func(_ *pipeline.State, st *pipeline.Story) ([]step, error) {
+		switch {
+		case changesName && fingerprint(st.Name) != by.form("was_name") && st.Name != name:
+			return nil, editedMeanwhile("name", st.Name)
+		case changesText && fingerprint(st.Description) != by.form("was_description") && st.Description != text:
+			return nil, editedMeanwhile("description", st.Description)
+		}
+		return []step{write}, nil
+	}
 	d.said = func(st *pipeline.Story) string { return phrase.Label(st.ID) + " is saved." }
 	d.undo = func(st *pipeline.Story) *undo {
 		now := [2]string{st.Name, st.Description}
@@ -204,8 +198,8 @@ func names(text string) []string {
 // release frees a story that its agent does not hold any more, or that is the person's own.
 func release(by *doer) (deed, error) {
 	return deed{
-		steps: []func(*pipeline.Tx) error{func(tx *pipeline.Tx) error { _, err := tx.Release(by.id); return err }},
-		said:  func(st *pipeline.Story) string { return phrase.Label(st.ID) + " is free: an agent can take it." },
+		plan: always(func(tx *pipeline.Tx) error { _, err := tx.Release(by.id); return err }),
+		said: func(st *pipeline.Story) string { return phrase.Label(st.ID) + " is free: an agent can take it." },
 	}, nil
 }
 
@@ -216,27 +210,28 @@ func take(by *doer) (d deed, err error) {
 	if why == "" {
 		return d, &refusal{Problem: "A reason is missing.", Next: "Say why you take it: the agent reads it in the notes.", Code: "invalid", Field: "why", status: http.StatusUnprocessableEntity}
 	}
-	d.steps = []func(*pipeline.Tx) error{func(tx *pipeline.Tx) error { _, err := tx.Release(by.id); return err }}
+	steps := []step{func(tx *pipeline.Tx) error { _, err := tx.Release(by.id); return err }}
 	end := " is free: an agent can take it."
 	switch by.form("then") {
 	case "block":
 		end = " is blocked: no agent takes it."
-		d.steps = append(d.steps, func(tx *pipeline.Tx) error { _, err := tx.SetBlocked(by.id, true, &why); return err })
+		steps = append(steps, func(tx *pipeline.Tx) error { _, err := tx.SetBlocked(by.id, true, &why); return err })
 	case "keep":
 		end = " is yours for " + phrase.Span(keeps) + "."
-		d.steps = append(d.steps, func(tx *pipeline.Tx) error {
+		steps = append(steps, func(tx *pipeline.Tx) error {
 			_, err := tx.Claim(by.id, by.b.cfg.Session.ClaimOptions(by.who.Name, int64(keeps/time.Second)))
 			return err
 		})
 	}
+	d.plan = always(steps...)
 	d.said = func(st *pipeline.Story) string { return phrase.Label(st.ID) + end }
 	return d, nil
 }
 
 func remove(by *doer) (deed, error) {
 	return deed{
-		steps: []func(*pipeline.Tx) error{func(tx *pipeline.Tx) error { _, err := tx.Delete(by.id); return err }},
-		said:  func(st *pipeline.Story) string { return phrase.Label(by.id) + " is deleted." },
+		plan: always(func(tx *pipeline.Tx) error { _, err := tx.Delete(by.id); return err }),
+		said: func(st *pipeline.Story) string { return phrase.Label(by.id) + " is deleted." },
 		undo: func(*pipeline.Story) *undo {
 			return &undo{"/story/" + by.id + "/restore", map[string]string{}}
 		},
@@ -245,8 +240,8 @@ func remove(by *doer) (deed, error) {
 
 func restore(by *doer) (deed, error) {
 	return deed{
-		steps: []func(*pipeline.Tx) error{func(tx *pipeline.Tx) error { _, err := tx.Restore(by.id); return err }},
-		said:  func(st *pipeline.Story) string { return phrase.Label(by.id) + " is back." },
+		plan: always(func(tx *pipeline.Tx) error { _, err := tx.Restore(by.id); return err }),
+		said: func(st *pipeline.Story) string { return phrase.Label(by.id) + " is back." },
 		undo: func(*pipeline.Story) *undo {
 			return &undo{"/story/" + by.id + "/delete", map[string]string{}}
 		},

@@ -220,8 +220,8 @@ func placeOf(stage pipeline.Stage, text string) (*pipeline.Position, error) {
 }
 
 // where returns the ID of the story behind a story in its column, "" if it is the last.
-func where(v *replica.View, st *pipeline.Story) (next string, err error) {
-	page, err := v.List(pipeline.Filter{Stages: []pipeline.Stage{st.Stage}}, &pipeline.Position{Stage: st.Stage, Place: st.Place}, 1)
+func where(s *pipeline.State, st *pipeline.Story) (next string, err error) {
+	page, err := s.List(pipeline.Filter{Stages: []pipeline.Stage{st.Stage}}, &pipeline.Position{Stage: st.Stage, Place: st.Place}, 1)
 	if err != nil || len(page.Stories) == 0 {
 		return "", err
 	}

@@ -256,7 +256,7 @@ func (r *reader) card(v *replica.View, u *update, id string, now time.Time) erro
 		return nil
 	}
 	r.b.concerns.note(id, isOpen(st.Stage) && len(troubling(&st)) > 0)
-	next, err := where(v, &st)
+	next, err := where(v.State, &st)
 	if err != nil {
 		return err
 	}
