@@ -18,7 +18,11 @@ const (
 	// leastRest and restFactor keep the reader from taking a processor from the agents: after a step it rests
 	// for so long at least, and for so many times what the step took.
 	leastRest  = 15 * time.Millisecond
-	restFactor = 4
+	restFactor = 9
+	// leastPause and pauseFactor are the same for the parts around the cards: counts, agents, what waits for a
+	// person. They are read by some ten queries an agent.
+	leastPause  = 200 * time.Millisecond
+	pauseFactor = 9
 	// maxStep bounds the changes and the cards of one message. Pages read anew where more has changed.
 	maxStep = 150
 	// maxAffected bounds the stories whose cards change with one, since they wait for it.
@@ -69,6 +73,10 @@ type reader struct {
 	agents string
 	needs  string
 	held   map[string]string // cards of stories that agents have, by ID
+	// due says that something has changed since the parts around the cards were read, and next is when they may
+	// be read again: they cost more than cards.
+	due  bool
+	next time.Time
 	// troubled says that the pages were told that the pipeline cannot be read.
 	troubled bool
 }
@@ -105,12 +113,11 @@ func (b *Board) follow(ctx context.Context) {
 			r.send(&update{Trouble: b.say(err).Problem, Waiting: -1})
 			rest(ctx, time.Second)
 		}
-		var changed bool
-		if changed, err = r.wait(ctx); err != nil {
+		if err = r.wait(ctx); err != nil {
 			continue
 		}
 		began := b.now()
-		if err = r.step(ctx, changed); err == nil {
+		if err = r.step(ctx); err == nil {
 			rest(ctx, max(leastRest, restFactor*b.now().Sub(began)))
 		}
 	}
@@ -127,17 +134,18 @@ func rest(ctx context.Context, d time.Duration) {
 }
 
 // wait returns when something has changed, or it is time to look at the clock.
-func (r *reader) wait(ctx context.Context) (changed bool, err error) {
-	until, cancel := context.WithTimeoutCause(ctx, tick, errTick)
-	defer cancel()
-	err = r.b.cfg.Replica.Wait(until, r.at)
-	switch {
-	case err == nil:
-		return true, nil
-	case ctx.Err() != nil || errors.Is(err, errTick):
-		return false, nil
+func (r *reader) wait(ctx context.Context) error {
+	patience := tick
+	if r.due {
+		patience = max(time.Millisecond, r.next.Sub(r.b.now()))
 	}
-	return false, err
+	until, cancel := context.WithTimeoutCause(ctx, patience, errTick)
+	defer cancel()
+	err := r.b.cfg.Replica.Wait(until, r.at)
+	if ctx.Err() != nil || errors.Is(err, errTick) {
+		return nil
+	}
+	return err
 }
 
 // begin reads where the pipeline is, and what agents did last.
@@ -154,12 +162,13 @@ func (r *reader) begin(ctx context.Context) error {
 }
 
 // step reads what has changed and tells it.
-func (r *reader) step(ctx context.Context, changed bool) error {
+func (r *reader) step(ctx context.Context) error {
 	var u update
 	var at replica.Position
 	err := r.b.view(ctx, func(v *replica.View) (err error) {
 		u = update{Waiting: -1}
 		at = v.Position()
+		changed := at != r.at // also if the wait for it ended just before
 		if r.troubled {
 			u.Reset = true
 		} else if changed {
@@ -167,7 +176,14 @@ func (r *reader) step(ctx context.Context, changed bool) error {
 				return err
 			}
 		}
-		return r.surroundings(v, &u, changed)
+		r.due = r.due || changed || u.Reset
+		if r.b.now().Before(r.next) {
+			return nil
+		}
+		began := r.b.now()
+		err = r.surroundings(v, &u)
+		r.due, r.next = false, r.b.now().Add(max(leastPause, pauseFactor*r.b.now().Sub(began)))
+		return err
 	})
 	if err != nil {
 		return err
@@ -271,20 +287,18 @@ func (r *reader) card(v *replica.View, u *update, id string, now time.Time) erro
 }
 
 // surroundings adds the parts around the cards where they are not as they were told last.
-func (r *reader) surroundings(v *replica.View, u *update, changed bool) error {
-	if changed {
-		tops, err := heads(v, &choice{})
-		if err != nil {
-			return err
-		}
-		for _, h := range tops {
-			html := r.b.part("head", h)
-			if stage := string(h.Stage); r.heads[stage] != html {
-				if u.Heads == nil {
-					u.Heads = map[string]string{}
-				}
-				u.Heads[stage], r.heads[stage] = html, html
+func (r *reader) surroundings(v *replica.View, u *update) error {
+	tops, err := heads(v, &choice{})
+	if err != nil {
+		return err
+	}
+	for _, h := range tops {
+		html := r.b.part("head", h)
+		if stage := string(h.Stage); r.heads[stage] != html {
+			if u.Heads == nil {
+				u.Heads = map[string]string{}
 			}
+			u.Heads[stage], r.heads[stage] = html, html
 		}
 	}
 	agents, more, err := r.b.agents(v)

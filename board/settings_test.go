@@ -19,11 +19,7 @@ func TestSettings(t *testing.T) {
 	in := newClient(s)
 	f := in.follow(in.mark())
 	in.must("/settings/limit.2_current", map[string]string{"value": "1"})
-	for e, ok := f.next(); !strings.Contains(e.data.Heads["2_current"], "2/1 claimed, over the limit"); e, ok = f.next() {
-		if !ok {
-			t.Fatal("the stream ended")
-		}
-	}
+	f.until("that the limit is passed", func(e event) bool { return strings.Contains(e.data.Heads["2_current"], "2/1 claimed, over the limit") })
 	if _, page := in.get("/"); !strings.Contains(page, "2/1 claimed, over the limit") {
 		t.Errorf("the column does not show its limit")
 	}

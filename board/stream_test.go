@@ -87,6 +87,16 @@ func (f *follower) change(id string) event {
 	}
 }
 
+// until reads events until one says what is wanted.
+func (f *follower) until(what string, says func(event) bool) {
+	f.t.Helper()
+	for e, ok := f.next(); !says(e); e, ok = f.next() {
+		if !ok {
+			f.t.Fatalf("the stream ended before it said %s", what)
+		}
+	}
+}
+
 // mark returns where a page stands.
 func (c *client) mark() string {
 	c.s.t.Helper()
@@ -115,15 +125,10 @@ func TestStream(t *testing.T) {
 		t.Errorf("got the heads %v", e.data.Heads)
 	}
 	s.do("coder", func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("1_a", true, ptr("stuck")); return err })
-	if e := f.change("1_a"); !strings.Contains(e.data.Needs, "stuck") {
-		t.Errorf("got %+v", e)
-	}
+	f.change("1_a")
+	f.until("that it is stuck", func(e event) bool { return strings.Contains(e.data.Needs, "stuck") })
 	s.do("coder", func(tx *pipeline.Tx) error { _, err := tx.Delete("2_b"); return err })
-	for e, ok := f.next(); len(e.data.Gone) == 0; e, ok = f.next() {
-		if !ok {
-			t.Fatal("the stream ended")
-		}
-	}
+	f.until("that it is gone", func(e event) bool { return len(e.data.Gone) > 0 })
 	// A page that comes later hears of what it missed, and one from another run reads anew.
 	late := in.follow(mark)
 	if e, _ := late.next(); e.data.Reset {
@@ -182,11 +187,7 @@ func TestManyChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for e, ok := f.next(); !e.data.Reset; e, ok = f.next() {
-		if !ok {
-			t.Fatal("the stream ended")
-		}
-	}
+	f.until("to read anew", func(e event) bool { return e.data.Reset })
 	s.add("500_s", pipeline.Changes{})
 	f.change("500_s")
 }
@@ -215,5 +216,20 @@ func TestShutdown(t *testing.T) {
 	for _, f := range streams {
 		for _, ok := f.next(); ok; _, ok = f.next() {
 		}
+	}
+}
+
+// TestNothingIsMissed: of changes that come at any moment, also just when the reader looks at the clock, a page
+// hears of each.
+func TestNothingIsMissed(t *testing.T) {
+	s := newSite(t, nil)
+	s.add("1_a", pipeline.Changes{})
+	in := newClient(s)
+	f := in.follow(in.mark())
+	for i := range 40 {
+		name := fmt.Sprintf("name %d.", i)
+		s.do("x", func(tx *pipeline.Tx) error { _, _, err := tx.Write("1_a", pipeline.Changes{Name: &name}); return err })
+		f.until(name, func(e event) bool { return len(e.data.Cards) > 0 && strings.Contains(e.data.Cards[0].HTML, name) })
+		time.Sleep(time.Duration(i*7) * time.Millisecond) // around the pause of 200 ms after which counts are read
 	}
 }
