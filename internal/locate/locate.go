@@ -48,10 +48,11 @@ type Place struct {
 //  3. a new .huskies/pipeline.db at the root of the repository around that folder, else in it.
 //
 // In a linked git worktree, 2 and 3 start at the root of the main worktree, so that all worktrees
-// of a repository share one pipeline. The root of a submodule is its superproject's. The home
-// folder's own pipeline is used only where the search begins there or that folder is the root of
-// the repository. A file or folder on the way up that cannot be read counts as absent. The error is
-// a [*NotUsed] if the search found a database that it must not use.
+// of a repository share one pipeline. The root of a submodule is its superproject's. Outside a
+// repository a search in a folder .huskies begins above that folder, so that no .huskies is made in
+// another. The home folder's own pipeline is used only where the search begins there or that folder
+// is the root of the repository. A file or folder on the way up that cannot be read counts as
+// absent. The error is a [*NotUsed] if the search found a database that it must not use.
 func (p Place) Find(flagDB string) (Location, error) {
 	if flagDB != "" {
 		return namedDatabase("--db", flagDB, p.Dir)
@@ -63,10 +64,14 @@ func (p Place) Find(flagDB string) (Location, error) {
 	if err != nil {
 		return Location{}, err
 	}
+	r, inRepository := findRepository(start)
+	if !inRepository && filepath.Base(start) == filepath.Dir(File) {
+		start, place = filepath.Dir(start), "the folder above "+place
+	}
 	s := search{start: start, from: start, home: p.Home}
 	found, fresh := "found upwards from "+start, "new, in "+place
 	newRoot := start
-	if r, ok := findRepository(start); ok {
+	if inRepository {
 		s.root, newRoot, fresh = r.root, r.root, "new, at the root of the repository"
 		if r.worktree != "" {
 			s.from = r.main

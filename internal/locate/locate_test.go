@@ -237,6 +237,24 @@ func TestLocate(t *testing.T) {
 			name: "repository nested in a linked worktree", tree: linked(), wd: "wt/sub", with: tree{"wt/sub/.git/": ""},
 			path: "wt/sub/.huskies/pipeline.db", why: "new, at the root of the repository",
 		},
+
+		// In the pipeline's own folder.
+		{
+			name: "in .huskies, found", tree: tree{"a/.huskies/pipeline.db": ""}, wd: "a/.huskies",
+			path: "a/.huskies/pipeline.db", why: "found upwards from $ROOT/a",
+		},
+		{
+			name: "in .huskies, moved away", tree: tree{"a/.huskies/pipeline.db.old": ""}, wd: "a/.huskies",
+			path: "a/.huskies/pipeline.db", why: "new, in the folder above the working directory",
+		},
+		{
+			name: "in .huskies of a repository", tree: tree{"a/.git/": "", "a/.huskies/": ""}, wd: "a/.huskies",
+			path: "a/.huskies/pipeline.db", why: "new, at the root of the repository",
+		},
+		{
+			name: "in a repository that is called .huskies", tree: tree{".huskies/.git/": ""}, wd: ".huskies",
+			path: ".huskies/.huskies/pipeline.db", why: "new, at the root of the repository",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
