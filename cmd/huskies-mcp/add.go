@@ -56,6 +56,9 @@ it in again adds only what is new. --dry-run shows what would be added.`,
 					if err := env.mayWrite(cmd); err != nil {
 						return err
 					}
+					if lost := env.gone(); lost != "" {
+						fmt.Fprintf(cmd.ErrOrStderr(), "note: this begins a new pipeline, but %s\n", printable(lost))
+					}
 				}
 				if flags.from != "" {
 					return bringIn(cmd, env, env.agent, &flags)
@@ -65,7 +68,7 @@ it in again adds only what is new. --dry-run shows what would be added.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&flags.kind, "type", "", "kind of the story: story, bug, spike or refactor")
+	f.StringVar(&flags.kind, "type", "", "type of the story: story, bug, spike or refactor")
 	f.StringVar(&flags.depends, "depends", "", "numbers or IDs of the stories that come first, with commas between")
 	f.StringVar(&flags.stage, "stage", string(pipeline.Backlog), "stage of the story")
 	f.StringVarP(&flags.description, "description", "d", "", "FILE with the description in Markdown, - for standard input")

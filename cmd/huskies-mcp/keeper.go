@@ -221,12 +221,17 @@ func (env *environment) lostPipeline() string {
 	return fmt.Sprintf("there is a backup of this project's pipeline from %s: huskies-mcp restore --latest puts it back", describeBackup(all[0]))
 }
 
+// gone says what lostPipeline says if the database is missing or an empty file. Otherwise it is "".
+func (env *environment) gone() string {
+	if info, err := os.Stat(env.where.Path); err == nil && info.Size() > 0 {
+		return ""
+	}
+	return env.lostPipeline()
+}
+
 // warnOfLoss says on the server's log that the pipeline is gone, if there is a backup of it.
 func (env *environment) warnOfLoss() {
-	if _, err := os.Stat(env.where.Path); err == nil {
-		return
-	}
-	if lost := env.lostPipeline(); lost != "" {
+	if lost := env.gone(); lost != "" {
 		env.logger.Warn("the pipeline is gone", "path", env.where.Path, "what_to_do", lost)
 	}
 }

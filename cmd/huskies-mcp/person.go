@@ -37,7 +37,7 @@ func terminalOf(w io.Writer) (*os.File, bool) {
 
 // view calls fn with the pipeline for a command that shows it. The error says so if there is none.
 func (env *environment) view(cmd *cobra.Command, fn func(*replica.View) error) error {
-	if !env.exists() {
+	if !env.exists() || env.gone() != "" {
 		return env.errNoPipeline()
 	}
 	return env.replica.View(cmd.Context(), fn)
