@@ -123,6 +123,8 @@ func printBroughtIn(cmd *cobra.Command, plan *intake.Plan) error {
 	switch n := len(plan.Create); {
 	case n == 1:
 		text += ": " + plan.Create[0].ID
+	case n == 0 && len(plan.Known)+len(problems) == 0:
+		text += ": the source holds no list item, heading or row that could become one"
 	case n > 1:
 		text += fmt.Sprintf(": %s to %s", phrase.Label(plan.Create[0].ID), phrase.Label(plan.Create[n-1].ID))
 	}

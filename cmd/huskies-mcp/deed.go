@@ -142,7 +142,11 @@ func (d *deed) override(cmd *cobra.Command, agent string, st *pipeline.Story, sc
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), printable(question)+" Change it all the same? [y/N] ")
 	answer, err := bufio.NewReader(in).ReadString('\n')
-	if a := strings.ToLower(strings.TrimSpace(answer)); err != nil || a != "y" && a != "yes" {
+	if err != nil {
+		fmt.Fprintln(cmd.ErrOrStderr())
+		return false, errors.New("nobody answered, so nothing was changed: --force changes it all the same")
+	}
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return false, errors.New("nothing was changed")
 	}
 	return true, nil

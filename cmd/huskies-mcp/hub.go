@@ -153,7 +153,7 @@ func leave(cmd *cobra.Command, env *environment) error {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "left the hub %s\n", hub.Address)
 	if state.Outbox > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s were not sent to it: other machines do not have them, unless you join again\n", phrase.Count(int(state.Outbox), "op", "ops"))
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s not sent to it: other machines do not get what this one wrote, unless you join again\n", phrase.Count(int(state.Outbox), "op was", "ops were"))
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func (c *comparison) differs() string {
 	case c.OnlyNow == 0:
 		return "has " + phrase.Count(c.OnlyThen, "more op", "more ops")
 	}
-	return fmt.Sprintf("lacks %s, has %d others", phrase.Count(c.OnlyNow, "op", "ops"), c.OnlyThen)
+	return fmt.Sprintf("lacks %s, has %s", phrase.Count(c.OnlyNow, "op", "ops"), phrase.Count(c.OnlyThen, "other", "others"))
 }
 
 // describeBackup names a backup in a sentence.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -28,7 +29,7 @@ func rmCommand(opts *options) *cobra.Command {
 			d.do = func(tx *pipeline.Tx, by doer) error {
 				waiting = ""
 				if ids, count := tx.Waiting(by.story, maxWaiting); count > 0 {
-					waiting = fmt.Sprintf("; %d wait for it now: %s", count, strings.Join(ids, ", "))
+					waiting = "; " + phrase.Count(count, "story waits", "stories wait") + " for it now: " + strings.Join(ids, ", ")
 				}
 				_, err := tx.Delete(by.story)
 				return err

@@ -45,7 +45,7 @@ moment and run again.`,
   huskies-mcp sync /media/stick/project --create`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("give one HOST:DIR or DIR, the folder of the project there; got %q", args)
+				return errors.New("give one HOST:DIR or DIR, the folder of the project there, such as huskies-mcp sync laptop:project")
 			}
 			return nil
 		},
