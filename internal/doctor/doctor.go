@@ -83,6 +83,7 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 		e.checkPaths()
 		if e.file.Foreign {
 			e.checkStorage() // no key of ours is in it: who opens it is for its owner to say
+			e.checkBackups() // it may stand where the pipeline stood
 		} else {
 			e.checkModes()
 			e.checkPlace()
@@ -184,7 +185,7 @@ func (e *examination) broken(subject string, err error) {
 
 // saveWhatIsLeft is what to do about a file whose structure is damaged.
 func (e *examination) saveWhatIsLeft() string {
-	return "keep a copy of " + phrase.Quoted(e.file.Path) + " and of its -wal file, check the disk, and restore a backup as the README says; " +
+	return "keep a copy of " + phrase.Quoted(e.file.Path) + " and of its -wal file, check the disk, and restore a backup (huskies-mcp restore lists them); " +
 		"if there is none, huskies-mcp export --salvage FILE may save what can still be read"
 }
 

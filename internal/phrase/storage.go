@@ -45,13 +45,13 @@ const ChangeKey = "to change the key: end all servers of the project, huskies-mc
 const (
 	newerBuild = "install a newer huskies-mcp and start it again; nothing in the file was changed"
 	putItBack  = "nothing was written; tell the user, who can put a backup back: huskies-mcp restore. "
-	keepACopy  = "keep a copy of the database with its -wal file, check the disk, and restore a backup; "
+	keepACopy  = "keep a copy of the database with its -wal file, check the disk, and restore a backup (huskies-mcp restore lists them); "
 	maySalvage = "if there is none, huskies-mcp export --salvage FILE may save what can still be read"
 )
 
 // remedies are what to do about the codes that need no value.
 var remedies = map[oplog.Code]string{
-	dbfile.CodeDamaged: "the database is damaged: keep a copy of it with its -wal file and restore a backup as the README says; " + maySalvage,
+	dbfile.CodeDamaged: "the database is damaged: keep a copy of it with its -wal file and restore a backup (huskies-mcp restore lists them); " + maySalvage,
 	dbfile.CodeFull:    "the disk is full: free some space, then repeat the call",
 	dbfile.CodeDisk:    "the disk failed to read or write: check the disk and its free space, then repeat the call",
 	dbfile.CodeReadOnlyDisk: "the disk is mounted read-only: nothing can be written there. --read-only or HUSKIES_READ_ONLY=1 reads the pipeline; " +
@@ -60,9 +60,9 @@ var remedies = map[oplog.Code]string{
 	dbfile.CodeUnwritable:  "it cannot be written: check the permissions of the file, of its folder, and of the -wal and -shm files beside it, then repeat the call",
 	dbfile.CodeShared:      "SQLite makes files beside the database also to read it: let this user write to the folder, then repeat the call; or have its owner run huskies-mcp backup FILE, which can be read anywhere",
 	dbfile.CodeNoOpen:      "the file cannot be opened: check that it may be read and written, and that the folder exists and may be written",
-	dbfile.CodeNotDatabase: "the file is not an SQLite database: give another --db, or move the file away; if it was the pipeline, restore a backup as the README says",
+	dbfile.CodeNotDatabase: "the file is not an SQLite database: give another --db, or move the file away; if it was the pipeline, huskies-mcp restore lists its backups",
 	dbfile.CodeNoTable:     "another program took out a table: huskies-mcp verify says what to do",
-	dbfile.CodeTables:      "another program changed the tables, or the file is damaged: keep a copy of it with its -wal file and restore a backup as the README says",
+	dbfile.CodeTables:      "another program changed the tables, or the file is damaged: keep a copy of it with its -wal file and restore a backup (huskies-mcp restore lists them)",
 	dbfile.CodeBusy:        "another program holds the database, not by way of huskies-mcp: end its transaction, then repeat the call",
 	dbfile.CodeNoFolder:    "the folder does not exist, or a link leads nowhere: create it, or give another --db",
 	dbfile.CodeNotFolder:   "a part of the path is a file, not a folder: give another --db",
@@ -77,7 +77,7 @@ var remedies = map[oplog.Code]string{
 	oplog.CodeForeign: "huskies-mcp export --salvage FILE writes its ops as a bundle, of which huskies-mcp import --create makes a pipeline without it; " +
 		"or restore a backup. Nothing in the file was changed",
 	oplog.CodeAltered: "restore a backup: none of it was read, since it could run in every read and write. Nothing in the file was changed",
-	oplog.CodeIdentity: "restore the database from a backup, as the README says: a new key is never made in place of a damaged one, and nothing in the file was changed. " +
+	oplog.CodeIdentity: "restore a backup (huskies-mcp restore lists them): a new key is never made in place of a damaged one, and nothing in the file was changed. " +
 		"If there is no backup, huskies-mcp export --salvage FILE writes the ops as a bundle, of which huskies-mcp import --create makes a pipeline with a fresh key",
 	oplog.CodeKeysLost:      "restore a backup; if there is none, leave out --keys-from: the new pipeline signs with a fresh key and trusts everybody until a person decides anew",
 	oplog.CodeUnsalvageable: keepACopy + "if there is none, move the database away and import a bundle of all ops from another replica into a new one",

@@ -32,7 +32,7 @@ func TestWhatToDo(t *testing.T) {
 		{oplog.Error{Code: dbfile.CodeManyNames, Path: "/x.db"}, "nothing was written: find the other names with 'find FOLDER -samefile /x.db' and remove them, then repeat the call. A symbolic link or --db gives a database a second name without harm"},
 		{oplog.Error{Code: dbfile.CodeOtherOwner, Path: "/x.db", User: 1000}, "nothing was changed. If the pipeline is yours: sudo chown 1000 /x.db. To read what somebody gave you, copy it and give the copy's --db"},
 		{oplog.Error{Code: oplog.CodeNewer}, "install a newer huskies-mcp and start it again; nothing in the file was changed"},
-		{oplog.Error{Code: oplog.CodeUnsalvageable}, "keep a copy of the database with its -wal file, check the disk, and restore a backup; if there is none, move the database away and import a bundle of all ops from another replica into a new one"},
+		{oplog.Error{Code: oplog.CodeUnsalvageable}, "keep a copy of the database with its -wal file, check the disk, and restore a backup (huskies-mcp restore lists them); if there is none, move the database away and import a bundle of all ops from another replica into a new one"},
 		{oplog.Error{Code: replica.CodeRemoved}, "nothing was written; tell the user, who can put a backup back: huskies-mcp restore. To begin with an empty pipeline, the server must be started anew"},
 	} {
 		tt.failed.Err = errors.New("cause")
