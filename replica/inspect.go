@@ -23,7 +23,7 @@ type Inspection struct {
 	Author crdt.Author
 	// Trusted is the list; when it is empty, ops of all are applied.
 	Trusted []oplog.TrustedAuthor
-	// Stories are those that the applied ops are about.
+	// Stories are those that lists show: not the deleted ones, and not the settings.
 	Stories, Applied, Held, Pending int
 	// Authors has a row for each author of an op, sorted.
 	Authors []AuthorOps
@@ -72,6 +72,7 @@ func (r *Replica) Inspect(ctx context.Context) (in Inspection, err error) {
 		}
 		in = Inspection{Author: in.Author}
 		i := &inspector{r: r, in: &in, snap: v.snap, kinds: make(map[crdt.OpID]oplog.Kind), latest: r.cfg.Now().Add(maxClockSkew).UnixMilli()}
+		in.Stories = len(v.IDs("", crdt.MaxStories))
 		in.SharedNumbers, in.Circles = v.SharedNumbers(), v.Circles()
 		if err := i.inspect(); err != nil {
 			return err
@@ -118,9 +119,6 @@ func (i *inspector) inspect() (err error) {
 	}
 	slices.SortFunc(i.in.Refused, crdt.OpID.Compare)
 	if i.in.Trusted, err = i.snap.Trusted(); err != nil {
-		return err
-	}
-	if i.in.Stories, err = i.snap.Source().Count(); err != nil {
 		return err
 	}
 	return i.rows()
