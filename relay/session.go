@@ -58,7 +58,7 @@ func (r *Relay) connect(ctx context.Context, hub *replica.Hub) (connected bool, 
 	defer end(nil)
 	conn, err := dialAs(key, hub.Address, hub.CA, nats.ClosedHandler(func(conn *nats.Conn) { end(errors.Join(errClosed, conn.LastError())) }))
 	if isRefused(err) {
-		return false, fmt.Errorf("the hub does not know this machine as a member, or not any more: %w", err)
+		return false, fmt.Errorf("the hub does not let this machine in: it is no member, or not any more. huskies-mcp join with another invitation makes it one: %w", err)
 	}
 	if err != nil {
 		return false, err

@@ -44,9 +44,13 @@ func doctor(cmd *cobra.Command, d folder) error {
 	_, _, err = d.ca()
 	say(err == nil, "certificate: %s", orFine(err))
 	info, err := os.Stat(string(d))
-	say(err == nil && info.Mode().Perm()&0o077 == 0, "folder %s is for its owner alone (chmod 700 %s)", d, d)
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		err = fmt.Errorf("others may read it, so run chmod 700 %s", d)
+	}
+	say(err == nil, "folder %s: %s", d, orFine(err))
 	l, err := d.lists()
-	say(err == nil, "%d members, %d invitations: %s", len(l.members), len(l.invites), orFine(err))
+	members, invites := l.open(time.Now())
+	say(err == nil, "members: %d, open invitations: %d: %s", members, invites, orFine(err))
 	size, err := d.storeSize()
 	say(err == nil && size < config.MaxBytes*9/10, "store: %d of %d MiB: %s", size>>20, config.MaxBytes>>20, orFine(err))
 	address, err := d.reachable("")

@@ -143,6 +143,21 @@ type lists struct {
 	invites []invite
 }
 
+// open counts the members that may connect and the invitations that still let a machine in.
+func (l lists) open(now time.Time) (members, invites int) {
+	for _, m := range l.members {
+		if m.RemovedAt == nil {
+			members++
+		}
+	}
+	for _, i := range l.invites {
+		if i.UsedBy == "" && now.Before(i.ExpiresAt) {
+			invites++
+		}
+	}
+	return members, invites
+}
+
 // lists reads both lists. One that was never written is empty.
 func (d folder) lists() (l lists, err error) {
 	for _, list := range []struct {

@@ -372,6 +372,13 @@ func TestRemovedMemberIsCut(t *testing.T) {
 		status, err := relay.ReadStatus(b.replica)
 		return err == nil && status.ConnectedSince == 0 && strings.Contains(status.LastError, "not any more")
 	})
+	var out bytes.Buffer
+	if code := run([]string{"doctor", string(h.dir)}, &out, io.Discard); code != 0 || !strings.Contains(out.String(), "members: 1, open invitations: 0: fine") {
+		t.Errorf("doctor: exit code %d, %s, want one member and no open invitation", code, &out)
+	}
+	if log := h.log.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "level=WARN") {
+		t.Errorf("machines that join and one that is refused are no errors of the hub: %s", log)
+	}
 	b.write("2_story_from_a_lost_laptop")
 	a.write("3_story_three")
 	c := h.joined()

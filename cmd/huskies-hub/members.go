@@ -12,7 +12,7 @@ import (
 func membersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "members DIR",
-		Short: "Print the machines that may connect",
+		Short: "Print the machines that may connect, and those that were removed",
 		Args:  oneFolder,
 		RunE:  func(cmd *cobra.Command, args []string) error { return listMembers(cmd, folder(args[0])) },
 	}
@@ -76,7 +76,7 @@ func removeMember(cmd *cobra.Command, d folder, key string) error {
 			removed = *found[0]
 			return nil
 		}
-		return fmt.Errorf("%q may mean %d members: give more of the key", key, len(found))
+		return fmt.Errorf("%q may mean %d members: give %d or more of the first digits of the key, see huskies-hub members %s", key, len(found), minKey, d)
 	})
 	if err == nil {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) is let in no more\n", printable(removed.Name), removed.Author)

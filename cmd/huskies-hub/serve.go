@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -193,10 +194,30 @@ func makeStream(ctx context.Context, conn *nats.Conn, config hubConfig) error {
 // serverLog passes the server's log on.
 type serverLog struct{ to *slog.Logger }
 
+// logLevels are the levels of lines that the server takes more seriously than they are here.
+var logLevels = []struct {
+	part  string
+	level slog.Level
+}{
+	{"TLS Handshake First", slog.LevelDebug}, // all members use TLS in this way
+	{"TLS handshake error", slog.LevelInfo},  // somebody who is no member tried the port
+	{"authentication error", slog.LevelInfo}, // each join begins with one: the machine asks whether it is a member
+}
+
+func (l *serverLog) pass(level slog.Level, format string, v ...any) {
+	line := fmt.Sprintf(format, v...)
+	for _, known := range logLevels {
+		if strings.Contains(line, known.part) {
+			level = known.level
+		}
+	}
+	l.to.Log(context.Background(), level, line)
+}
+
 func (l *serverLog) Noticef(format string, v ...any) { l.to.Debug(fmt.Sprintf(format, v...)) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.to.Warn(fmt.Sprintf(format, v...)) }
+func (l *serverLog) Warnf(format string, v ...any)   { l.pass(slog.LevelWarn, format, v...) }
 func (l *serverLog) Fatalf(format string, v ...any)  { l.to.Error(fmt.Sprintf(format, v...)) }
-func (l *serverLog) Errorf(format string, v ...any)  { l.to.Error(fmt.Sprintf(format, v...)) }
+func (l *serverLog) Errorf(format string, v ...any)  { l.pass(slog.LevelError, format, v...) }
 func (l *serverLog) Debugf(format string, v ...any)  { l.to.Debug(fmt.Sprintf(format, v...)) }
 func (l *serverLog) Tracef(format string, v ...any)  {}
 
