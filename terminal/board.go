@@ -100,16 +100,18 @@ func (b *Board) Text(s Screen) string {
 		out.WriteString(s.paint(phrase.Missing(b.Missing, ""), yellow) + "\n")
 	}
 	if len(b.Columns) == 0 {
-		out.WriteString("No story is to be shown.\n")
+		out.WriteString("There is no story to show.\n")
 	}
 	labels := b.labels()
 	rows := make([][]boardRow, len(b.Columns))
 	var labelWidth, nameWidth, stateWidth int
+	whole := false // numbers alone end in one column, and with whole IDs all begin in one
 	for i, column := range b.Columns {
 		for j := range column.Stories {
 			st := &column.Stories[j]
 			row := boardRow{label: labels[st.ID], name: phrase.Title(st)}
 			row.state, row.color = stateOf(s, st)
+			whole = whole || row.label == st.ID
 			labelWidth, nameWidth, stateWidth = max(labelWidth, phrase.Width(row.label)), max(nameWidth, phrase.Width(row.name)), max(stateWidth, phrase.Width(row.state))
 			rows[i] = append(rows[i], row)
 		}
@@ -125,7 +127,11 @@ func (b *Board) Text(s Screen) string {
 		}
 		out.WriteString(s.paint(phrase.Line(string(column.Stage)), bold) + "  " + s.paint(fmt.Sprint(len(column.Stories)), faint) + "\n")
 		for _, row := range rows[i] {
-			line := "  " + strings.Repeat(" ", labelWidth-phrase.Width(row.label)) + s.paint(row.label, faint) + "  "
+			gap := strings.Repeat(" ", labelWidth-phrase.Width(row.label))
+			line := "  " + gap + s.paint(row.label, faint) + "  "
+			if whole {
+				line = "  " + s.paint(row.label, faint) + gap + "  "
+			}
 			if row.state == "" {
 				line += phrase.Cut(row.name, nameWidth)
 			} else {

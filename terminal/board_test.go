@@ -29,7 +29,7 @@ func TestBoard(t *testing.T) {
 // TestBoardSharedNumber: stories that share a number are called by their whole IDs.
 func TestBoardSharedNumber(t *testing.T) {
 	b := terminal.NewBoard([]pipeline.Story{{ID: "1_a", Stage: pipeline.QA}, {ID: "1_b", Stage: pipeline.QA}, {ID: "2_c", Stage: pipeline.QA}})
-	if got, want := b.Text(terminal.Screen{Now: now}), "3_qa  3\n  1_a  1_a\n  1_b  1_b\n    2  2_c\n"; got != want {
+	if got, want := b.Text(terminal.Screen{Now: now}), "3_qa  3\n  1_a  1_a\n  1_b  1_b\n  2    2_c\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
