@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -24,9 +26,10 @@ func exportCommand(opts *options) *cobra.Command {
 		Use:   "export [FILE]",
 		Short: "Write signed ops as a bundle for import on another machine, or whole stories",
 		Long: `Write the signed ops of the pipeline as JSON Lines, to FILE or to standard
-output. With --since only those that a replica with the given heads does not have;
---since - reads the heads from standard input, since a command takes only so many.
-Ops carry their authors' signatures: a bundle can go by any way, and holds no key.
+output. With --since only those that a replica with the given heads does not have.
+The heads can stand in a FILE, or come from standard input (-), since a command line
+takes only so many. Ops carry their authors' signatures: a bundle can go by any way,
+and holds no key.
 
 With --salvage the database may be damaged, or refused by all other commands: every
 op that can be read and that its author signed is written, and standard error says
@@ -36,17 +39,10 @@ With --json, --md or --csv the stories themselves, for people and other tools: a
 that can be seen, with their notes and without their history. huskies-mcp add --from
 brings such a file into another pipeline.`,
 		Example: `  huskies-mcp export pipeline.bundle
-  huskies-mcp export --since - part.bundle <heads-of-the-other`,
+  huskies-mcp export --since heads-of-the-other part.bundle`,
 		Args: atMostOneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if since == "-" {
-				text, err := readFile(cmd, "-", maxSince)
-				if err != nil {
-					return fmt.Errorf("--since: %w", err)
-				}
-				since = string(text)
-			}
-			heads, err := parseHeads(since)
+			heads, err := sinceHeads(cmd, since)
 			if err != nil {
 				return err
 			}
@@ -77,7 +73,7 @@ brings such a file into another pipeline.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&since, "since", "", "leave out what a replica with these heads has: op IDs, as huskies-mcp heads prints them there, or - to read them from standard input")
+	cmd.Flags().StringVar(&since, "since", "", "leave out what a replica with these heads has: op IDs, as huskies-mcp heads prints them there, or a FILE that holds them, - for standard input")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite FILE")
 	cmd.Flags().BoolVar(&salvage, "salvage", false, "read a damaged database, and leave out what cannot be read")
 	exclusive := []string{"since", "salvage"}
@@ -89,8 +85,24 @@ brings such a file into another pipeline.`,
 	return cmd
 }
 
-// maxSince bounds the heads that are read from standard input, in bytes: a million.
+// maxSince bounds the heads that are read from a file or from standard input, in bytes: a million.
 const maxSince = 65 << 20
+
+// sinceHeads returns the heads that --since gives: as op IDs, or as the name of a file that holds them.
+func sinceHeads(cmd *cobra.Command, since string) ([]crdt.OpID, error) {
+	heads, notHeads := parseHeads(since)
+	if notHeads == nil {
+		return heads, nil
+	}
+	text, err := readFile(cmd, since, maxSince)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG) {
+		return nil, fmt.Errorf("%w. Nor is there a file of that name", notHeads)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--since: %w", err)
+	}
+	return parseHeads(string(text))
+}
 
 func atMostOneFile(_ *cobra.Command, args []string) error {
 	if len(args) > 1 {
