@@ -27,6 +27,11 @@ type Caller struct {
 	Made map[string]MadeClaim
 	// Released is the story that the session gave back last. Released may be empty.
 	Released string
+	// Elsewhere are stories that other machines have, as a hub says, and that a claim passes over.
+	Elsewhere []string
+	// Reserved is the story that a hub keeps for this machine: a claim that came from another one has
+	// ended there. Reserved may be empty.
+	Reserved string
 }
 
 // MadeClaim is a claim that a session made for an agent.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/huskies/huskies-mcp/crdt"
 )
@@ -47,6 +48,7 @@ func (s *State) firstClaimable(stage *Stage, by *Caller) (string, error) {
 			switch keeping, claim := s.keeping(c, by); {
 			case keeping != IsFree:
 				refused(c, keeping, claim)
+			case slices.Contains(by.Elsewhere, c.ID()):
 			case c.ID() == by.Released:
 				last = c.ID()
 			default:

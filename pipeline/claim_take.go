@@ -161,7 +161,7 @@ func (s *State) keeping(c *crdt.Story, by *Caller) (Obstacle, *Claim) {
 		return IsFree, nil
 	case claim == nil:
 		return IsHeld, nil
-	case !claim.Live(s.now()):
+	case !claim.Live(s.now()), claim.Foreign && c.ID() == by.Reserved:
 		return IsFree, claim
 	case s.holds(claim, by):
 		return IsMine, claim
@@ -232,6 +232,19 @@ func (s *State) CanClaim(id string, stage *Stage) (bool, error) {
 	}
 	return err == nil, IgnoreNotNow(err)
 }
+
+// NextToClaim returns the story that [Tx.ClaimNext] would take for the reader.
+func (s *State) NextToClaim(stage *Stage) (id string, err error) {
+	return s.firstClaimable(stage, &s.caller)
+}
+
+// Elsewhere returns the error that another machine has a story, on behalf of an agent.
+func Elsewhere(story, agent string) error {
+	return refuse(Fact{Code: CodeElsewhere, Story: story, Agent: agent})
+}
+
+// Unreachable returns the error that nobody can say whether another machine has a story.
+func Unreachable(story string) error { return refuse(Fact{Code: CodeUnreachable, Story: story}) }
 
 // IgnoreNotNow returns err unless it says that a claim may succeed later.
 func IgnoreNotNow(err error) error {

@@ -31,11 +31,11 @@ func (c Code) Kind() Kind {
 		return KindConflict
 	case CodeFull:
 		return KindLimit
-	case CodeNotYours, CodeNotFree:
+	case CodeNotYours, CodeNotFree, CodeElsewhere:
 		return KindHeld
 	case CodeClaimEnded, CodeOtherClaim, CodeNoSuchClaim:
 		return KindStale
-	case CodeStaysBlocked, CodeBlocked, CodeWaiting, CodeFinished, CodeNoneFree, CodeCrowded, CodeCarried:
+	case CodeStaysBlocked, CodeBlocked, CodeWaiting, CodeFinished, CodeNoneFree, CodeCrowded, CodeCarried, CodeUnreachable:
 		return KindNotNow
 	}
 	return KindInvalid

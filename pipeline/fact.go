@@ -55,6 +55,8 @@ const (
 	CodeNoneFree      Code = "none_free"      // Stages, Kept, Crowd
 	CodeCrowded       Code = "crowded"        // Story, Crowd
 	CodeCarried       Code = "carried"        // Story, Crowd of the stage it cannot be carried into
+	CodeElsewhere     Code = "elsewhere"      // Story, Agent
+	CodeUnreachable   Code = "unreachable"    // Story
 	CodeReserved      Code = "reserved"       // Story
 	CodeNoSetting     Code = "no_setting"     // Given
 	CodeBadSetting    Code = "bad_setting"    // Field, Given, Least, Most

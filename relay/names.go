@@ -56,3 +56,29 @@ func newReplicaName(rand io.Reader) (string, error) {
 	_, err := io.ReadFull(rand, b[:])
 	return Encoding.EncodeToString(b[:]), err
 }
+
+// ClaimStreamName is the name of a pipeline's stream of reservations.
+func ClaimStreamName(pipeline string) string { return "HK_" + strings.ToUpper(pipeline) + "_CLAIMS" }
+
+// ClaimSubjects matches the subjects of all reservations of a pipeline.
+func ClaimSubjects(pipeline string) string { return claimPrefix(pipeline) + ">" }
+
+// ClaimSubject is where a story is reserved. A story's ID may have dots, which part subjects.
+func ClaimSubject(pipeline, story string) string {
+	return claimPrefix(pipeline) + Encoding.EncodeToString([]byte(story))
+}
+
+// StartSubject is where the hub says that it begins, in the stream of reservations.
+func StartSubject(pipeline string) string { return "hk." + pipeline + ".start" }
+
+func claimPrefix(pipeline string) string { return "hk." + pipeline + ".claim." }
+
+// storyOf returns the story of a reservation's subject.
+func storyOf(pipeline, subject string) (string, bool) {
+	encoded, ok := strings.CutPrefix(subject, claimPrefix(pipeline))
+	if !ok {
+		return "", false
+	}
+	story, err := Encoding.DecodeString(encoded)
+	return string(story), err == nil
+}

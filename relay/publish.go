@@ -37,6 +37,7 @@ func (s *session) publish(ctx context.Context, caughtUp <-chan struct{}) error {
 func (s *session) watch(ctx context.Context) error {
 	return s.cfg.Replica.Watch(ctx, func(*replica.View) (done bool, err error) {
 		signal(s.wake)
+		signal(s.claims)
 		return false, nil
 	})
 }

@@ -25,10 +25,12 @@ type Relay struct {
 	cfg Config
 	// reread is when the whole stream was read again last for what is missing.
 	reread time.Time
+	// held are the reservations of this machine, as far as this process knows them: a hub may lose them.
+	held map[string]entry
 }
 
 // New returns a relay. It does nothing before Run.
-func New(cfg Config) *Relay { return &Relay{cfg: cfg} }
+func New(cfg Config) *Relay { return &Relay{cfg: cfg, held: make(map[string]entry)} }
 
 const (
 	// lookInterval is how soon a process finds out that the replica was joined, or that the relay of

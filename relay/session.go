@@ -26,6 +26,7 @@ type session struct {
 	epoch   int64 // of the stream
 	end     context.CancelCauseFunc
 	wake    chan struct{} // there may be something to send
+	claims  chan struct{} // claims may have ended
 
 	mu     sync.Mutex
 	status Status
@@ -42,15 +43,7 @@ const checkInterval = 5 * time.Second
 // connect exchanges ops over one connection until it ends. The error says why it did, or why there was
 // none.
 func (r *Relay) connect(ctx context.Context, hub *replica.Hub) (connected bool, err error) {
-	seed, err := r.cfg.Replica.TransportSeed(ctx)
-	if err != nil {
-		return false, err
-	}
-	key, err := newTransportKey(seed)
-	if err != nil {
-		return false, err
-	}
-	author, _, err := r.cfg.Replica.Author(ctx)
+	key, author, err := memberOf(ctx, r.cfg.Replica)
 	if err != nil {
 		return false, err
 	}
@@ -64,7 +57,7 @@ func (r *Relay) connect(ctx context.Context, hub *replica.Hub) (connected bool, 
 		return false, err
 	}
 	defer conn.Close()
-	s := &session{Relay: r, hub: hub, author: author.String(), conn: conn, end: end, wake: make(chan struct{}, 1)}
+	s := &session{Relay: r, hub: hub, author: author, conn: conn, end: end, wake: make(chan struct{}, 1), claims: make(chan struct{}, 1)}
 	return true, s.run(ctx)
 }
 
@@ -98,6 +91,7 @@ func (s *session) run(ctx context.Context) (err error) {
 		func(ctx context.Context) error { return s.publish(ctx, caughtUp) },
 		s.watch,
 		s.check,
+		s.keepClaims,
 		func(ctx context.Context) error { return s.fillGaps(ctx, caughtUp) },
 	} {
 		all.Go(func() {

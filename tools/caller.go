@@ -81,7 +81,10 @@ func text(argument *string) string {
 
 // change makes one change to a story for a caller, and returns the story as the change left it.
 func (s *call) change(ctx context.Context, a asking, edit func(*pipeline.Tx) error) (pipeline.Story, error) {
-	c := s.caller(a)
+	return s.changeAs(ctx, s.caller(a), edit)
+}
+
+func (s *call) changeAs(ctx context.Context, c pipeline.Caller, edit func(*pipeline.Tx) error) (pipeline.Story, error) {
 	if err := pipeline.CheckAgent(c.Signature()); err != nil {
 		return pipeline.Story{}, err
 	}

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -70,9 +71,13 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 	a := asking{agent: in.Agent, claim: in.Claim}
 	c := s.caller(a)
 	options := s.session.ClaimOptions(c.Signature(), in.LeaseSeconds)
+	reserved, err := s.reserveFor(ctx, &c, in)
+	if err != nil {
+		return out, err
+	}
 	var won pipeline.Claimed
-	story, err := s.change(ctx, a, func(tx *pipeline.Tx) (err error) {
-		id := text(in.StoryID)
+	story, err := s.changeAs(ctx, c, func(tx *pipeline.Tx) (err error) {
+		id := cmp.Or(text(in.StoryID), reserved)
 		if id == "" && c.Claim != "" {
 			if id, err = tx.ClaimOf(); err != nil {
 				return err
@@ -96,6 +101,64 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 	err = s.tellLost(ctx, c, &out)
 	s.made.claimed(story.ID, pipeline.MadeClaim{Token: story.Claim.Token, Agent: story.Agent})
 	return out, err
+}
+
+// maxElsewhere bounds the stories that one call tries to reserve: others are claimed at the same time on other
+// machines, each once.
+const maxElsewhere = 16
+
+// reserveFor asks the hub to keep the story for this machine that the call is about to claim, and returns its ID. Without a hub
+// it asks nothing and returns none.
+func (s *call) reserveFor(ctx context.Context, c *pipeline.Caller, in claimItemIn) (story string, err error) {
+	if s.hub == nil {
+		return "", nil
+	}
+	if joined, err := s.hub.Joined(ctx); err != nil || !joined {
+		return "", err
+	}
+	for taken := error(nil); ; {
+		id, err := s.aboutToClaim(ctx, c, in)
+		if err != nil && taken != nil && pipeline.IgnoreNotNow(err) == nil {
+			return "", taken // it says more than that nothing is left
+		}
+		if err != nil || id == "" {
+			return "", err
+		}
+		by, err := s.hub.Reserve(ctx, id, c.Signature())
+		switch {
+		case err != nil:
+			s.logger.Warn("the hub was not asked whether another machine has a story", "story", id, "error", err)
+			return "", pipeline.Unreachable(id)
+		case by == "":
+			c.Reserved = id
+			return id, nil
+		}
+		if taken = pipeline.Elsewhere(id, by); in.StoryID != nil || len(c.Elsewhere) == maxElsewhere {
+			return "", taken
+		}
+		c.Elsewhere = append(c.Elsewhere, id)
+	}
+}
+
+// aboutToClaim returns the story that the call would claim now. It is empty if the claim says that better: then it
+// is refused.
+func (s *call) aboutToClaim(ctx context.Context, c *pipeline.Caller, in claimItemIn) (story string, err error) {
+	err = s.view(ctx, func(p *replica.View) (err error) {
+		state := p.As(*c)
+		switch {
+		case in.StoryID != nil:
+			// A claim that is renewed has its reservation; one of another machine may have ended on the hub.
+			st, err := state.Story(*in.StoryID)
+			if err == nil && (st.Ready || st.Claim != nil && st.Claim.Foreign) {
+				story = st.ID
+			}
+		case in.Claim != nil: // it is renewed, if it lasts
+		default:
+			story, err = state.NextToClaim(in.Stage)
+		}
+		return err
+	})
+	return story, err
 }
 
 // tellLost warns once of each claim of the caller that somebody else has ended.

@@ -51,8 +51,19 @@ type Config struct {
 	// Lost says that there is a backup of the pipeline, and how a person gets it back. It is called
 	// when the pipeline is empty, and returns "" if there is no backup. It may be nil.
 	Lost func() string
+	// Hub is asked before a claim is made. It may be nil.
+	Hub Hub
 	// Began is called once, before the first call of a tool. It may be nil.
 	Began func()
+}
+
+// Hub knows which stories other machines have.
+type Hub interface {
+	// Joined reports whether there are other machines to ask about.
+	Joined(ctx context.Context) (bool, error)
+	// Reserve keeps a story for this machine, on behalf of an agent. It returns the agent of another machine that
+	// has the story, "" if there is none. The error says why nobody can tell.
+	Reserve(ctx context.Context, story, agent string) (by string, err error)
 }
 
 // service is what all calls work with.
@@ -65,6 +76,7 @@ type service struct {
 	above       string // see Config
 	logger      *slog.Logger
 	lost        func() string
+	hub         Hub // may be nil
 	began       func()
 	made        made
 	told        told
@@ -176,7 +188,7 @@ func NewServer(cfg Config) (*server.MCPServer, error) {
 	}
 	s := &service{
 		replica: cfg.Replica, session: cfg.Session, agent: cfg.Agent, hostSession: cfg.HostSession, maxRetries: cfg.MaxRetries, above: cfg.Above, logger: cfg.Logger,
-		lost: cfg.Lost, began: func() {},
+		lost: cfg.Lost, hub: cfg.Hub, began: func() {},
 	}
 	if cfg.Began != nil {
 		s.began = sync.OnceFunc(cfg.Began)

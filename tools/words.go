@@ -153,6 +153,8 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 	pipeline.CodeFinished:     always("advance_item with to brings it back"),
 	pipeline.CodeCrowded:      always("claim it when one of these has moved on (claim_item with wait_seconds waits), or claim other work"),
 	pipeline.CodeCarried:      always("move it with advance_item, which ends the claim"),
+	pipeline.CodeElsewhere:    always("find another: claim_item without story_id takes the next one"),
+	pipeline.CodeUnreachable:  always("go on with what you hold, or try again (claim_item with wait_seconds waits); a person can allow it with the flag --offline-claims"),
 	pipeline.CodeReserved: func(f *pipeline.Fact) string {
 		if f.Story == pipeline.SettingsStory {
 			return "people read and change the settings with huskies-mcp settings"

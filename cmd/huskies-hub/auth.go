@@ -77,17 +77,19 @@ func isSigned(opts *server.ClientOpts, nonce []byte) bool {
 	return err == nil && key.Verify(nonce, signature) == nil
 }
 
-// memberPermissions let a member read the stream, and publish under its own author alone.
+// memberPermissions let a member read the streams, publish ops under its own author alone, and reserve
+// stories.
 func memberPermissions(pipeline string, m *member) *server.Permissions {
-	stream := relay.StreamName(pipeline)
+	publish := []string{relay.OwnSubjects(pipeline, m.Author.String()), relay.ClaimSubjects(pipeline), relay.WantSubject(pipeline)}
+	for _, stream := range []string{relay.StreamName(pipeline), relay.ClaimStreamName(pipeline)} {
+		publish = append(publish,
+			"$JS.API.STREAM.INFO."+stream, "$JS.API.STREAM.MSG.GET."+stream,
+			"$JS.API.CONSUMER.CREATE."+stream+".>", "$JS.API.CONSUMER.DELETE."+stream+".>",
+			"$JS.API.CONSUMER.INFO."+stream+".>", "$JS.API.CONSUMER.MSG.NEXT."+stream+".>",
+			"$JS.ACK."+stream+".>", "$JS.FC."+stream+".>")
+	}
 	return &server.Permissions{
-		Publish: &server.SubjectPermission{Allow: []string{
-			relay.OwnSubjects(pipeline, m.Author.String()), relay.WantSubject(pipeline),
-			"$JS.API.STREAM.INFO." + stream, "$JS.API.STREAM.MSG.GET." + stream,
-			"$JS.API.CONSUMER.CREATE." + stream + ".>", "$JS.API.CONSUMER.DELETE." + stream + ".>",
-			"$JS.API.CONSUMER.INFO." + stream + ".>", "$JS.API.CONSUMER.MSG.NEXT." + stream + ".>",
-			"$JS.ACK." + stream + ".>", "$JS.FC." + stream + ".>",
-		}},
+		Publish:   &server.SubjectPermission{Allow: publish},
 		Subscribe: &server.SubjectPermission{Allow: []string{relay.InboxPrefix(m.Transport) + ".>", relay.WantSubject(pipeline)}},
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"fmt"
 	"testing"
 	"time"
 
@@ -81,4 +82,21 @@ func TestMembersStayInTheirRoom(t *testing.T) {
 		}
 	}
 	converge(t, 1, a, b)
+}
+
+// expire makes the reservation of a machine one that ended long ago.
+func (h *testHub) expire(t *testing.T, m *machine, story string) {
+	t.Helper()
+	author, _, err := m.replica.Author(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := h.dir.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf(`{"author":%q,"agent":"ann","at":1,"until":2}`, author)
+	if _, err := connectAs(t, h, m).Request(relay.ClaimSubject(config.Pipeline, story), []byte(text), 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -146,7 +146,7 @@ func (m *machine) logger() *slog.Logger { return slog.New(slog.NewTextHandler(m.
 
 // open starts the machine's process, so to speak.
 func (m *machine) open() {
-	m.replica = replica.New(replica.Config{Path: m.path, Now: time.Now, Rand: rand.Reader, Machine: "test", Logger: m.logger()})
+	m.replica = replica.New(replica.Config{Path: m.path, Now: time.Now, Rand: rand.Reader, Logger: m.logger()})
 }
 
 // relay starts the relay.

@@ -77,7 +77,7 @@ func serve(ctx context.Context, d folder, address string, logs io.Writer) error 
 		return fmt.Errorf("connect to the hub in this process: %w", err)
 	}
 	defer conn.Close()
-	if err := makeStream(ctx, conn, config); err != nil {
+	if err := makeStreams(ctx, conn, config); err != nil {
 		return err
 	}
 	if err := g.serveJoins(conn); err != nil {
@@ -172,8 +172,11 @@ func (d folder) options(config hubConfig, address string, g *gate) (*server.Opti
 // maxConnections bounds the connections: ten thousand machines, and some that come back.
 const maxConnections = 16 << 10
 
-// makeStream makes the stream, or brings it to this build's settings.
-func makeStream(ctx context.Context, conn *nats.Conn, config hubConfig) error {
+// maxReservation bounds a reservation, in bytes: two names and two times.
+const maxReservation = 1024
+
+// makeStreams makes the streams, or brings them to this build's settings.
+func makeStreams(ctx context.Context, conn *nats.Conn, config hubConfig) error {
 	js, err := jetstream.New(conn)
 	if err != nil {
 		return err
@@ -185,11 +188,25 @@ func makeStream(ctx context.Context, conn *nats.Conn, config hubConfig) error {
 		MaxBytes: config.MaxBytes, Discard: jetstream.DiscardNew, MaxMsgSize: relay.MaxMessage,
 		Duplicates: relay.DuplicateWindow, DenyDelete: true, DenyPurge: true,
 	})
+	if err == nil {
+		_, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+			Name:     relay.ClaimStreamName(config.Pipeline),
+			Subjects: []string{relay.ClaimSubjects(config.Pipeline), relay.StartSubject(config.Pipeline)},
+			Storage:  jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Replicas: 1,
+			MaxMsgsPerSubject: 1, MaxMsgSize: maxReservation, MaxBytes: maxReservations, DenyDelete: true, DenyPurge: true,
+		})
+	}
+	if err == nil {
+		_, err = js.Publish(ctx, relay.StartSubject(config.Pipeline), nil)
+	}
 	if err != nil {
-		return fmt.Errorf("make the stream: %w", err)
+		return fmt.Errorf("make the streams: %w", err)
 	}
 	return nil
 }
+
+// maxReservations bounds the stream of reservations on disk, one message a story that was ever claimed.
+const maxReservations = 256 << 20
 
 // serverLog passes the server's log on.
 type serverLog struct{ to *slog.Logger }

@@ -13,7 +13,7 @@ import (
 const personLease = 8 * time.Hour
 
 func claimCommand(opts *options) *cobra.Command {
-	d := deed{asks: true}
+	d := deed{asks: true, claims: true}
 	lasts := personLease
 	cmd := &cobra.Command{
 		Use:               "claim STORY",

@@ -24,6 +24,8 @@ type deed struct {
 	asks bool
 	// force answers the question with yes.
 	force bool
+	// claims reports whether the doer has the story afterwards, so that a hub is asked first.
+	claims bool
 	// find returns the story. It is nil for a story that can be seen.
 	find func(v *replica.View, name string) (pipeline.Story, error)
 	// prepare is called with the story before it is changed, when the person may change it. check is
@@ -84,6 +86,11 @@ func (d *deed) run(cmd *cobra.Command, opts *options) error {
 		}
 		if d.prepare != nil {
 			if err := d.prepare(before); err != nil {
+				return err
+			}
+		}
+		if d.claims {
+			if err := env.reserveFor(cmd.Context(), before.ID, by.agent); err != nil {
 				return err
 			}
 		}

@@ -5,12 +5,15 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/internal/phrase"
+	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/relay"
 )
 
@@ -121,6 +124,51 @@ func (env *environment) startRelay(ctx context.Context) (stop func()) {
 		close(done)
 	}()
 	return func() { cancel(); <-done }
+}
+
+// offlineClaims returns what the flag says, or else the variable.
+func offlineClaims(cmd *cobra.Command, opts options) (bool, error) {
+	value := opts.getenv("HUSKIES_OFFLINE_CLAIMS")
+	if value == "" || cmd.Flags().Changed("offline-claims") {
+		return opts.offlineClaims, nil
+	}
+	yes, err := strconv.ParseBool(value)
+	if err != nil {
+		return false, fmt.Errorf("HUSKIES_OFFLINE_CLAIMS must be 1 or 0; got %q", value)
+	}
+	return yes, nil
+}
+
+// claimsHub asks the hub before claims. It may be told to go on when the hub cannot be asked.
+type claimsHub struct {
+	*relay.Claims
+	offline bool
+	logger  *slog.Logger
+}
+
+// Reserve is that of [tools.Hub].
+func (h *claimsHub) Reserve(ctx context.Context, story, agent string) (by string, err error) {
+	by, err = h.Claims.Reserve(ctx, story, agent)
+	if h.offline && errors.Is(err, relay.ErrUnreachable) {
+		h.logger.Warn("a story is claimed though the hub cannot be asked whether another machine has it", "story", story, "error", err)
+		return "", nil
+	}
+	return by, err
+}
+
+// reserveFor reserves a story before a person claims it.
+func (env *environment) reserveFor(ctx context.Context, story, person string) error {
+	if joined, err := env.hub.Joined(ctx); err != nil || !joined {
+		return err
+	}
+	by, err := env.hub.Reserve(ctx, story, person)
+	switch {
+	case errors.Is(err, relay.ErrUnreachable):
+		return fmt.Errorf("%w: %w", pipeline.Unreachable(story), err)
+	case err != nil || by == "":
+		return err
+	}
+	return pipeline.Elsewhere(story, by)
 }
 
 func leaveCommand(opts *options) *cobra.Command {

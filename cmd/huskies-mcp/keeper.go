@@ -204,6 +204,7 @@ func (k *keeper) make(ctx context.Context, ask backups.Request) error {
 
 // close closes the replica, and makes the backup at the end.
 func (env *environment) close() {
+	env.hub.Close()
 	_ = env.replica.Close()
 	env.keeper.end()
 }

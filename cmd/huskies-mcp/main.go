@@ -31,6 +31,7 @@ import (
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/relay"
 	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/tools"
 )
@@ -95,6 +96,8 @@ type options struct {
 	tools       string
 	noBackup    bool
 
+	offlineClaims bool
+
 	rebuilding func(rows, of int64) // hears how far a rebuild is; may be nil
 }
 
@@ -131,6 +134,7 @@ new one at that root.`,
 	flags.StringVar(&opts.lockTimeout, "lock-timeout", "", fmt.Sprintf("how long a write waits for other processes before it is refused (HUSKIES_LOCK_TIMEOUT, default %v)", replica.DefaultLockTimeout))
 	flags.StringVar(&opts.leaseGrace, "lease-grace", "", "how long a claim outlives the session that made it (HUSKIES_LEASE_GRACE, default: as huskies-mcp settings says)")
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
+	flags.BoolVar(&opts.offlineClaims, "offline-claims", false, "claim stories also while the hub cannot be asked whether another machine has them (HUSKIES_OFFLINE_CLAIMS=1)")
 	flags.BoolVar(&opts.noBackup, "no-auto-backup", false, "make no backups by itself in the user's folder for state (HUSKIES_NO_AUTO_BACKUP=1)")
 	addOfferFlags(cmd, opts)
 	cmd.AddCommand(settingsCommand(opts), serveCommand(opts), initCommand(opts), contextCommand(opts), callCommand(opts),
@@ -214,6 +218,7 @@ type environment struct {
 	logger     *slog.Logger
 	backups    *backups.Folder // nil: nobody knows where this user's state is
 	keeper     *keeper         // nil: it makes no backups by itself
+	hub        *claimsHub
 }
 
 // newEnvironment reads the options. It opens nothing.
@@ -288,7 +293,9 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 	}
 	env.replica = replica.New(cfg)
 	env.session = env.replica.OpenSession(rand.Text())
-	return env, nil
+	env.hub = &claimsHub{Claims: relay.NewClaims(env.relayConfig()), logger: env.logger}
+	env.hub.offline, err = offlineClaims(cmd, opts)
+	return env, err
 }
 
 // maxRetries returns the retry count that a flag or a variable gives, nil if neither does.
@@ -340,6 +347,7 @@ func (env *environment) toolsConfig() tools.Config {
 		Logger:      env.logger,
 		Lost:        env.lostPipeline,
 		Began:       env.warnOfLoss,
+		Hub:         env.hub,
 	}
 }
 

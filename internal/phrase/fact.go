@@ -129,6 +129,12 @@ var facts = map[pipeline.Code]func(f *fact) string{
 	pipeline.CodeCarried: func(f *fact) string {
 		return fmt.Sprintf("story %q cannot be held in %s as well: %s; nothing was written", f.Story, f.Crowd.Stage, crowd(f.Crowd))
 	},
+	pipeline.CodeElsewhere: func(f *fact) string {
+		return fmt.Sprintf("story %q is not free: agent %s has it on another machine", f.Story, InQuotes(f.Agent))
+	},
+	pipeline.CodeUnreachable: func(f *fact) string {
+		return fmt.Sprintf("story %q was not claimed: the hub cannot be reached, so nobody knows whether another machine has it", f.Story)
+	},
 	pipeline.CodeReserved: func(f *fact) string {
 		return fmt.Sprintf("%s is no story: IDs that begin with %s are kept for what concerns the whole pipeline", f.Story, pipeline.ReservedPrefix)
 	},

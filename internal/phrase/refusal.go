@@ -57,6 +57,10 @@ func nextStep(f *pipeline.Fact) string {
 		return "start a new pipeline with another --db"
 	case pipeline.CodeNotYours, pipeline.CodeNotFree:
 		return "--force changes it all the same"
+	case pipeline.CodeElsewhere:
+		return "huskies-mcp release on that machine gives it back"
+	case pipeline.CodeUnreachable:
+		return "huskies-mcp hub says what is wrong; --offline-claims claims it all the same"
 	case pipeline.CodeInStage, pipeline.CodeLastStage:
 		return "name the stage it should go to"
 	case pipeline.CodeStaysBlocked, pipeline.CodeBlocked:

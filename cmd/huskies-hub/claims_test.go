@@ -1,0 +1,205 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/huskies/huskies-mcp/relay"
+)
+
+// huskiesMCP builds the other command once, and returns its path.
+var huskiesMCP = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "huskies-hub-test")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "huskies-mcp")
+	out, err := exec.Command("go", "build", "-o", path, "github.com/huskies/huskies-mcp/cmd/huskies-mcp").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("go build: %w: %s", err, out)
+	}
+	return path, err
+})
+
+// answer is what a tool answers.
+type answer struct {
+	Claimed bool
+	Reason  string
+	Item    struct {
+		StoryID string `json:"story_id"`
+	}
+	Claim string
+}
+
+// call calls a tool on the machine, as a script does. The error has what the command says.
+func (m *machine) call(agent, tool, arguments string, flags ...string) (a answer, err error) {
+	m.t.Helper()
+	path, err := huskiesMCP()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	cmd := exec.Command(path, append([]string{"--db", m.path, "--agent", agent, "--no-auto-backup", "call", tool, arguments}, flags...)...)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		return a, fmt.Errorf("%w: %s", err, errs.String())
+	}
+	return a, json.Unmarshal(out, &a)
+}
+
+// settled waits until the hub lets reserve stories.
+func (h *testHub) settled(m *machine) {
+	h.t.Helper()
+	claims := relay.NewClaims(relay.Config{Replica: m.replica, Now: time.Now, Rand: rand.Reader, Logger: m.logger()})
+	defer claims.Close()
+	await(h.t, "stories can be reserved", func() bool {
+		_, err := claims.Reserve(h.t.Context(), "0_story_to_try", "tester")
+		return err == nil
+	})
+}
+
+// TestClaimsAreExclusive: two machines that hear nothing of each other's ops, but reach the hub, claim each story once.
+func TestClaimsAreExclusive(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	const stories = 12
+	for i := range stories {
+		a.write(fmt.Sprintf("%d_story_x", i+1))
+	}
+	converge(t, stories, a, b)
+	h.settled(a)
+	a.pause()
+	b.pause()
+	won := make(chan string, 2*stories)
+	var all sync.WaitGroup
+	for _, m := range []*machine{a, b} {
+		all.Go(func() {
+			for i := 0; ; i++ {
+				got, err := m.call(fmt.Sprintf("agent-%d", i), "claim_item", `{"lease_seconds":3600}`)
+				if err != nil {
+					t.Errorf("claim_item: %v", err)
+				}
+				if !got.Claimed {
+					return
+				}
+				won <- got.Item.StoryID
+			}
+		})
+	}
+	all.Wait()
+	close(won)
+	times := map[string]int{}
+	for story := range won {
+		times[story]++
+	}
+	for story, n := range times {
+		if n > 1 {
+			t.Errorf("%s was claimed %d times", story, n)
+		}
+	}
+	if len(times) != stories {
+		t.Errorf("%d of %d stories were claimed", len(times), stories)
+	}
+	_, err := b.call("x", "claim_item", `{"story_id":"1_story_x"}`)
+	if err == nil || !strings.Contains(err.Error(), "is not free") {
+		t.Errorf("claiming a story that was claimed: %v", err)
+	}
+}
+
+// TestClaimsEndOnTheHub: a story that was given back on one machine can be claimed on another.
+func TestClaimsEndOnTheHub(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_x")
+	converge(t, 1, a, b)
+	h.settled(a)
+	first, err := a.call("ann", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	converge(t, 2, a, b)
+	if _, err := b.call("bob", "claim_item", `{"story_id":"1_story_x"}`); err == nil {
+		t.Error("bob claims what ann has")
+	}
+	if _, err := a.call("ann", "release_item", fmt.Sprintf(`{"story_id":"1_story_x","claim":%q}`, first.Claim)); err != nil {
+		t.Fatal(err)
+	}
+	converge(t, 3, a, b)
+	await(t, "bob claims what ann gave back", func() bool {
+		got, err := b.call("bob", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`)
+		return err == nil && got.Claimed
+	})
+}
+
+// TestReservationsAreKept: a hub that lost its store is told again what machines hold.
+func TestReservationsAreKept(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_x")
+	converge(t, 1, a, b)
+	h.settled(a)
+	if _, err := a.call("ann", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`); err != nil {
+		t.Fatal(err)
+	}
+	b.pause() // it does not hear of the claim's op
+	h.kill()
+	h.put(t, "")
+	h.start()
+	h.settled(b)
+	_, err := b.call("bob", "claim_item", `{"story_id":"1_story_x"}`)
+	if err == nil || !strings.Contains(err.Error(), "ann") {
+		t.Errorf("bob claims what ann has: %v", err)
+	}
+}
+
+func TestClaimsWithoutTheHub(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a := h.joined()
+	a.write("1_story_x")
+	converge(t, 1, a)
+	h.settled(a)
+	h.kill()
+	_, err := a.call("ann", "claim_item", `{"story_id":"1_story_x"}`)
+	if err == nil || !strings.Contains(err.Error(), "the hub cannot be reached") {
+		t.Errorf("claim_item without the hub: %v", err)
+	}
+	if _, err := a.call("ann", "claim_item", `{"story_id":"1_story_x"}`, "--offline-claims"); err != nil {
+		t.Errorf("claim_item with --offline-claims: %v", err)
+	}
+}
+
+// TestDeadMachine: the claim of a machine that renews it no more ends by the hub's clock, also where its op came.
+func TestDeadMachine(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_x")
+	converge(t, 1, a, b)
+	h.settled(a)
+	if _, err := a.call("ann", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`); err != nil {
+		t.Fatal(err)
+	}
+	converge(t, 2, a, b)
+	a.pause() // dead
+	if _, err := b.call("bob", "claim_item", `{"story_id":"1_story_x"}`); err == nil {
+		t.Fatal("bob claims what ann has")
+	}
+	h.expire(t, a, "1_story_x")
+	got, err := b.call("bob", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`)
+	if err != nil || !got.Claimed {
+		t.Errorf("bob claims what a dead machine had: %+v, error %v", got, err)
+	}
+}

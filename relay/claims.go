@@ -1,0 +1,237 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// A reservation says on the hub which machine may claim a story: one message a story, written by compare and
+// set on its number in the stream, and good for a time by the hub's clock. The claim itself is an op, made here
+// after the reservation. So of two machines that are connected one claims a story.
+
+const (
+	// reservationLife is how long a reservation is good. The machine's relay renews it while the claim lasts.
+	reservationLife = 5 * time.Minute
+	// takeOverAfter is how long after its end others wait: who renews it may be slow.
+	takeOverAfter = 10 * time.Second
+	// settleTime is how long after the start of the hub nobody new reserves a story: its store may have been lost, or
+	// put back to an earlier state, and machines enter what they hold first.
+	settleTime = 5 * time.Second
+	// askTimeout bounds the question to the hub: a call waits for it.
+	askTimeout = 2 * time.Second
+)
+
+// ErrUnreachable: the hub cannot be asked now whether another machine has a story.
+var ErrUnreachable = errors.New("the hub cannot be asked")
+
+// reservation is a message of the stream, as JSON. The zero one says that the story is free.
+type reservation struct {
+	// Author is the key of the machine that has the story.
+	Author string `json:"author,omitempty"`
+	// Agent is who claims it there.
+	Agent string `json:"agent,omitempty"`
+	// At is when it was made or renewed, Until when it ends, in ms since 1970 UTC by the hub's clock.
+	At    int64 `json:"at,omitempty"`
+	Until int64 `json:"until,omitempty"`
+}
+
+// entry is a reservation with its number in the stream, 0 if there is none.
+type entry struct {
+	reservation
+	seq uint64
+}
+
+// Claims asks the hub before this process makes a claim. It connects when it is first asked.
+type Claims struct {
+	cfg Config
+
+	mu   sync.Mutex // held while the hub is asked: one question after the other
+	hub  replica.Hub
+	conn *nats.Conn
+	desk *desk
+}
+
+// NewClaims returns a Claims.
+func NewClaims(cfg Config) *Claims { return &Claims{cfg: cfg} }
+
+// Close ends the connection.
+func (c *Claims) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
+}
+
+// Joined reports whether there is a hub to ask. A database that was moved here gets its key first: without one it
+// is joined to nothing.
+func (c *Claims) Joined(ctx context.Context) (bool, error) {
+	if _, _, err := c.cfg.Replica.Author(ctx); err != nil {
+		return false, err
+	}
+	hub, _, err := c.cfg.Replica.Hub(ctx)
+	return hub != nil, err
+}
+
+// Reserve reserves a story for this machine, on behalf of an agent. It returns the agent of another machine that has
+// the story, "" if there is none. The error is ErrUnreachable if the hub cannot be asked. A reservation for which no
+// claim follows ends by itself.
+func (c *Claims) Reserve(ctx context.Context, story, agent string) (by string, err error) {
+	hub, _, err := c.cfg.Replica.Hub(ctx)
+	if err != nil || hub == nil {
+		return "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if err = c.connect(ctx, hub); err == nil {
+		by, err = c.desk.reserve(ctx, story, agent, false)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return by, nil
+}
+
+// connect connects to the hub unless it is connected.
+func (c *Claims) connect(ctx context.Context, hub *replica.Hub) error {
+	if c.conn != nil && c.conn.IsConnected() && c.hub == *hub {
+		return nil
+	}
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
+	key, author, err := memberOf(ctx, c.cfg.Replica)
+	if err != nil {
+		return err
+	}
+	conn, err := dialAs(key, hub.Address, hub.CA, nats.Timeout(askTimeout))
+	if err != nil {
+		return err
+	}
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(askTimeout))
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	desk, err := newDesk(ctx, js, hub.Pipeline, author)
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	c.conn, c.hub, c.desk = conn, *hub, desk
+	return nil
+}
+
+// desk is where reservations are made, over one connection.
+type desk struct {
+	js       jetstream.JetStream
+	stream   jetstream.Stream
+	pipeline string
+	author   string    // of this replica
+	began    time.Time // when the hub did, by its clock
+}
+
+func newDesk(ctx context.Context, js jetstream.JetStream, pipeline, author string) (*desk, error) {
+	stream, err := js.Stream(ctx, ClaimStreamName(pipeline))
+	if err != nil {
+		return nil, fmt.Errorf("look at the hub's reservations: %w", err)
+	}
+	start, err := stream.GetLastMsgForSubject(ctx, StartSubject(pipeline))
+	if err != nil {
+		return nil, fmt.Errorf("look when the hub began: %w", err)
+	}
+	return &desk{js, stream, pipeline, author, start.Time}, nil
+}
+
+// reserve makes or renews a reservation. It returns the agent of another machine that has the story. Holds says that a
+// claim of this machine lasts, which the hub may have forgotten.
+func (d *desk) reserve(ctx context.Context, story, agent string, holds bool) (by string, err error) {
+	info, err := d.stream.Info(ctx) // for the hub's time
+	if err != nil {
+		return "", fmt.Errorf("look at the hub's reservations: %w", err)
+	}
+	now := info.TimeStamp
+	for {
+		have, err := lastEntry(ctx, d.stream, ClaimSubject(d.pipeline, story))
+		switch {
+		case err != nil:
+			return "", err
+		case have.isOf(d.author):
+		case have.lasts(now):
+			return have.Agent, nil
+		case !holds && now.Sub(d.began) < settleTime:
+			return "", errors.New("the hub began a moment ago, and machines tell it what they hold")
+		}
+		err = d.put(ctx, story, &have, reservation{Author: d.author, Agent: agent, At: now.UnixMilli(), Until: now.Add(reservationLife).UnixMilli()})
+		if err == nil || !isOvertaken(err) {
+			return "", err
+		}
+		// Somebody was faster: look who it was.
+	}
+}
+
+func (r *reservation) isOf(author string) bool { return r.Author == author }
+
+// lasts reports whether nobody else may have the story.
+func (r *reservation) lasts(now time.Time) bool {
+	return r.Author != "" && now.Before(time.UnixMilli(r.Until).Add(takeOverAfter))
+}
+
+// put replaces an entry, if it is still the last of its story.
+func (d *desk) put(ctx context.Context, story string, have *entry, next reservation) error {
+	b, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	_, err = d.js.Publish(ctx, ClaimSubject(d.pipeline, story), b,
+		jetstream.WithExpectStream(ClaimStreamName(d.pipeline)), jetstream.WithExpectLastSequencePerSubject(have.seq))
+	return err
+}
+
+// lastEntry returns the reservation of a story.
+func lastEntry(ctx context.Context, stream jetstream.Stream, subject string) (e entry, err error) {
+	msg, err := stream.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return e, nil
+	}
+	if err != nil {
+		return e, fmt.Errorf("read a reservation: %w", err)
+	}
+	e.seq = msg.Sequence
+	if json.Unmarshal(msg.Data, &e.reservation) != nil {
+		e.reservation = reservation{} // what no build of ours wrote holds nobody up
+	}
+	return e, nil
+}
+
+// isOvertaken reports whether another message of the story came first.
+func isOvertaken(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
+}
+
+// memberOf returns the key with which the replica connects, and its author.
+func memberOf(ctx context.Context, r *replica.Replica) (key transportKey, author string, err error) {
+	seed, err := r.TransportSeed(ctx)
+	if err != nil {
+		return key, "", err
+	}
+	if key, err = newTransportKey(seed); err != nil {
+		return key, "", err
+	}
+	a, _, err := r.Author(ctx)
+	return key, a.String(), err
+}

@@ -1,0 +1,152 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+const (
+	// renewInterval is how often the reservations of this machine are looked at when nothing changes.
+	renewInterval = 15 * time.Second
+	// claimTime is how long a claim may take to follow its reservation.
+	claimTime = 5 * time.Second
+)
+
+// keeper keeps the reservations of this machine: it renews those whose claims last, and gives back the others.
+type keeper struct {
+	*session
+	desk  *desk
+	ahead time.Duration // how far the hub's clock is ahead of ours
+}
+
+// keepClaims follows the reservations, and looks after those of this machine at each change.
+func (s *session) keepClaims(ctx context.Context) error {
+	desk, err := newDesk(ctx, s.js, s.hub.Pipeline, s.author)
+	if err != nil {
+		return err
+	}
+	k := &keeper{session: s, desk: desk, ahead: desk.stream.CachedInfo().TimeStamp.Sub(s.cfg.Now())}
+	for story, e := range k.held { // the hub may have lost it
+		e.seq = 0
+		k.held[story] = e
+	}
+	consumer, err := desk.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy})
+	if err != nil {
+		return fmt.Errorf("follow the hub's reservations: %w", err)
+	}
+	messages := make(chan jetstream.Msg, batchOps)
+	consuming, err := consumer.Consume(func(msg jetstream.Msg) {
+		select {
+		case messages <- msg:
+		case <-ctx.Done():
+		}
+	}, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+		s.end(fmt.Errorf("follow the hub's reservations: %w", err))
+	}))
+	if err != nil {
+		return fmt.Errorf("follow the hub's reservations: %w", err)
+	}
+	defer consuming.Stop()
+	ticker := time.NewTicker(renewInterval)
+	defer ticker.Stop()
+	signal(s.claims)
+	for {
+		select {
+		case msg := <-messages:
+			k.take(msg)
+			continue
+		case <-s.claims:
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := k.keep(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// take notes a reservation.
+func (k *keeper) take(msg jetstream.Msg) {
+	meta, err := msg.Metadata()
+	story, ok := storyOf(k.hub.Pipeline, msg.Subject())
+	if err != nil || !ok {
+		return
+	}
+	e := entry{seq: meta.Sequence.Stream}
+	if err := json.Unmarshal(msg.Data(), &e.reservation); err != nil || !e.isOf(k.author) {
+		if k.held[story].seq > 0 { // else renew finds out
+			delete(k.held, story)
+		}
+		return
+	}
+	k.held[story] = e
+}
+
+// keep renews the reservations of this machine whose claims last, and gives back the others.
+func (k *keeper) keep(ctx context.Context) error {
+	if len(k.held) == 0 {
+		return nil
+	}
+	claims := make(map[string]bool, len(k.held))
+	err := k.cfg.Replica.View(ctx, func(v *replica.View) error {
+		for id := range k.held {
+			st, err := v.Story(id)
+			claims[id] = err == nil && st.Claim.Live(k.cfg.Now()) && !st.Claim.Foreign
+		}
+		return v.Err()
+	})
+	if err != nil {
+		return err
+	}
+	now := k.cfg.Now().Add(k.ahead)
+	for id, e := range k.held {
+		switch {
+		case claims[id] && (e.seq == 0 || time.UnixMilli(e.Until).Sub(now) < reservationLife/2):
+			err = k.renew(ctx, id, e.Agent)
+		case claims[id]:
+		case e.seq == 0:
+			delete(k.held, id) // if the hub has it, it says so
+		case now.Sub(time.UnixMilli(e.At)) < claimTime:
+			k.again(ctx) // its claim may be on the way
+		default:
+			err = k.giveBack(ctx, id, e)
+		}
+		if err != nil {
+			return fmt.Errorf("keep a reservation: %w", err)
+		}
+	}
+	return nil
+}
+
+// renew renews the reservation of a story whose claim lasts here.
+func (k *keeper) renew(ctx context.Context, story, agent string) error {
+	by, err := k.desk.reserve(ctx, story, agent, true)
+	if err == nil && by != "" {
+		delete(k.held, story)
+		k.cfg.Logger.Warn("another machine has a story that is claimed here: this machine was away for longer than a reservation lasts", "story", story, "agent", by)
+	}
+	return err
+}
+
+// giveBack gives back the reservation of a story that is claimed here no more.
+func (k *keeper) giveBack(ctx context.Context, story string, e entry) error {
+	err := k.desk.put(ctx, story, &e, reservation{})
+	if err == nil || isOvertaken(err) { // then the message that came first is on its way here
+		delete(k.held, story)
+		return nil
+	}
+	return err
+}
+
+// again looks once more when claims that are on the way must have come.
+func (k *keeper) again(ctx context.Context) {
+	timer := time.AfterFunc(claimTime, func() { signal(k.claims) })
+	context.AfterFunc(ctx, func() { timer.Stop() })
+}
