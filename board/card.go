@@ -71,7 +71,7 @@ func newCard(v *replica.View, st *pipeline.Story, now time.Time) card {
 	}
 	for _, n := range st.WaitingOn[:min(maxLinked, len(st.WaitingOn))] {
 		name := phrase.Numbers([]uint32{n})
-		for _, other := range v.Numbered(n) {
+		for _, other := range v.NumberedOutlines(n) {
 			name = other.ID
 			if other.Name != "" {
 				name = phrase.Label(other.ID) + " " + phrase.Title(&other)

@@ -70,7 +70,7 @@ type box struct {
 // nearbyOf reads the stories up to a distance from one: at each step those that come first, then those that
 // wait. So the nearest ones are there if there is no room for all.
 func nearbyOf(v *replica.View, id string, levels int) (*nearby, error) {
-	st, err := v.Story(id)
+	st, err := v.Outline(id)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (n *nearby) lookUp(number uint32) (all []int) {
 	if n.more {
 		return nil
 	}
-	stories := n.view.Numbered(number)
+	stories := n.view.NumberedOutlines(number)
 	for i := range stories {
 		if at, ok := n.add(&stories[i]); ok {
 			all = append(all, at)
@@ -154,7 +154,7 @@ func (n *nearby) after(at int) (all []int) {
 			if !n.room() {
 				return all
 			}
-			st, err := n.view.Story(id)
+			st, err := n.view.Outline(id)
 			if err != nil {
 				return all // the view has the error
 			}

@@ -26,7 +26,7 @@ type linked struct {
 // linksOf returns the stories beside one.
 func linksOf(v *replica.View, st *pipeline.Story) (l links, err error) {
 	for _, n := range st.DependsOn {
-		stories := v.Numbered(n)
+		stories := v.NumberedOutlines(n)
 		for i := range stories {
 			l.DependsOn = append(l.DependsOn, newLinked(&stories[i]))
 		}
@@ -37,7 +37,7 @@ func linksOf(v *replica.View, st *pipeline.Story) (l links, err error) {
 	ids, count := v.Dependents(st.ID, maxLinks)
 	l.NeededCount = count
 	for _, id := range ids {
-		other, err := v.Story(id)
+		other, err := v.Outline(id)
 		if err != nil {
 			return l, err
 		}

@@ -236,7 +236,7 @@ func (r *reader) changes(v *replica.View, u *update) error {
 		if c.Before != c.After || slices.Contains(c.Fields.Names(), pipeline.NameDependsOn) {
 			if st, err := v.Story(c.Story); err == nil {
 				for _, n := range st.DependsOn {
-					for _, other := range v.Numbered(n) {
+					for _, other := range v.NumberedOutlines(n) {
 						touch(other.ID)
 					}
 				}

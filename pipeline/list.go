@@ -170,6 +170,16 @@ func (s *State) Numbered(n uint32) (stories []Story) {
 	return stories
 }
 
+// NumberedOutlines returns the outlines of the stories that Numbered returns, see [State.Outline].
+func (s *State) NumberedOutlines(n uint32) (stories []Story) {
+	for _, id := range s.visibleWith(n, MaxNamed, "") {
+		if story, err := s.Outline(id); err == nil {
+			stories = append(stories, story)
+		}
+	}
+	return stories
+}
+
 // Unknown returns the stages of stories that this build does not know.
 func (s *State) Unknown() []Stage {
 	if s.err != nil {

@@ -55,6 +55,20 @@ func (s *State) Story(id string) (Story, error) {
 	return st, s.err
 }
 
+// Outline returns what [State.Story] does, without Claim and Warnings. These cost more than all the rest, and
+// a list of stories beside another one does not show them.
+func (s *State) Outline(id string) (Story, error) {
+	if err := CheckStoryID(id); err != nil {
+		return Story{}, err
+	}
+	c := s.visible(id)
+	if c == nil {
+		return Story{}, s.notFound(id).orErr(s)
+	}
+	st, _ := s.outline(c)
+	return st, s.err
+}
+
 // Outcome returns the story that a transaction changed. Of a story that it deleted, and of a reserved
 // one, only the ID is there. The caller must ask a State that was made after the transaction's op was
 // applied.
@@ -105,7 +119,19 @@ func (s *State) similar(id string) []string {
 
 // snapshot builds the story's view.
 func (s *State) snapshot(c *crdt.Story) Story {
-	st := Story{
+	st, dependencies := s.outline(c)
+	if !st.Stage.met() {
+		st.Warnings = s.warnings(st, dependencies)
+		if apart, ok := madeApart(c); ok {
+			st.Warnings = append(st.Warnings, apart)
+		}
+	}
+	return st
+}
+
+// outline builds the story's view without warnings, and returns what it depends on.
+func (s *State) outline(c *crdt.Story) (st Story, dependencies []Dependency) {
+	st = Story{
 		ID:          c.ID(),
 		Stage:       Stage(c.Str(fieldStage)),
 		StageSince:  TimeOf(c.WrittenAt(fieldStage)),
@@ -121,7 +147,7 @@ func (s *State) snapshot(c *crdt.Story) Story {
 	if st.Blocked {
 		st.BlockedReason = c.Str(fieldBlockedReason)
 	}
-	dependencies := s.dependencies(c.ID())
+	dependencies = s.dependencies(c.ID())
 	for _, d := range dependencies {
 		st.DependsOn = append(st.DependsOn, d.Number)
 		if !d.Met() {
@@ -131,13 +157,7 @@ func (s *State) snapshot(c *crdt.Story) Story {
 	keeping, claim := s.keeping(c, &s.caller)
 	st.Lapsed = claim != nil && !claim.Live(s.now())
 	st.Ready = keeping == IsFree && claimable(c, len(st.WaitingOn) > 0) && s.crowdFor(st.Stage) == nil
-	if !st.Stage.met() {
-		st.Warnings = s.warnings(st, dependencies)
-		if apart, ok := madeApart(c); ok {
-			st.Warnings = append(st.Warnings, apart)
-		}
-	}
-	return st
+	return st, dependencies
 }
 
 // claimable reports whether the story, which waits for others or not, can be claimed if nobody
