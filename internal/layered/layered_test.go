@@ -203,3 +203,28 @@ func BenchmarkDraw(b *testing.B) {
 		})
 	}
 }
+
+// TestNear: a row is straight, a box stands in the middle of what it leads to, and one that only leads to a late
+// box is in the layer before it.
+func TestNear(t *testing.T) {
+	edges := []layered.Edge{{From: 0, To: 1}, {From: 1, To: 2}, {From: 2, To: 3}, {From: 2, To: 4}, {From: 2, To: 5}, {From: 6, To: 3}}
+	d := layered.Draw(7, edges, spacing)
+	children := []int{d.Boxes[3].Y, d.Boxes[4].Y, d.Boxes[5].Y}
+	slices.Sort(children)
+	step := spacing.Height + spacing.Between
+	if children[1]-children[0] != step || children[2]-children[1] != step {
+		t.Errorf("the boxes behind box 2 stand at %v", children)
+	}
+	for i := range 3 {
+		if y := d.Boxes[i].Y; y < children[0] || y > children[2] || max(y-d.Boxes[0].Y, d.Boxes[0].Y-y) > 1 {
+			t.Errorf("box %d of the row stands at %d, not in the middle of %v or not in a row with box 0 at %d", i, y, children, d.Boxes[0].Y)
+		}
+	}
+	if d.Boxes[6].X != d.Boxes[2].X {
+		t.Errorf("box 6 stands at %v, not beside box 2 at %v", d.Boxes[6], d.Boxes[2])
+	}
+	row := layered.Draw(4, []layered.Edge{{From: 0, To: 1}, {From: 0, To: 2}, {From: 0, To: 3}}, spacing)
+	if middle := row.Boxes[0].Y; middle != step || row.Height != 3*spacing.Height+2*spacing.Between {
+		t.Errorf("got %+v", row)
+	}
+}

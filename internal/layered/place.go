@@ -2,13 +2,12 @@ package layered
 
 import "math"
 
-// passes is how often the layers are moved. The last two hardly move anything.
-const passes = 8
+// passes is how often the layers are moved. Further ones hardly move anything.
+const passes = 12
 
 // place gives each cell the height of its middle.
 func (g *graph) place(s *Spacing) {
 	y := make([]float64, len(g.layer))
-	none := make([][]int, len(g.layer))
 	for _, cells := range g.layers { // each layer by itself, from the top
 		offset := 0
 		for i, c := range cells {
@@ -19,19 +18,12 @@ func (g *graph) place(s *Spacing) {
 		}
 	}
 	for pass := range passes {
-		left, right := g.left, g.right
-		switch {
-		case pass >= passes-2: // the last ones look to both sides
-		case pass%2 == 0:
-			right = none
-		default:
-			left = none
-		}
 		for i := range g.layers {
-			if pass%2 == 1 {
-				i = len(g.layers) - 1 - i
+			if pass%2 == 0 {
+				g.settle(g.layers[i], g.left, y, s)
+			} else {
+				g.settle(g.layers[len(g.layers)-1-i], g.right, y, s)
 			}
-			g.settle(g.layers[i], left, right, y, s)
 		}
 	}
 	g.round(y, s)
@@ -48,9 +40,9 @@ func (g *graph) distance(above, below int, s *Spacing) int {
 	return [...]int{s.Lines, s.Lines + s.Height/2, s.Between + s.Height}[boxes]
 }
 
-// settle moves the cells of a layer as near to their neighbours as their order and their distances allow: it
+// settle moves the cells of a layer as near to their neighbours on one side as their order and their distances allow: it
 // minimizes the sum of the squares of what is missing.
-func (g *graph) settle(cells []int, left, right [][]int, y []float64, s *Spacing) {
+func (g *graph) settle(cells []int, beside [][]int, y []float64, s *Spacing) {
 	type block struct {
 		sum, weight float64
 		cells       int
@@ -61,7 +53,7 @@ func (g *graph) settle(cells []int, left, right [][]int, y []float64, s *Spacing
 		if i > 0 {
 			offsets[i] = offsets[i-1] + float64(g.distance(cells[i-1], c, s))
 		}
-		want, weight := g.wish(c, left, right, y)
+		want, weight := g.wish(c, beside[c], y)
 		b := block{(want - offsets[i]) * weight, weight, 1}
 		for len(blocks) > 0 {
 			last := blocks[len(blocks)-1]
@@ -83,22 +75,19 @@ func (g *graph) settle(cells []int, left, right [][]int, y []float64, s *Spacing
 }
 
 // wish returns where a cell wants to be, and how much. Bends want it more than boxes, so that long lines are
-// straight.
-func (g *graph) wish(c int, left, right [][]int, y []float64) (want, weight float64) {
-	n := 0
-	for _, beside := range [][]int{left[c], right[c]} {
-		for _, b := range beside {
-			want += y[b]
-			n++
-		}
-	}
-	switch {
-	case n == 0:
+// straight. A cell without neighbours wants to stay, but gives way.
+func (g *graph) wish(c int, beside []int, y []float64) (want, weight float64) {
+	if len(beside) == 0 {
 		return y[c], 0.1
-	case c >= g.boxes:
-		return want / float64(n), 4
 	}
-	return want / float64(n), 1
+	for _, b := range beside {
+		want += y[b]
+	}
+	want /= float64(len(beside))
+	if c >= g.boxes {
+		return want, 4
+	}
+	return want, 1
 }
 
 // round makes the heights whole numbers from the top on, and keeps all distances.
