@@ -172,9 +172,9 @@ func TestGraphBound(t *testing.T) {
 // is wider than its box, and the keyboard reaches each story.
 func TestGraphInBrowser(t *testing.T) {
 	s := demoSite(t)
-	b := open(t, s.token("/story/7?depth=all"), size(1000, 800), scheme("light"))
+	b := open(t, s.token("/story/7?depth=all"), size(390, 800), scheme("light"))
 	b.live()
-	b.until(`(() => { const g = document.querySelector(".graph").getBoundingClientRect(), o = document.querySelector(".graph .own").getBoundingClientRect();
+	b.until(`(() => { const g = document.querySelector(".graph").getBoundingClientRect(), o = document.querySelector(".graph .box.own").getBoundingClientRect();
 		return g.left <= o.left && o.right <= g.right && g.top <= o.top && o.bottom <= g.bottom })()`)
 	wide := js[string](b, `[...document.querySelectorAll(".graph .box")].flatMap((box) => {
 		const texts = [...box.querySelectorAll("text")].map((t) => t.getBBox()), [no, state] = texts;

@@ -213,7 +213,7 @@ function refresh() {
 }
 // middle scrolls the drawing of dependencies so that the story of the page is in the middle, or to where it was.
 function middle(at) {
-	const graph = $(".graph"), own = $(".graph .own");
+	const graph = $(".graph"), own = $(".graph .box.own");
 	if (!graph || !own) return;
 	const g = graph.getBoundingClientRect(), o = own.getBoundingClientRect();
 	graph.scrollTo(at ? at.left : o.left - g.left - (g.width - o.width) / 2, at ? at.top : o.top - g.top - (g.height - o.height) / 2);
