@@ -68,6 +68,14 @@ type Exception struct {
 	Size    int64
 }
 
+type Flow struct {
+	Day   int64
+	Type  string
+	Stage string
+	Came  int64
+	Went  int64
+}
+
 type FtsTodo struct {
 	Kind int64
 	N    int64
@@ -183,6 +191,15 @@ type Repair struct {
 	ID         int64
 	OpID       []byte
 	RepairedAt int64
+}
+
+type Spell struct {
+	N       int64
+	Type    string
+	Stage   string
+	Began   int64
+	Ended   sql.NullInt64
+	Started sql.NullInt64
 }
 
 type State struct {

@@ -48,11 +48,13 @@ type stateWriter struct {
 	authors map[crdt.Author]*db.GetAuthorRow
 	sums    map[sumKind]*crdt.Usage // nil until they are needed
 	counts  map[countKey]int64
+	flow    flow
 
 	seqs  map[crdt.OpID]uint64 // of ops that may be built on, as far as they are known
 	open  map[int64]*openStory // the stories that the op changes
 	order *order               // nil until it is needed
 	late  int64                // how many ops the row has released
+	came  int64                // when the row came, in ms since 1970
 
 	queued bool // texts have changed
 	// refused are pending ops that turned out to break a rule when their parents came.
@@ -64,6 +66,7 @@ func newStateWriter(ctx context.Context, q *db.Queries, trusted map[crdt.Author]
 		ctx: ctx, q: q, trusted: trusted, state: state,
 		authors: make(map[crdt.Author]*db.GetAuthorRow),
 		counts:  make(map[countKey]int64),
+		flow:    make(flow),
 		seqs:    make(map[crdt.OpID]uint64),
 		open:    make(map[int64]*openStory),
 	}
@@ -72,8 +75,9 @@ func newStateWriter(ctx context.Context, q *db.Queries, trusted map[crdt.Author]
 func (w *stateWriter) trusts(a crdt.Author) bool { return w.trusted == nil || w.trusted[a] }
 
 // apply gives the op in the row at arrival its effect, and those that waited for it
-// theirs.
-func (w *stateWriter) apply(op *crdt.Op, arrival int64) (Kind, error) {
+// theirs. Came is when the row came here.
+func (w *stateWriter) apply(op *crdt.Op, arrival, came int64) (Kind, error) {
+	w.came = came
 	kind, err := w.applyOne(op, arrival)
 	if err != nil {
 		return kind, err
@@ -269,6 +273,9 @@ func (w *stateWriter) merge(op *crdt.Op, arrival int64) error {
 	if err := w.q.AddHistory(w.ctx, db.AddHistoryParams{
 		Story: s.n, Arrival: arrival, Before: stageColumn(before), After: stageColumn(pipeline.VisibleStage(s.Story)),
 	}); err != nil {
+		return err
+	}
+	if err := w.move(s, before, op); err != nil {
 		return err
 	}
 	if err := w.queueText(s, op); err != nil {

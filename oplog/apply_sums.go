@@ -151,6 +151,9 @@ func (w *stateWriter) flush() error {
 		}
 	}
 	clear(w.counts)
+	if err := w.flow.flush(w.ctx, w.q); err != nil {
+		return err
+	}
 	for a, row := range w.authors {
 		err := w.q.PutAuthor(w.ctx, db.PutAuthorParams{
 			Author: a[:], Ops: row.Ops, Held: row.Held, HeldBytes: row.HeldBytes, Pending: row.Pending, PendingBytes: row.PendingBytes,

@@ -36,6 +36,8 @@ func dump(ctx context.Context, q *db.Queries, w io.Writer) error {
 		func() error { return dumpRows(w, "author", q.Authors, ctx) },
 		func() error { return dumpRows(w, "sum", q.DumpSums, ctx) },
 		func() error { return dumpRows(w, "history", q.DumpHistory, ctx) },
+		func() error { return dumpRows(w, "spell", q.DumpSpells, ctx) },
+		func() error { return dumpRows(w, "flow", q.DumpFlow, ctx) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

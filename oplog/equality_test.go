@@ -198,7 +198,7 @@ var equalityTexts = []string{"!", "one two", "Two thrées_four", "画面にロ�
 
 // make signs an op. An honest one builds on the heads.
 func (h *equality) make(key ed25519.PrivateKey, honest bool) *crdt.Op {
-	op := &crdt.Op{Story: h.pick(equalityStories), Agent: h.pick([]string{"", "coder-1"}), At: int64(1000 + h.rng.IntN(1000))}
+	op := &crdt.Op{Story: h.pick(equalityStories), Agent: h.pick([]string{"", "coder-1"}), At: h.clock()}
 	if honest {
 		h.must(h.log.Write(context.Background(), func(tx *Tx) (err error) {
 			op.Parents, op.Seq, err = tx.Next()
@@ -229,6 +229,17 @@ func (h *equality) make(key ed25519.PrivateKey, honest bool) *crdt.Op {
 	h.ops = append(h.ops, full)
 	h.sign[full.ID] = signed
 	return full
+}
+
+// clock returns the time of an op. Some clocks lie.
+func (h *equality) clock() int64 {
+	switch h.rng.IntN(8) {
+	case 0:
+		return []int64{0, 1, 1 << 52}[h.rng.IntN(3)]
+	case 1:
+		return h.cfg.Now().UnixMilli() + int64(h.rng.IntN(1_000_000_000))
+	}
+	return h.cfg.Now().UnixMilli() - int64(h.rng.IntN(1_000_000_000))
 }
 
 func (h *equality) pick(from []string) string { return from[h.rng.IntN(len(from))] }
@@ -303,6 +314,7 @@ func (h *equality) check() {
 		h.checkLabels(s)
 		h.checkTexts(s)
 		h.checkWords(s)
+		h.checkFlow(s)
 		if h.steps%20 != 0 {
 			return nil
 		}
@@ -322,6 +334,29 @@ func (h *equality) check() {
 	h.must(dump(ctx, db.New(h.scratch.st), &rebuilt))
 	if diff := cmp.Diff(rebuilt.String(), kept.String()); diff != "" {
 		h.t.Errorf("after %s (-rebuilt +kept):\n%s", h.did, diff)
+	}
+}
+
+// checkFlow shows that the moves of all days add up to the stories that there are.
+func (h *equality) checkFlow(s *Snapshot) {
+	there, moved := map[string]int64{}, map[string]int64{}
+	counts, err := s.q.Counts(s.ctx)
+	h.must(err)
+	for _, c := range counts {
+		there[c.Stage] += c.Stories
+	}
+	flow, err := s.q.DumpFlow(s.ctx)
+	h.must(err)
+	for _, f := range flow {
+		if f.Stage == "" {
+			continue
+		}
+		if moved[f.Stage] += f.Came - f.Went; moved[f.Stage] == 0 {
+			delete(moved, f.Stage)
+		}
+	}
+	if diff := cmp.Diff(there, moved); diff != "" {
+		h.t.Errorf("after %s (-stories +moves):\n%s", h.did, diff)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 // stateFormat is the format of the state's tables that this build writes. A greater
 // one is a newer build's; a lesser one is rebuilt.
-const stateFormat = 3
+const stateFormat = 4
 
 // rebuilder writes the state that a replay gives into the tables, which it empties
 // first.
@@ -47,7 +47,8 @@ func (b *rebuilder) comesOn() {
 // stateTables are the tables that a rebuild fills.
 var stateTables = []string{
 	"op_index", "exceptions", "waiting_ops", "late", "heads", "authors", "sums", "stories", "numbers",
-	"dependencies", "notes", "increments", "places", "counts", "claims", "history", "fts_todo",
+	"dependencies", "notes", "increments", "places", "counts", "claims", "history", "spells", "flow",
+	"fts_todo",
 }
 
 // rebuild makes the tables of the state anew from a replay of the log. The state gets
@@ -62,7 +63,7 @@ func rebuild(ctx context.Context, q *db.Queries, conn db.DBTX, r *replay, truste
 		ctx: ctx, q: q, text: textIndex{ctx, conn}, r: r, trusted: trusted, ns: make(map[string]int64), places: make(map[crdt.OpID]int64),
 		own: make(map[string]int64), counts: make(map[countKey]int64),
 	}
-	for _, step := range []func() error{b.nameStories, b.putPlaces, b.putStories, b.putNumbers, b.putGraph, b.putHistory, b.putTexts} {
+	for _, step := range []func() error{b.nameStories, b.putPlaces, b.putStories, b.putNumbers, b.putGraph, b.putHistory, b.putSpells, b.putTexts} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -301,6 +302,24 @@ func (b *rebuilder) putHistory() error {
 		b.comesOn()
 	}
 	return nil
+}
+
+// putSpells writes the times that stories spent in stages, and counts them by day.
+func (b *rebuilder) putSpells() error {
+	flow := flow{}
+	for i := range b.r.spells {
+		spell := &b.r.spells[i]
+		id := b.r.stories.all[spell.story]
+		row := db.AddSpellParams{
+			N: spellN(b.ns[id], spell.count), Type: pipeline.TypeOf(id), Stage: b.r.stages.all[spell.stage],
+			Began: spell.began, Ended: spell.ended, Started: spell.started,
+		}
+		if err := b.q.AddSpell(b.ctx, row); err != nil {
+			return err
+		}
+		flow.move(row.Type, b.r.stages.all[spell.before], row.Stage, spell.began)
+	}
+	return flow.flush(b.ctx, b.q)
 }
 
 // putTexts indexes all texts in the order of their numbers.

@@ -18,11 +18,14 @@ type replay struct {
 	decoder crdt.Decoder
 
 	arrival    int64 // of the last row
+	received   int64 // when it came
 	last       crdt.OpID
 	exceptions map[int64]*db.AddExceptionParams
 	pending    map[crdt.OpID]int64 // the rows of pending ops
 	late       []db.AddLateParams
 	history    []historyRow
+	spells     []replayedSpell
+	lastSpells map[int32]int         // of each story, the index of its last spell in spells
 	stories    names                 // of history
 	stages     names                 // of history
 	authors    map[crdt.Author]int64 // how many ops of each there are
@@ -67,6 +70,7 @@ func replayLog(ctx context.Context, q *db.Queries, trusted map[crdt.Author]bool,
 		pending:    make(map[crdt.OpID]int64),
 		authors:    make(map[crdt.Author]int64),
 		misnamed:   make(map[int64]crdt.OpID),
+		lastSpells: make(map[int32]int),
 	}
 	var list []crdt.Author
 	for a := range trusted {
@@ -104,7 +108,7 @@ var errNewerOp = errors.New("the log holds ops of a newer version")
 
 // row takes in one row of the log.
 func (r *replay) row(row *db.SignedOpsAfterRow) error {
-	r.arrival = row.Arrival
+	r.arrival, r.received = row.Arrival, row.ReceivedAt
 	r.last = crdt.OpID{}
 	copy(r.last[:], row.OpID)
 	op, err := r.decoder.Decode(row.Payload)
@@ -168,7 +172,11 @@ func (r *replay) released(res crdt.Result) {
 			r.late = append(r.late, db.AddLateParams{AtArrival: r.arrival, N: n, Arrival: at})
 			delete(r.exceptions, at)
 		}
-		r.history = append(r.history, historyRow{arrival, r.stories.number(c.Story), r.stage(c.Before), r.stage(c.After)})
+		story := r.stories.number(c.Story)
+		r.history = append(r.history, historyRow{arrival, story, r.stage(c.Before), r.stage(c.After)})
+		if c.Before != c.After {
+			r.move(story, &c)
+		}
 	}
 	for _, op := range res.Released {
 		if e := r.exceptions[r.pending[op.ID]]; e != nil {

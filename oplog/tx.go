@@ -145,19 +145,20 @@ func (tx *Tx) Admit(op *crdt.Op) (kind Kind, known bool, err error) {
 func (tx *Tx) Append(op *crdt.Op, signed crdt.SignedOp) (arrival int64, kind Kind, err error) {
 	what := "append op " + signed.ID.Short()
 	tx.wrote, tx.unflushed = true, true
+	now := tx.log.cfg.Now().UnixMilli()
 	arrival, err = tx.log.queries.AppendOp(tx.ctx, db.AppendOpParams{
 		OpID:       signed.ID[:],
 		Author:     op.Author[:],
 		Seq:        int64(op.Seq),
 		Payload:    signed.Payload,
 		Signature:  signed.Signature[:],
-		ReceivedAt: tx.log.cfg.Now().UnixMilli(),
+		ReceivedAt: now,
 	})
 	if err == nil {
 		err = tx.queue(arrival)
 	}
 	if err == nil {
-		kind, err = tx.w.apply(op, arrival)
+		kind, err = tx.w.apply(op, arrival, now)
 	}
 	return arrival, kind, tx.log.fail(what, err)
 }
