@@ -85,6 +85,7 @@ func (b *Board) routes() *http.ServeMux {
 	mux.HandleFunc("POST /add", b.postAdd)
 	mux.HandleFunc("GET /activity", b.getActivity)
 	mux.HandleFunc("GET /charts", b.getCharts)
+	mux.HandleFunc("GET /charts/{file}", b.getChartFile)
 	mux.HandleFunc("GET /settings", b.getSettings)
 	mux.HandleFunc("POST /settings/{name}", b.postSetting)
 	mux.HandleFunc("/", b.getNothing)

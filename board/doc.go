@@ -24,7 +24,8 @@
 //
 // board.go wires; door.go lets in; reader.go, hub.go and stream.go are the live part; glance.go, card.go,
 // agents.go and needs.go read what the page of the board shows; story.go and activity.go are the other
-// pages; graph.go and graph_draw.go draw the dependencies of a story; deed.go and deeds.go change stories.
+// pages; graph.go and graph_draw.go draw the dependencies of a story;
+// chart.go, chart_read.go and chart_draw.go are the charts; deed.go and deeds.go change stories.
 // The pages are in pages, the stylesheet and the script in static.
 //
 // A Board is safe for concurrent use.

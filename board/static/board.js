@@ -225,7 +225,7 @@ function swap(fresh) {
 		const old = $(part), now = $(part, fresh);
 		if (!old || !now) { if (part === "article" || page === "story" && part === ".beside") return location.reload(); continue; }
 		const busy = (part === "aside" || page === "settings") && (old.contains(document.activeElement) || $$("input, textarea", old).some((e) => e.type !== "hidden" && e.value !== e.defaultValue));
-		if (!busy) old.replaceWith(document.adoptNode(now));
+		if (!busy && !(page === "charts" && ($("details[open]", old) || old.contains(document.activeElement)))) old.replaceWith(document.adoptNode(now));
 	}
 	if (page === "story") middle(at);
 	for (const [id, top] of scrolls) { const list = $("#" + CSS.escape(id) + " .cards"); if (list) list.scrollTop = top; }

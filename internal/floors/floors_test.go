@@ -63,6 +63,7 @@ var floor = map[string]int{
 	"internal/layered":      0,
 	"internal/locate":       0,
 	"internal/visible":      0,
+	"internal/chart":        0,
 	"crdt":                  0,
 	"db":                    0,
 	"migrations":            0,
