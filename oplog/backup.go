@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -179,13 +178,4 @@ func (l *Log) attach(ctx context.Context, to string) error {
 	}
 	_, err := l.file.Conn.ExecContext(ctx, "PRAGMA backup.journal_mode = OFF; PRAGMA backup.synchronous = OFF; BEGIN")
 	return err
-}
-
-// syncFile makes what is in a file durable. SQLite is done with it.
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

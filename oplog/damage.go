@@ -1,65 +1,14 @@
 package oplog
 
 import (
+	"cmp"
 	"database/sql"
 	"errors"
-	"maps"
 	"slices"
-	"sync"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
 )
-
-// maxNoted bounds the damaged rows that are noted at once: more than a person looks at.
-const maxNoted = 1000
-
-// notedRows are rows that readers found damaged. A reader cannot write, so the next transaction that
-// writes enters them among the exceptions.
-type notedRows struct {
-	mu   sync.Mutex // guards rows
-	rows map[int64]bool
-}
-
-// take returns the noted rows in order, and forgets them.
-func (n *notedRows) take() []int64 {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	rows := slices.Sorted(maps.Keys(n.rows))
-	n.rows = nil
-	return rows
-}
-
-func (n *notedRows) add(arrival int64) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.rows == nil {
-		n.rows = make(map[int64]bool)
-	}
-	if len(n.rows) < maxNoted {
-		n.rows[arrival] = true
-	}
-}
-
-// opIn returns the op of a row, or nil if the row is damaged and its author did not sign what is
-// there.
-func opIn(row *SignedRow) *crdt.Op {
-	op, err := crdt.Decode(row.Payload)
-	if err == nil && op.ID == row.ID {
-		return op
-	}
-	if op, err = crdt.Verify(row.Payload, row.Signature); err == nil {
-		return op
-	}
-	return nil
-}
-
-// noteDamage tells the log file of a damaged row, and the next transaction that writes.
-func (l *Log) noteDamage(arrival int64, id crdt.OpID) {
-	l.noted.add(arrival)
-	l.cfg.Logger.Error("op in the database is damaged and is passed over: import a bundle that has it, or restore a backup",
-		"arrival", arrival, "op", id.Short())
-}
 
 // recordDamage enters the noted rows among the exceptions, unless they are there or were repaired.
 // The edits of their ops stay in the state, and what builds on them goes on.
@@ -88,4 +37,30 @@ func (tx *Tx) recordDamage() error {
 		}
 	}
 	return nil
+}
+
+// AppendDamaged adds the damaged rows of the legacy as they stand there, but for those of ops that
+// are here, so that what builds on them goes on. It returns how many it added. The state is rebuilt
+// when the transaction ends.
+func (tx *Tx) AppendDamaged(from *Legacy) (added int, err error) {
+	slices.SortStableFunc(from.damaged, func(a, b db.AppendOpParams) int { return cmp.Compare(a.Seq, b.Seq) })
+	seen := make(map[crdt.OpID]bool)
+	for _, row := range from.damaged {
+		id := crdt.OpID(row.OpID)
+		found, err := findOp(tx.ctx, tx.log.queries, id)
+		if err != nil {
+			return added, tx.log.fail("read op", err)
+		}
+		if found != nil || seen[id] {
+			continue
+		}
+		seen[id] = true
+		row.ReceivedAt = tx.log.cfg.Now().UnixMilli()
+		if _, err := tx.log.queries.AppendOp(tx.ctx, row); err != nil {
+			return added, tx.log.fail("append op "+id.Short(), err)
+		}
+		tx.wrote, tx.rebuild = true, true
+		added++
+	}
+	return added, nil
 }

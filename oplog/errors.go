@@ -51,6 +51,12 @@ func (l *Log) refuseFile(code Code, err error) error {
 // ErrLockTimeout says that the lock was not free in time.
 var ErrLockTimeout = dbfile.ErrLockTimeout
 
+// errNewerOp: the log holds an op of a version that this build does not read.
+var errNewerOp = errors.New("the log holds ops of a newer version")
+
+// errStale: the state does not say what the log's rows give, so it must be rebuilt.
+var errStale = errors.New("the state does not fit the log")
+
 // NewLock returns the lock of the database at path.
 func NewLock(path string) *Lock { return dbfile.NewLock(path) }
 

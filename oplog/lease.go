@@ -24,6 +24,12 @@ type Lease struct {
 // counts as one from another replica, which by then has ended, too.
 const leaseMemory = 30 * 24 * time.Hour
 
+// Lease returns the lease of the claim that the op made, or false if there is none.
+func (s *Snapshot) Lease(claim crdt.OpID) (Lease, bool, error) {
+	lease, ok, err := leaseOf(s.ctx, s.q, claim)
+	return lease, ok, s.log.fail("read lease", err)
+}
+
 // Lease returns the lease of the claim that the op made, or false if there is
 // none, as the transaction has made it.
 func (tx *Tx) Lease(claim crdt.OpID) (Lease, bool, error) {

@@ -4,11 +4,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -69,140 +66,8 @@ var (
 	ErrOutdated = errors.New("the op log must be brought up to date")
 )
 
-// Open opens the log at cfg.Path, which must be there; otherwise the error is ErrNoLog,
-// for [Create] to mend. It needs no lock, so a process that holds the lock, or hangs
-// with it, keeps nobody from reading. It changes nothing and leaves no file that was
-// not there but SQLite's own. An older file, a backup, or a file that was moved or
-// copied here can be read but is not [Log.Ready] before Create was called on it.
-func Open(ctx context.Context, cfg Config) (*Log, error) {
-	path, err := dbfile.Resolve(cfg.Path)
-	if err != nil {
-		return nil, storageError("find database", cfg.Path, err)
-	}
-	if err := dbfile.CheckPlain(path); err != nil {
-		return nil, err
-	}
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
-		return nil, ErrNoLog
-	}
-	l := newLog(cfg, path)
-	if err := l.open(context.WithoutCancel(ctx)); err != nil {
-		_ = l.Close()
-		return nil, err
-	}
-	if l.key == nil && l.version == newestSchema {
-		cfg.Logger.Info("this is not yet the home of any key in the database: the first write finds out whether it was moved or copied here", "path", path)
-	}
-	return l, nil
-}
-
-// Create opens the log at cfg.Path as Open does, and makes what is missing: the
-// file (mode 0600), write-ahead logging, the schema, a key whose home is here. The
-// caller holds the path's [Lock], so any number of processes may start on a new
-// file at once.
-func Create(ctx context.Context, cfg Config) (*Log, error) {
-	path, err := dbfile.Resolve(cfg.Path)
-	if err != nil {
-		return nil, storageError("find database", cfg.Path, err)
-	}
-	l := newLog(cfg, path)
-	if err := l.create(context.WithoutCancel(ctx)); err != nil {
-		_ = l.Close()
-		return nil, err
-	}
-	return l, nil
-}
-
 func newLog(cfg Config, path string) *Log {
 	return &Log{cfg: cfg, file: dbfile.New(dbfile.Config{Path: cfg.Path, ReadOnly: cfg.ReadOnly}, path)}
-}
-
-// open connects to the file, which is there, and takes it as it is.
-func (l *Log) open(ctx context.Context) error {
-	settings := dbfile.Settings + dbfile.Defensive
-	if l.cfg.ReadOnly {
-		settings = dbfile.LookingSettings
-	}
-	if err := l.file.Connect(ctx, settings); err != nil {
-		return l.failOpen(err)
-	}
-	state, err := l.inspect(ctx)
-	if err == nil {
-		err = l.foreignError(state)
-	}
-	if err != nil {
-		return l.failOpen(err)
-	}
-	if state.version == 0 {
-		return ErrNoLog
-	}
-	return l.start(ctx, state)
-}
-
-// create does the work of Create.
-func (l *Log) create(ctx context.Context) error {
-	if err := dbfile.RefuseLinked(l.file.Path); err != nil {
-		return err
-	}
-	if err := createFile(l.file.Path, l.cfg.Logger); err != nil {
-		return l.fail("create database", err)
-	}
-	if err := l.file.Connect(ctx, dbfile.Settings+dbfile.Defensive); err != nil {
-		return l.failOpen(err)
-	}
-	state, err := l.inspect(ctx)
-	if err == nil {
-		err = l.foreignError(state)
-	}
-	if err != nil {
-		return l.failOpen(err)
-	}
-	if state.journal != dbfile.WALMode { // a new file, or a backup
-		if state.journal, err = l.file.TurnToWAL(ctx); err != nil {
-			return l.fail("prepare database", err)
-		}
-	}
-	if state.version < newestSchema {
-		if state.version > 0 {
-			l.before(ctx)
-		}
-		if err := l.migrate(ctx, state.version); err != nil {
-			return l.fail("prepare database", err)
-		}
-		if state, err = l.inspect(ctx); err != nil {
-			return l.failOpen(err)
-		}
-	}
-	if err := l.start(ctx, state); err != nil {
-		return err
-	}
-	if l.key == nil {
-		if err := l.moveIn(ctx); err != nil {
-			return l.fail("prepare database", err)
-		}
-	}
-	return l.bringUpToDate(ctx)
-}
-
-// start makes the connection ready to read and write. The key is nil if its home is
-// not here, or the schema is older than homes.
-func (l *Log) start(ctx context.Context, state fileState) (err error) {
-	if err := l.complete(state); err != nil {
-		return err
-	}
-	l.version, l.file.Journal = state.version, state.journal
-	if l.version >= homesSchema {
-		if err := l.findKey(state.identities); err != nil {
-			return err
-		}
-	}
-	l.makePrivate()
-	if err := l.file.Start(ctx); err != nil {
-		return l.fail("prepare database", err)
-	}
-	l.queries = db.New(l.file.St)
-	return nil
 }
 
 // before tells the caller that the log is about to change what no op has changed, if there is
@@ -222,75 +87,12 @@ func (l *Log) Close() error {
 	return errors.Join(l.scratch.close(), l.file.Close())
 }
 
-// Write runs fn in one transaction and commits what it wrote, durably. The caller holds
-// the path's [Lock]. When it returns an error nothing was acknowledged: after an error
-// of fn nothing is on disk; after one that is uncertain the change may be, and then
-// [Log.Settle] finds out.
-func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
-	ctx = context.WithoutCancel(ctx)
-	if err := dbfile.RefuseLinked(l.file.Path); err != nil {
-		return err
-	}
-	tx, err := l.begin(ctx)
-	if err != nil {
-		return err
-	}
-	err = fn(tx)
-	if err == nil {
-		err = tx.finish()
-	}
-	if errors.Is(err, ErrState) || dbfile.Damaged(err) {
-		l.Doubt()
-	}
-	if err != nil || !tx.wrote {
-		return errors.Join(err, l.rollback(ctx)) // nothing is on disk
-	}
-	if _, err := l.file.St.ExecContext(ctx, "COMMIT"); err != nil {
-		// The connection may still be in the transaction, or SQLite may have
-		// ended it; a rollback of no transaction is harmless.
-		_ = l.rollback(ctx)
-		return l.fail(dbfile.OpCommit, err)
-	}
-	if tx.rebuild {
-		l.cutWAL(ctx)
-	}
-	return nil
-}
-
 // Doubt makes the next write rebuild the state.
 func (l *Log) Doubt() { l.doubted.Store(true) }
 
 // Doubted reports whether the next write rebuilds the state, because the state was found
 // damaged.
 func (l *Log) Doubted() bool { return l.doubted.Load() }
-
-// begin begins a transaction on a state that fits the log.
-func (l *Log) begin(ctx context.Context) (*Tx, error) {
-	for range 3 {
-		if _, err := l.file.St.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-			return nil, l.fail("begin transaction", err)
-		}
-		tx, err := l.newTx(ctx)
-		if err == nil {
-			return tx, nil
-		}
-		_ = l.rollback(ctx)
-		if errors.Is(err, errKeyGone) {
-			l.key = nil
-			if err := l.moveIn(ctx); err != nil {
-				return nil, l.fail("prepare database", err)
-			}
-			continue
-		}
-		if !errors.Is(err, errStale) && !errors.Is(err, ErrState) && !dbfile.Damaged(err) {
-			return nil, l.fail("begin transaction", err)
-		}
-		if err := l.rebuild(ctx, "the state does not fit the log, or is damaged"); err != nil {
-			return nil, err
-		}
-	}
-	return nil, l.fail("begin transaction", errStale)
-}
 
 // checkVersion looks whether a newer build has changed the schema since this
 // process opened the file. The caller is in a transaction.
@@ -303,35 +105,6 @@ func (l *Log) checkVersion(ctx context.Context) error {
 		return l.newerSchema(version)
 	}
 	return nil
-}
-
-// Settle makes definite what is on disk after a commit failed: what this log shows
-// then is durable, and what it does not show will not appear. Such a failure may have left a whole transaction in the write-ahead log that SQLite
-// does not show now, but takes for committed when it recovers after a crash. So
-// all that counts is moved to the database file, the write-ahead log is cut to
-// nothing, and since SQLite does not sync that, a commit that changes nothing
-// starts it anew. The caller holds the path's [Lock] and uses a Log opened after
-// the failure.
-func (l *Log) Settle(ctx context.Context) error {
-	var busy, frames, moved int
-	err := l.file.Conn.QueryRowContext(context.WithoutCancel(ctx), "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
-	if err == nil && busy != 0 {
-		err = errors.New("a reader keeps the write-ahead log")
-	}
-	if err == nil {
-		err = l.commitNothing(ctx)
-	}
-	return l.fail("settle", err)
-}
-
-// commitNothing makes a commit that writes a page as it was.
-func (l *Log) commitNothing(ctx context.Context) error {
-	ctx = context.WithoutCancel(ctx)
-	_, err := l.file.Conn.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; PRAGMA user_version = %d; COMMIT", l.version))
-	if err != nil {
-		_ = l.rollback(ctx) // of no transaction is harmless
-	}
-	return err
 }
 
 func (l *Log) rollback(ctx context.Context) error {

@@ -103,9 +103,6 @@ func replayLog(ctx context.Context, q *db.Queries, trusted map[crdt.Author]bool,
 	}
 }
 
-// errNewerOp: the log holds an op of a version that this build does not read.
-var errNewerOp = errors.New("the log holds ops of a newer version")
-
 // row takes in one row of the log.
 func (r *replay) row(row *db.SignedOpsAfterRow) error {
 	r.arrival, r.received = row.Arrival, row.ReceivedAt

@@ -131,6 +131,15 @@ func syncFolder(dir string) error {
 	return d.Close()
 }
 
+// syncFile makes what is in a file durable. SQLite is done with it.
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
 // fileState is what a database file says of itself.
 type fileState struct {
 	application, version, tables int
@@ -230,10 +239,6 @@ func (l *Log) complete(s fileState) error {
 
 func (l *Log) newerSchema(version int) error {
 	return l.refuseFile(CodeNewer, fmt.Errorf("its schema has version %d, this build knows %d", version, newestSchema))
-}
-
-func (l *Log) newerState(format int64) error {
-	return l.refuseFile(CodeNewer, fmt.Errorf("its state has format %d, this build knows %d", format, stateFormat))
 }
 
 // migrate brings the schema from the given version up to date, and makes the

@@ -87,12 +87,6 @@ func (s *Snapshot) First() (id crdt.OpID, err error) {
 // Fail wraps an error of the snapshot's source with what to do about it.
 func (s *Snapshot) Fail(err error) error { return s.log.fail("read state", err) }
 
-// Lease returns the lease of the claim that the op made, or false if there is none.
-func (s *Snapshot) Lease(claim crdt.OpID) (Lease, bool, error) {
-	lease, ok, err := leaseOf(s.ctx, s.q, claim)
-	return lease, ok, s.log.fail("read lease", err)
-}
-
 // Heads returns the heads of all that is applied, sorted by their IDs.
 func (s *Snapshot) Heads() ([]crdt.OpID, error) {
 	rows, err := s.q.Heads(s.ctx)
@@ -182,16 +176,6 @@ func (s *Snapshot) Authors(fn func(a crdt.Author, ops int) error) error {
 // is 0.
 func (s *Snapshot) History(story string, before int64, fn func(SignedRow) (more bool, err error)) error {
 	return s.log.history(s.ctx, s.q, story, before, fn)
-}
-
-// History is [Snapshot.History], as the transaction has made the log.
-func (tx *Tx) History(story string, before int64, fn func(SignedRow) (more bool, err error)) error {
-	if tx.wrote {
-		if err := tx.flush(); err != nil {
-			return err
-		}
-	}
-	return tx.log.history(tx.ctx, tx.log.queries, story, before, fn)
 }
 
 func (l *Log) history(ctx context.Context, q *db.Queries, story string, before int64, fn func(SignedRow) (more bool, err error)) error {

@@ -4,15 +4,13 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"runtime/debug"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
 )
-
-// errStale: the state does not say what the log's rows give, so it must be rebuilt.
-var errStale = errors.New("the state does not fit the log")
 
 // fits reports whether the state reflects the whole log, and the decisions whom to
 // trust. Newer is true for a state that a newer build wrote.
@@ -24,6 +22,10 @@ func fits(s *db.GetStateRow) (ok, newer bool) {
 		return false, false
 	}
 	return string(s.OpID) == string(s.LogID), false
+}
+
+func (l *Log) newerState(format int64) error {
+	return l.refuseFile(CodeNewer, fmt.Errorf("its state has format %d, this build knows %d", format, stateFormat))
 }
 
 // trustedAuthors returns the authors whose ops are applied, the replica's own among

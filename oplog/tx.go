@@ -223,3 +223,13 @@ func (tx *Tx) changed(what string, err error) error {
 	tx.wrote = true
 	return nil
 }
+
+// History is [Snapshot.History], as the transaction has made the log.
+func (tx *Tx) History(story string, before int64, fn func(SignedRow) (more bool, err error)) error {
+	if tx.wrote {
+		if err := tx.flush(); err != nil {
+			return err
+		}
+	}
+	return tx.log.history(tx.ctx, tx.log.queries, story, before, fn)
+}
