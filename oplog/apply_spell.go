@@ -60,24 +60,6 @@ type replayedSpell struct {
 	started       sql.NullInt64
 }
 
-// move is the same for a replay.
-func (r *replay) move(story int32, c *pipeline.Change) {
-	next := replayedSpell{story: story, count: 1, before: r.stage(c.Before), stage: r.stage(c.After)}
-	var started sql.NullInt64
-	var began int64
-	if i, ok := r.lastSpells[story]; ok {
-		last := &r.spells[i]
-		next.count, began, started = last.count+1, last.began, last.started
-	}
-	next.began = pipeline.MoveAt(c.At, r.received, began)
-	next.started = startedBy(started, c.After, next.began)
-	if i, ok := r.lastSpells[story]; ok {
-		r.spells[i].ended = sql.NullInt64{Int64: next.began, Valid: true}
-	}
-	r.lastSpells[story] = len(r.spells)
-	r.spells = append(r.spells, next)
-}
-
 // flow counts moves that the table does not have yet.
 type flow map[flowKey]*flowCount
 

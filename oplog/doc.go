@@ -66,4 +66,22 @@
 //
 // [Verify] checks all that can be checked: each row of the log by itself and with its
 // parents, what stands beside the ops, and the state against the log.
+//
+// # The files by floor
+//
+// A file uses what files of its own floor and of lower floors declare, and nothing that a
+// file of a higher floor declares. A test in internal/floors checks it. So the log works
+// without the two uppermost floors, which are for whole files, damaged ones too.
+//
+//	9  copy, restore, salvage, inspect: backup, copy, inspect, legacy_read, restore, salvage, standin
+//	8  verify: finding, verify*
+//	7  open and write: open, write
+//	6  one transaction: damage, hub, lease, trust, tx
+//	5  one snapshot: changes, charts, dump, scratch_view, snapshot
+//	4  keep the state: home, keep, progress, state
+//	3  make the state anew: rebuild, replay, replay_spell
+//	2  the tables of the state: apply*, search, source, source_list, text, text_queue
+//	2  what lies beside the file: relay, session
+//	1  the file: identity, legacy, log, made, normalsql, private, schema, scratch
+//	1  rows and errors: errors, noted, position, read
 package oplog

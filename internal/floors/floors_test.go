@@ -3,7 +3,8 @@
 // A package imports only packages of lower floors, so siblings never import
 // each other; third-party modules stay where they belong; only the command
 // writes to standard output and reads the wall clock, the environment and
-// randomness. Test files are free.
+// randomness. In packages with a table of files a file uses only files of its
+// own floor and of lower ones. Test files are free.
 package floors
 
 import (
