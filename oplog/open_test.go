@@ -56,7 +56,7 @@ func TestSettings(t *testing.T) {
 	l := mustCreate(t, filepath.Join(t.TempDir(), "p.db"))
 	for pragma, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "fullfsync": "1", "checkpoint_fullfsync": "1",
-		"busy_timeout": "1000", "user_version": "5", "journal_size_limit": "67108864", "application_id": fmt.Sprint(applicationID),
+		"busy_timeout": "1000", "user_version": fmt.Sprint(newestSchema), "journal_size_limit": "67108864", "application_id": fmt.Sprint(applicationID),
 	} {
 		var got string
 		if err := l.file.Conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
