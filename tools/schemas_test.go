@@ -174,8 +174,8 @@ func mapTypes(t reflect.Type) *jsonschema.Schema {
 	}
 	if t == reflect.TypeFor[listField]() {
 		s := &jsonschema.Schema{Type: "string"}
-		for f := range reflect.TypeFor[listItem]().Fields() {
-			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); listFields[name] != nil {
+		for _, f := range reflect.VisibleFields(reflect.TypeFor[listItem]()) {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); isListField(name) {
 				s.Enum = append(s.Enum, name)
 			}
 		}
