@@ -169,7 +169,7 @@ func stateOf(s Screen, st *pipeline.Story) (text string, color paint) {
 		if st.Claim.Live(s.Now) {
 			holder += " " + phrase.Span(st.Claim.Lease.Ends.Sub(s.Now)) + " left"
 		} else {
-			holder += ", lease over"
+			holder += ", claim lapsed"
 		}
 	}
 	switch {

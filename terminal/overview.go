@@ -89,7 +89,7 @@ func holdFor(s Screen, st *pipeline.Story) string {
 	case st.Claim == nil:
 		return ""
 	case !st.Claim.Live(s.Now):
-		return ", the lease has ended"
+		return ", the claim has lapsed"
 	}
 	return ", " + phrase.Span(st.Claim.Lease.Ends.Sub(s.Now)) + " left"
 }
