@@ -51,7 +51,7 @@ func ReadOverview(v *replica.View, agent string) (o Overview, err error) {
 			return o, err
 		}
 	}
-	if o.Ready, err = readPart(v, pipeline.Filter{Stages: []pipeline.Stage{pipeline.Backlog}, Ready: &yes}); err != nil {
+	if o.Ready, err = readPart(v, pipeline.Filter{Stages: []pipeline.Stage{pipeline.Current, pipeline.Backlog}, Ready: &yes}); err != nil {
 		return o, err
 	}
 	o.Blocked, err = readPart(v, pipeline.Filter{Stages: openStages, Blocked: &yes})

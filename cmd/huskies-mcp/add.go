@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -121,6 +122,9 @@ func addStory(cmd *cobra.Command, env *environment, agent, name string, flags *a
 	c := pipeline.Changes{Stage: &stage, Name: &name}
 	if flags.description != "" {
 		text, err := readText(cmd, flags.description)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: -d takes the name of a file; with -d - the description comes from standard input", err)
+		}
 		if err != nil {
 			return err
 		}

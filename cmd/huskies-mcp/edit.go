@@ -63,6 +63,13 @@ type edit struct {
 // editText lets a person edit the description of a story.
 func editText(cmd *cobra.Command, getenv func(string) string, st pipeline.Story) (e edit, err error) {
 	e.before = st.Description
+	editor := strings.Fields(editorOf(getenv))
+	if len(editor) == 0 {
+		if in, ok := cmd.InOrStdin().(*os.File); !ok || !isTerminal(in) {
+			return e, errors.New("there is no terminal for an editor: set EDITOR to a program, or write the text with huskies-mcp call write_item. Nothing was changed")
+		}
+		editor = []string{"vi"}
+	}
 	f, err := os.CreateTemp("", "huskies-"+phrase.Label(st.ID)+"-*.md")
 	if err != nil {
 		return e, err
@@ -72,7 +79,6 @@ func editText(cmd *cobra.Command, getenv func(string) string, st pipeline.Story)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return e, err
 	}
-	editor := strings.Fields(editorOf(getenv))
 	run := exec.CommandContext(cmd.Context(), editor[0], append(editor[1:], e.file)...)
 	run.Stdin, run.Stdout, run.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	failed := run.Run()
@@ -87,14 +93,14 @@ func editText(cmd *cobra.Command, getenv func(string) string, st pipeline.Story)
 	return e, err
 }
 
-// editorOf returns the person's editor, with arguments.
+// editorOf returns the person's editor, with arguments, "" if none is named.
 func editorOf(getenv func(string) string) string {
 	for _, variable := range []string{"VISUAL", "EDITOR"} {
 		if editor := getenv(variable); strings.TrimSpace(editor) != "" {
 			return editor
 		}
 	}
-	return "vi"
+	return ""
 }
 
 // finish removes the file, or says where it is if a text in it was not written.

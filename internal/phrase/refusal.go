@@ -65,6 +65,8 @@ func nextStep(f *pipeline.Fact) string {
 		return "name the stage it should go to"
 	case pipeline.CodeStaysBlocked, pipeline.CodeBlocked:
 		return "huskies-mcp unblock ends that"
+	case pipeline.CodeWaiting:
+		return "huskies-mcp next shows what is free"
 	case pipeline.CodeReserved:
 		if f.Story == pipeline.SettingsStory {
 			return "huskies-mcp settings shows and changes the settings"

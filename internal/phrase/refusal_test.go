@@ -38,7 +38,7 @@ func TestRefused(t *testing.T) {
 		{pipeline.Fact{Code: pipeline.CodeLastStage, Stage: "6_archived"}, "there is no stage after 6_archived; name the stage it should go to"},
 		{pipeline.Fact{Code: pipeline.CodeBlocked, Story: "1_a", Text: "no key"}, `story "1_a" is blocked: no key; huskies-mcp unblock ends that`},
 		{pipeline.Fact{Code: pipeline.CodeFinished, Story: "1_a"}, `story "1_a" is in 6_archived: nothing is left to do; huskies-mcp move brings it back`},
-		{pipeline.Fact{Code: pipeline.CodeWaiting, Story: "1_a", Numbers: []uint32{7}}, `story "1_a" waits on 7`},
+		{pipeline.Fact{Code: pipeline.CodeWaiting, Story: "1_a", Numbers: []uint32{7}}, `story "1_a" waits on 7; huskies-mcp next shows what is free`},
 	} {
 		if got := phrase.Refused(&pipeline.Error{Fact: tt.fact}); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.fact.Code, got, tt.want)
