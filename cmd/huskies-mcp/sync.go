@@ -24,7 +24,7 @@ import (
 // syncFlags are the flags of sync.
 type syncFlags struct {
 	create bool
-	join   bool
+	merge  bool
 	ssh    string
 }
 
@@ -66,7 +66,7 @@ moment and run again.`,
 		},
 	}
 	cmd.Flags().BoolVar(&flags.create, "create", false, "make a pipeline on the side that has none")
-	cmd.Flags().BoolVar(&flags.join, "join", false, "make one of two pipelines that were begun apart")
+	cmd.Flags().BoolVar(&flags.merge, "merge", false, "make one of two pipelines that were begun apart")
 	cmd.Flags().StringVar(&flags.ssh, "ssh", "ssh", "the program that runs a command on HOST, with its arguments")
 	return cmd
 }
@@ -244,7 +244,7 @@ func (x *syncRun) eachCame(fn func(*crdt.Op)) error {
 
 // checkRelated refuses to make one of two pipelines that have no op in common.
 func (x *syncRun) checkRelated() error {
-	if len(x.have.Known) == 0 || x.flags.join {
+	if len(x.have.Known) == 0 || x.flags.merge {
 		return nil
 	}
 	common, count := false, 0
@@ -261,7 +261,7 @@ func (x *syncRun) checkRelated() error {
 	if err != nil || common || count == 0 {
 		return err
 	}
-	return fmt.Errorf("the pipelines here (%s) and at %s have nothing in common, so they may be of two projects: nothing was exchanged. If they are to become one, repeat the command with --join", x.env.where.Path, phrase.Line(x.far.name))
+	return fmt.Errorf("the pipelines here (%s) and at %s have nothing in common, so they may be of two projects: nothing was exchanged. If they are to become one, repeat the command with --merge", x.env.where.Path, phrase.Line(x.far.name))
 }
 
 // takeIn imports the bundle that came, and says so. The error says that ops were refused, or that the import ended.

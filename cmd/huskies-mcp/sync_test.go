@@ -53,7 +53,7 @@ func TestSyncIsKilled(t *testing.T) {
 	here, there, temporary := project(t, "here", 400), project(t, "there", 400), t.TempDir()
 	killed := 0
 	for i := range 8 {
-		cmd := exec.Command("huskies-mcp", "sync", "--join", there)
+		cmd := exec.Command("huskies-mcp", "sync", "--merge", there)
 		cmd.Dir, cmd.Env = here, append(os.Environ(), "TMPDIR="+temporary)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ func TestSyncIsKilled(t *testing.T) {
 	if killed == 0 {
 		t.Error("no sync was killed")
 	}
-	in(t, here, nil, "sync", "--join", there)
+	in(t, here, nil, "sync", "--merge", there)
 	if a, b := in(t, here, nil, "heads"), in(t, there, nil, "heads"); a != b || a == "" {
 		t.Errorf("heads differ:\n%s\n%s", a, b)
 	}
@@ -94,7 +94,7 @@ func TestSyncOfManyHeads(t *testing.T) {
 	}
 	here, there := t.TempDir(), project(t, "there", 1)
 	in(t, here, lines, "import", "--create", "-")
-	in(t, here, nil, "sync", "--join", there)
+	in(t, here, nil, "sync", "--merge", there)
 	in(t, here, nil, "sync", there)
 	a, b := in(t, here, nil, "heads"), in(t, there, nil, "heads")
 	if a != b || bytes.Count([]byte(a), []byte("\n")) != heads+1 {
