@@ -19,7 +19,7 @@ type fields struct {
 	DependsOn     []uint32 `json:"depends_on,omitempty"`
 	DependsCount  int      `json:"depends_on_count,omitempty"` // if not all are shown
 	Ready         bool     `json:"ready,omitempty" jsonschema_description:"claim_item with its story_id wins it"`
-	WaitingOn     []uint32 `json:"waiting_on,omitempty" jsonschema_description:"of depends_on, what is not done"`
+	WaitingOn     []uint32 `json:"waiting_on,omitempty" jsonschema_description:"in depends_on, not done"`
 	WaitingCount  int      `json:"waiting_on_count,omitempty"` // if not all are shown
 	Warnings      []string `json:"warnings,omitempty"`
 	UpdatedAt     string   `json:"updated_at,omitempty" jsonschema_description:"RFC 3339, UTC"`
