@@ -93,5 +93,5 @@ tsclient:
 	cd internal/tsclient && npm ci --no-fund --no-audit
 	mkdir -p $(DIR)
 	go build -o $(DIR)/huskies-mcp ./cmd/huskies-mcp
-	rm -f $(DIR)/tsclient.db*
+	rm -rf $(DIR)/tsclient.db*
 	node internal/tsclient/client.mjs $(ARGS) $(DIR)/huskies-mcp --no-auto-backup --log-level warn --db $(DIR)/tsclient.db

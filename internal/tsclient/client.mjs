@@ -121,7 +121,7 @@ async function life(c, other) {
   await call(c, 'bump_retry', { story_id: login });
   a = await call(c, 'bump_retry', { story_id: login, by: 5 });
   assert.equal(a.blocked_by_limit, true);
-  await call(c, 'bump_retry', { story_id: login, by: 0 }, /by/);
+  await call(c, 'bump_retry', { story_id: login, by: -1 }, /by/);
   await call(c, 'write_item', { story_id: login, retry_count: 0, blocked: false });
 
   a = await call(c, 'claim_item', { agent });
