@@ -64,6 +64,7 @@ func TestHandedOverCallsRunSideBySide(t *testing.T) {
 		for range 100 {
 			ts.Release <- struct{}{}
 		}
+		synctest.Wait() // all have taken what is theirs
 		c.Send(callstest.Call("100", "wait", "alone"), callstest.Call("101", "share", "last"))
 		synctest.Wait()
 		if n := len(ts.Started); n != 101 {
