@@ -22,6 +22,9 @@ const (
 // errOtherCA: what answers is not the hub of the invitation.
 var errOtherCA = errors.New("the hub shows another certificate than the invitation names")
 
+// errNobody: no hub listens at the address, or no way leads there.
+var errNobody = errors.New("nothing answers there")
+
 // tlsConfig returns what makes sure that the other side is the hub: its certificate is signed by the one with the
 // given SHA-256, which it shows too. That one signs for this hub alone, so the name in the certificate, which
 // changes with the way there, says nothing more.
@@ -92,6 +95,9 @@ func dial(address string, ca [32]byte, more ...nats.Option) (*nats.Conn, error) 
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // each is the error of a call, too
 	}, more...)
 	conn, err := nats.Connect("tls://"+address, options...)
+	if errors.Is(err, nats.ErrNoServers) {
+		err = errNobody
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to hub %s: %w", address, err)
 	}

@@ -299,6 +299,10 @@ func TestWorkGoesOnWithoutTheHub(t *testing.T) {
 	if err != nil || state.Outbox != 2 {
 		t.Fatalf("outbox of a: %d ops, error %v, want 2", state.Outbox, err)
 	}
+	await(t, "the relay says why it is not connected", func() bool {
+		status, err := relay.ReadStatus(a.replica)
+		return err == nil && strings.Contains(status.LastError, "nothing answers there")
+	})
 	h.start()
 	converge(t, 4, a, b)
 }
