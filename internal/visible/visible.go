@@ -38,7 +38,7 @@ type Filter struct {
 }
 
 // Keeps reports whether r, the next character, is kept. Left out are control characters other than
-// newline and tab, controls of the direction of writing (UAX #9), spaces and operators of no width, tag
+// newline and tab, controls of the direction of writing (UAX #9), spaces, operators and letters of no width, tag
 // characters, and variation selectors, which can spell out any text unseen. An emoji keeps the one selector
 // that says how it is drawn (UTS #51), and the joiners of emoji and scripts stay.
 func (f *Filter) Keeps(r rune) bool {
@@ -46,6 +46,7 @@ func (f *Filter) Keeps(r rune) bool {
 	case r == '\n' || r == '\t':
 	case unicode.In(r, unicode.Cc, unicode.Bidi_Control),
 		r == 0x200B || r >= 0x2060 && r <= 0x2064 || r == 0xFEFF,
+		strings.ContainsRune(blanks, r),
 		r >= 0xFE00 && r <= 0xFE0D,
 		r >= 0xE0000 && r <= 0xE007F,
 		r >= 0xE0100 && r <= 0xE01EF:
@@ -58,6 +59,9 @@ func (f *Filter) Keeps(r rune) bool {
 	f.last = r
 	return true
 }
+
+// blanks are letters and signs that are drawn as nothing. A soft hyphen stays: words are written with it.
+const blanks = "\u034F\u115F\u1160\u17B4\u17B5\u180E\u3164\uFFA0"
 
 // takesSelector reports whether r may be an emoji of which a selector says how it is drawn. Most are
 // symbols. The others are the bases of keycaps and four signs.

@@ -19,6 +19,7 @@ func TestText(t *testing.T) {
 		"no\u200bwi\u2060dth\ufeff":             "nowidth",
 		"\x00\x1b[31m\x7f\u0085\u202e":          "[31m",
 		"\U000e0041tag":                         "tag",
+		"\u3164fill\u115fer\u180e":              "filler",
 	} {
 		if got := Text(given); got != want {
 			t.Errorf("%q: got %q, want %q", given, got, want)
