@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
@@ -82,6 +84,12 @@ func (s *session) send(ctx context.Context, ops []replica.OutboxOp) error {
 	for i, future := range futures {
 		select {
 		case ack := <-future.Ok():
+			if ack.Duplicate {
+				if err := s.sendAgain(ctx, ack.Sequence, &ops[i].Signed); err != nil {
+					failed = errors.Join(failed, err)
+					continue
+				}
+			}
 			sent = append(sent, ops[i].Arrival)
 			if ack.Sequence > last.Seq && !ack.Duplicate { // a duplicate's number is of an earlier message
 				last = replica.HubMark{Epoch: s.epoch, Seq: ack.Sequence, ID: ops[i].Signed.ID}
@@ -102,6 +110,22 @@ func (s *session) send(ctx context.Context, ops []replica.OutboxOp) error {
 		return fmt.Errorf("send ops to the hub: %w", failed)
 	}
 	return nil
+}
+
+// sendAgain looks at the message for which the hub took an op. If it is another one, which somebody sent under the op's
+// ID, the op is sent without an ID.
+func (s *session) sendAgain(ctx context.Context, seq uint64, op *crdt.SignedOp) error {
+	there, err := s.message(ctx, seq)
+	if err == nil && there.ID == op.ID && there.Signature == op.Signature {
+		return nil
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return err
+	}
+	msg := newMessage(s.subject, StreamName(s.hub.Pipeline), op)
+	msg.Header.Del(nats.MsgIdHdr)
+	_, err = s.js.PublishMsg(ctx, msg)
+	return err
 }
 
 // isFull reports whether the hub refused a message because it has no room.

@@ -25,6 +25,8 @@ type Relay struct {
 	cfg Config
 	// reread is when the whole stream was read again last for what is missing.
 	reread time.Time
+	// said: the log has that the lock cannot be had.
+	said bool
 	// held are the reservations of this machine, as far as this process knows them: a hub may lose them.
 	held map[string]entry
 }
@@ -57,6 +59,10 @@ func (r *Relay) Run(ctx context.Context) {
 // relay exchanges ops if no other process does, until the replica has left the hub or ctx ends.
 func (r *Relay) relay(ctx context.Context) {
 	release, elected, err := r.cfg.Replica.ElectRelay()
+	if err != nil && !r.said {
+		r.said = true // it stays so until somebody mends it
+		r.cfg.Logger.Error("nothing is exchanged with the hub: the lock of the machine's relay cannot be had", "error", err)
+	}
 	if err != nil || !elected {
 		return
 	}

@@ -84,6 +84,34 @@ func TestMembersStayInTheirRoom(t *testing.T) {
 	converge(t, 1, a, b)
 }
 
+// TestForgedMessageID: a member that sends something under the ID of another's op does not make the hub drop the op.
+func TestForgedMessageID(t *testing.T) {
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.pause()
+	a.write("1_story_one")
+	ops, _, err := a.replica.OpsAfter(t.Context(), 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	author, _, err := b.replica.Author(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := h.dir.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	junk := nats.NewMsg(relay.OpSubject(config.Pipeline, author.String(), "forger"))
+	junk.Data = []byte("junk")
+	junk.Header.Set(nats.MsgIdHdr, ops[0].ID.String())
+	if _, err := connectAs(t, h, b).RequestMsg(junk, 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	a.relay()
+	converge(t, 1, a, b, h.joined())
+}
+
 // expire makes the reservation of a machine one that ended long ago.
 func (h *testHub) expire(t *testing.T, m *machine, story string) {
 	t.Helper()
