@@ -74,6 +74,19 @@ func (s *State) Room(stage Stage) (limit, claims int) {
 	return limit, claims
 }
 
+// LiveClaims returns the claims that last in the stages of open work, by story.
+func (s *State) LiveClaims() iter.Seq2[string, *Claim] {
+	return func(yield func(string, *Claim) bool) {
+		for _, stage := range []Stage{Backlog, Current, QA, Merge} {
+			for story, claim := range s.liveClaims(stage) {
+				if !yield(story.ID(), claim) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // claimedInto returns the stage in which a story stands once it is claimed.
 func claimedInto(stage Stage) Stage {
 	if stage == Backlog {

@@ -27,12 +27,10 @@ type Relay struct {
 	reread time.Time
 	// said: the log has that the lock cannot be had.
 	said bool
-	// held are the reservations of this machine, as far as this process knows them: a hub may lose them.
-	held map[string]entry
 }
 
 // New returns a relay. It does nothing before Run.
-func New(cfg Config) *Relay { return &Relay{cfg: cfg, held: make(map[string]entry)} }
+func New(cfg Config) *Relay { return &Relay{cfg: cfg} }
 
 const (
 	// lookInterval is how soon a process finds out that the replica was joined, or that the relay of

@@ -23,6 +23,8 @@ type keeper struct {
 	*session
 	desk  *desk
 	ahead time.Duration // how far the hub's clock is ahead of ours
+	// held are the last reservations of this machine, by story. One whose number is 0 the hub was not heard to have.
+	held map[string]entry
 }
 
 // keepClaims follows the reservations, and looks after those of this machine at each change.
@@ -31,10 +33,9 @@ func (s *session) keepClaims(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k := &keeper{session: s, desk: desk, ahead: desk.stream.CachedInfo().TimeStamp.Sub(s.cfg.Now())}
-	for story, e := range k.held { // the hub may have lost it
-		e.seq = 0
-		k.held[story] = e
+	k := &keeper{session: s, desk: desk, ahead: desk.stream.CachedInfo().TimeStamp.Sub(s.cfg.Now()), held: make(map[string]entry)}
+	if err := k.remember(ctx); err != nil {
+		return err
 	}
 	consumer, err := desk.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy})
 	if err != nil {
@@ -70,6 +71,20 @@ func (s *session) keepClaims(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// remember notes the claims that last here as ones of which the hub may know nothing: it may have lost its store, and
+// claims are made before a machine joins, or while it is offline.
+func (k *keeper) remember(ctx context.Context) error {
+	return k.cfg.Replica.View(ctx, func(v *replica.View) error {
+		clear(k.held) // this may be a second try
+		for story, claim := range v.LiveClaims() {
+			if !claim.Foreign {
+				k.held[story] = entry{reservation: reservation{Author: k.author, Agent: claim.Agent}}
+			}
+		}
+		return v.Err()
+	})
 }
 
 // take notes a reservation.
@@ -112,7 +127,7 @@ func (k *keeper) keep(ctx context.Context) error {
 			err = k.renew(ctx, id, e.Agent)
 		case claims[id]:
 		case e.seq == 0:
-			delete(k.held, id) // if the hub has it, it says so
+			delete(k.held, id) // it ended meanwhile; if the hub has it, it says so
 		case now.Sub(time.UnixMilli(e.At)) < claimTime:
 			k.again(ctx) // its claim may be on the way
 		default:

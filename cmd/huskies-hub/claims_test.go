@@ -164,6 +164,27 @@ func TestReservationsAreKept(t *testing.T) {
 	}
 }
 
+// TestClaimsBeforeJoining: what a machine held before it joined, others do not take.
+func TestClaimsBeforeJoining(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a := newMachine(t)
+	a.write("1_story_x")
+	if _, err := a.call("ann", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.join(h.invite()); err != nil {
+		t.Fatal(err)
+	}
+	a.relay()
+	b := h.joined()
+	converge(t, 2, a, b)
+	h.settled(b)
+	if got, err := b.call("bob", "claim_item", `{"story_id":"1_story_x"}`); err == nil || !strings.Contains(err.Error(), "ann") {
+		t.Errorf("bob claims what ann has: %+v, %v", got, err)
+	}
+}
+
 func TestClaimsWithoutTheHub(t *testing.T) {
 	t.Parallel()
 	h := newHub(t)
