@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/relay"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// testHub is a hub's folder, and the process that serves it, if it runs.
+type testHub struct {
+	t       testing.TB
+	dir     folder
+	address string
+	process *exec.Cmd
+	log     *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// newHub makes a hub and serves it.
+func newHub(t testing.TB, more ...string) *testHub {
+	t.Helper()
+	h := &testHub{t: t, dir: folder(filepath.Join(t.TempDir(), "hub")), log: &lockedBuffer{}}
+	command(t, append([]string{"init", string(h.dir)}, more...)...)
+	h.start()
+	t.Cleanup(h.kill)
+	return h
+}
+
+// command runs huskies-hub and returns what it prints.
+func command(t testing.TB, args ...string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := run(args, &out, &errs); code != 0 {
+		t.Fatalf("huskies-hub %s: exit code %d: %s", strings.Join(args, " "), code, errs.String())
+	}
+	return out.String()
+}
+
+// start serves in a process of its own, at the same address as before.
+func (h *testHub) start() {
+	h.t.Helper()
+	if h.address == "" {
+		h.address = freeAddress(h.t)
+	}
+	h.process = exec.Command("huskies-hub", "serve", string(h.dir), "--addr", h.address)
+	h.process.Stderr = h.log
+	if err := h.process.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	await(h.t, "the hub serves", func() bool {
+		conn, err := net.Dial("tcp", h.address)
+		if err == nil {
+			conn.Close()
+		}
+		_, statErr := os.Stat(h.dir.path("address"))
+		return err == nil && statErr == nil
+	})
+}
+
+// kill ends the process with SIGKILL.
+func (h *testHub) kill() {
+	if h.process != nil {
+		_ = h.process.Process.Kill()
+		_ = h.process.Wait()
+		h.process = nil
+		_ = os.Remove(h.dir.path("address")) // as nobody else does
+	}
+}
+
+func freeAddress(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (h *testHub) invite() *relay.Invitation {
+	h.t.Helper()
+	in, err := relay.ParseInvitation(command(h.t, "invite", string(h.dir), "--name", h.address))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return in
+}
+
+// machine is a database with a relay, as a server has them.
+type machine struct {
+	t       testing.TB
+	path    string
+	replica *replica.Replica
+	stop    context.CancelFunc
+	done    chan struct{}
+	log     *lockedBuffer
+}
+
+func newMachine(t testing.TB) *machine {
+	t.Helper()
+	m := &machine{t: t, path: filepath.Join(t.TempDir(), "pipeline.db"), log: &lockedBuffer{}}
+	m.open()
+	t.Cleanup(m.close)
+	return m
+}
+
+func (m *machine) logger() *slog.Logger { return slog.New(slog.NewTextHandler(m.log, nil)) }
+
+// open starts the machine's process, so to speak.
+func (m *machine) open() {
+	m.replica = replica.New(replica.Config{Path: m.path, Now: time.Now, Rand: rand.Reader, Logger: m.logger()})
+}
+
+// relay starts the relay.
+func (m *machine) relay() {
+	ctx, stop := context.WithCancel(context.Background())
+	m.stop, m.done = stop, make(chan struct{})
+	go func() {
+		relay.New(relay.Config{Replica: m.replica, Now: time.Now, Rand: rand.Reader, Logger: m.logger()}).Run(ctx)
+		close(m.done)
+	}()
+}
+
+// pause stops the relay.
+func (m *machine) pause() {
+	if m.stop != nil {
+		m.stop()
+		<-m.done
+		m.stop = nil
+	}
+}
+
+func (m *machine) close() {
+	m.pause()
+	_ = m.replica.Close()
+}
+
+func (m *machine) join(in *relay.Invitation) error {
+	joining := relay.Joining{Replica: m.replica, Rand: rand.Reader, Now: time.Now, Name: filepath.Base(filepath.Dir(m.path))}
+	_, err := joining.Join(m.t.Context(), in)
+	return err
+}
+
+// joined is a new machine that is joined to the hub, and exchanges.
+func (h *testHub) joined() *machine {
+	h.t.Helper()
+	m := newMachine(h.t)
+	if err := m.join(h.invite()); err != nil {
+		h.t.Fatal(err)
+	}
+	m.relay()
+	return m
+}
+
+// write makes a story with an ID.
+func (m *machine) write(id string) {
+	m.t.Helper()
+	stage := pipeline.Backlog
+	_, err := m.replica.Update(m.t.Context(), "tester", func(tx *pipeline.Tx) error {
+		_, _, err := tx.Write(id, pipeline.Changes{Stage: &stage, Name: &id})
+		return err
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// ops returns the IDs of all ops here, sorted.
+func (m *machine) ops() []string {
+	m.t.Helper()
+	ops, _, err := m.replica.OpsAfter(m.t.Context(), 0, 1_000_000)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	ids := make([]string, len(ops))
+	for i, op := range ops {
+		ids[i] = op.ID.String()
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// stories returns the stories here, with their revs.
+func (m *machine) stories() (all []string) {
+	m.t.Helper()
+	err := m.replica.View(m.t.Context(), func(v *replica.View) error {
+		page, err := v.List(pipeline.Filter{}, nil, 1_000_000)
+		for _, s := range page.Stories {
+			all = append(all, s.ID+" "+s.Rev.String())
+		}
+		return err
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return all
+}
+
+// await waits until something is so.
+func await(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); !is(); {
+		if time.Now().After(end) {
+			t.Fatalf("not after a minute: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// converge waits until all machines have the same ops, n of them, and nothing to send.
+func converge(t testing.TB, n int, machines ...*machine) {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			for i, m := range machines {
+				_, state, err := m.replica.Hub(t.Context())
+				t.Logf("machine %d has %d ops, outbox %d, error %v; its log:\n%s", i, len(m.ops()), state.Outbox, err, m.log)
+			}
+		}
+	}()
+	await(t, "all machines have the same ops", func() bool {
+		for _, m := range machines {
+			_, state, err := m.replica.Hub(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if state.Outbox != 0 || len(m.ops()) != n || !slices.Equal(m.ops(), machines[0].ops()) {
+				return false
+			}
+		}
+		return true
+	})
+}
