@@ -103,8 +103,8 @@ var clean = sync.OnceValue(func() *bluemonday.Policy {
 func rendered(source string) template.HTML {
 	var out bytes.Buffer
 	if err := markdown().Convert([]byte(typed(source)), &out); err != nil {
-		return template.HTML("<pre>" + template.HTMLEscapeString(typed(source)) + "</pre>") //nolint:gosec // escaped
+		return template.HTML("<pre>" + template.HTMLEscapeString(typed(source)) + "</pre>") // escaped
 	}
 	// References of characters may have brought hidden ones.
-	return template.HTML(visible.Text(string(clean().SanitizeBytes(out.Bytes())))) //nolint:gosec // cleaned
+	return template.HTML(visible.Text(string(clean().SanitizeBytes(out.Bytes())))) // cleaned
 }

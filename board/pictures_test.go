@@ -54,7 +54,7 @@ func TestPictures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(*pictures, name+".png"), small(t, shot), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(filepath.Join(*pictures, name+".png"), small(t, shot), 0o644); err != nil { // a document
 			t.Fatal(err)
 		}
 	}
