@@ -318,7 +318,10 @@ async function menu(card, focus) {
 	dialog.innerHTML = await r.text();
 	dialog.showModal();
 	$(focus || "select, button", dialog)?.focus();
-	dialog.onclose = () => { dialog.onclose = null; (cardOf(idOf(card)) || $(".card"))?.querySelector("a").focus(); };
+	dialog.onclose = () => { // a card that changed meanwhile is another element, and the browser cannot go back to it
+		dialog.onclose = null;
+		if (document.activeElement === body) (cardOf(idOf(card)) || $(".card"))?.querySelector("a").focus();
+	};
 }
 async function add(url) {
 	const dialog = $("#menu"), r = await fetch(url).catch(() => null);
