@@ -2,7 +2,7 @@ package main
 
 import (
 	"crypto/ed25519"
-	"crypto/subtle"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -26,23 +26,29 @@ type gate struct {
 	folder   folder
 	pipeline string
 	logger   *slog.Logger
-	// admin is the password of the hub itself, which connects inside the process.
-	admin string
+	// owner is the public nkey of the hub itself and of its commands.
+	owner string
+	// ready is closed when the streams are as this start leaves them. Members wait for it.
+	ready chan struct{}
 
 	mu sync.Mutex
 	// connected are the members' connections: their keys by the server's number.
 	connected map[uint64]string
 }
 
-const adminUser = "hub"
+func newGate(d folder, config hubConfig, logger *slog.Logger) (*gate, error) {
+	_, owner, err := d.ownerNkey()
+	return &gate{folder: d, pipeline: config.Pipeline, logger: logger, owner: owner, ready: make(chan struct{}), connected: make(map[uint64]string)}, err
+}
 
 // Check implements server.Authentication.
 func (g *gate) Check(c server.ClientAuthentication) bool {
 	opts := c.GetOpts()
-	if opts.Username == adminUser && subtle.ConstantTimeCompare([]byte(opts.Password), []byte(g.admin)) == 1 {
-		c.RegisterUser(&server.User{Username: adminUser})
+	if opts.Nkey == g.owner && isSigned(opts, c.GetNonce()) {
+		c.RegisterUser(&server.User{Username: g.owner})
 		return true
 	}
+	<-g.ready
 	l, err := g.folder.lists()
 	if err != nil {
 		g.logger.Error("nobody is let in: the lists cannot be read", "error", err)
@@ -75,6 +81,14 @@ func isSigned(opts *server.ClientOpts, nonce []byte) bool {
 	}
 	signature, err := decodeSignature(opts.Sig)
 	return err == nil && key.Verify(nonce, signature) == nil
+}
+
+// decodeSignature reads a signature as clients send it.
+func decodeSignature(text string) ([]byte, error) {
+	if b, err := base64.RawURLEncoding.DecodeString(text); err == nil {
+		return b, nil
+	}
+	return base64.StdEncoding.DecodeString(text)
 }
 
 // memberPermissions let a member read the streams, publish ops under its own author alone, and reserve

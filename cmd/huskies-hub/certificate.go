@@ -15,6 +15,9 @@ import (
 	"time"
 )
 
+// serverName is the name in the hub's certificate. Members do not look at it: they know the certificate that signs it.
+const serverName = "huskies-hub"
+
 // lifetime of the certificates. The one of the hub is made anew at each start.
 const lifetime = 30 * 365 * 24 * time.Hour
 
@@ -84,10 +87,11 @@ func (d folder) serverTLS() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	template, err := newTemplate("huskies-hub")
+	template, err := newTemplate(serverName)
 	if err != nil {
 		return nil, err
 	}
+	template.DNSNames = []string{serverName}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	cert, err := x509.CreateCertificate(rand.Reader, template, ca, key.Public(), pair.PrivateKey)

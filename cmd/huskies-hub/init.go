@@ -19,8 +19,8 @@ import (
 // defaultMaxBytes bounds the stream: millions of ops.
 const defaultMaxBytes = 4 << 30
 
-// safeKeeping is a file from which the same hub can be made again: what init writes, or backup, which
-// knows the members, too.
+// safeKeeping is what the same hub can be made from again. It is the file that init writes, and the first line of a
+// backup, which knows the members, too.
 type safeKeeping struct {
 	Version  int    `json:"version"`
 	Pipeline string `json:"pipeline"`
@@ -43,8 +43,8 @@ func initCommand() *cobra.Command {
 		Short: "Make a hub in the folder DIR",
 		Long: `Make a hub in the folder DIR, which must be new or empty. It asks nothing. The file
 ` + recoveryFile + ` in it is for safe keeping: with init --recover and that file
-the same hub can be made again on another machine, and members find it there. Then
-the machines fill it again with what they have.`,
+the same hub can be made again on another machine, without a backup. Machines need
+new invitations then, and fill it again with what they have.`,
 		Args: oneFolder,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return initHub(cmd, folder(args[0]), from, maxBytes)
@@ -77,18 +77,35 @@ Let a machine in:    huskies-hub invite %s
 	return nil
 }
 
-// make makes the folder of a hub with the keys.
+// make makes the folder of a hub with the keys. Without hub.json there is no hub, so that is written last.
 func (d folder) make(keys safeKeeping, maxBytes int64) error {
+	if err := d.makeEmpty(); err != nil {
+		return err
+	}
+	if err := d.writeKeys(keys); err != nil {
+		return err
+	}
+	return d.writeJSON("hub.json", newConfig(keys, maxBytes))
+}
+
+// makeEmpty makes the folder, unless it is there and empty.
+func (d folder) makeEmpty() error {
 	if err := os.Mkdir(string(d), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	switch entries, err := os.ReadDir(string(d)); {
-	case err != nil:
-		return err
-	case len(entries) > 0:
-		return fmt.Errorf("%s is not empty: give a new folder. Nothing was changed", d)
+	entries, err := os.ReadDir(string(d))
+	if err == nil && len(entries) > 0 {
+		err = fmt.Errorf("%s is not empty: give a new folder. Nothing was changed", d)
 	}
-	config := hubConfig{Version: folderVersion, Pipeline: keys.Pipeline, CreatedAt: time.Now().UTC().Truncate(time.Second), MaxBytes: maxBytes}
+	return err
+}
+
+func newConfig(keys safeKeeping, maxBytes int64) hubConfig {
+	return hubConfig{Version: folderVersion, Pipeline: keys.Pipeline, CreatedAt: time.Now().UTC().Truncate(time.Second), MaxBytes: maxBytes}
+}
+
+// writeKeys writes the keys and the members.
+func (d folder) writeKeys(keys safeKeeping) error {
 	if len(keys.Members) > 0 {
 		if err := d.writeJSON("members.json", keys.Members); err != nil {
 			return err
@@ -107,7 +124,7 @@ func (d folder) make(keys safeKeeping, maxBytes int64) error {
 			return err
 		}
 	}
-	return d.writeJSON("hub.json", config) // last: without it there is no hub
+	return nil
 }
 
 // newKeys returns fresh keys, or those of a file that was kept.
@@ -127,12 +144,25 @@ func newKeys(from string) (k safeKeeping, err error) {
 }
 
 func keysOf(file string) (k safeKeeping, err error) {
-	b, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return k, err
 	}
-	if err := json.Unmarshal(b, &k); err != nil || !relay.IsPipelineID(k.Pipeline) || len(k.Root) != 2*ed25519.SeedSize || len(k.CA) == 0 || len(k.CAKey) == 0 {
+	defer f.Close()
+	if err := json.NewDecoder(f).Decode(&k); err != nil || !k.isWhole() {
 		return k, fmt.Errorf("%s is not a file that huskies-hub init or backup wrote", file)
 	}
-	return k, nil
+	return k, k.checkVersion(file)
+}
+
+// isWhole reports whether a hub can be made of this.
+func (k *safeKeeping) isWhole() bool {
+	return relay.IsPipelineID(k.Pipeline) && len(k.Root) == 2*ed25519.SeedSize && len(k.CA) > 0 && len(k.CAKey) > 0
+}
+
+func (k *safeKeeping) checkVersion(file string) error {
+	if k.Version > folderVersion {
+		return fmt.Errorf("%s was written by a newer huskies-hub (format %d, this build knows %d): install that", file, k.Version, folderVersion)
+	}
+	return nil
 }

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+)
+
+func restoreCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "restore DIR FILE",
+		Short: "Make a hub again in the folder DIR, from a backup",
+		Long: `Make the hub again that FILE is a backup of, in the folder DIR, which must be new or
+empty. Its members come back by themselves once it serves at the same address, and
+send what it lacks. No story is reserved in it until machines say what they hold.
+See that the hub of the backup does not run any more.`,
+		Args: folderAndFile,
+		RunE: func(cmd *cobra.Command, args []string) error { return restore(cmd, folder(args[0]), args[1]) },
+	}
+}
+
+func restore(cmd *cobra.Command, d folder, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	kept, err := readBackup(f, file)
+	if err != nil {
+		return err
+	}
+	if err := d.makeEmpty(); err != nil {
+		return err
+	}
+	messages, err := d.restoreFrom(cmd.Context(), kept, cmd.ErrOrStderr())
+	if err != nil {
+		return errors.Join(fmt.Errorf("no hub was made: %w", err), d.clear())
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), `made the hub again in %s, with %d members and %d messages
+Run it:              huskies-hub serve %s
+`, d, len(kept.keys.Members), messages, d)
+	return nil
+}
+
+// maxLine bounds a line of a backup, in bytes: the first one has the members.
+const maxLine = 64 << 20
+
+// backupReader reads a backup.
+type backupReader struct {
+	file  string
+	lines *bufio.Scanner
+	sum   hash.Hash // of the lines that were read
+	read  int       // messages
+	keys  safeKeeping
+}
+
+// readBackup reads the first line of a backup.
+func readBackup(from io.Reader, file string) (*backupReader, error) {
+	b := &backupReader{file: file, lines: bufio.NewScanner(from), sum: sha256.New()}
+	b.lines.Buffer(nil, maxLine)
+	line, err := b.line()
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(line, &b.keys); err != nil || !b.keys.isWhole() {
+		if _, err := keysOf(file); err == nil {
+			return nil, fmt.Errorf("%s has the keys of a hub, and no changes: make the hub again with huskies-hub init DIR --recover %s, and machines fill it", file, file)
+		}
+		return nil, fmt.Errorf("%s is not a file that huskies-hub backup wrote", file)
+	}
+	b.add(line)
+	return b, b.keys.checkVersion(file)
+}
+
+func (b *backupReader) line() ([]byte, error) {
+	if b.lines.Scan() {
+		return b.lines.Bytes(), nil
+	}
+	if err := b.lines.Err(); err != nil && !errors.Is(err, bufio.ErrTooLong) {
+		return nil, err
+	}
+	if b.read == 0 && b.keys.Version == 0 {
+		return nil, fmt.Errorf("%s is not a file that huskies-hub backup wrote", b.file)
+	}
+	return nil, fmt.Errorf("%s is cut off after %d messages: take another backup", b.file, b.read)
+}
+
+func (b *backupReader) add(line []byte) {
+	b.sum.Write(line)
+	b.sum.Write([]byte("\n"))
+}
+
+// next returns the next message, nil at the end.
+func (b *backupReader) next() (*keptMessage, error) {
+	line, err := b.line()
+	if err != nil {
+		return nil, err
+	}
+	var entry struct {
+		keptMessage
+		keptEnd
+	}
+	err = json.Unmarshal(line, &entry)
+	switch {
+	case err == nil && entry.Subject != "":
+		b.add(line)
+		b.read++
+		return &entry.keptMessage, nil
+	case err == nil && entry.End == b.read+1 && bytes.Equal(entry.Sum, b.sum.Sum(nil)):
+		return nil, nil
+	}
+	return nil, fmt.Errorf("%s is damaged in or before its line %d: take another backup", b.file, b.read+2)
+}
+
+// restoreFrom makes the hub. Its store is filled by a server that listens nowhere. All of it is on the disk before
+// hub.json makes it a hub.
+func (d folder) restoreFrom(ctx context.Context, kept *backupReader, logs io.Writer) (messages int, err error) {
+	if err := d.writeKeys(kept.keys); err != nil {
+		return 0, err
+	}
+	config := newConfig(kept.keys, kept.keys.MaxBytes)
+	logger := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if err := d.checkStore(config, logger); err != nil {
+		return 0, err
+	}
+	options, err := d.options(config, "")
+	if err != nil {
+		return 0, err
+	}
+	options.SyncAlways = false // it is synced as a whole
+	options.SyncInterval = time.Hour
+	e, err := d.startWith(options, config, logger)
+	if err != nil {
+		return 0, err
+	}
+	err = fill(ctx, e.conn, config, kept)
+	e.stop(startTimeout)
+	if err == nil {
+		err = d.syncStore()
+	}
+	if err == nil {
+		err = d.writeJSON("hub.json", config)
+	}
+	return kept.read, err
+}
+
+// fill puts the messages of a backup into a new stream. To machines it is another one than they knew, so they read
+// all of it and send what it lacks.
+func fill(ctx context.Context, conn *nats.Conn, config hubConfig, kept *backupReader) error {
+	js, err := jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(4096))
+	if err != nil {
+		return err
+	}
+	if _, err := js.CreateStream(ctx, config.opStream()); err != nil {
+		return err
+	}
+	for {
+		msg, err := kept.next()
+		if err != nil {
+			return err
+		}
+		if msg == nil {
+			break
+		}
+		if _, err := js.PublishAsync(msg.Subject, msg.Data); err != nil {
+			return fmt.Errorf("store message %d: %w", kept.read, err)
+		}
+	}
+	select {
+	case <-js.PublishAsyncComplete():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	state, err := opState(ctx, js, config)
+	if err == nil && state.Msgs != uint64(kept.read) {
+		err = fmt.Errorf("the store took %d of %d messages: see that the disk has room for them", state.Msgs, kept.read)
+	}
+	return err
+}
+
+// syncStore makes the store durable.
+func (d folder) syncStore() error {
+	return filepath.WalkDir(d.path("store"), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Sync(), f.Close())
+	})
+}
+
+// clear removes what is in the folder, which was empty before.
+func (d folder) clear() error {
+	entries, err := os.ReadDir(string(d))
+	for _, entry := range entries {
+		err = errors.Join(err, os.RemoveAll(d.path(entry.Name())))
+	}
+	return err
+}
