@@ -74,7 +74,7 @@
 // without the two uppermost floors, which are for whole files, damaged ones too.
 //
 //	9  copy, restore, salvage, inspect: backup, copy, inspect, legacy_read, restore, salvage, standin
-//	8  verify: finding, verify*
+//	8  verify: finding, problem, verify*
 //	7  open and write: open, write
 //	6  one transaction: damage, hub, lease, trust, tx
 //	5  one snapshot: changes, charts, dump, scratch_view, snapshot

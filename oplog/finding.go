@@ -63,8 +63,7 @@ type Finding struct {
 	Arrival, Last int64
 	// ID names the op as far as it is known, else it is zero.
 	ID crdt.OpID
-	// Problem says in plain words what is wrong.
-	Problem string
+	Problem
 	// Held says that the op's author is not trusted, so that nothing here is made of the op.
 	Held bool
 }

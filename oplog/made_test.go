@@ -94,7 +94,7 @@ func verifyNames(t *testing.T, path, object string) {
 	_, err := Verify(t.Context(), Verification{
 		Path: path, Logger: slog.New(slog.DiscardHandler), Check: func(*crdt.Op) error { return nil },
 		Found: func(f Finding) {
-			named = named || f.Kind == FoundSchema && f.Fault() && strings.Contains(f.Problem, object)
+			named = named || f.Kind == FoundSchema && f.Fault() && strings.Contains(f.Name, object)
 		},
 	})
 	if err != nil || !named {

@@ -112,7 +112,7 @@ func (l *Log) readKeys(ctx context.Context, report *BackupReport) (stored map[in
 			stored[id] = report.Keys.add(seed)
 		}
 		if _, err := keyOf(seed, author); err != nil {
-			report.Damage = append(report.Damage, Finding{Kind: FoundIdentity, Problem: "this replica's identity is damaged: " + err.Error()})
+			report.Damage = append(report.Damage, Finding{Kind: FoundIdentity, Problem: Problem{Code: ProblemKey, Err: err}})
 		}
 	}
 	return stored, rows.Err()

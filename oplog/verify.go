@@ -3,7 +3,6 @@ package oplog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"math"
@@ -107,7 +106,7 @@ func (v *verifier) checkOpening(ctx context.Context, path string) {
 		_, err = l.inspect(ctx)
 	}
 	if err != nil && unreadable(err) {
-		v.found(Finding{Kind: FoundSQLite, Problem: "all that is stored is sound, but the file cannot be opened: " + err.Error()})
+		v.found(Finding{Kind: FoundSQLite, Problem: Problem{Code: ProblemOpening, Err: err}})
 	}
 }
 
@@ -161,7 +160,7 @@ func (v *verifier) open(ctx context.Context) error {
 	}
 	l.version, l.file.Journal, v.queries, v.lost, v.foreign = state.version, state.journal, db.New(l.file.Conn), state.missing, len(state.foreign) > 0
 	for _, o := range state.foreign {
-		v.found(Finding{Kind: FoundSchema, Problem: "the database was changed by somebody else: " + o.String()})
+		v.found(Finding{Kind: FoundSchema, Problem: Problem{Code: ProblemForeign, Name: o.String()}})
 	}
 	if v.closed = !state.readable(); v.closed {
 		return nil
@@ -170,7 +169,7 @@ func (v *verifier) open(ctx context.Context) error {
 		err = v.readKeys(ctx)
 	}
 	if err != nil {
-		v.found(Finding{Kind: FoundIdentity, Problem: "this replica's identity is damaged: " + err.Error()})
+		v.found(Finding{Kind: FoundIdentity, Problem: Problem{Code: ProblemKey, Err: err}})
 	}
 	return nil
 }
@@ -216,7 +215,7 @@ func (v *verifier) run(ctx context.Context) error {
 	}
 	defer src.close()
 	if last > maxArrival {
-		v.found(Finding{Kind: FoundArrival, Arrival: last, Problem: "its arrival number is the greatest there is, behind which nothing can be written; it was not verified"})
+		v.found(Finding{Kind: FoundArrival, Arrival: last, Problem: Problem{Code: ProblemGreatest}})
 	}
 	// SQLite's check of the file goes on beside, on a connection of its own.
 	ctx, cancel := context.WithCancel(ctx)
@@ -305,16 +304,14 @@ func (v *verifier) rows(ctx context.Context, src *rowSource, last int64) error {
 // integrity runs SQLite's check of the whole file, of which it reads each page
 // and compares each index with its table.
 func (l *Log) integrity(ctx context.Context) (found []Finding) {
-	fault := func(format string, args ...any) {
-		found = append(found, Finding{Kind: FoundSQLite, Problem: fmt.Sprintf(format, args...)})
-	}
+	fault := func(p Problem) { found = append(found, Finding{Kind: FoundSQLite, Problem: p}) }
 	conn, err := l.file.DB.Conn(ctx)
 	if err == nil {
 		defer conn.Close()
-		err = l.complaints(ctx, conn, "integrity_check", func(line string) { fault("%s", line) })
+		err = l.complaints(ctx, conn, "integrity_check", func(line string) { fault(Problem{Code: ProblemPages, Name: line}) })
 	}
 	if err != nil && ctx.Err() == nil {
-		fault("the check of the file ended early: %v", err)
+		fault(Problem{Code: ProblemPagesUnchecked, Err: err})
 	}
 	return found
 }

@@ -3,7 +3,6 @@ package oplog
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -39,7 +38,7 @@ func (v *verifier) readBeside(ctx context.Context) {
 		return
 	}
 	if v.beside.repairs, err = v.queries.Repairs(ctx); err != nil {
-		v.found(Finding{Kind: kindOf(err, FoundRepair), Problem: fmt.Sprintf("the list of repaired rows cannot be read: %v", err)})
+		v.found(Finding{Kind: kindOf(err, FoundRepair), Problem: Problem{Code: ProblemRepairs, Err: err}})
 	}
 }
 
@@ -56,7 +55,7 @@ func missingTable(table string) Finding {
 	if !named {
 		kind = FoundSchema
 	}
-	return Finding{Kind: kind, Problem: "the table " + table + " is missing: another program took it out"}
+	return Finding{Kind: kind, Problem: Problem{Code: ProblemTable, Name: table}}
 }
 
 // lostTables says what a missing table is a finding of.
@@ -72,25 +71,25 @@ var lostTables = map[string]FindingKind{
 func (v *verifier) readTrust(ctx context.Context) {
 	decisions, err := v.queries.TrustDecisions(ctx)
 	if err != nil {
-		v.found(Finding{Kind: kindOf(err, FoundTrust), Problem: fmt.Sprintf("the decisions whom to trust cannot be read: %v", err)})
+		v.found(Finding{Kind: kindOf(err, FoundTrust), Problem: Problem{Code: ProblemDecisions, Err: err}})
 	}
 	if v.trusted, err = trustedAuthors(ctx, v.queries); err != nil {
 		v.trusted = nil // as above
 	}
 	for i, d := range decisions {
-		fault := func(problem string) {
-			v.found(Finding{Kind: FoundTrust, Problem: fmt.Sprintf("decision %d whom to trust: %s", d.ID, problem)})
+		fault := func(code ProblemCode) {
+			v.found(Finding{Kind: FoundTrust, Problem: Problem{Code: code, Have: uint64(d.ID)}})
 		}
 		var author crdt.Author
 		copy(author[:], d.Author)
 		if previous := int64(i); d.ID != previous+1 && (i == 0 || d.ID != decisions[i-1].ID+1) {
-			fault("those before it are missing")
+			fault(ProblemDecisionGap)
 		}
 		if len(d.Author) != len(author) || !author.Valid() {
-			fault("the author is no valid key")
+			fault(ProblemDecisionKey)
 		}
 		if len(d.Name) > MaxAuthorName || !utf8.ValidString(d.Name) {
-			fault("the name is no text of a name's length")
+			fault(ProblemDecisionName)
 		}
 	}
 }
@@ -101,10 +100,10 @@ func (v *verifier) checkBeside() {
 		var id crdt.OpID
 		copy(id[:], r.OpID)
 		if r.ID != int64(i)+1 && (i == 0 || r.ID != v.beside.repairs[i-1].ID+1) {
-			v.found(Finding{Kind: FoundRepair, ID: id, Problem: fmt.Sprintf("repair %d: those before it are missing", r.ID)})
+			v.found(Finding{Kind: FoundRepair, ID: id, Problem: Problem{Code: ProblemRepairGap, Have: uint64(r.ID)}})
 		}
 		if _, here := v.known[id]; !here && !v.holes {
-			v.found(Finding{Kind: FoundRepair, ID: id, Problem: fmt.Sprintf("repair %d is of an op that is not here", r.ID)})
+			v.found(Finding{Kind: FoundRepair, ID: id, Problem: Problem{Code: ProblemRepairOf, Have: uint64(r.ID)}})
 		}
 	}
 }

@@ -2,9 +2,7 @@ package oplog
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
 )
@@ -70,12 +68,12 @@ func (v *verifier) takeUnreadable(r *storedRow) {
 // gaps, also across writes that failed.
 func (v *verifier) checkArrival(r *storedRow) {
 	if r.arrival < 1 {
-		v.found(Finding{Kind: FoundArrival, Arrival: r.arrival, ID: r.name, Problem: "its arrival number is below 1, where nothing is read"})
+		v.found(Finding{Kind: FoundArrival, Arrival: r.arrival, ID: r.name, Problem: Problem{Code: ProblemBelow}})
 		return
 	}
 	switch {
 	case r.arrival < v.expected: // in a file that is sound they are sorted
-		v.found(Finding{Kind: FoundArrival, Arrival: r.arrival, ID: r.name, Problem: "stands behind rows that arrived later"})
+		v.found(Finding{Kind: FoundArrival, Arrival: r.arrival, ID: r.name, Problem: Problem{Code: ProblemOrder}})
 	case r.arrival > v.expected:
 		v.missing(r.arrival - 1)
 	}
@@ -85,9 +83,9 @@ func (v *verifier) checkArrival(r *storedRow) {
 // missing finds that the rows from the one that comes next to last are not there.
 func (v *verifier) missing(last int64) {
 	v.holes = true
-	f := Finding{Kind: FoundArrival, Arrival: v.expected, Problem: "is missing"}
+	f := Finding{Kind: FoundArrival, Arrival: v.expected, Problem: Problem{Code: ProblemMissing}}
 	if last > f.Arrival {
-		f.Last, f.Problem = last, "are missing"
+		f.Last = last
 	}
 	v.found(f)
 }
@@ -123,7 +121,7 @@ func (v *verifier) enter(op verifiedOp) (index uint32, here bool) {
 		v.ops[index] = op
 		return index, false
 	default:
-		v.found(Finding{Kind: FoundTwice, Arrival: op.arrival, ID: op.id, Problem: fmt.Sprintf("row %d holds the same op", v.ops[index].arrival)})
+		v.found(Finding{Kind: FoundTwice, Arrival: op.arrival, ID: op.id, Problem: Problem{Code: ProblemSameOp, Row: v.ops[index].arrival}})
 	}
 	return index, here
 }
@@ -142,7 +140,7 @@ func (v *verifier) checkSeq(index uint32, parents []crdt.OpID) bool {
 		most = max(most, v.ops[p].seq)
 	}
 	if op := &v.ops[index]; sure && op.seq != most+1 {
-		v.found(Finding{Kind: FoundSeq, Arrival: op.arrival, ID: op.id, Problem: fmt.Sprintf("its seq is %d, its parents give %d", op.seq, most+1), Held: op.author != 0 && v.isHeld(v.names[op.author])})
+		v.found(Finding{Kind: FoundSeq, Arrival: op.arrival, ID: op.id, Problem: Problem{Code: ProblemParents, Have: op.seq, Want: most + 1}, Held: op.author != 0 && v.isHeld(v.names[op.author])})
 	}
 	return true
 }
@@ -154,34 +152,21 @@ func (v *verifier) settle() {
 			v.report.Early++
 			continue
 		}
-		var missing []string
+		var missing []crdt.OpID
 		for _, p := range e.parents {
 			if _, here := v.known[p]; !here {
-				missing = append(missing, p.Short())
+				missing = append(missing, p)
 			}
 		}
 		v.report.Waiting++
 		op := v.ops[e.index]
-		f := Finding{Kind: FoundWaiting, Arrival: op.arrival, ID: op.id, Problem: "waits for " + named(missing) + " not here"}
+		f := Finding{Kind: FoundWaiting, Arrival: op.arrival, ID: op.id, Problem: Problem{Code: ProblemNeeds, Ops: missing}}
 		// A replica had all that its own ops build on. If rows are missing or
 		// damaged, that says why they are not here.
 		if v.own[v.names[op.author]] && !v.holes {
-			f.Kind, f.Problem = FoundLost, "this replica wrote it and then had what it builds on: "+named(missing)+" not here"
+			f.Kind, f.Code = FoundLost, ProblemHad
 		}
 		v.found(f)
-	}
-}
-
-// named names ops, of many the first.
-func named(ids []string) string {
-	const few = 3
-	switch n := len(ids); {
-	case n == 1:
-		return "op " + ids[0] + ", which is"
-	case n > few:
-		return fmt.Sprintf("%d ops (%s, ...), which are", n, strings.Join(ids[:few], ", "))
-	default:
-		return fmt.Sprintf("%d ops (%s), which are", n, strings.Join(ids, ", "))
 	}
 }
 
@@ -203,7 +188,7 @@ func (v *verifier) equivocations() {
 		if a.author == b.author && a.seq == b.seq {
 			v.found(Finding{
 				Kind: FoundEquivocation, Arrival: b.arrival, ID: b.id,
-				Problem: fmt.Sprintf("author %s signed two ops at seq %d: this one and op %s in row %d", v.names[b.author].Short(), b.seq, a.id.Short(), a.arrival),
+				Problem: Problem{Code: ProblemSameSeq, Author: v.names[b.author], Have: b.seq, Op: a.id, Row: a.arrival},
 				Held:    v.isHeld(v.names[b.author]),
 			})
 		}

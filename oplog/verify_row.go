@@ -3,7 +3,6 @@ package oplog
 import (
 	"crypto/sha256"
 	"errors"
-	"fmt"
 
 	"github.com/huskies/huskies-mcp/crdt"
 )
@@ -30,10 +29,10 @@ type storedRow struct {
 
 // unreadable is what is to be said of rows that cannot be read.
 func (r *storedRow) unreadable() Finding {
-	f := Finding{Kind: FoundUnreadable, Arrival: r.arrival, Problem: fmt.Sprintf("cannot be read: %v", r.err)}
+	f := Finding{Kind: FoundUnreadable, Arrival: r.arrival, Problem: Problem{Code: ProblemUnread, Err: r.err}}
 	switch {
 	case r.last == maxArrival:
-		f.Problem = fmt.Sprintf("cannot be read, nor what is behind it: %v", r.err)
+		f.Code = ProblemUnreadBehind
 	case r.last > r.arrival:
 		f.Last = r.last
 	case len(r.ops) == 1:
@@ -58,8 +57,8 @@ func (b *batch) verify(check func(*crdt.Op) error) {
 	}
 }
 
-func (r *storedRow) fault(kind FindingKind, format string, args ...any) {
-	r.found = append(r.found, Finding{Kind: kind, Arrival: r.arrival, ID: r.name, Problem: fmt.Sprintf(format, args...)})
+func (r *storedRow) fault(kind FindingKind, p Problem) {
+	r.found = append(r.found, Finding{Kind: kind, Arrival: r.arrival, ID: r.name, Problem: p})
 }
 
 // verify checks what the row says by itself.
@@ -68,7 +67,7 @@ func (r *storedRow) verify(check func(*crdt.Op) error) {
 	if named {
 		copy(r.name[:], r.id)
 	} else {
-		r.fault(FoundColumn, "the column op_id has %d bytes, want %d", len(r.id), len(r.name))
+		r.fault(FoundColumn, Problem{Code: ProblemLength, Have: uint64(len(r.id)), Want: uint64(len(r.name))})
 	}
 	var signature crdt.Signature
 	if len(r.signature) == len(signature) {
@@ -81,34 +80,34 @@ func (r *storedRow) verify(check func(*crdt.Op) error) {
 	}
 	switch hashed := sha256.Sum256(r.payload) == r.name; {
 	case err != nil && hashed && errors.Is(err, crdt.ErrVersion):
-		r.fault(FoundVersion, "not verified: %v", err)
+		r.fault(FoundVersion, Problem{Code: ProblemVersion, Err: err})
 		return
 	case err != nil && hashed:
-		r.fault(FoundShape, "the payload has the hash that names it, but is no op: %v", err)
+		r.fault(FoundShape, Problem{Code: ProblemNoOp, Err: err})
 		return
 	case hashed && !r.signed:
-		r.fault(FoundSignature, "the signature is not valid: author %s did not sign this op", op.Author.Short())
+		r.fault(FoundSignature, Problem{Code: ProblemSignature, Author: op.Author})
 	case hashed:
 	case r.signed && !named: // all but the ID is sound
 	case r.signed:
-		r.fault(FoundColumn, "the column op_id is not the hash of the payload, which is op %s with a valid signature", op.ID.Short())
+		r.fault(FoundColumn, Problem{Code: ProblemOtherOp, Op: op.ID})
 	default:
-		r.fault(FoundHash, "the payload does not have the hash that names it")
+		r.fault(FoundHash, Problem{Code: ProblemHash})
 		return
 	}
 	r.op = op
 	r.columns()
 	if err := check(op); err != nil {
-		r.fault(FoundRule, "%v", err)
+		r.fault(FoundRule, Problem{Code: ProblemRule, Err: err})
 	}
 }
 
 // columns compares what stands beside the payload with it.
 func (r *storedRow) columns() {
 	if string(r.author) != string(r.op.Author[:]) {
-		r.fault(FoundColumn, "the column author is not the author in the payload, %s", r.op.Author.Short())
+		r.fault(FoundColumn, Problem{Code: ProblemAuthor, Author: r.op.Author})
 	}
 	if seq, ok := r.seq.(int64); !ok || uint64(seq) != r.op.Seq {
-		r.fault(FoundColumn, "the column seq is not the seq in the payload, %d", r.op.Seq)
+		r.fault(FoundColumn, Problem{Code: ProblemSeq, Want: r.op.Seq})
 	}
 }

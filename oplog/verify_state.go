@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
 	"maps"
 	"slices"
@@ -32,7 +31,7 @@ func (v *verifier) checkState(ctx context.Context) {
 	case err == nil, errors.Is(err, errNewerOp), ctx.Err() != nil:
 	case unreadable(err): // SQLite's check of the pages found nothing, so checkOpening says it
 	default:
-		v.found(Finding{Kind: FoundState, Problem: fmt.Sprintf("the state cannot be compared with the ops: %v", err)})
+		v.found(Finding{Kind: FoundState, Problem: Problem{Code: ProblemStateUnread, Err: err}})
 	}
 }
 
@@ -65,7 +64,7 @@ func (v *verifier) compareState(ctx context.Context, s *scratch) error {
 		return err
 	}
 	if ok, _ := fits(&row); !ok {
-		v.found(Finding{Kind: FoundState, Problem: "the state is not that of the last row of the log, or of the last decision whom to trust"})
+		v.found(Finding{Kind: FoundState, Problem: Problem{Code: ProblemStateOther}})
 		return nil
 	}
 	kept := newStateSums()
@@ -73,7 +72,7 @@ func (v *verifier) compareState(ctx context.Context, s *scratch) error {
 		return err
 	}
 	for _, what := range kept.difference(rebuilt) {
-		v.found(Finding{Kind: FoundState, Problem: "what the state has as " + what + " is not what the ops give"})
+		v.found(Finding{Kind: FoundState, Problem: Problem{Code: ProblemStateRows, Name: what}})
 	}
 	return nil
 }

@@ -25,7 +25,8 @@ var verifySchema = crdt.NewSchema(crdt.FieldDef{Name: "name", Type: crdt.FieldSt
 // first-last".
 type verified struct {
 	found  []string
-	text   string // the findings in words
+	whole  []Finding
+	text   string // of them, for a person who reads what failed
 	report VerifyReport
 	err    error
 }
@@ -41,7 +42,8 @@ func verifyLog(t *testing.T, path string) (v verified) {
 				where += fmt.Sprint("-", f.Last)
 			}
 			v.found = append(v.found, string(f.Kind)+where)
-			v.text += fmt.Sprintf("%s%s %s: %s\n", f.Kind, where, f.ID.Short(), f.Problem)
+			v.whole = append(v.whole, f)
+			v.text += fmt.Sprintf("%s%s %s: %+v\n", f.Kind, where, f.ID.Short(), f.Problem)
 		},
 	})
 	slices.Sort(v.found)
@@ -205,10 +207,8 @@ func TestC23_VerifyReportsEquivocation(t *testing.T) {
 	there := c.ops["there"]
 	got := verifyLog(t, c.close())
 	got.expect(t, "equivocation 14")
-	for _, want := range []string{there.ID.Short(), here.ID.Short(), "row 13", "seq 12"} {
-		if !strings.Contains(got.text, want) {
-			t.Errorf("%q is missing in: %s", want, got.text)
-		}
+	if f := got.whole[0]; f.ID != there.ID || f.Code != ProblemSameSeq || f.Op != here.ID || f.Row != 13 || f.Have != 12 {
+		t.Errorf("got %+v", f)
 	}
 }
 

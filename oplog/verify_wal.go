@@ -5,13 +5,19 @@ import "github.com/huskies/huskies-mcp/oplog/dbfile"
 // checkWAL says so if the write-ahead log had more than SQLite reads before the rows were verified,
 // and has it still. Others may be writing to it: what is gone by now was their work.
 func (v *verifier) checkWAL(before dbfile.WALLook) {
-	problem, fault := before.Problem()
-	if problem == "" || before.Err != nil || dbfile.LookAtWAL(v.log.file.Path) != before {
+	if before.Err != nil || dbfile.LookAtWAL(v.log.file.Path) != before {
 		return
 	}
-	kind := FoundWALEnd
-	if fault {
-		kind = FoundWAL
+	f := Finding{Kind: FoundWAL}
+	switch tail := before.Tail; {
+	case tail.Header:
+		f.Problem = Problem{Code: ProblemWALHeader}
+	case tail.Behind > 0:
+		f.Problem = Problem{Code: ProblemWALFrame, Have: uint64(tail.Frames) + 1, Want: uint64(tail.Behind)}
+	case tail.Torn || tail.Frames > tail.Committed:
+		f.Kind, f.Problem = FoundWALEnd, Problem{Code: ProblemWALTail, Have: uint64(tail.Committed) + 1}
+	default:
+		return
 	}
-	v.found(Finding{Kind: kind, Problem: problem})
+	v.found(f)
 }

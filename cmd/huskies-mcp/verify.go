@@ -130,7 +130,7 @@ func (p *findingPrinter) found(f oplog.Finding) {
 	}
 	p.before()
 	if p.json {
-		line := jsonFinding{Kind: f.Kind, Fault: f.Fault(), Row: f.Arrival, LastRow: f.Last, Problem: f.Problem, Next: phrase.FindingRemedy(f.Kind)}
+		line := jsonFinding{Kind: f.Kind, Fault: f.Fault(), Row: f.Arrival, LastRow: f.Last, Problem: phrase.Problem(f), Next: phrase.FindingRemedy(f.Kind)}
 		if !f.ID.IsZero() {
 			line.OpID = &f.ID
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/oplog/dbfile"
@@ -63,6 +64,37 @@ func TestEveryFindingHasARemedy(t *testing.T) {
 	for _, kind := range constants(t, "oplog/finding.go", "Found") {
 		if phrase.FindingRemedy(oplog.FindingKind(kind)) == "" {
 			t.Errorf("internal/phrase/finding.go has no remedy for %s", kind)
+		}
+	}
+}
+
+// TestEveryProblemHasWords: no problem of a finding is said as its code.
+func TestEveryProblemHasWords(t *testing.T) {
+	codes := constants(t, "oplog/problem.go", "Problem")
+	if len(codes) < 30 {
+		t.Errorf("found %d codes: where are the others?", len(codes))
+	}
+	for _, code := range codes {
+		f := oplog.Finding{Problem: oplog.Problem{Code: oplog.ProblemCode(code), Ops: make([]crdt.OpID, 1), Name: "some name", Err: errors.New("some cause")}}
+		if got := phrase.Problem(f); got == code || !strings.Contains(got, " ") {
+			t.Errorf("internal/phrase/finding.go has no words for %s: %q", code, got)
+		}
+	}
+}
+
+// TestFindings: what a person reads of a finding.
+func TestFindings(t *testing.T) {
+	for _, tt := range []struct {
+		finding oplog.Finding
+		want    string
+	}{
+		{oplog.Finding{Kind: oplog.FoundArrival, Arrival: 3, Problem: oplog.Problem{Code: oplog.ProblemMissing}}, "row 3: is missing"},
+		{oplog.Finding{Kind: oplog.FoundArrival, Arrival: 3, Last: 5, Problem: oplog.Problem{Code: oplog.ProblemMissing}}, "rows 3 to 5: are missing"},
+		{oplog.Finding{Kind: oplog.FoundWaiting, Arrival: 2, Problem: oplog.Problem{Code: oplog.ProblemNeeds, Ops: make([]crdt.OpID, 4)}}, "row 2: waits for 4 ops (000000000000, 000000000000, 000000000000, ...), which are not here"},
+		{oplog.Finding{Kind: oplog.FoundTrust, Problem: oplog.Problem{Code: oplog.ProblemTable, Name: "trust_decisions"}}, "trust: the table trust_decisions is missing: another program took it out"},
+	} {
+		if got := phrase.Finding(tt.finding); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package dbfile
 import (
 	"bufio"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"os"
 )
@@ -21,21 +20,21 @@ const (
 	walMagic = 0x377f0682
 )
 
-// walTail is what a write-ahead log has that SQLite does not read.
-type walTail struct {
-	// frames are sound, of them committed belong to whole transactions.
-	frames, committed int64
-	// header says that the file's header is damaged, so that no frame is read.
-	header bool
-	// torn says that a frame of this log comes next and is not sound; behind are those of this
+// WALTail is what a write-ahead log has that SQLite does not read.
+type WALTail struct {
+	// Frames are sound, of them Committed belong to whole transactions.
+	Frames, Committed int64
+	// Header says that the file's header is damaged, so that no frame is read.
+	Header bool
+	// Torn says that a frame of this log comes next and is not sound; Behind are those of this
 	// log that come after it.
-	torn   bool
-	behind int64
+	Torn   bool
+	Behind int64
 }
 
 // readWALTail reads the write-ahead log at path through. Without one, or with an empty one, the
 // tail is zero.
-func readWALTail(path string) (tail walTail, err error) {
+func readWALTail(path string) (tail WALTail, err error) {
 	f, err := OpenPlain(path, os.O_RDONLY, 0)
 	if err != nil {
 		return tail, err
@@ -44,7 +43,7 @@ func readWALTail(path string) (tail walTail, err error) {
 	in := bufio.NewReaderSize(f, 1<<16)
 	var header [walHeaderBytes]byte
 	if n, err := io.ReadFull(in, header[:]); err != nil {
-		tail.header = n > 0
+		tail.Header = n > 0
 		return tail, nil
 	}
 	sum := walSum{order: binary.LittleEndian}
@@ -54,7 +53,7 @@ func readWALTail(path string) (tail walTail, err error) {
 	}
 	sum.add(header[:24])
 	if magic&^1 != walMagic || pageSize < 512 || pageSize > 65536 || pageSize&(pageSize-1) != 0 || !sum.is(header[24:]) {
-		tail.header = true
+		tail.Header = true
 		return tail, nil
 	}
 	return tail, tail.readFrames(in, sum, [8]byte(header[16:24]), int(pageSize))
@@ -64,7 +63,7 @@ func readWALTail(path string) (tail walTail, err error) {
 const maxWALTail = 64 << 20
 
 // readFrames reads the frames behind the header.
-func (t *walTail) readFrames(in io.Reader, sum walSum, salts [8]byte, pageSize int) error {
+func (t *WALTail) readFrames(in io.Reader, sum walSum, salts [8]byte, pageSize int) error {
 	frame := make([]byte, frameHeaderBytes+pageSize)
 	ended := false
 	for after := 0; after < maxWALTail; {
@@ -82,9 +81,9 @@ func (t *walTail) readFrames(in io.Reader, sum walSum, salts [8]byte, pageSize i
 			next.add(frame[frameHeaderBytes:])
 			if next.is(frame[16:frameHeaderBytes]) {
 				sum = next
-				t.frames++
+				t.Frames++
 				if binary.BigEndian.Uint32(frame[4:]) != 0 { // it ends a transaction
-					t.committed = t.frames
+					t.Committed = t.Frames
 				}
 				continue
 			}
@@ -92,29 +91,12 @@ func (t *walTail) readFrames(in io.Reader, sum walSum, salts [8]byte, pageSize i
 		after += n
 		switch {
 		case !ended:
-			ended, t.torn = true, ours
+			ended, t.Torn = true, ours
 		case ours:
-			t.behind++
+			t.Behind++
 		}
 	}
 	return nil
-}
-
-// problem says what the tail means, "" if nothing is wrong, and whether more than the very last
-// write can be concerned.
-func (t walTail) problem() (text string, fault bool) {
-	switch {
-	case t.header:
-		return "the header of the -wal file is damaged, so nothing in that file is read: what was acknowledged since the last checkpoint and stands there alone is not shown, " +
-			"and the next write overwrites it", true
-	case t.behind > 0:
-		return fmt.Sprintf("the -wal file ends early: frame %d is damaged, and with it %d more that stand behind it are not read. If the power failed during a write, that write was never acknowledged. "+
-			"Otherwise changes that were acknowledged are not shown, and the next write overwrites them", t.frames+1, t.behind), true
-	case t.torn || t.frames > t.committed:
-		return fmt.Sprintf("the -wal file ends in the middle of a write, at frame %d, so that write is not shown. It was never acknowledged if its process was killed or the power failed. "+
-			"Otherwise the end of the file is damaged, and the last change is lost", t.committed+1), false
-	}
-	return "", false
 }
 
 // walSum is SQLite's checksum of a write-ahead log.
@@ -138,21 +120,17 @@ func (s *walSum) is(b []byte) bool {
 
 // WALLook is a write-ahead log's file at one moment.
 type WALLook struct {
-	tail walTail
+	Tail WALTail
 	size int64
 	at   int64 // when it was changed last, in ns
 	Err  error // of reading it: there is none, or opening the database says why it cannot be read
 }
-
-// Problem says what is wrong with the write-ahead log, "" if nothing is, and whether more than the
-// very last write can be concerned.
-func (w WALLook) Problem() (text string, fault bool) { return w.tail.problem() }
 
 // LookAtWAL looks at the write-ahead log of the database at path.
 func LookAtWAL(path string) (w WALLook) {
 	if file := LookAt(path + "-wal"); file.Info != nil {
 		w.size, w.at = file.Info.Size(), file.Info.ModTime().UnixNano()
 	}
-	w.tail, w.Err = readWALTail(path + "-wal")
+	w.Tail, w.Err = readWALTail(path + "-wal")
 	return w
 }
