@@ -75,6 +75,7 @@ type faultRow struct {
 	bundle  []string                   // to import
 	bundled []string                   // the stories in it
 	author  crdt.Author                // of the database, if there is one
+	moved   crdt.Author                // of the one that was moved away
 	checked map[[sha256.Size]byte]bool // what may be on disk after a crash
 	rested  map[[sha256.Size]byte]bool // states that the log was found to give
 }
@@ -115,6 +116,10 @@ var faultOperations = []faultOperation{
 	{"import", damagedStories, func(c *faultCase) {
 		c.view()
 		c.armed(func() { c.imports(); c.imports() })
+	}},
+	{"import of what another had", movedStories, func(c *faultCase) {
+		from := c.legacy()
+		c.armed(func() { c.importsLegacy(from); c.view() })
 	}},
 	{"trust", someStories, func(c *faultCase) {
 		c.view()

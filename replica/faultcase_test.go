@@ -22,6 +22,7 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/vfstest"
 	"github.com/huskies/huskies-mcp/oplog"
+	"github.com/huskies/huskies-mcp/oplog/bundle"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
@@ -135,6 +136,27 @@ func copiedStories(t *testing.T, row *faultRow, folder string) {
 		t.Fatal(err)
 	}
 	row.before[row.name+copied] = copy
+}
+
+// movedStories is an empty place, a bundle of someStories, and beside it the database that had them and a
+// decision whom to trust.
+func movedStories(t *testing.T, row *faultRow, folder string) {
+	someStories(t, row, folder)
+	path := filepath.Join(folder, row.name)
+	r := newReplica(t, path)
+	if err := r.Trust(t.Context(), row.author, "me"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Trust(t.Context(), trustee, "somebody"); err != nil {
+		t.Fatal(err)
+	}
+	row.bundle, row.bundled = exported(t, r), append(slices.Sorted(maps.Keys(row.stories)), trustDecision)
+	clear(row.stories)
+	row.moved, row.author = row.author, crdt.Author{} // where nothing was taken over the next write makes a key
+	row.before = map[string][]byte{}
+	for name, data := range databaseFiles(t, path) {
+		row.before[strings.Replace(name, row.name, row.name+copied, 1)] = data
+	}
 }
 
 // copied is what the name of a copy of the database ends in.
@@ -297,13 +319,13 @@ func (c *faultCase) follow(id string) {
 	c.answered(err)
 }
 
-// rebuild makes the state anew, which changes no story.
 // restore puts the copy in the place of the database, of which it has all ops.
 func (c *faultCase) restore() {
 	_, err := c.r.Restore(context.Background(), c.path+copied, func() error { return nil })
 	c.answered(err)
 }
 
+// rebuild makes the state anew, which changes no story.
 func (c *faultCase) rebuild() { c.answered(c.r.Rebuild(context.Background())) }
 
 // leaseSeconds is how long these tests claim, and claimOf stands in told for a
@@ -363,6 +385,31 @@ func (c *faultCase) imports() {
 		for _, id := range c.row.bundled {
 			c.told[id] = maybe
 		}
+	}
+}
+
+// legacy is what the copy has beside its ops. ImportLegacy takes one once.
+func (c *faultCase) legacy() *oplog.Legacy {
+	c.t.Helper()
+	from, err := oplog.ReadLegacy(context.Background(), oplog.Config{Path: c.path + copied, Now: fixedNow, Logger: discard})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return from
+}
+
+// importsLegacy makes the database of the copy's rows and of a bundle. What failed may be there in parts.
+func (c *faultCase) importsLegacy(from *oplog.Legacy) {
+	_, _, err := c.r.ImportLegacy(context.Background(), from, bundle.NewReader(strings.NewReader(strings.Join(c.row.bundle, ""))), nil)
+	c.answered(err, c.row.bundled...)
+	if err != nil {
+		for _, id := range c.row.bundled {
+			c.told[id] = maybe
+		}
+		return
+	}
+	if author, ok, err := c.r.Author(context.Background()); err == nil && (!ok || author != c.row.moved) {
+		c.wrong = append(c.wrong, fmt.Errorf("the author is %s, want %s", author.Short(), c.row.moved.Short()))
 	}
 }
 
