@@ -16,9 +16,12 @@ import (
 	"github.com/huskies/huskies-mcp/relay"
 )
 
+// testCommands are what this binary is under other names.
+var testCommands = map[string]func(){"huskies-hub": main}
+
 // TestMain makes this binary, under the name huskies-hub, the real command.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"huskies-hub": main})
+	testscript.Main(m, testCommands)
 }
 
 func TestMachinesShareAPipeline(t *testing.T) {

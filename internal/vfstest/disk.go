@@ -18,7 +18,7 @@ import (
 type Disk struct {
 	names   map[string]int  // on disk, as data is
 	data    map[int][]byte  // by number of file
-	renames []Event         // linked and unlinked since the folder was synced
+	renames []Event         // linked, unlinked and renamed since the folder was synced
 	pending map[int][]Event // written and truncated since the file was synced
 }
 
@@ -44,7 +44,7 @@ func (d *Disk) Do(e Event) {
 			break
 		}
 		d.data[e.File], d.names[e.Name] = d.data[number], e.File
-	case Linked, Unlinked:
+	case Linked, Unlinked, Renamed:
 		d.renames = append(d.renames, e)
 	case Written, Truncated:
 		d.pending[e.File] = append(d.pending[e.File], e)
@@ -90,9 +90,13 @@ func (d *Disk) Survivors(random *rand.Rand, chance float64) map[string][]byte {
 
 func rename(names map[string]int, changes []Event) {
 	for _, e := range changes {
-		if e.Kind == Linked {
+		switch e.Kind {
+		case Linked:
 			names[e.Name] = e.File
-		} else {
+		case Renamed:
+			delete(names, e.From)
+			names[e.Name] = e.File
+		default:
 			delete(names, e.Name)
 		}
 	}

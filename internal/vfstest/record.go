@@ -21,7 +21,8 @@ type Recorder struct {
 type Event struct {
 	Kind   EventKind
 	File   int    // its number
-	Name   string // in the folder; of Found, Linked and Unlinked
+	Name   string // in the folder; of Found, Linked, Unlinked and Renamed
+	From   string // its name before; of Renamed
 	Offset int64  // where written; the size truncated to
 	Data   []byte // what was written
 	Folder bool   // of Synced and Unlinked: the folder is synced as well
@@ -35,6 +36,7 @@ const (
 	Found     EventKind = iota // the file was there under a name
 	Linked                     // the file was created under a name
 	Unlinked                   // the name was deleted
+	Renamed                    // the file has another name, in the place of the one that had it
 	Written                    //
 	Truncated                  //
 	Synced                     // all that was done to the file is on disk
