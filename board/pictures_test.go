@@ -63,6 +63,7 @@ func TestPictures(t *testing.T) {
 	picture("board-phone", "/", 390, 800, "light")
 	picture("board-agents", "/", 1280, 340, "light")
 	picture("board-activity", "/activity", 1000, 600, "light")
+	picture("board-charts", "/charts", 1000, 860, "light")
 	picture("board-story", "/story/"+heldStory(t, s), 1200, 860, "light")
 	picture("board-graph", "/story/7?depth=2", 1440, 640, "light", chromedp.Evaluate[chromedp.Void](`document.querySelector("#dep-h").scrollIntoView()`))
 }
