@@ -105,7 +105,7 @@ func newTab(t testing.TB, parent context.Context, steps []step, options ...chrom
 }
 
 // patience is how long a test waits for what takes milliseconds.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // run does things in the page.
 func (b *tab) run(steps ...step) {

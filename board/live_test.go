@@ -152,6 +152,49 @@ func TestDrag(t *testing.T) {
 	b.column(pipeline.Backlog, "3_c 1_a 2_b")
 }
 
+// TestTouch: a finger that rests on a card lifts it and drops it elsewhere; one that moves at once scrolls.
+func TestTouch(t *testing.T) {
+	s := newSite(t, nil)
+	s.three()
+	b := open(t, s.token("/"))
+	b.live()
+	touch := func(kind input.DispatchTouchEventType, x, y float64) {
+		t.Helper()
+		points := []*input.TouchPoint{{X: x, Y: y}}
+		if kind == input.DispatchTouchEventTypeTouchEnd {
+			points = []*input.TouchPoint{}
+		}
+		b.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+			_, err := cdp.Call(ctx, t, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: points})
+			return err
+		}))
+	}
+	swipe := func(rests bool) {
+		t.Helper()
+		list := `#s-1_backlog .cards > `
+		x, y := b.at(list + ":last-child > a")
+		toX, toY := b.at(list + ":first-child")
+		touch(input.DispatchTouchEventTypeTouchStart, x, y)
+		if rests {
+			b.until(`document.querySelector(".ghost")`)
+		}
+		for i := range 5 {
+			part := float64(i+1) / 5
+			touch(input.DispatchTouchEventTypeTouchMove, x+(toX-x)*part, y+(toY-20-y)*part)
+		}
+		touch(input.DispatchTouchEventTypeTouchEnd, 0, 0)
+	}
+	swipe(true)
+	b.column(pipeline.Backlog, "3_c 1_a 2_b")
+	if got := s.order(pipeline.Backlog); got != "3_c 1_a 2_b" {
+		t.Errorf("the pipeline has %s", got)
+	}
+	swipe(false)
+	if got := s.order(pipeline.Backlog); got != "3_c 1_a 2_b" || js[bool](b, `!!document.querySelector(".ghost")`) {
+		t.Errorf("a finger that does not rest dragged a card: %s", got)
+	}
+}
+
 // TestMenu: all that dragging does can be done by the menu of a card, and a holder is overridden with a reason.
 func TestMenu(t *testing.T) {
 	s := newSite(t, nil)
