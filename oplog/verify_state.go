@@ -15,8 +15,8 @@ import (
 )
 
 // checkState compares the state in the file with one that is made of the log. It does
-// not look at a state that there is none of (format 0), that a newer build wrote, or
-// whose log is damaged: what was applied before a row rotted stays in the state.
+// not look at a state that there is none of (format 0), that a build of another format
+// wrote, or whose log is damaged: what was applied before a row rotted stays in the state.
 func (v *verifier) checkState(ctx context.Context) {
 	if v.damage || v.log.version < newestSchema {
 		return
@@ -45,7 +45,7 @@ func (v *verifier) compareState(ctx context.Context, s *scratch) error {
 	if err := s.conn.QueryRowContext(ctx, "SELECT format FROM file.state").Scan(&format); err != nil {
 		return err
 	}
-	if format < 1 || format > stateFormat {
+	if format != stateFormat {
 		return nil
 	}
 	if err := s.replay(ctx, v.log, db.New(s.st)); err != nil {

@@ -140,6 +140,7 @@ func TestVerifyNamesEachFault(t *testing.T) {
 		"state of another op":    {`UPDATE state SET op_id = zeroblob(32)`, "state 0"},
 		"a table of the state":   {`DROP TABLE numbers`, "schema 0, schema 0"},
 		"no state yet":           {`UPDATE state SET format = 0; DELETE FROM stories`, ""},
+		"an older state":         {fmt.Sprintf(`UPDATE state SET format = %d; DELETE FROM stories`, stateFormat-1), ""},
 		"a newer state":          {`UPDATE state SET format = 99; DELETE FROM stories`, ""},
 		"another state ID":       {`UPDATE state SET state_id = 7`, ""},
 		"op_id of no ID":         {`PRAGMA ignore_check_constraints = 1; UPDATE crdt_ops SET op_id = x'00' WHERE arrival = 12`, "column 12, sqlite 0"},
