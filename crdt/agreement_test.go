@@ -71,6 +71,9 @@ func mapOf(op *crdt.Op) fields {
 	if op.At != 0 {
 		m[uint64(8)] = op.At
 	}
+	if op.Fence != (crdt.Fence{}) {
+		m[uint64(1)], m[uint64(10)] = 2, []any{op.Fence.Epoch, op.Fence.Revision}
+	}
 	return m
 }
 

@@ -15,7 +15,7 @@
 //
 // The payload of an op is one CBOR map (RFC 8949) with these keys:
 //
-//	1 version  unsigned  1
+//	1 version  unsigned  2 if there is a fence, else 1
 //	2 author   bytes     32: an Ed25519 public key (RFC 8032)
 //	3 seq      unsigned  1 to 2^53-1
 //	4 parents  array     at most 16 op IDs of 32 bytes, ascending, distinct; default none
@@ -25,6 +25,7 @@
 //	8 at       unsigned  at most 2^53-1: the author's clock, ms since 1970; default 0
 //	9 creates  true      the author knew of no such story; anything else says nothing,
 //	                     as does the key to builds that do not know it
+//	10 fence   array     epoch and revision, each 1 to 2^53-1; only in version 2, in which it must be
 //
 // It has at most 64 KiB. At decides nothing: it is for people. An edit is a
 // map with these keys:
@@ -134,6 +135,9 @@
 //     lower op ID (Shapiro et al. 2011, "A comprehensive study of Convergent
 //     and Commutative Replicated Data Types", section 3.2.1). Two ops signed
 //     at one seq by one author are ordered too, so equivocation converges.
+//   - Fenced register: the fields that say who has a story. The write with the greater
+//     [Fence] wins, by epoch, then by revision; of equal ones that which the rule of
+//     registers says. An op of version 1 has the least fence.
 //   - Creation: the ops with creates are counted, and the two that come first by
 //     greater seq, then lower author, then lower op ID are kept. Two of them were
 //     made apart, since an author that had one would not have created the story.

@@ -144,6 +144,7 @@ func (s *DocStory) check() error {
 	var errs []error
 	t := &s.doc.ops
 	one := func(what string, by Stamp) {
+		by = by.unfenced()
 		if ref := t.find(&by.Op); ref == 0 || t.infos[ref].kind != opApplied || t.stamp(ref) != by {
 			errs = append(errs, fmt.Errorf("story %s: %s was written by op %s, which is not applied", s.id, what, by.Op.Short()))
 		} else if by != s.last && !s.last.Wins(by) {
@@ -195,6 +196,9 @@ func (s *DocStory) appendText(b []byte) []byte {
 		}
 		if c.by != (Stamp{}) {
 			b = append(b, " by "+c.by.Op.Short()...)
+		}
+		if !c.by.Fence.IsZero() {
+			b = append(b, " fence "+c.by.Fence.String()...)
 		}
 		b = append(s.appendSums(b, Field(f)), '\n')
 	}

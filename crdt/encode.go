@@ -19,6 +19,7 @@ const (
 	opAgent
 	opAt
 	opCreates
+	opFence
 )
 
 // The keys of an edit's map. All are below 24, so a key is its own encoding.
@@ -38,7 +39,7 @@ const (
 // (RFC 8949, section 4.2.1), because keys are written in ascending order and
 // every head is the shortest.
 func (op *Op) encode() []byte {
-	n := opAt - 2 // without agent, at and creates
+	n, version := opAt-2, uint64(Version) // without agent, at, creates and fence
 	if op.Agent != "" {
 		n++
 	}
@@ -48,9 +49,12 @@ func (op *Op) encode() []byte {
 	if op.Creates {
 		n++
 	}
+	if !op.Fence.IsZero() {
+		n, version = n+1, VersionFenced
+	}
 	b := make([]byte, 0, op.room())
 	b = appendHead(b, majorMap, uint64(n))
-	b = appendHead(append(b, opVersion), majorUint, Version)
+	b = appendHead(append(b, opVersion), majorUint, version)
 	b = appendBytes(append(b, opAuthor), op.Author[:])
 	b = appendHead(append(b, opSeq), majorUint, op.Seq)
 	b = appendHead(append(b, opParents), majorArray, uint64(len(op.Parents)))
@@ -71,12 +75,15 @@ func (op *Op) encode() []byte {
 	if op.Creates {
 		b = appendHead(append(b, opCreates), majorSimple, simpleTrue)
 	}
+	if !op.Fence.IsZero() {
+		b = op.Fence.appendTo(append(b, opFence))
+	}
 	return b
 }
 
 // room returns a few bytes more than the payload takes.
 func (op *Op) room() int {
-	n := 80 + 34*len(op.Parents) + len(op.Story) + len(op.Agent)
+	n := 100 + 34*len(op.Parents) + len(op.Story) + len(op.Agent)
 	for i := range op.Edits {
 		e := &op.Edits[i]
 		n += 20 + len(e.Field) + len(e.Value.str) + len(e.Anchor)
@@ -170,7 +177,7 @@ func (op *Op) decode(payload []byte, share bool) error {
 		switch p.key {
 		case opVersion:
 			// A later version may have changed all that follows: look no further.
-			if version = r.uint(); r.err == nil && version != Version {
+			if version = r.uint(); r.err == nil && version != Version && version != VersionFenced {
 				return versionError(version)
 			}
 		case opAuthor:
@@ -192,7 +199,11 @@ func (op *Op) decode(payload []byte, share bool) error {
 			op.Creates = r.isTrue()
 			r.skip(1) // whatever it is: earlier builds admit all of it
 		default:
-			r.skip(1)
+			if p.key == opFence && version == VersionFenced {
+				op.Fence = readFence(&r)
+				continue
+			}
+			r.skip(1) // a fence, too: builds that know version 1 alone admit all of it
 		}
 	}
 	r.end()
@@ -203,6 +214,8 @@ func (op *Op) decode(payload []byte, share bool) error {
 		return versionError(0)
 	case !hasAuthor:
 		return fmt.Errorf("%w: no author", ErrMalformed)
+	case version == VersionFenced && op.Fence.IsZero():
+		return fmt.Errorf("%w: version %d without a fence", ErrMalformed, version)
 	}
 	if err := op.validate(); err != nil {
 		return err
@@ -212,7 +225,7 @@ func (op *Op) decode(payload []byte, share bool) error {
 }
 
 func versionError(v uint64) error {
-	return fmt.Errorf("%w: version %d, this build reads version %d", ErrVersion, v, Version)
+	return fmt.Errorf("%w: version %d, this build reads versions %d and %d", ErrVersion, v, Version, VersionFenced)
 }
 
 // memory returns what an op takes up while it waits, in bytes, about: its

@@ -308,13 +308,13 @@ func manyPairs(n int) fields {
 // other keys hold.
 func TestVersion(t *testing.T) {
 	for name, p := range map[string]fields{
-		"same shape":   with(baseMap(), uint64(1), 2),
-		"other shape":  with(with(baseMap(), uint64(1), 2), uint64(2), "not bytes"),
+		"same shape":   with(baseMap(), uint64(1), 3),
+		"other shape":  with(with(baseMap(), uint64(1), 3), uint64(2), "not bytes"),
 		"little shape": {uint64(1): uint64(math.MaxUint64)},
-		"after key 0":  with(with(baseMap(), uint64(1), 2), uint64(0), "first"),
-		"floats":       with(with(baseMap(), uint64(1), 2), uint64(3), 1.5),
-		"tags":         with(with(baseMap(), uint64(1), 2), uint64(2), raw("c11a514b67b0")),
-		"many pairs":   with(manyMore(100), uint64(1), 2),
+		"after key 0":  with(with(baseMap(), uint64(1), 3), uint64(0), "first"),
+		"floats":       with(with(baseMap(), uint64(1), 3), uint64(3), 1.5),
+		"tags":         with(with(baseMap(), uint64(1), 3), uint64(2), raw("c11a514b67b0")),
+		"many pairs":   with(manyMore(100), uint64(1), 3),
 		"version 0":    with(baseMap(), uint64(1), 0),
 		"no version":   with(baseMap(), uint64(1), nil),
 	} {
@@ -325,8 +325,8 @@ func TestVersion(t *testing.T) {
 		})
 	}
 	for name, payload := range map[string][]byte{
-		"cut":                raw("a6 01 02 02 58"),
-		"another CBOR":       raw("a3 01 02 9f ff"),
+		"cut":                raw("a6 01 03 02 58"),
+		"another CBOR":       raw("a3 01 03 9f ff"),
 		"greatest and no op": raw("a1 01 1bffffffffffffffff ffff"),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,7 +21,7 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Add([]byte{})
 	f.Add([]byte{0xbf, 0xff})
-	f.Add([]byte{0xa1, 0x01, 0x02})
+	f.Add([]byte{0xa1, 0x01, 0x03})
 	me := crdt.AuthorOf(keyOf("a"))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		_, _ = crdt.Verify(payload, crdt.Signature{})
@@ -72,6 +72,9 @@ func fuzzSeeds() []fields {
 		with(with(baseMap(), key(7), ""), key(8), 0),
 		with(with(baseMap(), key(3), 1<<53-1), key(8), 1<<53-1),
 		with(baseMap(), key(1), 2),
+		with(with(baseMap(), key(1), 2), key(10), []any{uint64(1), uint64(1<<53 - 1)}),
+		with(with(baseMap(), key(1), 2), key(10), []any{uint64(0), uint64(7)}),
+		with(baseMap(), key(10), []any{uint64(1), uint64(7)}),
 		withEdit(key(3), "\u00e9\U0001f43a"),
 		withEdit(key(3), -7),
 		withEdit(key(3), -(1<<53 - 1)),

@@ -38,6 +38,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 //	                                STORY, or "kind N"
 //	a after b1 c2: ...              the op names these parents ("-": none)
 //	a seq 9: ...                    the op claims this seq
+//	a fence 1.7: ...                the op has this fence
 //
 // A hostile op that its own replica refuses prints the error. What becomes of
 // ops and replicas:

@@ -21,7 +21,7 @@ func (w *world) write(head []string, rest string) {
 	for head = head[1:]; len(head) > 0; {
 		switch head[0] {
 		case "after":
-			n := slices.Index(head, "seq")
+			n := slices.IndexFunc(head, func(word string) bool { return word == "seq" || word == "fence" })
 			if n < 0 {
 				n = len(head)
 			}
@@ -29,6 +29,10 @@ func (w *world) write(head []string, rest string) {
 			head = head[n:]
 		case "seq":
 			op.Seq = w.number(head[1])
+			head = head[2:]
+		case "fence":
+			epoch, revision, _ := strings.Cut(head[1], ".")
+			op.Fence = crdt.Fence{Epoch: w.number(epoch), Revision: w.number(revision)}
 			head = head[2:]
 		default:
 			w.t.Fatalf("unknown word %q", head[0])

@@ -30,7 +30,9 @@ func drawHistory(t *rapid.T) *history {
 		r := h.replicas[rapid.IntRange(0, len(h.replicas)-1).Draw(t, "replica")]
 		switch rapid.SampledFrom([]string{"write", "write", "write", "receive", "receive", "hostile", "twins", "restart", "damage"}).Draw(t, "step") {
 		case "write":
-			h.ops = append(h.ops, r.write(t, drawStory(t), h.drawEdits(t, r)...))
+			op := &crdt.Op{Story: drawStory(t), Edits: h.drawEdits(t, r)}
+			op.Fence = drawFence(t, r.doc.Story(op.Story))
+			h.ops = append(h.ops, r.writeOp(t, op))
 		case "receive":
 			h.receiveSome(t, r)
 		case "hostile":
@@ -65,13 +67,30 @@ func drawTrusted(t *rapid.T) []string {
 	return rapid.SliceOfNDistinct(rapid.SampledFrom(drawnNames), 1, 3, rapid.ID).Draw(t, "trusted")
 }
 
+// drawFence draws the fence that an honest author knows for a story, or a greater one that it was given, or
+// any one at all.
+func drawFence(t *rapid.T, s *crdt.DocStory) (f crdt.Fence) {
+	if s != nil {
+		f = s.Fence()
+	}
+	switch rapid.IntRange(0, 7).Draw(t, "fence") {
+	case 0:
+		f = crdt.Fence{Epoch: max(1, f.Epoch), Revision: f.Revision + 1}
+	case 1:
+		f = crdt.Fence{Epoch: rapid.Uint64Range(1, 3).Draw(t, "epoch"), Revision: rapid.Uint64Range(1, 3).Draw(t, "revision")}
+	case 2:
+		f = crdt.Fence{}
+	}
+	return f
+}
+
 func drawStory(t *rapid.T) string { return rapid.SampledFrom(drawnStories).Draw(t, "story") }
 
 // drawEdits draws edits of different things. Every second inc is honest, and
 // every second place.
 func (h *history) drawEdits(t *rapid.T, r *replica) (edits []crdt.Edit) {
 	kinds := []string{
-		"place", "place", "note", "stage", "name", "blocked", "deleted", "set count", "inc count",
+		"place", "place", "note", "stage", "agent", "name", "blocked", "deleted", "set count", "inc count",
 		"dep 7", "dep 8", "unknown field", "unknown kind",
 	}
 	drawn := rapid.SliceOfN(rapid.SampledFrom(kinds), 1, 3).Draw(t, "edits")
@@ -79,7 +98,7 @@ func (h *history) drawEdits(t *rapid.T, r *replica) (edits []crdt.Edit) {
 	for _, kind := range slices.Compact(drawn) {
 		n := rapid.IntRange(0, 3).Draw(t, "value")
 		switch kind {
-		case "stage", "name":
+		case "stage", "agent", "name":
 			edits = append(edits, crdt.Set(kind, crdt.String(string(rune('p'+n)))))
 		case "blocked", "deleted":
 			edits = append(edits, crdt.Set(kind, crdt.Bool(n%2 == 0)))
@@ -178,7 +197,7 @@ func (h *history) twins(t *rapid.T, r *replica) {
 // hostile makes an op that r's document did not give: any parents, any seq, a
 // value of the wrong type. Nobody has applied it yet.
 func (h *history) hostile(t *rapid.T, r *replica) {
-	op := &crdt.Op{Story: drawStory(t), Edits: h.drawEdits(t, r), Seq: 1}
+	op := &crdt.Op{Story: drawStory(t), Edits: h.drawEdits(t, r), Seq: 1, Fence: drawFence(t, nil)}
 	if len(h.ops) > 0 {
 		for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(h.ops)-1), 0, 3, rapid.ID).Draw(t, "parents") {
 			if p := h.ops[i]; !slices.Contains(op.Parents, p.ID) {
@@ -193,7 +212,7 @@ func (h *history) hostile(t *rapid.T, r *replica) {
 	case 1:
 		op.Seq = max(1, op.Seq-1)
 	case 2:
-		op.Edits = append(op.Edits, crdt.Set("agent", crdt.Int(1)))
+		op.Edits = append(op.Edits, crdt.Set("blocked_reason", crdt.Int(1)))
 	case 3:
 		op.Parents = append(op.Parents, crdt.OpID{1}) // never comes
 	}

@@ -122,6 +122,7 @@ func TestStampIsATotalOrder(t *testing.T) {
 	stamp := rapid.Custom(func(t *rapid.T) crdt.Stamp {
 		small := rapid.ByteRange(0, 2)
 		return crdt.Stamp{
+			Fence:  crdt.Fence{Epoch: uint64(small.Draw(t, "epoch")), Revision: uint64(small.Draw(t, "revision"))},
 			Seq:    uint64(small.Draw(t, "seq")),
 			Author: crdt.Author{31: small.Draw(t, "author")},
 			Op:     crdt.OpID{31: small.Draw(t, "op")},
@@ -134,6 +135,11 @@ func TestStampIsATotalOrder(t *testing.T) {
 		}
 		if a.Wins(b) && b.Wins(c) && !a.Wins(c) {
 			t.Fatal("a beats b, b beats c, a does not beat c")
+		}
+		if n := a.Fence.Compare(b.Fence); n != 0 && a.Wins(b) != (n > 0) {
+			t.Fatal("not by greater fence")
+		} else if n != 0 {
+			return
 		}
 		if a.Seq > b.Seq && !a.Wins(b) || a.Seq == b.Seq && a.Author.Compare(b.Author) < 0 && !a.Wins(b) {
 			t.Fatal("not by greater seq, then lower author")

@@ -28,6 +28,7 @@ type seenStory struct {
 	Dependencies       []uint32
 	Notes              []seenNote
 	Anchor             crdt.Anchor
+	Fence              crdt.Fence
 }
 
 type seenNote struct {
@@ -47,7 +48,7 @@ func observe(d *crdt.Doc) seen {
 			Stage: st.Str(fieldStage), Name: st.Str(fieldName), Agent: st.Str(fieldAgent),
 			Blocked: st.Bool(fieldBlocked), Deleted: st.Deleted(),
 			Count: st.Count(fieldRetry), CountBase: st.Writer(fieldRetry), Rev: st.Rev(),
-			Dependencies: st.Dependencies(), Anchor: st.Anchor(),
+			Dependencies: st.Dependencies(), Anchor: st.Anchor(), Fence: st.Fence(),
 		}
 		for n := range st.Notes() {
 			seen.Notes = append(seen.Notes, seenNote{n.By.Op, n.Text})
@@ -136,7 +137,7 @@ func admissible(log []row) (graph, assumed []*crdt.Op, waiting int) {
 func modelFits(op *crdt.Op) bool {
 	types := map[string]crdt.Type{
 		"stage": crdt.TypeString, "name": crdt.TypeString, "agent": crdt.TypeString,
-		"blocked": crdt.TypeBool, "deleted": crdt.TypeBool, "retry_count": crdt.TypeInt,
+		"blocked_reason": crdt.TypeString, "blocked": crdt.TypeBool, "deleted": crdt.TypeBool, "retry_count": crdt.TypeInt,
 	}
 	for _, e := range op.Edits {
 		want, declared := types[e.Field]
@@ -145,6 +146,13 @@ func modelFits(op *crdt.Op) bool {
 		}
 	}
 	return true
+}
+
+func greaterFence(a, b crdt.Fence) crdt.Fence {
+	if a.Epoch > b.Epoch || a.Epoch == b.Epoch && a.Revision > b.Revision {
+		return a
+	}
+	return b
 }
 
 // modelStory says what the applied ops, of which the last one wins, make of one
@@ -158,6 +166,21 @@ func modelStory(applied []*crdt.Op, id string) seenStory {
 			s.Rev = op.ID
 		}
 	}
+	fenced := slices.Clone(mine) // the winner of a fenced register is the last
+	slices.SortStableFunc(fenced, func(a, b *crdt.Op) int {
+		return cmp.Or(cmp.Compare(a.Fence.Epoch, b.Fence.Epoch), cmp.Compare(a.Fence.Revision, b.Fence.Revision))
+	})
+	for _, op := range fenced {
+		for _, e := range op.Edits {
+			switch {
+			case e.Kind != crdt.KindSet:
+			case e.Field == "stage":
+				s.Stage, s.Fence = e.Value.Str(), greaterFence(s.Fence, op.Fence)
+			case e.Field == "agent":
+				s.Agent, s.Fence = e.Value.Str(), greaterFence(s.Fence, op.Fence)
+			}
+		}
+	}
 	deps := map[uint32]bool{}
 	for _, op := range mine {
 		for _, e := range op.Edits {
@@ -167,12 +190,8 @@ func modelStory(applied []*crdt.Op, id string) seenStory {
 			case e.Kind == crdt.KindNote:
 				s.Notes = append(s.Notes, seenNote{op.ID, e.Value.Str()})
 			case e.Kind != crdt.KindSet:
-			case e.Field == "stage":
-				s.Stage = e.Value.Str()
 			case e.Field == "name":
 				s.Name = e.Value.Str()
-			case e.Field == "agent":
-				s.Agent = e.Value.Str()
 			case e.Field == "blocked":
 				s.Blocked = e.Value.Bool()
 			case e.Field == "deleted":

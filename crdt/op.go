@@ -8,9 +8,14 @@ import (
 	"strings"
 )
 
-// Version is the format version that this package writes, and the only one it
-// reads.
-const Version = 1
+// The format versions that this package reads and writes. A build that does not know fences must not
+// merge what has one, so an op with a fence is of a version of its own.
+const (
+	// Version is the version of an op without a fence.
+	Version = 1
+	// VersionFenced is the version of an op with a fence.
+	VersionFenced = 2
+)
 
 var (
 	// ErrMalformed marks bytes that are no op: wrong shape, wrong encoding, a
@@ -47,6 +52,8 @@ type Op struct {
 	At int64
 	// Creates says that the author knew of no such story and meant to create one.
 	Creates bool
+	// Fence is the greatest fence that the author knew for the story, if the op writes a fenced field.
+	Fence Fence
 
 	size int // what it takes up in memory, for the pending bounds
 }
@@ -64,16 +71,18 @@ func (op *Op) clone() *Op {
 
 // Stamp orders the writes to one register.
 type Stamp struct {
+	// Fence is the op's fence if the register is a fenced one, else zero.
+	Fence  Fence
 	Seq    uint64
 	Author Author
 	Op     OpID
 }
 
-// Stamp returns the op's place in the order of writes.
+// Stamp returns the op's place in the order of writes, but for those to fenced fields.
 func (op *Op) Stamp() Stamp { return Stamp{Seq: op.Seq, Author: op.Author, Op: op.ID} }
 
-// Wins reports whether a write stamped s beats one stamped t: the greater seq,
-// then the lower author, then the lower op ID. It is a strict total order over
+// Wins reports whether a write stamped s beats one stamped t: the greater fence, then the
+// greater seq, then the lower author, then the lower op ID. It is a strict total order over
 // ops, so every replica picks the same winner whatever came first.
 //
 // Every stamp beats the zero Stamp, which is that of no write.
@@ -81,7 +90,16 @@ func (s Stamp) Wins(t Stamp) bool { return s.compare(t) < 0 }
 
 // compare orders stamps, the winner first.
 func (s Stamp) compare(t Stamp) int {
+	if s.Fence != t.Fence {
+		return t.Fence.Compare(s.Fence)
+	}
 	return cmp.Or(cmp.Compare(t.Seq, s.Seq), s.Author.Compare(t.Author), s.Op.Compare(t.Op))
+}
+
+// unfenced returns the stamp in the order of all writes.
+func (s Stamp) unfenced() Stamp {
+	s.Fence = Fence{}
+	return s
 }
 
 // EditKind tells what an edit does.

@@ -52,6 +52,10 @@ func anyOp() *rapid.Generator[*crdt.Op] {
 			Agent:   rapid.StringN(0, -1, crdt.MaxAgent).Draw(t, "agent"),
 			At:      rapid.Int64Range(0, crdt.MaxSeq).Draw(t, "at"),
 		}
+		if rapid.Bool().Draw(t, "fenced") {
+			part := rapid.Uint64Range(1, crdt.MaxSeq)
+			op.Fence = crdt.Fence{Epoch: part.Draw(t, "epoch"), Revision: part.Draw(t, "revision")}
+		}
 		sortIDs(op.Parents)
 		fields := rapid.SliceOfNDistinct(rapid.StringN(1, -1, crdt.MaxFieldName), 0, 8, rapid.ID).Draw(t, "fields")
 		for _, f := range fields {

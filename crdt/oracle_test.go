@@ -49,10 +49,14 @@ func oracle(payload []byte) (*crdt.Op, error) {
 		return nil, fmt.Errorf("%w: not a map", crdt.ErrMalformed)
 	}
 	s := said{m: m}
-	if version := member[uint64](&s, 1); s.has(1) && s.wrong == "" && version != 1 {
+	version := member[uint64](&s, 1)
+	if s.has(1) && s.wrong == "" && version != 1 && version != 2 {
 		return nil, crdt.ErrVersion
 	}
 	op := s.op()
+	if version == 2 {
+		op.Fence = s.fence()
+	}
 	s.check(len(payload) <= 64<<10, "size")
 	switch {
 	case s.wrong != "":
@@ -149,6 +153,22 @@ func (s *said) op() *crdt.Op {
 		op.Edits = append(op.Edits, edit)
 	}
 	return op
+}
+
+// fence returns the fence of a version that has one.
+func (s *said) fence() (f crdt.Fence) {
+	parts := member[[]any](s, 10)
+	s.check(len(parts) == 2, "fence")
+	for i, v := range parts {
+		n, ok := v.(uint64)
+		s.check(ok && n >= 1 && n < 1<<53, "part %d of the fence", i)
+		if i == 0 {
+			f.Epoch = n
+		} else {
+			f.Revision = n
+		}
+	}
+	return f
 }
 
 var storyID = regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9._-]{0,127}\z`)

@@ -32,6 +32,8 @@ type FieldDef struct {
 	// Label is set for the field that says what a story is. The ops that created the story are
 	// remembered with what they wrote to it.
 	Label bool
+	// Fenced is set for a field that says who has a story, or what came of that: see [Fence].
+	Fenced bool
 }
 
 // takes reports whether the edit, a set or an inc, fits the field's type.

@@ -143,6 +143,9 @@ func (s *Story) mergeEdit(schema *Schema, op *Op, e *Edit, beside Beside) error 
 func (s *Story) set(schema *Schema, f Field, op *Op, v Value, beside Beside) (err error) {
 	c := s.cellFor(f)
 	by := op.Stamp()
+	if schema.defs[f].Fenced {
+		by.Fence = op.Fence
+	}
 	if !by.Wins(c.by) {
 		return nil
 	}

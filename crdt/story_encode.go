@@ -14,11 +14,11 @@ import (
 //	last     writer, or 0
 //	placed   writer, or 0
 //	notes    count
-//	cells    count, then each: field, writer or 0, sum, type, value
+//	cells    count, then each: field, writer or 0, fence, sum, type, value
 //	makers   count; then how many are kept, then each: writer, agent, label
 //
 // Numbers are varints (Protocol Buffers' base 128). A writer is 1 + its index
-// among the writers. A value is a length and text, or a zigzag varint.
+// among the writers. A fence is an epoch and, unless that is 0, a revision. A value is a length and text, or a zigzag varint.
 
 // AppendStory appends the encoding of the story, without its ID.
 func AppendStory(b []byte, s *Story) []byte {
@@ -45,6 +45,9 @@ func AppendStory(b []byte, s *Story) []byte {
 		c := &s.cells[i]
 		b = binary.AppendUvarint(b, uint64(c.field))
 		b = binary.AppendUvarint(b, w.index(c.by, 0))
+		if b = binary.AppendUvarint(b, c.by.Fence.Epoch); c.by.Fence.Epoch > 0 {
+			b = binary.AppendUvarint(b, c.by.Fence.Revision)
+		}
 		b = binary.AppendUvarint(b, c.sum)
 		b = append(b, byte(c.value.typ))
 		if c.value.typ == TypeString {
@@ -73,6 +76,7 @@ type writers struct {
 // index returns 1 + the index of an op, which it enters if it is new, and 0 for the
 // zero Stamp.
 func (w *writers) index(by Stamp, at int64) uint64 {
+	by = by.unfenced()
 	if by == (Stamp{}) {
 		return 0
 	}
@@ -104,11 +108,14 @@ func DecodeStory(id string, b []byte) (*Story, error) {
 	s.last, s.lastAt = r.writer(&w)
 	s.placed, _ = r.writer(&w)
 	s.notes = int(r.uint())
-	n := r.count(4)
+	n := r.count(5)
 	s.cells = make([]cell, 0, n)
 	for range n {
 		c := cell{field: Field(r.uint())}
 		c.by, c.at = r.writer(&w)
+		if c.by.Fence.Epoch = r.uint(); c.by.Fence.Epoch > 0 {
+			c.by.Fence.Revision = r.uint()
+		}
 		c.sum = r.uint()
 		c.value.typ = Type(r.byte())
 		if c.value.typ == TypeString {

@@ -24,7 +24,7 @@ func TestStoryEncoding(t *testing.T) {
 				if diff := cmp.Diff(b, crdt.AppendStory(nil, got)); diff != "" {
 					t.Fatalf("story %s encodes otherwise after decoding (-want +got):\n%s", s.ID(), diff)
 				}
-				if got.Rev() != s.Rev() || got.UpdatedAt() != s.UpdatedAt() || got.Anchor() != s.Anchor() || got.NoteCount() != s.NoteCount() {
+				if got.Rev() != s.Rev() || got.UpdatedAt() != s.UpdatedAt() || got.Anchor() != s.Anchor() || got.NoteCount() != s.NoteCount() || got.Fence() != s.Fence() {
 					t.Fatalf("story %s is another after decoding", s.ID())
 				}
 				for f := range crdt.Field(testSchema.Len()) {

@@ -14,6 +14,9 @@ func (op *Op) validate() error {
 	if op.Seq == 0 || op.Seq > MaxSeq {
 		return fmt.Errorf("%w: seq %d is not between 1 and 2^53-1", ErrMalformed, op.Seq)
 	}
+	if err := op.Fence.validate(); err != nil {
+		return err
+	}
 	if err := validateParents(op.Parents); err != nil {
 		return err
 	}

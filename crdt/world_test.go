@@ -18,9 +18,9 @@ import (
 
 // The fields of a story in these tests, as the pipeline has them.
 var testSchema = crdt.NewSchema(
-	crdt.FieldDef{Name: "stage", Type: crdt.FieldString},
+	crdt.FieldDef{Name: "stage", Type: crdt.FieldString, Fenced: true},
 	crdt.FieldDef{Name: "name", Type: crdt.FieldString},
-	crdt.FieldDef{Name: "agent", Type: crdt.FieldString},
+	crdt.FieldDef{Name: "agent", Type: crdt.FieldString, Fenced: true},
 	crdt.FieldDef{Name: "blocked", Type: crdt.FieldBool},
 	crdt.FieldDef{Name: "retry_count", Type: crdt.FieldCounter},
 	crdt.FieldDef{Name: "blocked_reason", Type: crdt.FieldString},
@@ -84,7 +84,12 @@ func authors(names ...string) (list []crdt.Author) {
 // write signs an op on top of all that r knows and applies it.
 func (r *replica) write(t rapid.TB, story string, edits ...crdt.Edit) *crdt.Op {
 	t.Helper()
-	op := &crdt.Op{Story: story, Edits: edits}
+	return r.writeOp(t, &crdt.Op{Story: story, Edits: edits})
+}
+
+// writeOp is write for an op of which some is said already.
+func (r *replica) writeOp(t rapid.TB, op *crdt.Op) *crdt.Op {
+	t.Helper()
 	op.Parents, op.Seq = r.doc.Next()
 	r.sign(t, op)
 	if res := r.receive(t, op); res.Status != crdt.Applied {

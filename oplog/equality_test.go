@@ -222,6 +222,7 @@ func (h *equality) make(key ed25519.PrivateKey, honest bool) *crdt.Op {
 		}
 	}
 	op.Edits = h.edits()
+	op.Fence = h.fence()
 	signed, err := crdt.Sign(op, key)
 	h.must(err)
 	full, err := crdt.Verify(signed.Payload, signed.Signature)
@@ -229,6 +230,19 @@ func (h *equality) make(key ed25519.PrivateKey, honest bool) *crdt.Op {
 	h.ops = append(h.ops, full)
 	h.sign[full.ID] = signed
 	return full
+}
+
+// fence returns the fence of an op. Most have none, and some that of an earlier op.
+func (h *equality) fence() (f crdt.Fence) {
+	switch h.rng.IntN(4) {
+	case 0:
+		return crdt.Fence{Epoch: uint64(1 + h.rng.IntN(2)), Revision: uint64(1 + h.rng.IntN(3))}
+	case 1:
+		if len(h.ops) > 0 {
+			return h.ops[h.rng.IntN(len(h.ops))].Fence
+		}
+	}
+	return f
 }
 
 // clock returns the time of an op. Some clocks lie.

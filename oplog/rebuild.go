@@ -15,7 +15,7 @@ import (
 
 // stateFormat is the format of the state's tables that this build writes. A greater
 // one is a newer build's; a lesser one is rebuilt.
-const stateFormat = 4
+const stateFormat = 5
 
 // rebuilder writes the state that a replay gives into the tables, which it empties
 // first.

@@ -185,7 +185,7 @@ func TestVerifyNamesForgedOps(t *testing.T) {
 			c.append(&crdt.Op{Seq: 1}, crdt.SignedOp{ID: sha256.Sum256(payload), Payload: payload})
 		}, "shape 13"},
 		"a version to come": {func(c *chronicle) {
-			payload := []byte{0xa1, 0x01, 0x02}
+			payload := []byte{0xa1, 0x01, 0x03}
 			c.append(&crdt.Op{Seq: 1}, crdt.SignedOp{ID: sha256.Sum256(payload), Payload: payload})
 		}, "version 13"},
 	} {

@@ -88,13 +88,13 @@ const (
 )
 
 var schema = crdt.NewSchema(
-	crdt.FieldDef{Name: NameStage, Type: crdt.FieldString},
+	crdt.FieldDef{Name: NameStage, Type: crdt.FieldString, Fenced: true},
 	crdt.FieldDef{Name: NameName, Type: crdt.FieldString, Label: true},
-	crdt.FieldDef{Name: NameAgent, Type: crdt.FieldString},
+	crdt.FieldDef{Name: NameAgent, Type: crdt.FieldString, Fenced: true},
 	crdt.FieldDef{Name: NameRetryCount, Type: crdt.FieldCounter},
 	crdt.FieldDef{Name: NameBlocked, Type: crdt.FieldBool},
 	crdt.FieldDef{Name: NameBlockedReason, Type: crdt.FieldString},
-	crdt.FieldDef{Name: NameClaim, Type: crdt.FieldString, Late: true},
+	crdt.FieldDef{Name: NameClaim, Type: crdt.FieldString, Late: true, Fenced: true},
 	crdt.FieldDef{Name: NameDescription, Type: crdt.FieldString, Late: true},
 	crdt.FieldDef{Name: NameMaxRetries, Type: crdt.FieldString, Late: true},
 	crdt.FieldDef{Name: limitPrefix + string(Current), Type: crdt.FieldString, Late: true},

@@ -332,7 +332,7 @@ func TestOpOfANewerVersion(t *testing.T) {
 	if payload[1] != 1 || payload[2] != 1 {
 		t.Fatalf("the payload does not begin with version 1: %x", payload[:8])
 	}
-	payload[2] = 2
+	payload[2] = 3
 	id := sha256.Sum256(payload)
 	if _, err := db.Exec("UPDATE crdt_ops SET payload = ?, op_id = ?", payload, id[:]); err != nil {
 		t.Fatal(err)
