@@ -29,9 +29,16 @@ type Caller struct {
 	Released string
 	// Elsewhere are stories that other machines have, as a hub says, and that a claim passes over.
 	Elsewhere []string
-	// Reserved is the story that a hub keeps for this machine: a claim that came from another one has
-	// ended there. Reserved may be empty.
-	Reserved string
+	// Reserved is what a hub keeps for this machine. Reserved may be none.
+	Reserved Reservation
+}
+
+// Reservation is a story that a hub keeps for this machine: a claim that came from another one has ended
+// there. The zero Reservation is none.
+type Reservation struct {
+	Story string
+	// Fence is greater than that of any reservation of the story before.
+	Fence crdt.Fence
 }
 
 // MadeClaim is a claim that a session made for an agent.

@@ -161,7 +161,7 @@ func (s *State) keeping(c *crdt.Story, by *Caller) (Obstacle, *Claim) {
 		return IsFree, nil
 	case claim == nil:
 		return IsHeld, nil
-	case !claim.Live(s.now()), claim.Foreign && c.ID() == by.Reserved:
+	case !claim.Live(s.now()), claim.Foreign && c.ID() == by.Reserved.Story:
 		return IsFree, claim
 	case s.holds(claim, by):
 		return IsMine, claim

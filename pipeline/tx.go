@@ -57,6 +57,21 @@ func (tx *Tx) Creates() bool { return tx.creates }
 // create meanwhile. Suffix returns what the IDs end in, "" while no other replica is known.
 func (tx *Tx) MakeApart(suffix func() (string, error)) { tx.apart = suffix }
 
+// Fence returns the fence of the op: the greatest that is known for its story. It is zero if the op writes no
+// fenced field.
+func (tx *Tx) Fence() (f crdt.Fence, err error) {
+	if !schema.Fenced(tx.edits) {
+		return f, nil
+	}
+	if tx.caller.Reserved.Story == tx.story {
+		f = tx.caller.Reserved.Fence
+	}
+	if c := tx.state.known(tx.story); c != nil {
+		f = crdt.MaxFence(f, c.Fence())
+	}
+	return f, tx.state.err
+}
+
 // Edits returns the edits collected; none means there is nothing to write.
 func (tx *Tx) Edits() []crdt.Edit { return tx.edits }
 

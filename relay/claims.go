@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
@@ -83,25 +84,25 @@ func (c *Claims) Joined(ctx context.Context) (bool, error) {
 	return hub != nil, err
 }
 
-// Reserve reserves a story for this machine, on behalf of an agent. It returns the agent of another machine that has
-// the story, "" if there is none. The error is ErrUnreachable if the hub cannot be asked. A reservation for which no
-// claim follows ends by itself.
-func (c *Claims) Reserve(ctx context.Context, story, agent string) (by string, err error) {
+// Reserve reserves a story for this machine, on behalf of an agent. It returns the fence of the claim that may follow,
+// or the agent of another machine that has the story. The error is ErrUnreachable if the hub cannot be asked. A
+// reservation for which no claim follows ends by itself.
+func (c *Claims) Reserve(ctx context.Context, story, agent string) (fence crdt.Fence, by string, err error) {
 	hub, _, err := c.cfg.Replica.Hub(ctx)
 	if err != nil || hub == nil {
-		return "", err
+		return fence, "", err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	if err = c.connect(ctx, hub); err == nil {
-		by, err = c.desk.reserve(ctx, story, agent, false)
+		fence, by, err = c.desk.reserve(ctx, story, agent, false)
 	}
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return crdt.Fence{}, "", fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	return by, nil
+	return fence, by, nil
 }
 
 // connect connects to the hub unless it is connected.
@@ -140,8 +141,7 @@ type desk struct {
 	js       jetstream.JetStream
 	stream   jetstream.Stream
 	pipeline string
-	author   string    // of this replica
-	began    time.Time // when the hub did, by its clock
+	author   string // of this replica
 }
 
 func newDesk(ctx context.Context, js jetstream.JetStream, pipeline, author string) (*desk, error) {
@@ -149,35 +149,41 @@ func newDesk(ctx context.Context, js jetstream.JetStream, pipeline, author strin
 	if err != nil {
 		return nil, fmt.Errorf("look at the hub's reservations: %w", err)
 	}
-	start, err := stream.GetLastMsgForSubject(ctx, StartSubject(pipeline))
-	if err != nil {
-		return nil, fmt.Errorf("look when the hub began: %w", err)
-	}
-	return &desk{js, stream, pipeline, author, start.Time}, nil
+	return &desk{js, stream, pipeline, author}, nil
 }
 
-// reserve makes or renews a reservation. It returns the agent of another machine that has the story. Holds says that a
-// claim of this machine lasts, which the hub may have forgotten.
-func (d *desk) reserve(ctx context.Context, story, agent string, holds bool) (by string, err error) {
+// reserve makes or renews a reservation. It returns its fence, or the agent of another machine that has the story.
+// Holds says that a claim of this machine lasts, which the hub may have forgotten.
+//
+// The epoch of a fence is when the hub began last: a store that was put back to an earlier state gives out its numbers again.
+func (d *desk) reserve(ctx context.Context, story, agent string, holds bool) (fence crdt.Fence, by string, err error) {
 	info, err := d.stream.Info(ctx) // for the hub's time
 	if err != nil {
-		return "", fmt.Errorf("look at the hub's reservations: %w", err)
+		return fence, "", fmt.Errorf("look at the hub's reservations: %w", err)
+	}
+	start, err := d.stream.GetLastMsgForSubject(ctx, StartSubject(d.pipeline))
+	if err != nil {
+		return fence, "", fmt.Errorf("look when the hub began: %w", err)
 	}
 	now := info.TimeStamp
 	for {
 		have, err := lastEntry(ctx, d.stream, ClaimSubject(d.pipeline, story))
 		switch {
 		case err != nil:
-			return "", err
+			return fence, "", err
 		case have.isOf(d.author):
 		case have.lasts(now):
-			return have.Agent, nil
-		case !holds && now.Sub(d.began) < settleTime:
-			return "", errors.New("the hub began a moment ago, and machines tell it what they hold")
+			return fence, have.Agent, nil
+		case !holds && now.Sub(start.Time) < settleTime:
+			return fence, "", errors.New("the hub began a moment ago, and machines tell it what they hold")
 		}
-		err = d.put(ctx, story, &have, reservation{Author: d.author, Agent: agent, At: now.UnixMilli(), Until: now.Add(reservationLife).UnixMilli()})
-		if err == nil || !isOvertaken(err) {
-			return "", err
+		next := reservation{Author: d.author, Agent: agent, At: now.UnixMilli(), Until: now.Add(reservationLife).UnixMilli()}
+		revision, err := d.put(ctx, story, &have, next)
+		if err == nil {
+			return crdt.Fence{Epoch: uint64(start.Time.UnixMilli()), Revision: revision}, "", nil
+		}
+		if !isOvertaken(err) {
+			return fence, "", err
 		}
 		// Somebody was faster: look who it was.
 	}
@@ -190,15 +196,18 @@ func (r *reservation) lasts(now time.Time) bool {
 	return r.Author != "" && now.Before(time.UnixMilli(r.Until).Add(takeOverAfter))
 }
 
-// put replaces an entry, if it is still the last of its story.
-func (d *desk) put(ctx context.Context, story string, have *entry, next reservation) error {
+// put replaces an entry, if it is still the last of its story, and returns the number of the new one.
+func (d *desk) put(ctx context.Context, story string, have *entry, next reservation) (seq uint64, err error) {
 	b, err := json.Marshal(next)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = d.js.Publish(ctx, ClaimSubject(d.pipeline, story), b,
+	ack, err := d.js.Publish(ctx, ClaimSubject(d.pipeline, story), b,
 		jetstream.WithExpectStream(ClaimStreamName(d.pipeline)), jetstream.WithExpectLastSequencePerSubject(have.seq))
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
 }
 
 // lastEntry returns the reservation of a story.

@@ -142,7 +142,7 @@ func (k *keeper) keep(ctx context.Context) error {
 
 // renew renews the reservation of a story whose claim lasts here.
 func (k *keeper) renew(ctx context.Context, story, agent string) error {
-	by, err := k.desk.reserve(ctx, story, agent, true)
+	_, by, err := k.desk.reserve(ctx, story, agent, true)
 	if err == nil && by != "" {
 		delete(k.held, story)
 		k.cfg.Logger.Warn("another machine has a story that is claimed here: this machine was away for longer than a reservation lasts", "story", story, "agent", by)
@@ -152,7 +152,7 @@ func (k *keeper) renew(ctx context.Context, story, agent string) error {
 
 // giveBack gives back the reservation of a story that is claimed here no more.
 func (k *keeper) giveBack(ctx context.Context, story string, e entry) error {
-	err := k.desk.put(ctx, story, &e, reservation{})
+	_, err := k.desk.put(ctx, story, &e, reservation{})
 	if err == nil || isOvertaken(err) { // then the message that came first is on its way here
 		delete(k.held, story)
 		return nil

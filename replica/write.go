@@ -269,6 +269,10 @@ func (r *Replica) append(log *oplog.Log, tx *oplog.Tx, w *Write, change *pipelin
 	if err != nil {
 		return err
 	}
+	fence, err := change.Fence()
+	if err != nil {
+		return tx.Fail(err)
+	}
 	op := &crdt.Op{
 		Seq:     seq,
 		Parents: parents,
@@ -276,6 +280,7 @@ func (r *Replica) append(log *oplog.Log, tx *oplog.Tx, w *Write, change *pipelin
 		Edits:   change.Edits(),
 		Agent:   cmp.Or(change.Agent(), w.agent),
 		Creates: change.Creates(),
+		Fence:   fence,
 		At:      max(0, r.cfg.Now().UnixMilli()), // a clock before 1970 is no reason to refuse
 	}
 	if w.signed, w.err = crdt.Sign(op, log.Key()); w.err != nil {

@@ -124,13 +124,13 @@ func (s *call) reserveFor(ctx context.Context, c *pipeline.Caller, in claimItemI
 		if err != nil || id == "" {
 			return "", err
 		}
-		by, err := s.hub.Reserve(ctx, id, c.Signature())
+		fence, by, err := s.hub.Reserve(ctx, id, c.Signature())
 		switch {
 		case err != nil:
 			s.logger.Warn("the hub was not asked whether another machine has a story", "story", id, "error", err)
 			return "", pipeline.Unreachable(id)
 		case by == "":
-			c.Reserved = id
+			c.Reserved = pipeline.Reservation{Story: id, Fence: fence}
 			return id, nil
 		}
 		if taken = pipeline.Elsewhere(id, by); in.StoryID != nil || len(c.Elsewhere) == maxElsewhere {

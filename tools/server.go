@@ -16,6 +16,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/tools/calls"
@@ -61,9 +62,9 @@ type Config struct {
 type Hub interface {
 	// Joined reports whether there are other machines to ask about.
 	Joined(ctx context.Context) (bool, error)
-	// Reserve keeps a story for this machine, on behalf of an agent. It returns the agent of another machine that
-	// has the story, "" if there is none. The error says why nobody can tell.
-	Reserve(ctx context.Context, story, agent string) (by string, err error)
+	// Reserve keeps a story for this machine, on behalf of an agent. It returns the fence of the claim that may
+	// follow, or the agent of another machine that has the story. The error says why nobody can tell.
+	Reserve(ctx context.Context, story, agent string) (fence crdt.Fence, by string, err error)
 }
 
 // service is what all calls work with.

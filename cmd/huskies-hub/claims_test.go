@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/relay"
 )
 
@@ -62,7 +63,7 @@ func (h *testHub) settled(m *machine) {
 	claims := relay.NewClaims(relay.Config{Replica: m.replica, Now: time.Now, Rand: rand.Reader, Logger: m.logger()})
 	defer claims.Close()
 	await(h.t, "stories can be reserved", func() bool {
-		_, err := claims.Reserve(h.t.Context(), "0_story_to_try", "tester")
+		_, _, err := claims.Reserve(h.t.Context(), "0_story_to_try", "tester")
 		return err == nil
 	})
 }
@@ -222,5 +223,52 @@ func TestDeadMachine(t *testing.T) {
 	got, err := b.call("bob", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`)
 	if err != nil || !got.Claimed {
 		t.Errorf("bob claims what a dead machine had: %+v, error %v", got, err)
+	}
+}
+
+// TestCutOffHolder: a machine that was cut off with a claim does not overwrite its successor, however often it writes. What it
+// noted counts, and it is told who has the story.
+func TestCutOffHolder(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_x")
+	converge(t, 1, a, b)
+	h.settled(a)
+	anns, err := a.call("ann", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	converge(t, 2, a, b)
+	a.pause()
+	h.expire(t, a, "1_story_x")
+	bobs, err := b.call("bob", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update := func(m *machine, agent, claim, change string) {
+		t.Helper()
+		if _, err := m.call(agent, "write_item", fmt.Sprintf(`{"story_id":"1_story_x","claim":%q,%s}`, claim, change)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update(b, "bob", bobs.Claim, `"stage":"3_qa"`)
+	for _, change := range []string{`"stage":"3_qa"`, `"note":"ann has something"`, `"stage":"2_current"`, `"stage":"4_merge"`} {
+		update(a, "ann", anns.Claim, change)
+	}
+	a.relay()
+	converge(t, 8, a, b)
+	for _, m := range []*machine{a, b} {
+		st := m.story("1_story_x")
+		if st.Stage != pipeline.QA || st.Agent != "bob" || st.Claim == nil || pipeline.ClaimText(st.Claim.Token) != bobs.Claim {
+			t.Errorf("got stage %s, agent %s, claim %+v; want those of bob", st.Stage, st.Agent, st.Claim)
+		}
+	}
+	_, err = a.call("ann", "write_item", fmt.Sprintf(`{"story_id":"1_story_x","claim":%q,"stage":"5_done"}`, anns.Claim))
+	if err == nil || !strings.Contains(err.Error(), "bob") {
+		t.Errorf("ann goes on with a claim that has ended: %v", err)
+	}
+	if notes := b.notes("1_story_x"); len(notes) != 1 || notes[0] != "ann has something" {
+		t.Errorf("got notes %q", notes)
 	}
 }

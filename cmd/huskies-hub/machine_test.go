@@ -225,6 +225,35 @@ func (m *machine) stories() (all []string) {
 	return all
 }
 
+// story returns a story as it is here.
+func (m *machine) story(id string) (st pipeline.Story) {
+	m.t.Helper()
+	err := m.replica.View(m.t.Context(), func(v *replica.View) (err error) {
+		st, err = v.Story(id)
+		return err
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return st
+}
+
+// notes returns the texts of a story's notes.
+func (m *machine) notes(id string) (texts []string) {
+	m.t.Helper()
+	err := m.replica.View(m.t.Context(), func(v *replica.View) error {
+		notes, _ := v.Notes(id, 100)
+		for _, n := range notes {
+			texts = append(texts, n.Text)
+		}
+		return v.Err()
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return texts
+}
+
 // await waits until something is so.
 func await(t testing.TB, what string, is func() bool) {
 	t.Helper()

@@ -47,12 +47,14 @@ type doer struct {
 	// overrides reports whether the doer was told who holds the story and goes on.
 	overrides bool
 	rev       crdt.OpID // of the story that the doer was told of
+	// reserved is what a hub keeps for the doer. It may be none.
+	reserved pipeline.Reservation
 }
 
 // caller returns the doer as the rules of the pipeline know callers. Whoever overrides a holder says
 // which state of the story was seen, and why it is changed.
 func (by *doer) caller(first bool) pipeline.Caller {
-	c := pipeline.Caller{Session: by.env.session.ID(), Name: by.agent}
+	c := pipeline.Caller{Session: by.env.session.ID(), Name: by.agent, Reserved: by.reserved}
 	if by.overrides && first { // what comes next is about the story as the first step left it
 		c.Rev, c.Reason = by.rev.String(), "a person decided so"
 	}
@@ -90,7 +92,7 @@ func (d *deed) run(cmd *cobra.Command, opts *options) error {
 			}
 		}
 		if d.claims {
-			if err := env.reserveFor(cmd.Context(), before.ID, by.agent); err != nil {
+			if by.reserved, err = env.reserveFor(cmd.Context(), before.ID, by.agent); err != nil {
 				return err
 			}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/relay"
@@ -147,28 +148,30 @@ type claimsHub struct {
 }
 
 // Reserve is that of [tools.Hub].
-func (h *claimsHub) Reserve(ctx context.Context, story, agent string) (by string, err error) {
-	by, err = h.Claims.Reserve(ctx, story, agent)
+func (h *claimsHub) Reserve(ctx context.Context, story, agent string) (fence crdt.Fence, by string, err error) {
+	fence, by, err = h.Claims.Reserve(ctx, story, agent)
 	if h.offline && errors.Is(err, relay.ErrUnreachable) {
 		h.logger.Warn("a story is claimed though the hub cannot be asked whether another machine has it", "story", story, "error", err)
-		return "", nil
+		return crdt.Fence{}, "", nil
 	}
-	return by, err
+	return fence, by, err
 }
 
-// reserveFor reserves a story before a person claims it.
-func (env *environment) reserveFor(ctx context.Context, story, person string) error {
+// reserveFor reserves a story before a person claims it. Without a hub it returns none.
+func (env *environment) reserveFor(ctx context.Context, story, person string) (r pipeline.Reservation, err error) {
 	if joined, err := env.hub.Joined(ctx); err != nil || !joined {
-		return err
+		return r, err
 	}
-	by, err := env.hub.Reserve(ctx, story, person)
+	fence, by, err := env.hub.Reserve(ctx, story, person)
 	switch {
 	case errors.Is(err, relay.ErrUnreachable):
-		return fmt.Errorf("%w: %w", pipeline.Unreachable(story), err)
-	case err != nil || by == "":
-		return err
+		return r, fmt.Errorf("%w: %w", pipeline.Unreachable(story), err)
+	case err != nil:
+		return r, err
+	case by != "":
+		return r, pipeline.Elsewhere(story, by)
 	}
-	return pipeline.Elsewhere(story, by)
+	return pipeline.Reservation{Story: story, Fence: fence}, nil
 }
 
 func leaveCommand(opts *options) *cobra.Command {
