@@ -78,6 +78,7 @@ type back struct {
 	ID, Name, Agent, Description string
 	Stage                        pipeline.Stage
 	Blocked                      bool
+	BlockedReason                string
 	RetryCount                   int64
 	DependsOn                    []string
 	Notes                        []string
@@ -124,12 +125,12 @@ func checkRoundTrip(t reporter, name string, write func([]export.Story) ([]byte,
 	}
 	var got, want []back
 	for _, it := range l.Items {
-		got = append(got, back{it.ID, it.Name, it.Holder, it.Description, it.Stage, it.Blocked, it.RetryCount, it.DependsOn, it.Notes})
+		got = append(got, back{it.ID, it.Name, it.Holder, it.Description, it.Stage, it.Blocked, it.BlockedReason, it.RetryCount, it.DependsOn, it.Notes})
 	}
 	x := &intake.Index{}
 	for _, s := range all {
 		x.Add(s.ID)
-		b := back{s.ID, s.Name, s.Agent, s.Description, s.Stage, s.Blocked, s.RetryCount, nil, nil}
+		b := back{s.ID, s.Name, s.Agent, s.Description, s.Stage, s.Blocked, s.BlockedReason, s.RetryCount, nil, nil}
 		for _, n := range s.DependsOn {
 			b.DependsOn = append(b.DependsOn, text(n))
 		}
@@ -198,6 +199,9 @@ func anyStories(t *rapid.T) []export.Story {
 			Blocked:    rapid.Bool().Draw(t, "blocked"),
 			DependsOn:  rapid.SliceOfNDistinct(rapid.Uint32Range(1, 9), 0, 3, rapid.ID).Draw(t, "depends on"),
 		}}
+		if s.Blocked && rapid.Bool().Draw(t, "with a reason") {
+			s.BlockedReason = unix(written("reason"))
+		}
 		if rapid.Bool().Draw(t, "described") {
 			s.Description = written("description")
 		}

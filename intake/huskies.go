@@ -82,7 +82,7 @@ func readStoryFile(l *List, name string, data []byte) {
 		Type:          typeOfID(id),
 		Stage:         stageOfPath(name),
 		Holder:        oneLine(meta.first(holderKeys)),
-		BlockedReason: oneLine(meta.first([]string{"blocked_reason"})),
+		BlockedReason: tidy(meta.first([]string{"blocked_reason"})),
 		Description:   tidy(string(body)),
 		DependsOn:     texts(meta["depends_on"]),
 		At:            at,

@@ -95,7 +95,7 @@ func describe(l *List, p *Plan) string {
 			fmt.Fprintf(&b, "depends on %d\n", s.DependsOn)
 		}
 		if s.Blocked || s.RetryCount != 0 {
-			fmt.Fprintf(&b, "blocked %v, retry count %d\n", s.Blocked, s.RetryCount)
+			fmt.Fprintf(&b, "blocked %v %q, retry count %d\n", s.Blocked, s.BlockedReason, s.RetryCount)
 		}
 		fmt.Fprintf(&b, "note:\n    %s\n", strings.ReplaceAll(s.Note, "\n", "\n    "))
 		if s.Description != "" {

@@ -36,13 +36,14 @@ type Plan struct {
 
 // Story is a story to create.
 type Story struct {
-	ID          string
-	Stage       pipeline.Stage
-	Name        string
-	Blocked     bool
-	RetryCount  int64
-	Description string
-	DependsOn   []uint32
+	ID            string
+	Stage         pipeline.Stage
+	Name          string
+	Blocked       bool
+	BlockedReason string
+	RetryCount    int64
+	Description   string
+	DependsOn     []uint32
 	// Note names the source, by which the story is known again, and holds what people said there.
 	Note string
 	At   Place
@@ -65,7 +66,7 @@ func (s *Story) Changes() pipeline.Changes {
 		Note:        &s.Note,
 	}
 	if s.Blocked {
-		c.Blocked = &s.Blocked
+		c.Blocked, c.BlockedReason = &s.Blocked, s.BlockedReason
 	}
 	if s.RetryCount != 0 {
 		c.RetryCount = &s.RetryCount

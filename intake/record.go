@@ -99,7 +99,7 @@ func (r record) item(format Format, at Place) (Item, error) {
 		Holder:        r.first(holderKeys),
 		DependsOn:     append(texts(r["depends_on"]), texts(r["dependencies"])...),
 		Parent:        oneLine(r.first([]string{"parent"})),
-		BlockedReason: oneLine(r.first([]string{"blocked_reason"})),
+		BlockedReason: tidy(r.first([]string{"blocked_reason"})),
 		At:            at,
 	}
 	it.Type = storyType(r.first(typeKeys))

@@ -80,6 +80,9 @@ func (p *planner) story(i int) Story {
 		DependsOn:   p.dependencies(it),
 		At:          it.At,
 	}
+	if it.Blocked {
+		s.BlockedReason = cutWords(it.BlockedReason, pipeline.MaxReason)
+	}
 	if len(s.Name) > pipeline.MaxName {
 		s.Name = cutWords(s.Name, pipeline.MaxName)
 		s.Description = tidy(it.Name + "\n\n" + s.Description)
@@ -148,9 +151,6 @@ func (p *planner) origin(it *Item) string {
 	}
 	if it.Odd {
 		note += fmt.Sprintf(" Its status there was %q.", cutWords(it.Status, 128))
-	}
-	if it.Blocked && it.BlockedReason != "" {
-		note += " It was blocked: " + cutWords(it.BlockedReason, pipeline.MaxReason)
 	}
 	return note
 }

@@ -30,7 +30,9 @@ type Changes struct {
 	Agent      *string
 	RetryCount *int64
 	Blocked    *bool
-	DependsOn  *[]uint32
+	// BlockedReason is why Blocked blocks the story. It is empty where nobody said.
+	BlockedReason string
+	DependsOn     *[]uint32
 	// Description is Markdown.
 	Description *string
 	// Note is added to the story's notes.
@@ -69,6 +71,9 @@ func (c *Changes) check(id string) error {
 		if err := checkText(NameName, *c.Name, MaxName); err != nil {
 			return err
 		}
+	}
+	if err := checkText(NameBlockedReason, c.BlockedReason, MaxReason); err != nil {
+		return err
 	}
 	if c.Agent != nil {
 		if err := CheckAgent(*c.Agent); err != nil {

@@ -131,7 +131,7 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 		tx.set(&changed, NameRetryCount, crdt.Int(*c.RetryCount))
 	}
 	if c.Blocked != nil && cur.Blocked != *c.Blocked {
-		tx.block(&changed, cur, *c.Blocked, "", c.RetryCount == nil)
+		tx.block(&changed, cur, *c.Blocked, c.BlockedReason, c.RetryCount == nil)
 	}
 	if err := tx.depend(&changed, cur, created, c.DependsOn); err != nil {
 		return false, nil, err
