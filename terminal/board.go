@@ -20,6 +20,8 @@ type Choice struct {
 	Agent *string
 	// Ready chooses the stories that an agent may take.
 	Ready bool
+	// Most bounds the stories of each stage. 0 means all.
+	Most int
 }
 
 // Board is a part of the pipeline, by stage.
@@ -33,6 +35,10 @@ type Board struct {
 type Column struct {
 	Stage   pipeline.Stage
 	Stories []pipeline.Story
+	// More is how many stories follow that the board leaves out. MoreAtLeast says that there may be
+	// even more.
+	More        int
+	MoreAtLeast bool
 }
 
 // boardPage is how many stories are read at once.
@@ -40,33 +46,57 @@ const boardPage = 500
 
 // ReadBoard returns the stories of a choice.
 func ReadBoard(v *replica.View, c Choice) (b Board, err error) {
-	f := pipeline.Filter{Stages: c.Stages, Agent: c.Agent}
-	if len(f.Stages) == 0 && !c.All {
-		f.Stages = openStages
+	stages := c.Stages
+	switch {
+	case c.All:
+		stages = append(pipeline.Stages(), v.Unknown()...)
+	case len(stages) == 0:
+		stages = openStages
 	}
+	for _, stage := range stages {
+		column, err := readColumn(v, stage, c)
+		if err != nil {
+			return Board{}, err
+		}
+		if len(column.Stories) > 0 {
+			b.Columns = append(b.Columns, column)
+		}
+	}
+	b.Missing = v.Missing()
+	return b, v.Err()
+}
+
+// readColumn returns the chosen stories of a stage, as many as there may be.
+func readColumn(v *replica.View, stage pipeline.Stage, c Choice) (column Column, err error) {
+	column.Stage = stage
+	f := pipeline.Filter{Stages: []pipeline.Stage{stage}, Agent: c.Agent}
 	if c.Ready {
 		f.Ready = &c.Ready
 	}
 	var after *pipeline.Position
-	for more := true; more; {
-		page, err := v.List(f, after, boardPage)
+	for {
+		room := boardPage
+		if c.Most > 0 {
+			room = min(room, c.Most-len(column.Stories))
+		}
+		page, err := v.List(f, after, room)
 		if err != nil {
-			return Board{}, err
+			return column, err
 		}
 		if err := withClaims(v, page.Stories); err != nil {
-			return Board{}, err
+			return column, err
 		}
-		for i := range page.Stories {
-			b.add(page.Stories[i])
+		column.Stories = append(column.Stories, page.Stories...)
+		if !page.More {
+			return column, nil
 		}
-		if more = page.More; more {
-			last := page.Stories[len(page.Stories)-1]
-			after = &pipeline.Position{Stage: last.Stage, Place: last.Place}
+		if n := len(column.Stories); n == c.Most {
+			column.More, column.MoreAtLeast = max(1, page.Total-n), !page.Complete
+			return column, nil
 		}
+		last := page.Stories[len(page.Stories)-1]
+		after = &pipeline.Position{Stage: last.Stage, Place: last.Place}
 	}
-	slices.SortStableFunc(b.Columns, func(x, y Column) int { return rank(x.Stage) - rank(y.Stage) })
-	b.Missing = v.Missing()
-	return b, v.Err()
 }
 
 // rank returns the place of a stage in the pipeline, from 0. Stages that this build does not know come
@@ -77,14 +107,6 @@ func rank(stage pipeline.Stage) int {
 		return i
 	}
 	return len(all)
-}
-
-func (b *Board) add(st pipeline.Story) {
-	if n := len(b.Columns); n == 0 || b.Columns[n-1].Stage != st.Stage {
-		b.Columns = append(b.Columns, Column{Stage: st.Stage})
-	}
-	last := &b.Columns[len(b.Columns)-1]
-	last.Stories = append(last.Stories, st)
 }
 
 // boardRow is one story on a board.
@@ -125,7 +147,7 @@ func (b *Board) Text(s Screen) string {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		out.WriteString(s.paint(phrase.Line(string(column.Stage)), bold) + "  " + s.paint(fmt.Sprint(len(column.Stories)), faint) + "\n")
+		out.WriteString(s.paint(phrase.Line(string(column.Stage)), bold) + "  " + s.paint(column.count(), faint) + "\n")
 		for _, row := range rows[i] {
 			gap := strings.Repeat(" ", labelWidth-phrase.Width(row.label))
 			line := "  " + gap + s.paint(row.label, faint) + "  "
@@ -139,8 +161,29 @@ func (b *Board) Text(s Screen) string {
 			}
 			out.WriteString(line + "\n")
 		}
+		if column.More > 0 {
+			out.WriteString("  " + s.paint(phrase.Cut(column.rest()+": --limit 0 shows all", s.columnsAfter(2)), faint) + "\n")
+		}
 	}
 	return out.String()
+}
+
+// count returns how many stories there are of the column's, those too that it leaves out.
+func (c *Column) count() string {
+	text := fmt.Sprint(len(c.Stories) + c.More)
+	if c.MoreAtLeast {
+		text += "+"
+	}
+	return text
+}
+
+// rest says how many stories the column leaves out.
+func (c *Column) rest() string {
+	text := fmt.Sprint("and ", c.More)
+	if c.MoreAtLeast {
+		text += "+"
+	}
+	return text + " more"
 }
 
 // labels returns what each story is called: its number, or its whole ID if another story of the board
@@ -199,7 +242,7 @@ func (b *Board) Markdown(s Screen) string {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		fmt.Fprintf(&out, "## %s (%d)\n\n", phrase.Line(string(column.Stage)), len(column.Stories))
+		fmt.Fprintf(&out, "## %s (%s)\n\n", phrase.Line(string(column.Stage)), column.count())
 		for j := range column.Stories {
 			st := &column.Stories[j]
 			line := "- " + st.ID
@@ -210,6 +253,9 @@ func (b *Board) Markdown(s Screen) string {
 				line += " (" + state + ")"
 			}
 			out.WriteString(line + "\n")
+		}
+		if column.More > 0 {
+			out.WriteString("- " + column.rest() + "\n")
 		}
 	}
 	return out.String()

@@ -12,18 +12,29 @@ import (
 	"github.com/huskies/huskies-mcp/terminal"
 )
 
+// mostAtTerminal is how many stories of each stage a terminal gets.
+const mostAtTerminal = 50
+
 func listCommand(opts *options) *cobra.Command {
 	var stage string
 	var ready, mine, all, asJSON, asMarkdown bool
+	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Show the open work by stage",
 		Long: `Show the stories that are not done by stage, in the pipeline's order: their numbers,
 their names, who has them and for how long, and why a story is blocked or waits.
---agent NAME shows the stories of an agent alone, and --mine those of the one who asks.`,
+--agent NAME shows the stories of an agent alone, and --mine those of the one who
+asks. A terminal gets the first 50 stories of each stage, and a file or a pipe all.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			choice := terminal.Choice{All: all, Ready: ready}
+			choice := terminal.Choice{All: all, Ready: ready, Most: limit}
+			if _, ok := terminalOf(cmd.OutOrStdout()); ok && !cmd.Flags().Changed("limit") && !asJSON && !asMarkdown {
+				choice.Most = mostAtTerminal
+			}
+			if limit < 0 {
+				return fmt.Errorf("--limit is %d: give how many stories of each stage to show, or 0 for all", limit)
+			}
 			if stage != "" {
 				s, err := stageOf(stage)
 				if err != nil {
@@ -51,6 +62,7 @@ their names, who has them and for how long, and why a story is blocked or waits.
 	flags.BoolVar(&ready, "ready", false, "only stories that an agent may take")
 	flags.BoolVar(&mine, "mine", false, "only the stories of the one who asks: --agent, HUSKIES_AGENT or the login name")
 	flags.BoolVar(&all, "all", false, "stories that are done or archived, too")
+	flags.IntVar(&limit, "limit", 0, "so many stories of each stage at most, 0 for all")
 	flags.BoolVar(&asJSON, "json", false, "an array of stories, with a story a line")
 	flags.BoolVar(&asMarkdown, "md", false, "lists in Markdown")
 	cmd.MarkFlagsMutuallyExclusive("json", "md")
