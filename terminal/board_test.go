@@ -98,13 +98,20 @@ func TestHistory(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	tally := terminal.NewTally(terminal.Screen{Now: now})
-	for _, o := range ops() {
-		tally.Add(o)
+	stats := terminal.Stats{
+		Stages: []terminal.StageFigures{
+			{Stage: pipeline.Backlog, Stories: 12, Ready: 3, Blocked: 1, Stays: 1, MedianSeconds: 90, LongestSeconds: 200_000},
+			{Stage: pipeline.Current, Stories: 1},
+			{Stage: pipeline.QA, Stories: 0},
+			{Stage: pipeline.Done, Stories: 40},
+		},
+		Days: []terminal.DayFigures{{Day: "2026-03-03", Added: 1}, {Day: "2026-03-04", Added: 100_000, Done: 120}, {Day: "2026-03-05", Done: 1}},
+		Agents: []terminal.AgentWork{
+			{Agent: "coder-1", Count: 7, Stories: []string{"6_story_x", "login"}, Live: 1},
+			{Agent: hostile, Count: 1, Stories: []string{"7"}},
+			{Agent: "an-orchestrator-with-a-name-that-is-longer-than-a-quarter-of-the-screen", Count: 1, Stories: []string{"8"}, Live: 1},
+		},
 	}
-	stats := tally.Stats([]terminal.StageFigures{
-		{Stage: pipeline.Backlog, Stories: 12, Ready: 3, Blocked: 1}, {Stage: pipeline.Current, Stories: 1}, {Stage: pipeline.QA, Stories: 0}, {Stage: pipeline.Done, Stories: 40},
-	}, []terminal.AgentWork{{Agent: "coder-1", Stories: []string{"6_story_x", "login"}, Live: 1}, {Agent: hostile, Stories: []string{"7"}}})
 	goldens(t, "stats", stats.Text)
 	text, err := stats.JSON()
 	if err != nil || !json.Valid([]byte(text)) {

@@ -6,14 +6,21 @@ import (
 	"strings"
 	"time"
 
-	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
-// statDays is how many days the throughput is shown of.
-const statDays = 14
+const (
+	// statDays is how many days the throughput is shown of.
+	statDays = 14
+	// maxStays bounds the times in stages that are looked at: the last ones. A year of a million ops has
+	// half a million, which take most of a second.
+	maxStays = 20_000
+	// maxAgentStories bounds the stories of an agent that are read with their claims, the first in the
+	// pipeline's order. More do not fit a line.
+	maxAgentStories = 20
+)
 
 // Stats are the figures of a pipeline.
 type Stats struct {
@@ -23,7 +30,7 @@ type Stats struct {
 	Agents []AgentWork  `json:"agents"`
 }
 
-// StageFigures say what there is in a stage, and how long stories stayed there that have left it.
+// StageFigures say what there is in a stage, and how long stories stayed there that left it last.
 type StageFigures struct {
 	Stage          pipeline.Stage `json:"stage"`
 	Stories        int            `json:"stories"`
@@ -34,7 +41,8 @@ type StageFigures struct {
 	LongestSeconds int64          `json:"longest_seconds,omitempty"`
 }
 
-// DayFigures say how many stories were added and done on a day.
+// DayFigures say how many stories were added and done on a day of UTC. A story that was brought back
+// after it was deleted counts as added.
 type DayFigures struct {
 	Day   string `json:"day"`
 	Added int    `json:"added"`
@@ -44,132 +52,111 @@ type DayFigures struct {
 // AgentWork is what an agent has.
 type AgentWork struct {
 	Agent string `json:"agent"`
-	// Stories are the IDs of the open stories that it has.
+	// Count is how many open stories it has, and Stories are the IDs of the first of them.
+	Count   int      `json:"count"`
 	Stories []string `json:"stories"`
-	// Live counts those whose claims last.
+	// Live counts those of Stories whose claims last.
 	Live int `json:"live"`
 }
 
-// Tally counts over the history what the state does not tell.
-type Tally struct {
-	screen  Screen
-	stories map[string]*tallied
-	stays   map[pipeline.Stage][]time.Duration
-	added   map[string]int
-	done    map[string]int
-}
-
-// tallied is where a story is at a moment of the history.
-type tallied struct {
-	stage pipeline.Stage
-	since time.Time // zero if it is unknown
-}
-
-// NewTally returns a tally whose days are those of the screen's time zone.
-func NewTally(s Screen) *Tally {
-	return &Tally{s, map[string]*tallied{}, map[pipeline.Stage][]time.Duration{}, map[string]int{}, map[string]int{}}
-}
-
-// Add counts an op. The caller must give the ops in the order of their arrival.
-func (t *Tally) Add(op *crdt.Op) {
-	if pipeline.Reserved(op.Story) {
-		return
-	}
-	for i := range op.Edits {
-		e := &op.Edits[i]
-		if e.Kind != crdt.KindSet || e.Field != pipeline.NameStage {
-			continue
-		}
-		stage := pipeline.Stage(e.Value.Str())
-		at := pipeline.TimeOf(op.At)
-		day := t.screen.local(at).Format(time.DateOnly)
-		st, known := t.stories[op.Story]
-		if !known {
-			st = &tallied{}
-			t.stories[op.Story] = st
-			t.added[day]++
-		} else if st.stage != stage {
-			if stay := at.Sub(st.since); stay >= 0 && !at.IsZero() && !st.since.IsZero() {
-				t.stays[st.stage] = append(t.stays[st.stage], stay)
-			}
-		}
-		if stage == pipeline.Done && st.stage != stage {
-			t.done[day]++
-		}
-		if st.stage != stage {
-			*st = tallied{stage, at}
-		}
-	}
-}
-
-// ReadStats returns the figures of a pipeline, of which the tally has counted the history.
-func ReadStats(v *replica.View, t *Tally) (out Stats, err error) {
-	yes := true
-	var stages []StageFigures
-	page, err := v.List(pipeline.Filter{}, nil, 1)
-	if err != nil {
+// ReadStats returns the figures of a pipeline.
+func ReadStats(v *replica.View, s Screen) (out Stats, err error) {
+	if out.Stages, err = readStages(v); err != nil {
 		return out, err
 	}
-	for _, c := range page.Stages {
-		figures := StageFigures{Stage: c.Stage, Stories: c.Count}
-		for _, part := range []struct {
-			f  pipeline.Filter
-			to *int
-		}{{pipeline.Filter{Ready: &yes}, &figures.Ready}, {pipeline.Filter{Blocked: &yes}, &figures.Blocked}} {
-			part.f.Stages = []pipeline.Stage{c.Stage}
-			some, err := v.List(part.f, nil, 1)
-			if err != nil {
-				return out, err
-			}
-			*part.to = some.Total
-		}
-		stages = append(stages, figures)
+	if err := readStays(v, out.Stages); err != nil {
+		return out, err
+	}
+	if out.Days, err = readDays(v, s.Now); err != nil {
+		return out, err
+	}
+	out.Agents, err = readAgents(v, s)
+	return out, err
+}
+
+// readStages counts the stories of each stage.
+func readStages(v *replica.View) ([]StageFigures, error) {
+	yes := true
+	all, err := v.List(pipeline.Filter{}, nil, 1)
+	if err != nil {
+		return nil, err
+	}
+	ready, err := v.List(pipeline.Filter{Ready: &yes}, nil, 1)
+	if err != nil {
+		return nil, err
+	}
+	blocked, err := v.List(pipeline.Filter{Blocked: &yes}, nil, 1)
+	if err != nil {
+		return nil, err
+	}
+	var stages []StageFigures
+	for _, c := range all.Stages {
+		stages = append(stages, StageFigures{Stage: c.Stage, Stories: c.Count, Ready: countIn(ready, c.Stage), Blocked: countIn(blocked, c.Stage)})
 	}
 	slices.SortStableFunc(stages, func(x, y StageFigures) int { return rank(x.Stage) - rank(y.Stage) })
-	agents, err := readAgents(v, t.screen)
-	return t.Stats(stages, agents), err
+	return stages, nil
 }
 
-// Stats returns the figures of stages and agents together with what was counted.
-func (t *Tally) Stats(stages []StageFigures, agents []AgentWork) Stats {
+// readStays adds to each stage how long stories stayed there.
+func readStays(v *replica.View, stages []StageFigures) error {
+	began, err := v.Began()
+	if err != nil {
+		return err
+	}
+	stays := map[pipeline.Stage][]time.Duration{}
+	err = v.Spells(time.Time{}, "", maxStays, func(spell pipeline.Spell) {
+		if spell.Began.Before(began) { // by a clock that was wrong
+			spell.Began = began
+		}
+		stays[spell.Stage] = append(stays[spell.Stage], max(0, spell.Ended.Sub(spell.Began)))
+	})
 	for i := range stages {
-		t.stayed(&stages[i])
+		f := &stages[i]
+		all := slices.Sorted(slices.Values(stays[f.Stage]))
+		if f.Stays = len(all); f.Stays > 0 {
+			f.MedianSeconds = int64(pipeline.Percentile(all, 50) / time.Second)
+			f.LongestSeconds = int64(all[f.Stays-1] / time.Second)
+		}
 	}
-	return Stats{stages, t.days(), agents}
+	return err
 }
 
-// stayed adds how long stories stayed in the stage.
-func (t *Tally) stayed(f *StageFigures) {
-	stays := slices.Sorted(slices.Values(t.stays[f.Stage]))
-	if f.Stays = len(stays); f.Stays > 0 {
-		f.MedianSeconds = int64(stays[f.Stays/2] / time.Second)
-		f.LongestSeconds = int64(stays[f.Stays-1] / time.Second)
+// readDays returns the figures of the last days.
+func readDays(v *replica.View, now time.Time) ([]DayFigures, error) {
+	days := make([]DayFigures, statDays)
+	first := pipeline.Day(now) - statDays + 1
+	for i := range days {
+		days[i].Day = now.UTC().AddDate(0, 0, i+1-statDays).Format(time.DateOnly)
 	}
-}
-
-func (t *Tally) days() (days []DayFigures) {
-	today := t.screen.local(t.screen.Now)
-	for ago := statDays - 1; ago >= 0; ago-- {
-		day := today.AddDate(0, 0, -ago).Format(time.DateOnly)
-		days = append(days, DayFigures{day, t.added[day], t.done[day]})
+	moves, err := v.Flow(first-1, "") // moves of earlier days are counted on the first
+	for _, m := range moves {
+		if i := m.Day - first; i >= 0 && i < statDays {
+			switch m.Stage {
+			case "":
+				days[i].Added += m.Went
+			case pipeline.Done:
+				days[i].Done += m.Came
+			}
+		}
 	}
-	return days
+	return days, err
 }
 
 // readAgents returns the agents that have open stories.
 func readAgents(v *replica.View, s Screen) (all []AgentWork, err error) {
 	for _, agent := range v.Agents() {
-		board, err := ReadBoard(v, Choice{Agent: &agent})
+		page, err := v.List(pipeline.Filter{Stages: openStages, Agent: &agent}, nil, maxAgentStories)
 		if err != nil {
 			return nil, err
 		}
-		work := AgentWork{Agent: agent}
-		for _, column := range board.Columns {
-			for i := range column.Stories {
-				work.Stories = append(work.Stories, column.Stories[i].ID)
-				if column.Stories[i].Claim.Live(s.Now) {
-					work.Live++
-				}
+		if err := withClaims(v, page.Stories); err != nil {
+			return nil, err
+		}
+		work := AgentWork{Agent: agent, Count: page.Total}
+		for i := range page.Stories {
+			work.Stories = append(work.Stories, page.Stories[i].ID)
+			if page.Stories[i].Claim.Live(s.Now) {
+				work.Live++
 			}
 		}
 		if len(work.Stories) > 0 {
@@ -182,9 +169,26 @@ func readAgents(v *replica.View, s Screen) (all []AgentWork, err error) {
 // Text returns the figures for a person.
 func (f *Stats) Text(s Screen) string {
 	var out strings.Builder
-	heading := func(text string) { out.WriteString(s.paint(text, bold) + "\n") }
-	line := func(text string) { out.WriteString("  " + phrase.Cut(text, s.columnsAfter(2)) + "\n") }
-	heading("Stories")
+	part := func(heading string, lines []string) {
+		if out.Len() > 0 {
+			out.WriteString("\n")
+		}
+		out.WriteString(s.paint(heading, bold) + "\n")
+		if len(lines) == 0 {
+			lines = []string{"none"}
+		}
+		for _, line := range lines {
+			out.WriteString("  " + phrase.Cut(line, s.columnsAfter(2)) + "\n")
+		}
+	}
+	part("Stories", f.stageLines())
+	part("Time in each stage", f.stayLines())
+	part(fmt.Sprintf("Added and done in the last %d days (UTC)", statDays), f.dayLines())
+	part("Agents at work", f.agentLines(s))
+	return out.String()
+}
+
+func (f *Stats) stageLines() (lines []string) {
 	for _, st := range f.Stages {
 		text := pad(phrase.Line(string(st.Stage)), 12) + fmt.Sprintf("%6d", st.Stories)
 		if st.Ready > 0 {
@@ -193,39 +197,64 @@ func (f *Stats) Text(s Screen) string {
 		if st.Blocked > 0 {
 			text += fmt.Sprintf(", %d blocked", st.Blocked)
 		}
-		line(text)
+		lines = append(lines, text)
 	}
-	out.WriteString("\n")
-	heading("Time in each stage")
+	return lines
+}
+
+func (f *Stats) stayLines() (lines []string) {
+	total := 0
 	for _, st := range f.Stages {
-		if st.Stays > 0 {
-			line(pad(phrase.Line(string(st.Stage)), 12) + fmt.Sprintf("median %s, longest %s, %d left it",
+		if total += st.Stays; st.Stays > 0 {
+			lines = append(lines, pad(phrase.Line(string(st.Stage)), 12)+fmt.Sprintf("median %s, longest %s, %d left it",
 				phrase.Span(time.Duration(st.MedianSeconds)*time.Second), phrase.Span(time.Duration(st.LongestSeconds)*time.Second), st.Stays))
 		}
 	}
-	out.WriteString("\n")
-	heading(fmt.Sprintf("Added and done in the last %d days", statDays))
-	line("day          new  done")
-	for _, day := range f.Days {
-		line(strings.TrimRight(fmt.Sprintf("%s  %4d  %4d  %s", day.Day, day.Added, day.Done, strings.Repeat("█", min(day.Done, 40))), " "))
+	if total >= maxStays {
+		lines = append(lines, fmt.Sprintf("of the last %d moves out of a stage", total))
 	}
-	out.WriteString("\n")
-	heading("Agents at work")
+	return lines
+}
+
+// maxBar is how many columns the bar of the best day takes at most.
+const maxBar = 40
+
+func (f *Stats) dayLines() []string {
+	best := maxBar
+	for _, day := range f.Days {
+		best = max(best, day.Done)
+	}
+	lines := []string{"day            new    done"}
+	for _, day := range f.Days {
+		bar := strings.Repeat("█", (day.Done*maxBar+best-1)/best)
+		lines = append(lines, strings.TrimRight(fmt.Sprintf("%s  %6d  %6d  %s", day.Day, day.Added, day.Done, bar), " "))
+	}
+	return lines
+}
+
+func (f *Stats) agentLines(s Screen) (lines []string) {
+	width := 0
+	for _, a := range f.Agents {
+		width = max(width, phrase.Width(phrase.Line(a.Agent)))
+	}
+	if s.Width > 0 {
+		width = min(width, max(16, s.Width/4))
+	}
 	for _, a := range f.Agents {
 		var names []string
 		for _, id := range a.Stories {
 			names = append(names, phrase.Label(id))
 		}
-		text := pad(phrase.Line(a.Agent), 20) + "  " + strings.Join(names, ", ")
+		text := fit(phrase.Line(a.Agent), width) + "  " + strings.Join(names, ", ")
+		if more := a.Count - len(a.Stories); more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
 		if a.Live == 0 {
 			text += " (no claim lasts)"
 		}
-		line(text)
+		lines = append(lines, text)
 	}
-	if len(f.Agents) == 0 {
-		line("none")
-	}
-	return out.String()
+	return lines
 }
 
 // JSON returns the figures as one line of JSON.
