@@ -94,6 +94,9 @@ func nameColumn(columns []string) int {
 // readHeader returns the columns as records have them.
 func readHeader(l *List, file string, columns []string) ([]string, error) {
 	at := Place{File: file, Line: 1}
+	if len(columns) > maxColumns {
+		return nil, fmt.Errorf("%s: the header names %d columns, at most %d are read; leave out those that are not brought in", at, len(columns), maxColumns)
+	}
 	var ignored []string
 	for i, c := range columns {
 		columns[i] = key(c)

@@ -29,7 +29,7 @@ func readFolder(src Source, o Options) (*List, error) {
 	f := found[0]
 	name := path.Join(src.Name, f.path)
 	if f.file {
-		data, err := fs.ReadFile(src.Folder, f.path)
+		data, err := readRegular(src.Folder, f.path, MaxSource)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
@@ -84,7 +84,7 @@ func foldersIn(f fs.FS) []folder {
 // isIn reports whether the place exists and looks like its tool's.
 func (c folder) isIn(f fs.FS) bool {
 	info, err := fs.Stat(f, c.path)
-	if err != nil || info.IsDir() == c.file {
+	if err != nil || c.file && !info.Mode().IsRegular() || !c.file && !info.IsDir() {
 		return false
 	}
 	switch c.format {
@@ -124,11 +124,7 @@ func readEach(l *List, name string, f fs.FS, dir string, read func(name string, 
 			return nil
 		}
 		at := Place{File: strings.ToValidUTF8(path.Join(name, p), "\ufffd")}
-		if info, err := d.Info(); err == nil && info.Size() > maxFile {
-			l.breaks(at, "the file has %d bytes, at most %d are read; split it", info.Size(), maxFile)
-			return nil
-		}
-		data, err := fs.ReadFile(f, p)
+		data, err := readRegular(f, p, maxFile)
 		if err == nil {
 			data, err = text(at.File, data)
 		}
@@ -143,4 +139,19 @@ func readEach(l *List, name string, f fs.FS, dir string, read func(name string, 
 		return fmt.Errorf("read the folder %s: %w", path.Join(name, dir), err)
 	}
 	return nil
+}
+
+// readRegular returns what is in a file of a folder, of at most so many bytes. A folder may come from anywhere,
+// so a named pipe is not opened: it would wait for ever.
+func readRegular(f fs.FS, name string, most int64) ([]byte, error) {
+	info, err := fs.Stat(f, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is not a regular file; move it away")
+	case info.Size() > most:
+		return nil, fmt.Errorf("the file has %d bytes, at most %d are read; split it", info.Size(), most)
+	}
+	return fs.ReadFile(f, name)
 }

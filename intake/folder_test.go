@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -56,5 +58,27 @@ func TestFolders(t *testing.T) {
 				t.Errorf("the item stands in %s, want a path below p", l.Items[0].At.File)
 			}
 		})
+	}
+}
+
+// TestOddFiles: a folder may come from anywhere. What is no regular file there is not opened, and a file that is
+// too large is not read.
+func TestOddFiles(t *testing.T) {
+	files := fstest.MapFS{
+		".huskies/work/1_backlog/1_story_x.md": {Data: []byte("---\nname: Story\n---\n")},
+		".huskies/work/1_backlog/2_story_y.md": {Mode: fs.ModeNamedPipe},
+		".huskies/work/1_backlog/3_story_z.md": {Data: make([]byte, maxFile+1)},
+		".beads/issues.jsonl":                  {Mode: fs.ModeNamedPipe},
+	}
+	l, err := Read(Source{Name: "p", Folder: files}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(l.Items) != 1 || l.Items[0].Name != "Story" {
+		t.Errorf("got %v, want the story in the regular file", l.Items)
+	}
+	said := fmt.Sprint(l.Broken)
+	if len(l.Broken) != 2 || !strings.Contains(said, "not a regular file") || !strings.Contains(said, "at most 8388608 are read") {
+		t.Errorf("broken are %s, want the pipe and the large file", said)
 	}
 }

@@ -3,9 +3,13 @@ package intake
 // Bounds of what is brought in, with their reasons. The bounds of names, descriptions, notes
 // and dependencies are those of packages pipeline and crdt.
 const (
+	// MaxSource bounds a file that is brought in as a whole, in bytes: ten thousand stories with long texts.
+	MaxSource = 256 << 20
 	// maxFile bounds one file of a folder, in bytes: tasks are pages, and a file beyond the bound is
 	// something else.
 	maxFile = 8 << 20
+	// maxColumns bounds the columns of CSV: trackers export some hundred, and each is compared with those before it.
+	maxColumns = 2000
 	// maxFrontMatter bounds the front matter of a file, in bytes: several times what any tool writes.
 	maxFrontMatter = 64 << 10
 	// maxComment bounds what one person said, in bytes, so that a log in one comment leaves room for

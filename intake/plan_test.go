@@ -286,3 +286,12 @@ func TestPlanOrder(t *testing.T) {
 		}
 	})
 }
+
+// TestTooManyColumns: the cost of a header grows with the square of its columns, so their number is bounded.
+func TestTooManyColumns(t *testing.T) {
+	header := "name" + strings.Repeat(",", maxColumns)
+	_, err := Read(Source{Name: "x.csv", Data: []byte(header + "\n")}, Options{})
+	if err == nil || !strings.Contains(err.Error(), "at most 2000 are read") {
+		t.Errorf("got %v, want that there are too many columns", err)
+	}
+}

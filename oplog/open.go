@@ -82,6 +82,9 @@ func (l *Log) create(ctx context.Context) error {
 	if err := dbfile.RefuseLinked(l.file.Path); err != nil {
 		return err
 	}
+	if err := dbfile.CheckFiles(l.file.Path); err != nil { // before an empty database is made beside it
+		return err
+	}
 	if err := createFile(l.file.Path, l.cfg.Logger); err != nil {
 		return l.fail("create database", err)
 	}

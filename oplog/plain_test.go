@@ -49,6 +49,22 @@ var strangers = map[string]func(victim, path string) error{
 	"a folder":        func(_, path string) error { return os.Mkdir(path, 0o700) },
 }
 
+// TestC36_NothingIsBegun: where a new database cannot be used for what stands beside it, none is made.
+func TestC36_NothingIsBegun(t *testing.T) {
+	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+		path := filepath.Join(t.TempDir(), "p.db")
+		check(t, syscall.Mkfifo(path+suffix, 0o600))
+		_, err := create(testConfig(t, path))
+		var e *Error
+		if !errors.As(err, &e) || e.Code != dbfile.CodeNotPlain {
+			t.Errorf("%s: got %v", suffix, err)
+		}
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: a database was made (%v)", suffix, err)
+		}
+	}
+}
+
 // TestC36_GitIgnore: a .gitignore that is no plain file, or has no end, is not read through.
 func TestC36_GitIgnore(t *testing.T) {
 	for name, put := range map[string]func(path string) error{

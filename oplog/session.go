@@ -19,21 +19,21 @@ import (
 // The owner of a lock removes the file at the end. The file of a session whose process was killed
 // is removed by the first process that asks for that session.
 
-// sessionFolder returns the folder of the sessions of the database at a path.
-func sessionFolder(db string) string { return Resolve(db) + "-sessions" }
+// SessionFolder returns the folder of the sessions of the database at a path.
+func SessionFolder(db string) string { return Resolve(db) + "-sessions" }
 
 // sessionFile returns the path of a session's file. An ID may come from a row that anybody could
 // have written, so only its hash names the file.
 func sessionFile(db, id string) string {
 	sum := sha256.Sum256([]byte(id))
-	return filepath.Join(sessionFolder(db), hex.EncodeToString(sum[:16]))
+	return filepath.Join(SessionFolder(db), hex.EncodeToString(sum[:16]))
 }
 
 // HoldSession marks a session of this process as alive until release is called.
 func HoldSession(db, id string) (release func(), err error) {
 	path := sessionFile(db, id)
 	for {
-		if err := os.Mkdir(sessionFolder(db), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := os.Mkdir(SessionFolder(db), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, err
 		}
 		file, err := dbfile.OpenLockFile(path)
@@ -60,7 +60,7 @@ func HoldSession(db, id string) (release func(), err error) {
 func removeSession(file *dbfile.LockFile, db string) {
 	_ = os.Remove(file.Path)
 	file.Close()
-	_ = os.Remove(sessionFolder(db))
+	_ = os.Remove(SessionFolder(db))
 }
 
 // SessionLives reports whether a session is marked as alive, by whatever process.

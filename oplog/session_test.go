@@ -41,14 +41,14 @@ func TestSessionsLive(t *testing.T) {
 	one() // once is enough
 	two()
 
-	if err := os.MkdirAll(sessionFolder(db), 0o700); err != nil {
+	if err := os.MkdirAll(SessionFolder(db), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(sessionFile(db, "killed"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	lives("killed", false)
-	if _, err := os.Stat(sessionFolder(db)); err == nil {
+	if _, err := os.Stat(SessionFolder(db)); err == nil {
 		t.Error("the folder is left behind")
 	}
 	again := hold("killed")

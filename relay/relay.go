@@ -152,7 +152,7 @@ func ReadStatus(r *replica.Replica) (s Status, err error) {
 	if err == nil && b != nil {
 		err = json.Unmarshal(b, &s)
 	}
-	if r.Now().Sub(time.UnixMilli(s.At)) > stale {
+	if err != nil || r.Now().Sub(time.UnixMilli(s.At)) > stale {
 		s = Status{}
 	}
 	return s, err

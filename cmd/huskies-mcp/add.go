@@ -202,9 +202,35 @@ func (env *environment) numbersOf(cmd *cobra.Command, names string) (numbers []u
 	return append(numbers, found...), err
 }
 
-// readFile returns what is in a file, or in standard input for "-", of at most so many bytes.
+// readFile returns what is in a file, or in standard input for "-", of at most so many bytes. A pipe to which
+// nobody writes keeps a read waiting, so the read is given up when the command is told to end.
 func readFile(cmd *cobra.Command, name string, most int64) ([]byte, error) {
-	in := cmd.InOrStdin()
+	return untilToldToEnd(cmd, "read "+name, func() ([]byte, error) { return readAll(cmd.InOrStdin(), name, most) })
+}
+
+// untilToldToEnd returns what fn returns, or an error if the command is told to end before. Then fn goes on, so
+// fn must change nothing.
+func untilToldToEnd[T any](cmd *cobra.Command, doing string, fn func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := fn()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-cmd.Context().Done():
+		var none T
+		return none, fmt.Errorf("interrupted: %s. Nothing was changed", doing)
+	}
+}
+
+// readAll is readFile without an end before that of the file.
+func readAll(in io.Reader, name string, most int64) ([]byte, error) {
 	if name != "-" {
 		f, err := openRegular(name)
 		if err != nil {

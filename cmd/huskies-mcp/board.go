@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -47,7 +48,7 @@ ssh -L 4711:127.0.0.1:PORT HOST. Another --addr demands --token-file, since ever
 who reaches the port and has that token can read and change all stories.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			door, err := flags.door()
+			door, err := flags.door(cmd)
 			if err != nil {
 				return err
 			}
@@ -93,23 +94,23 @@ func runBoard(cmd *cobra.Command, opts *options, env *environment, flags *boardF
 	if door.password != "" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: everybody who reaches %s and has the token of %s can read%s all stories of %s\n",
 			listener.Addr(), printable(flags.tokenFile), map[bool]string{false: " and change", true: ""}[env.offer.readOnly], printable(env.where.Path))
-		if flags.tlsCert == "" && !door.loopback {
+		if !door.tls() && !door.loopback {
 			fmt.Fprintln(cmd.ErrOrStderr(), "note: without --tls-cert the token and the stories pass the network in the clear: put a proxy with TLS before it")
 		}
 	}
 	config := board.Config{
 		Replica: env.replica, Session: env.session, Agent: env.agent, Project: projectName(env.where.Path), Cookie: state.cookie(),
-		Secret: state.Secret, Spend: state.spend, Password: door.password, Hosts: append(door.hosts, flags.hosts...), Secure: flags.tlsCert != "",
+		Secret: state.Secret, Spend: state.spend, Password: door.password, Hosts: append(door.hosts, flags.hosts...), Secure: door.tls(),
 		ReadOnly: env.offer.readOnly, MaxRetries: env.maxRetries, Zone: time.Local, Rand: rand.Reader, Logger: env.logger,
 	}
-	return serveBoard(cmd, env, board.New(config), listener, flags, func() error { return announce(cmd, opts, state, flags.open, "") })
+	return serveBoard(cmd, env, board.New(config), listener, &door, func() error { return announce(cmd, opts, state, flags.open, "") })
 }
 
 // goodbye is how long requests may take that run when the board is told to end.
 const goodbye = time.Second
 
 // serveBoard answers requests until the command is told to end.
-func serveBoard(cmd *cobra.Command, env *environment, b *board.Board, listener net.Listener, flags *boardFlags, ready func() error) error {
+func serveBoard(cmd *cobra.Command, env *environment, b *board.Board, listener net.Listener, door *boardDoor, ready func() error) error {
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
 	server := &http.Server{
@@ -123,8 +124,9 @@ func serveBoard(cmd *cobra.Command, env *environment, b *board.Board, listener n
 	}()
 	served := make(chan error, 1)
 	go func() {
-		if flags.tlsCert != "" {
-			served <- server.ServeTLS(listener, flags.tlsCert, flags.tlsKey)
+		if door.tls() {
+			server.TLSConfig = &tls.Config{Certificates: door.certificates}
+			served <- server.ServeTLS(listener, "", "")
 			return
 		}
 		served <- server.Serve(listener)

@@ -95,7 +95,7 @@ func (s *boardState) serves(addr *net.TCPAddr, door boardDoor) error {
 	if addr.IP.IsUnspecified() {
 		s.Host = "localhost"
 	}
-	if door.tls {
+	if door.tls() {
 		s.Scheme = "https"
 	}
 	data, err := json.MarshalIndent(s, "", "\t")

@@ -12,16 +12,15 @@ import (
 	"github.com/huskies/huskies-mcp/replica"
 )
 
-// maxSource bounds a file that is brought in, in bytes: ten thousand stories with long texts.
-const maxSource = 256 << 20
-
 // bringIn brings in what a file or a folder holds: all of it in one transaction, or nothing.
 func bringIn(cmd *cobra.Command, env *environment, agent string, flags *addFlags) error {
 	src, err := sourceOf(cmd, flags.from)
 	if err != nil {
 		return err
 	}
-	list, err := intake.Read(src, intake.Options{Format: intake.Format(flags.format), Drafts: flags.drafts, Archive: flags.archive})
+	list, err := untilToldToEnd(cmd, "read "+flags.from, func() (*intake.List, error) {
+		return intake.Read(src, intake.Options{Format: intake.Format(flags.format), Drafts: flags.drafts, Archive: flags.archive})
+	})
 	if err != nil {
 		return err
 	}
@@ -154,7 +153,7 @@ func sourceOf(cmd *cobra.Command, name string) (src intake.Source, err error) {
 			return src, nil
 		}
 	}
-	src.Data, err = readFile(cmd, name, maxSource)
+	src.Data, err = readFile(cmd, name, intake.MaxSource)
 	return src, err
 }
 
@@ -164,6 +163,9 @@ func openRegular(name string) (*os.File, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("%w: give the path of a file, or - for standard input", err)
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder: give the path of a file, or - for standard input", name)
 	}
 	if !info.Mode().IsRegular() && info.Mode()&os.ModeNamedPipe == 0 {
 		return nil, fmt.Errorf("%s is not a regular file: give the path of a file, or - for standard input", name)

@@ -232,15 +232,18 @@ func showHub(cmd *cobra.Command, env *environment) error {
 	}
 	status, err := relay.ReadStatus(env.replica)
 	if err != nil {
-		return err
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: what the relay says of itself cannot be read, so this may not be all: %s. huskies-mcp doctor says what to do\n", printable(err.Error()))
 	}
 	running := true
-	if release, free, err := env.replica.ElectRelay(); err == nil && free {
+	release, free, locked := env.replica.ElectRelay()
+	if locked == nil && free {
 		release()
 		running = false
 	}
 	fmt.Fprintf(out, "hub         %s, joined %s\n", printable(hub.Address), at(hub.JoinedAt))
 	switch {
+	case locked != nil:
+		fmt.Fprintf(out, "connected   no: %s. huskies-mcp doctor says what to do\n", printable(locked.Error()))
 	case !running:
 		fmt.Fprintln(out, "connected   no: no process of this machine exchanges. An agent's server does, or huskies-mcp relay")
 	case status.ConnectedSince > 0:

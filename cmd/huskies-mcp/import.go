@@ -77,18 +77,18 @@ func importBundle(cmd *cobra.Command, env *environment, path string, create bool
 			return err
 		}
 	}
-	in, size, err := openBundle(cmd, path)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	// A read that blocks does not hear of a signal.
+	// To open or to read what nobody writes to does not hear of a signal.
 	stop := context.AfterFunc(cmd.Context(), func() {
 		time.Sleep(interruptGrace)
 		fmt.Fprintln(cmd.ErrOrStderr(), "huskies-mcp: interrupted. To go on, "+again)
 		os.Exit(1)
 	})
 	defer stop()
+	in, size, err := openBundle(cmd, path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
 	buffered := bufio.NewReader(interruptible{cmd.Context(), in})
 	if head, _ := buffered.Peek(len(databaseMagic)); string(head) == databaseMagic { // the next read meets an error again
 		name, file := path, phrase.Quoted(path)
@@ -143,14 +143,11 @@ func openBundle(cmd *cobra.Command, path string) (in io.ReadCloser, size int64, 
 	case "-":
 		return io.NopCloser(cmd.InOrStdin()), -1, nil
 	}
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, 0, err
 	}
 	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder: give a file that huskies-mcp export wrote", path)
-	}
 	if err != nil {
 		_ = f.Close()
 		return nil, 0, err

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -426,6 +427,10 @@ func (env *environment) above() string {
 // errNoPipeline says that there is nothing to show yet.
 func (env *environment) errNoPipeline() error {
 	what := "the first story that is written creates it"
+	folder := filepath.Dir(env.where.Path)
+	if info, err := os.Stat(folder); err == nil && !info.IsDir() {
+		return fmt.Errorf("there is no pipeline at %s (%s), since %s is not a folder: look where it comes from and move it away, or give another --db", env.where.Path, env.where.Why, folder)
+	}
 	if folder, missing := locate.MissingFolder(env.where.Path); missing {
 		what = "nor is there a folder " + folder
 	}

@@ -81,6 +81,7 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 	if e.where.Path != "" {
 		e.file = oplog.Inspect(ctx, e.where.Path, cfg.Machine)
 		e.checkPaths()
+		e.checkBeside()
 		if e.file.Foreign {
 			e.checkStorage() // no key of ours is in it: who opens it is for its owner to say
 			e.checkBackups() // it may stand where the pipeline stood

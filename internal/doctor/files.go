@@ -1,9 +1,11 @@
 package doctor
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/huskies/huskies-mcp/internal/locate"
 	"github.com/huskies/huskies-mcp/internal/phrase"
@@ -14,6 +16,8 @@ import (
 func (e *examination) checkPaths() {
 	f := &e.file
 	switch {
+	case errors.Is(f.Database.Err, syscall.ENOTDIR):
+		e.bad("database", "look where it comes from and move it away, or give another --db", "none at %s (%s): %s is not a folder", e.where.Path, e.where.Why, filepath.Dir(f.Path))
 	case f.Database.Err != nil:
 		e.bad("database", "check the permissions of "+phrase.Quoted(f.Path)+" and of the folders above it, and that links lead somewhere", "%s (%s) cannot be looked at: %v", e.where.Path, e.where.Why, f.Database.Err)
 	case f.Database.Info == nil:

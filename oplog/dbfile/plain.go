@@ -55,11 +55,11 @@ func CheckPlain(path string) error {
 
 // notPlain says what stands at path instead of a plain file.
 func notPlain(path string, mode fs.FileMode) error {
-	return &Error{Op: "open", Path: path, Code: CodeNotPlain, Err: fmt.Errorf("it is %s, not a regular file", kindOfFile(mode))}
+	return &Error{Op: "open", Path: path, Code: CodeNotPlain, Err: fmt.Errorf("it is %s, not a regular file", KindOfFile(mode))}
 }
 
-// kindOfFile names a kind of file for people.
-func kindOfFile(mode fs.FileMode) string {
+// KindOfFile names a kind of file for people.
+func KindOfFile(mode fs.FileMode) string {
 	switch {
 	case mode&fs.ModeSymlink != 0:
 		return "a symbolic link"

@@ -15,6 +15,12 @@ type place struct {
 	file   string // path of the file that rings write to
 }
 
+// Paths returns where the bell of the database at a path is: its folder, and its file there.
+func Paths(db string) (folder, file string) {
+	p := placeOf(db)
+	return p.folder, p.file
+}
+
 // placeOf returns where the bell of the database is.
 func placeOf(db string) place {
 	folder := filepath.Clean(db) + "-bell"
