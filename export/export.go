@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -93,8 +94,8 @@ func plainJSON(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
-// CSV returns the stories as rows under a header, with commas between cells and the notes as JSON. Texts
-// stay as they are, also those that a spreadsheet would take for formulas.
+// CSV returns the stories as rows under a header, with commas between cells and the notes as JSON. A cell
+// that a spreadsheet would take for a formula has an apostrophe before it, which package intake takes away.
 func CSV(stories []Story) ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
@@ -118,12 +119,27 @@ func CSV(stories []Story) ([]byte, error) {
 			}
 			cells[9] = string(notes)
 		}
+		for j := range cells {
+			cells[j] = noFormula(cells[j])
+		}
 		if err := w.Write(cells); err != nil {
 			return nil, fmt.Errorf("write story %s: %w", s.ID, err)
 		}
 	}
 	w.Flush()
 	return b.Bytes(), w.Error()
+}
+
+// formula matches a cell that a spreadsheet would take for a formula (owasp.org/www-community/attacks/CSV_Injection),
+// and a cell that noFormula would make of one.
+var formula = regexp.MustCompile(`^'*[=+\-@\t\r\n]`)
+
+// noFormula returns a cell that a spreadsheet takes for text.
+func noFormula(cell string) string {
+	if formula.MatchString(cell) {
+		return "'" + cell
+	}
+	return cell
 }
 
 // list returns numbers with commas between them.

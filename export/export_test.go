@@ -1,6 +1,8 @@
 package export_test
 
 import (
+	"bytes"
+	"encoding/csv"
 	"flag"
 	"os"
 	"path/filepath"
@@ -45,6 +47,7 @@ func stories() []export.Story {
 		},
 		{Story: pipeline.Story{ID: "4_spike_x", Name: "", Stage: pipeline.Backlog, DependsOn: []uint32{3}}},
 		{Story: pipeline.Story{ID: "5_story_y", Name: " odd\nname ", Stage: pipeline.Current, Description: "=1+1"}},
+		{Story: pipeline.Story{ID: "6_story_z", Name: "'=twice", Stage: pipeline.Current, Agent: "@sum", Blocked: true, BlockedReason: "'tis so", Description: "- a list\n- of two"}},
 	}
 }
 
@@ -71,6 +74,27 @@ func TestForms(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNoFormulas: no cell of CSV begins as a formula does in a spreadsheet.
+func TestNoFormulas(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		data, err := export.CSV(append(anyStories(rt), stories()...))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, row := range rows {
+			for _, cell := range row {
+				if strings.IndexAny(cell, "=+-@\t\r\n") == 0 {
+					rt.Fatalf("a cell is %q", cell)
+				}
+			}
+		}
+	})
 }
 
 // back is what comes back of a story.

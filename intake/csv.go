@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -116,6 +117,10 @@ func readHeader(l *List, file string, columns []string) ([]string, error) {
 	return columns, nil
 }
 
+// noFormula matches a cell with the apostrophe that package export puts before what a spreadsheet would take for a
+// formula.
+var noFormula = regexp.MustCompile(`^'+[=+\-@\t\r\n]`)
+
 // readRow adds the item of one row. A row whose cells are all empty is no item.
 func readRow(l *List, at Place, columns, cells []string) {
 	if !slices.ContainsFunc(cells, func(c string) bool { return strings.TrimSpace(c) != "" }) {
@@ -126,7 +131,11 @@ func readRow(l *List, at Place, columns, cells []string) {
 		return
 	}
 	r := record{}
+	exported := slices.Contains(columns, "story_id")
 	for i, c := range columns {
+		if exported && noFormula.MatchString(cells[i]) {
+			cells[i] = cells[i][1:]
+		}
 		r[c] = cells[i]
 	}
 	it, err := r.item(CSV, at)

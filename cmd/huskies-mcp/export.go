@@ -37,7 +37,8 @@ what was skipped. huskies-mcp import --create --keys-from makes a new database o
 
 With --json, --md or --csv the stories themselves, for people and other tools: all
 that can be seen, with their notes and without their history. huskies-mcp add --from
-brings such a file into another pipeline.`,
+brings such a file into another pipeline. In CSV a cell that a spreadsheet would take
+for a formula has an apostrophe before it.`,
 		Example: `  huskies-mcp export pipeline.bundle
   huskies-mcp export --since heads-of-the-other part.bundle`,
 		Args: atMostOneFile,
