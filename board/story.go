@@ -83,8 +83,9 @@ func (b *Board) detail(v *replica.View, id string, who visitor) (d detail, err e
 		return d, err
 	}
 	now := b.now()
+	var r prose
 	d = detail{
-		card: newCard(v, &st, now), Name: typed(st.Name), Description: typed(st.Description), Rendered: rendered(st.Description),
+		card: newCard(v, &st, now), Name: typed(st.Name), Description: typed(st.Description), Rendered: r.text(st.Description),
 		StageName: stageName(st.Stage), DependsOn: phrase.Numbers(st.DependsOn), Reason: st.BlockedReason, Rev: st.Rev.String(), UpdatedAt: newMoment(st.UpdatedAt, now),
 	}
 	for _, w := range phrase.Warnings(st.Warnings) {
@@ -103,7 +104,7 @@ func (b *Board) detail(v *replica.View, id string, who visitor) (d detail, err e
 	notes, count := v.Notes(id, maxNotes)
 	d.NoteCount = count
 	for _, n := range notes {
-		at := note{Agent: phrase.Line(n.Agent), Text: rendered(n.Text)}
+		at := note{Agent: phrase.Line(n.Agent), Text: r.text(n.Text)}
 		if !n.At.IsZero() {
 			at.At, at.Clock = newMoment(n.At, now), clock(n.At, now, b.cfg.Zone)
 		}
