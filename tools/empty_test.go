@@ -53,9 +53,9 @@ func TestEmptyIsLeftOut(t *testing.T) {
 
 // empties returns the values that say nothing for an argument.
 func empties(name string, s *jsonschema.Schema) []any {
-	all := []any{nil, "", []any{}, []any{nil}, []any{""}}
+	all := []any{nil, "", []any{}, " \n", []any{nil}, []any{""}}
 	if !wants(s, "array") {
-		all = all[:3]
+		all = all[:4]
 	}
 	if !wants(s, "integer") || s.Minimum != nil && s.Minimum.Sign() > 0 {
 		all = append(all, 0, 0.0)

@@ -74,3 +74,36 @@ func TestStagesByAnyName(t *testing.T) {
 	}
 	h.ok("wait_for_change", `{"since":"0","stage":"QA"}`)
 }
+
+// TestOneForAList: where a list is wanted, one value and text with commas stand for it.
+func TestOneForAList(t *testing.T) {
+	h := newTempHost(t)
+	h.ok("write_item", `{"story_id":"1_a","stage":"1_backlog"}`)
+	for _, tt := range []struct{ tool, args, want string }{
+		{"write_item", `{"name":"One","depends_on":1}`, `"depends_on":[1]`},
+		{"write_item", `{"name":"Two","depends_on":"1_a"}`, `"depends_on":[1]`},
+		{"write_item", `{"name":"Three","depends_on":"#1, 2"}`, `"depends_on":[1,2]`},
+		{"write_item", `{"name":"Four","depends_on":0}`, `"changed":["stage","name"]`},
+		{"write_item", `{"story_id":"3","clear":"depends_on"}`, `"changed":["depends_on"]`},
+		{"list_items", `{"stage":["todo",2],"fields":"name, depends_on"}`, `{"story_id":"2_story_one","name":"One","depends_on":[1]}`},
+		{"list_items", `{"stage":["3_qa","4_merge"]}`, `{"stages":[{"stage":"3_qa","count":0},{"stage":"4_merge","count":0}],`},
+		{"list_items", `{"stage":"all"}`, `"total":5`},
+		{"wait_for_change", `{"since":"0","stage":"any"}`, `"story_id":"1_a"`},
+	} {
+		if got := h.ok(tt.tool, tt.args); !strings.Contains(got, tt.want) {
+			t.Errorf("%s %s: got %s, want ...%s...", tt.tool, tt.args, got, tt.want)
+		}
+	}
+	want(t, h.fails("claim_item", `{"stage":["3_qa","4_merge"]}`), `stage must be one of`)
+	want(t, h.fails("claim_item", `{"stage":"all"}`), `stage must be one of`)
+}
+
+// TestNamesInCapitals: a value of an enum is taken in any case, and next is the stage where an
+// argument that is left out means it.
+func TestNamesInCapitals(t *testing.T) {
+	h := newTempHost(t)
+	want(t, h.ok("write_item", `{"name":"One","type":"Bug"}`), `"story_id":"1_bug_one"`)
+	want(t, h.ok("write_item", `{"story_id":"1","clear":["Name"]}`), `"changed":["name"]`)
+	h.ok("claim_item", `{"story_id":"1"}`)
+	want(t, h.ok("advance_item", `{"story_id":"1","to":"next"}`), `"stage":"3_qa"`)
+}

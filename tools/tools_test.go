@@ -40,7 +40,7 @@ func TestAnswers(t *testing.T) {
 		},
 		{
 			"write_item", `{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","retry_count":"2","blocked":"true","depends_on":["1",7]}`,
-			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","retry_count":2,"blocked":true,"depends_on":[1,7],"waiting_on":[1,7],"warnings":["depends_on 7: no story has that number, so it is not met"],"updated_at":"T","rev":"R"},"created":true,"changed":["stage","name","agent","retry_count","blocked","depends_on"],"warning":"it is assigned to agent \"coder-1\" now: nobody else can claim it, and that agent must claim it to hold it"}`,
+			`{"item":{"story_id":"2_s","stage":"2_current","name":"<b> & c","agent":"coder-1","retry_count":2,"blocked":true,"depends_on":[1,7],"waiting_on":[1,7],"warnings":["depends_on 7: no story has that number, so it is not met"],"updated_at":"T","rev":"R"},"created":true,"changed":["stage","name","agent","retry_count","blocked","depends_on"],"warning":"it is assigned to agent \"coder-1\" now: nobody else can claim it, and that agent must claim it to hold it: if that is not meant, write_item with clear: [\"agent\"] frees it"}`,
 		},
 		{
 			"set_blocked", `{"story_id":"2_s","blocked":false}`,
@@ -99,7 +99,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"write_item", `{"story_id":"10_x"}`, "did you mean 10_story_login? Otherwise give stage"},
 		{"write_item", `{"story_id":"10_story_login","stage":"2_qa"}`, `stage must be one of 1_backlog, 2_current, 3_qa, 4_merge, 5_done, 6_archived; got "2_qa": did you mean "3_qa"?`},
 		{"write_item", `{"story_id":"10_story_login","stage":"2_curent"}`, `did you mean "2_current"?`},
-		{"write_item", `{"story_id":"10_story_login","depends_on":[1,"x/y"]}`, `depends_on[1] must be an integer, got the string "x/y" (depends_on: numbers of the stories`},
+		{"write_item", `{"story_id":"10_story_login","depends_on":[1,"x/y"]}`, `depends_on "x/y" names no story; give the number or the story_id of a story`},
+		{"write_item", `{"story_id":"10_story_login","depends_on":[1,true]}`, `depends_on[1] must be an integer, got true (depends_on: numbers of the stories`},
 		{"write_item", `{"story_id":"10_story_login","blocked_reason":"x"}`, `write_item has no argument "blocked_reason": set_blocked takes a reason`},
 		{"set_blocked", `{"story_id":"10_story_login","blocked":true,"blocked_reason":"x"}`, `did you mean "reason"?`},
 		{"advance_item", `{"story_id":"10_story_login","stage":"3_qa"}`, `did you mean "to"?`},
@@ -118,7 +119,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"list_items", `{"query":"` + strings.Repeat("é", 129) + `"}`, "query has 258 bytes, at most 256 are allowed"},
 		{"write_item", `{"story_id":"10_story_login","depends_on":[-1]}`, "depends_on[0] must be at least 0, got the number -1"},
 		{"write_item", `{"story_id":"10_story_login","depends_on":[4294967296]}`, "depends_on[0] must be at most 4294967295"},
-		{"write_item", `{"story_id":"10_story_login","depends_on":7}`, "depends_on must be an array, got the number 7"},
+		{"write_item", `{"story_id":"10_story_login","depends_on":true}`, "depends_on must be an array, got true"},
 		{"write_item", `{"story_id":"10_story_login","depends_on":` + string(numbers) + `}`, "65 elements, at most 64"},
 		{"write_item", `{"story_id":"10_story_login","retry_count":1.5}`, "retry_count must be an integer, got the number 1.5"},
 		{"write_item", `{"story_id":"10_story_login","retry_count":1000001}`, "retry_count must be at most 1000000"},
