@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,10 +26,14 @@ func NumberNamed(name string) (uint32, bool) {
 // Resolve returns the ID of the story that name names. The ID of a visible story names that story.
 // Any other name of the forms of NumberNamed names the one visible story with the number, or, if no
 // visible story has the number, a deleted one. Where that is no story or several, Resolve returns an
-// error with the candidates. Every other name is returned as it is.
+// error with the candidates, and so it does of what can be no ID, such as a story's headline. Every
+// other name is returned as it is.
 func (s *State) Resolve(name string) (id string, err error) {
 	n, ok := NumberNamed(name)
-	if !ok || s.visible(name) != nil {
+	switch {
+	case !ok && !crdt.ValidStoryID(name):
+		return name, s.meant(name)
+	case !ok || s.visible(name) != nil:
 		return name, s.err
 	}
 	switch ids, count := s.visibleWith(n, MaxNamed, ""), s.number(n).Visible; {
@@ -43,6 +48,18 @@ func (s *State) Resolve(name string) (id string, err error) {
 		return deleted, s.err
 	}
 	return "", refuse(Fact{Code: CodeNoNumber, Number: n, Gaps: s.Missing()}).orErr(s)
+}
+
+// meant returns an error with the stories that a name may mean that can be no ID. It returns nil if
+// there are none: [CheckStoryID] says what is wrong with the name.
+func (s *State) meant(name string) error {
+	if len(name) > MaxName {
+		return s.err
+	}
+	if ids := s.similar(name); len(ids) > 0 {
+		return refuse(Fact{Code: CodeNoStory, Story: name, IDs: ids, Gaps: s.Missing()}).orErr(s)
+	}
+	return s.err
 }
 
 // Numbers returns the numbers of the stories that depends_on names, by their numbers or IDs. No story
@@ -69,7 +86,12 @@ func (tx *Tx) Numbers(names []string) ([]uint32, error) {
 // numberOf returns the number of a story that depends_on names by its ID.
 func (tx *Tx) numberOf(id string) (uint32, error) {
 	if !crdt.ValidStoryID(id) {
-		return 0, refuse(Fact{Code: CodeBadDependency, Given: id})
+		var e *Error
+		if err := tx.state.meant(id); errors.As(err, &e) {
+			e.Field = NameDependsOn
+			return 0, e
+		}
+		return 0, refuse(Fact{Code: CodeBadDependency, Given: id}).orErr(tx.state)
 	}
 	if Reserved(id) {
 		return 0, reserved(id)

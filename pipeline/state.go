@@ -103,18 +103,26 @@ func (e *Error) orErr(s *State) error {
 // maxSimilar bounds the stories that an error proposes.
 const maxSimilar = 3
 
-// similar returns some visible stories that id may mean: those with its number, else
-// those whose ID it is a part of.
-func (s *State) similar(id string) []string {
-	if n, ok := Number(id); ok {
-		if ids := s.visibleWith(n, maxSimilar, ""); len(ids) > 0 {
+// similar returns some visible stories that a name may mean: those with its number, else those whose
+// ID the name is a part of, or its slug, as of a headline.
+func (s *State) similar(name string) []string {
+	slug := Slug(name)
+	for _, id := range []string{name, slug} {
+		if n, ok := Number(id); ok {
+			if ids := s.visibleWith(n, maxSimilar, ""); len(ids) > 0 {
+				return ids
+			}
+		}
+	}
+	for _, part := range []string{name, slug, "_" + slug} {
+		if len(part) < 3 {
+			continue
+		}
+		if ids := s.IDsWith(part, maxSimilar); len(ids) > 0 {
 			return ids
 		}
 	}
-	if len(id) < 3 {
-		return nil
-	}
-	return s.IDsWith(id, maxSimilar)
+	return nil
 }
 
 // snapshot builds the story's view.

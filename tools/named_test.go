@@ -107,3 +107,26 @@ func TestNamesInCapitals(t *testing.T) {
 	h.ok("claim_item", `{"story_id":"1"}`)
 	want(t, h.ok("advance_item", `{"story_id":"1","to":"next"}`), `"stage":"3_qa"`)
 }
+
+// TestHeadlinesNameNoStory: a headline, or an ID that is spelt in another way, is refused with the
+// stories that it may mean.
+func TestHeadlinesNameNoStory(t *testing.T) {
+	h := newTempHost(t)
+	for _, name := range []string{"Add login", "数据库迁移 v2", "添加搜索功能", "Größe prüfen"} {
+		h.ok("write_item", `{"name":"`+name+`"}`)
+	}
+	for _, tt := range []struct{ tool, args, want string }{
+		{"claim_item", `{"story_id":"Add login"}`, `there is no story "Add login"; did you mean 1_story_add_login? Otherwise find`},
+		{"read_item", `{"story_id":"add login"}`, `did you mean 1_story_add_login?`},
+		{"read_item", `{"story_id":"数据库迁移 v2"}`, `did you mean 2_story_v2?`},
+		{"read_item", `{"story_id":"添加搜索功能"}`, `did you mean 3_story_`},
+		{"delete_item", `{"story_id":"größe PRÜFEN"}`, `did you mean 4_story_grosse_prufen?`},
+		{"advance_item", `{"story_id":"2_数据库"}`, `did you mean 2_story_v2?`},
+		{"advance_item", `{"story_id":"1-story-login","to":"qa"}`, `did you mean 1_story_add_login?`},
+		{"write_item", `{"story_id":"4","after":"Add login"}`, `after: there is no story "Add login"; did you mean 1_story_add_login? Otherwise give`},
+		{"write_item", `{"story_id":"4","depends_on":["Add login"]}`, `depends_on: there is no story "Add login"; did you mean 1_story_add_login?`},
+		{"read_item", `{"story_id":"Log out"}`, `story_id "Log out" is not a valid story ID`},
+	} {
+		want(t, h.fails(tt.tool, tt.args), tt.want)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
@@ -142,11 +143,12 @@ func (t *tool) handler(s *service, schema json.RawMessage) server.ToolHandlerFun
 }
 
 // resolve replaces the numbers that name stories by the IDs of these stories. IDs never change, so a
-// call that names a story by its number means the story that has the number when the call begins.
+// call that names a story by its number means the story that has the number when the call begins. A
+// name that can be no ID is refused with the stories that it may mean.
 func (s *service) resolve(ctx context.Context, args map[string]any) error {
 	for _, name := range storyArguments {
 		given, _ := args[name].(string)
-		if _, ok := pipeline.NumberNamed(given); !ok {
+		if _, ok := pipeline.NumberNamed(given); given == "" || !ok && crdt.ValidStoryID(given) {
 			continue // as nearly always
 		}
 		err := s.replica.ViewAfter(ctx, s.replica.LastWrite(), func(p *replica.View) error {
@@ -154,6 +156,10 @@ func (s *service) resolve(ctx context.Context, args map[string]any) error {
 			args[name] = id
 			return err
 		})
+		var e *pipeline.Error
+		if errors.As(err, &e) && name != "story_id" {
+			e.Field = name
+		}
 		if err != nil {
 			return err
 		}

@@ -87,7 +87,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	for _, tt := range []struct{ tool, args, want string }{
 		{"read_item", `{"story_id":"10_story_lgin"}`, "did you mean 10_story_login? Otherwise find the right story_id with list_items"},
 		{"read_item", `{}`, "read_item needs story_id"},
-		{"read_item", `{"story_id":"10/x"}`, `story_id "10/x" is not a valid story ID; use letters`},
+		{"read_item", `{"story_id":"x/y"}`, `story_id "x/y" is not a valid story ID; use letters`},
+		{"read_item", `{"story_id":"10/x"}`, `there is no story "10/x"; did you mean 10_story_login?`},
 		{"read_item", `{"story_id":[10]}`, "story_id must be a string, got the array [10]"},
 		{"read_item", `{"story_id":"login"}`, "did you mean 10_story_login?"},
 		{"read_item", `{"id":"10_story_login"}`, `read_item has no argument "id": did you mean "story_id"?`},
