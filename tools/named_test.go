@@ -86,6 +86,7 @@ func TestOneForAList(t *testing.T) {
 		{"write_item", `{"name":"Four","depends_on":0}`, `"changed":["stage","name"]`},
 		{"write_item", `{"story_id":"3","clear":"depends_on"}`, `"changed":["depends_on"]`},
 		{"list_items", `{"stage":["todo",2],"fields":"name, depends_on"}`, `{"story_id":"2_story_one","name":"One","depends_on":[1]}`},
+		{"list_items", `{"query":"one","fields":["story_id","stage"]}`, `"items":[{"story_id":"2_story_one"}]`},
 		{"list_items", `{"stage":["3_qa","4_merge"]}`, `{"stages":[{"stage":"3_qa","count":0},{"stage":"4_merge","count":0}],`},
 		{"list_items", `{"stage":"all"}`, `"total":5`},
 		{"wait_for_change", `{"since":"0","stage":"any"}`, `"story_id":"1_a"`},
