@@ -231,3 +231,13 @@ func TestModelsReadLittle(t *testing.T) {
 		t.Errorf("the instructions have %d bytes, and hosts cut them at 2048", n)
 	}
 }
+
+// TestSubAgentsGiveTheirClaim: a tool that takes no agent says what a sub-agent gives instead.
+func TestSubAgentsGiveTheirClaim(t *testing.T) {
+	h := newSession(t, filepath.Join(t.TempDir(), "p.db"), "", "")
+	h.ok("write_item", `{"name":"One"}`)
+	h.ok("claim_item", `{"story_id":"1","agent":"sub-a"}`)
+	for tool, args := range map[string]string{"bump_retry": ``, "set_blocked": `,"blocked":true`, "delete_item": ``} {
+		want(t, h.fails(tool, `{"story_id":"1","agent":"sub-a"`+args+`}`), tool+` has no argument "agent": a sub-agent gives claim here, as claim_item answered it`)
+	}
+}

@@ -124,6 +124,8 @@ func (c *checker) meant(name string, known []string) string {
 	switch {
 	case c.tool == "write_item" && strings.HasSuffix(strings.ToLower(name), "reason"):
 		return "set_blocked takes a reason"
+	case name == "agent" && slices.Contains(known, "claim"):
+		return "a sub-agent gives claim here, as claim_item answered it"
 	case strings.EqualFold(name, "priority"):
 		return "the order of the stories is their priority: write_item with after or before changes it"
 	}

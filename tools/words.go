@@ -55,6 +55,7 @@ func warnings(facts []pipeline.Fact) (texts []string) {
 // warnedOf follow the facts of warnings.
 var warnedOf = map[pipeline.Code]string{
 	pipeline.CodeStillHeld: "advance_item would have ended the claim",
+	pipeline.CodeAssigned:  `if that is not meant, write_item with clear: ["agent"] frees it`,
 	pipeline.CodeSameName:  "if this call was made again, delete one of the two",
 	pipeline.CodeMadeApart: "if they are not the same work, write one of them anew without story_id",
 }
@@ -94,7 +95,7 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 	pipeline.CodeRange:         withinRange,
 	pipeline.CodeRetryFull:     always("reset it with write_item (retry_count) or set_blocked (blocked: false)"),
 	pipeline.CodeEmptyNote:     always("say something, or leave note out"),
-	pipeline.CodeReasonAlone:   always("leave reason out, or set blocked to true"),
+	pipeline.CodeReasonAlone:   always("leave reason out (what you have to say goes into note), or set blocked to true"),
 	pipeline.CodeNobody:        always("give the agent's real name, or leave agent out"),
 	pipeline.CodeNoAgent:       always("give agent: a name that you keep and nobody else uses, e.g. coder-1"),
 	pipeline.CodeOnItself:      func(f *pipeline.Fact) string { return fmt.Sprintf("leave %d out of depends_on", f.Number) },

@@ -52,7 +52,7 @@ func TestRefusals(t *testing.T) {
 		{pipeline.Fact{Code: pipeline.CodeRange, Field: "lease_seconds", Have: -1, Least: 1, Most: 9}, "lease_seconds is -1, want 1 to 9; leave lease_seconds out for a lease that lasts while the session lives"},
 		{pipeline.Fact{Code: pipeline.CodeRetryFull, Have: 8, Count: 2, Most: 9}, "retry_count is 8 and cannot grow by 2: the most is 9; reset it with write_item (retry_count) or set_blocked (blocked: false)"},
 		{pipeline.Fact{Code: pipeline.CodeEmptyNote}, "note is empty; say something, or leave note out"},
-		{pipeline.Fact{Code: pipeline.CodeReasonAlone}, "a reason is given, but blocked is false; leave reason out, or set blocked to true"},
+		{pipeline.Fact{Code: pipeline.CodeReasonAlone}, "a reason is given, but blocked is false; leave reason out (what you have to say goes into note), or set blocked to true"},
 		{pipeline.Fact{Code: pipeline.CodeNobody, Given: "null"}, `agent "null" is a word for nobody; give the agent's real name, or leave agent out`},
 		{pipeline.Fact{Code: pipeline.CodeNoAgent}, "no agent is given, and the server was started without one; give agent: a name that you keep and nobody else uses, e.g. coder-1"},
 		{pipeline.Fact{Code: pipeline.CodeOnItself, Number: 7}, "a story cannot depend on its own number 7; leave 7 out of depends_on"},
@@ -165,7 +165,7 @@ func TestWarningWords(t *testing.T) {
 	}{
 		{pipeline.Fact{Code: pipeline.CodeMissing, Gaps: pipeline.Gaps{Damaged: 2}}, "stories may be missing or out of date: 2 changes of the pipeline cannot be read any more, since the database is damaged: tell the user to run huskies-mcp verify"},
 		{pipeline.Fact{Code: pipeline.CodeSameName, Story: "1_a"}, "story 1_a has the same name: if this call was made again, delete one of the two"},
-		{pipeline.Fact{Code: pipeline.CodeAssigned, Agent: "b\nc"}, `it is assigned to agent "b c" now: nobody else can claim it, and that agent must claim it to hold it`},
+		{pipeline.Fact{Code: pipeline.CodeAssigned, Agent: "b\nc"}, `it is assigned to agent "b c" now: nobody else can claim it, and that agent must claim it to hold it: if that is not meant, write_item with clear: ["agent"] frees it`},
 		{pipeline.Fact{Code: pipeline.CodeStillHeld, Agent: "a", Stage: "3_qa"}, `agent "a" still holds it, so that nobody else can claim it in 3_qa: advance_item would have ended the claim`},
 		{pipeline.Fact{Code: pipeline.CodeStillBlocked, Stage: "5_done"}, "it is still blocked, and counts as done in 5_done"},
 		{pipeline.Fact{Code: pipeline.CodeMovedWaiting, Numbers: []uint32{7}}, "it was moved on although it waits on 7"},
