@@ -175,10 +175,11 @@ func (s *State) hold(agent string, claim *Claim) *Hold {
 	}
 }
 
-// noNames are names that a caller sends when it has none.
-var noNames = []string{"null", "undefined", "none", "nil"}
+// noNames are words that a caller sends when it has no name, or for itself. Two callers would share
+// such a name.
+var noNames = []string{"null", "undefined", "none", "nil", "me", "myself", "self"}
 
-// CheckAgent refuses a name that an op cannot bear or that is a word for no name. An empty name
+// CheckAgent refuses a name that an op cannot bear or that is one of noNames. An empty name
 // is no error.
 func CheckAgent(agent string) error {
 	if slices.Contains(noNames, strings.ToLower(strings.TrimSpace(agent))) {

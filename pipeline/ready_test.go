@@ -15,7 +15,7 @@ import (
 // in every stage with work left. The flag, the filter and the counts say the same.
 func TestReadyIsForTheReader(t *testing.T) {
 	c := newClaimer(t)
-	me := session("me")
+	me := session("mia")
 	for id, changes := range map[string]pipeline.Changes{
 		"10_free":     stage(pipeline.Backlog),
 		"20_rejected": stage(pipeline.Current),
@@ -25,7 +25,7 @@ func TestReadyIsForTheReader(t *testing.T) {
 		"60_old":      stage(pipeline.Archived),
 		"11_blocked":  {Stage: ptr(pipeline.Backlog), Blocked: ptr(true)},
 		"12_waits":    {Stage: ptr(pipeline.QA), DependsOn: &[]uint32{10}},
-		"13_for_me":   {Stage: ptr(pipeline.Backlog), Agent: ptr("me")},
+		"13_for_me":   {Stage: ptr(pipeline.Backlog), Agent: ptr("mia")},
 		"14_for_you":  {Stage: ptr(pipeline.Backlog), Agent: ptr("you")},
 		"15_mine":     stage(pipeline.Backlog),
 		"16_yours":    stage(pipeline.Backlog),
@@ -51,7 +51,7 @@ func TestReadyIsForTheReader(t *testing.T) {
 	if rest, count := c.listAs(me, pipeline.Filter{Ready: ptr(false)}, 3); len(rest) != 7 || count != 7 {
 		t.Errorf("not ready: %v, count %d", rest, count)
 	}
-	if got, count := c.listAs(me, pipeline.Filter{Ready: ptr(true), Agent: ptr("me")}, 3); !cmp.Equal(got, []string{"13_for_me"}) || count != 1 {
+	if got, count := c.listAs(me, pipeline.Filter{Ready: ptr(true), Agent: ptr("mia")}, 3); !cmp.Equal(got, []string{"13_for_me"}) || count != 1 {
 		t.Errorf("ready for me: %v, count %d", got, count)
 	}
 	for _, id := range slices.Concat(want, []string{"11_blocked", "12_waits", "14_for_you", "15_mine", "16_yours", "50_done", "60_old"}) {
@@ -97,7 +97,7 @@ func TestReleasedComesLast(t *testing.T) {
 	c := newClaimer(t)
 	c.write("1_s", stage(pipeline.Backlog))
 	c.write("2_s", stage(pipeline.Backlog))
-	me := session("me")
+	me := session("mia")
 	_, err := c.claimBy(me, "", 0)
 	c.must(err)
 	c.must(c.as(me, func(tx *pipeline.Tx) error { _, err := tx.Release("1_s"); return err }))

@@ -200,12 +200,13 @@ func TestCodexTellsItsThread(t *testing.T) {
 	}
 }
 
-// TestWordsForNobody: a model that fills every argument does not work under the name null.
+// TestWordsForNobody: a model that fills every argument does not work under the name null, and two
+// agents do not share the name me.
 func TestWordsForNobody(t *testing.T) {
 	h := newSession(t, filepath.Join(t.TempDir(), "p.db"), "", "")
 	h.ok("write_item", `{"name":"One"}`)
-	for _, name := range []string{"null", "None", "undefined", "nil"} {
-		want(t, h.fails("claim_item", `{"agent":"`+name+`"}`), "a word for nobody", "leave agent out")
+	for _, name := range []string{"null", "None", "undefined", "nil", "me", "Self"} {
+		want(t, h.fails("claim_item", `{"agent":"`+name+`"}`), "is not a name", "leave agent out")
 	}
 }
 

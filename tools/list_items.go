@@ -107,6 +107,9 @@ func (l *listing) newFilter() (f pipeline.Filter, err error) {
 	if err := pipeline.CheckQuery(in.Query); err != nil {
 		return f, err
 	}
+	if err := checkAgentFilter(in.Agent); err != nil {
+		return f, err
+	}
 	f = pipeline.Filter{Agent: agentFilter(in.Agent), Blocked: in.Blocked, Ready: in.Ready, Words: strings.Fields(in.Query)}
 	if in.Stage != nil {
 		for name := range strings.SplitSeq(string(*in.Stage), ",") {
@@ -298,6 +301,14 @@ func (l *listing) arrange() {
 
 // noAgent is what list_items takes for the agent of stories that have none. No agent bears this name.
 const noAgent = "none"
+
+// checkAgentFilter refuses a word that is no name: nothing would be found.
+func checkAgentFilter(agent *string) error {
+	if agent == nil || strings.EqualFold(*agent, noAgent) {
+		return nil
+	}
+	return pipeline.CheckAgent(*agent)
+}
 
 // agentFilter returns the filter for the argument agent.
 func agentFilter(agent *string) *string {

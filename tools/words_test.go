@@ -53,7 +53,7 @@ func TestRefusals(t *testing.T) {
 		{pipeline.Fact{Code: pipeline.CodeRetryFull, Have: 8, Count: 2, Most: 9}, "retry_count is 8 and cannot grow by 2: the most is 9; reset it with write_item (retry_count) or set_blocked (blocked: false)"},
 		{pipeline.Fact{Code: pipeline.CodeEmptyNote}, "note is empty; say something, or leave note out"},
 		{pipeline.Fact{Code: pipeline.CodeReasonAlone}, "a reason is given, but blocked is false; leave reason out (what you have to say goes into note), or set blocked to true"},
-		{pipeline.Fact{Code: pipeline.CodeNobody, Given: "null"}, `agent "null" is a word for nobody; give the agent's real name, or leave agent out`},
+		{pipeline.Fact{Code: pipeline.CodeNobody, Given: "null"}, `agent "null" is not a name; give the agent's real name, or leave agent out`},
 		{pipeline.Fact{Code: pipeline.CodeNoAgent}, "no agent is given, and the server was started without one; give agent: a name that you keep and nobody else uses, e.g. coder-1"},
 		{pipeline.Fact{Code: pipeline.CodeOnItself, Number: 7}, "a story cannot depend on its own number 7; leave 7 out of depends_on"},
 		{pipeline.Fact{Code: pipeline.CodeUnnumbered, Story: "x"}, "depends_on x: the ID begins with no number, so nothing can depend on it; depend on stories whose IDs begin with a number"},

@@ -237,7 +237,7 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 		return nil, fmt.Errorf("the agent's name (--agent, HUSKIES_AGENT) must be UTF-8 text of at most %d bytes", crdt.MaxAgent)
 	}
 	if err := pipeline.CheckAgent(env.agent); err != nil {
-		return nil, fmt.Errorf("--agent or HUSKIES_AGENT: agent %q is a word for nobody; give the agent's real name", env.agent)
+		return nil, fmt.Errorf("--agent or HUSKIES_AGENT: agent %q is not a name; give the agent's real name", env.agent)
 	}
 	env.host, _ = hosts.Session(opts.getenv)
 	var err error

@@ -51,7 +51,7 @@ var facts = map[pipeline.Code]func(f *fact) string{
 	},
 	pipeline.CodeEmptyNote:   func(*fact) string { return "note is empty" },
 	pipeline.CodeReasonAlone: func(*fact) string { return "a reason is given, but blocked is false" },
-	pipeline.CodeNobody:      func(f *fact) string { return fmt.Sprintf("agent %q is a word for nobody", f.Given) },
+	pipeline.CodeNobody:      func(f *fact) string { return fmt.Sprintf("agent %q is not a name", f.Given) },
 	pipeline.CodeNoAgent:     func(*fact) string { return "no agent is given, and the server was started without one" },
 	pipeline.CodeOnItself:    func(f *fact) string { return fmt.Sprintf("a story cannot depend on its own number %d", f.Number) },
 	pipeline.CodeUnnumbered: func(f *fact) string {

@@ -20,7 +20,7 @@ func TestRefused(t *testing.T) {
 		{pipeline.Fact{Code: pipeline.CodeNotUTF8, Field: "note"}, "note is not valid UTF-8 text; write UTF-8"},
 		{pipeline.Fact{Code: pipeline.CodeTooMany, Field: "depends_on", Have: 65, Most: 64}, "depends_on has 65 numbers, at most 64 are allowed; split the story"},
 		{pipeline.Fact{Code: pipeline.CodeEmptyNote}, "note is empty; say something"},
-		{pipeline.Fact{Code: pipeline.CodeNobody, Given: "null"}, `agent "null" is a word for nobody; give a real name`},
+		{pipeline.Fact{Code: pipeline.CodeNobody, Given: "null"}, `agent "null" is not a name; give a real name`},
 		{pipeline.Fact{Code: pipeline.CodeNoAgent}, "no agent is given, and the server was started without one; give --agent NAME, or set HUSKIES_AGENT"},
 		{pipeline.Fact{Code: pipeline.CodeOnItself, Number: 7}, "a story cannot depend on its own number 7; leave 7 out"},
 		{pipeline.Fact{Code: pipeline.CodeCircle, IDs: []string{"1_a", "2_b"}}, "depends_on would go in a circle: 1_a -> 2_b -> 1_a; take 1 out of depends_on of 2_b first"},
