@@ -159,6 +159,8 @@ type Hold struct {
 	Left time.Duration
 	// Renewed reports that the agent's session renews the lease while the session lives.
 	Renewed bool
+	// Gone reports that the session that claimed the story has ended.
+	Gone bool
 }
 
 // hold returns who has a story, for an error.
@@ -172,6 +174,7 @@ func (s *State) hold(agent string, claim *Claim) *Hold {
 	return &Hold{
 		Agent: agent, Claimed: true, Left: claim.Lease.Ends.Sub(s.now()).Round(time.Second),
 		Renewed: claim.Lease.Session != "" && claim.Lease.Seconds == 0,
+		Gone:    claim.Lease.Session != "" && !s.leases.Alive(claim.Lease.Session),
 	}
 }
 

@@ -21,7 +21,7 @@ var advices = []string{
 	"Not finished: release_item with a note gives it back. An attempt failed: bump_retry, then try again or release_item. You cannot go on: set_blocked with a reason, then release_item.\n",
 	"Review, merge: claim_item with stage 3_qa or 4_merge, then advance_item; to reject, advance_item to 2_current with a note.\n",
 	"A sub-agent shares its host's session. It gives agent, a name of its own, with claim_item, advance_item and release_item, and claim with every other write.\n",
-	"You hold a story while your session lives: others can add notes and block it, no more. After a restart: list_items with agent set to your name, then claim_item with that story_id. When a call says that your claim has ended, stop: the story is not yours any more.\n",
+	"You hold a story while your session lives: others can add notes and block it, no more. After a restart: claim_item with your claim; without one, list_items with agent set to your name, then claim_item with that story_id and agent. When a call says that your claim has ended, stop: the story is not yours any more.\n",
 	"Supervisors only: to change a story that somebody holds, give if_rev with its rev, and a note that says why.\n",
 	"Nothing to claim: claim_item with wait_seconds waits for work.\n",
 	"wait_for_change waits for what others change, and goes on where it ended last.\n",

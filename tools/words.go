@@ -140,9 +140,13 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 		}
 		return fmt.Sprintf("agent %q works on it now: if that is not you, leave it and find another with list_items (ready: true)", f.Agent)
 	},
-	pipeline.CodeFull:       always("start a new pipeline with another --db"),
-	pipeline.CodeNotYours:   always("leave it to that agent; a note (write_item) is possible, and claim_item without story_id finds other work"),
-	pipeline.CodeNotFree:    always("find another: claim_item without story_id takes the next one"),
+	pipeline.CodeFull: always("start a new pipeline with another --db"),
+	pipeline.CodeNotYours: func(f *pipeline.Fact) string {
+		return startedAnew(f) + "leave it to that agent; a note (write_item) is possible, and claim_item without story_id finds other work"
+	},
+	pipeline.CodeNotFree: func(f *pipeline.Fact) string {
+		return startedAnew(f) + "find another: claim_item without story_id takes the next one"
+	},
 	pipeline.CodeClaimEnded: always("nothing was written; stop working on it; read_item shows what happened, claim_item finds other work"),
 	pipeline.CodeOtherClaim: func(f *pipeline.Fact) string {
 		return "give the claim that claim_item answered for this story, of which this is so: " + phrase.Whose(f)
@@ -168,6 +172,15 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 	pipeline.CodeBadStage: nil, pipeline.CodeBadType: nil,
 	// To wait is what a model does next by itself.
 	pipeline.CodeNoneFree: nil,
+}
+
+// startedAnew tells the agent of a session that has ended how it goes on in another one, whose name
+// may differ. Only that agent knows the claim.
+func startedAnew(f *pipeline.Fact) string {
+	if f.Hold == nil || !f.Hold.Gone {
+		return ""
+	}
+	return "if you are that agent, started anew, give claim as claim_item answered it; else "
 }
 
 func withinRange(f *pipeline.Fact) string {

@@ -22,6 +22,7 @@ var bossDeleted = &pipeline.ClaimEnd{Agent: "a", Op: &crdt.Op{
 
 var (
 	heldByA    = &pipeline.Hold{Agent: "a", Claimed: true, Left: 40 * time.Second, Renewed: true}
+	goneA      = &pipeline.Hold{Agent: "a", Claimed: true, Left: 40 * time.Second, Renewed: true, Gone: true}
 	assignedTo = &pipeline.Hold{Agent: "b"}
 	fullMerge  = &pipeline.Crowd{Stage: "4_merge", Limit: 1, Count: 1, Stories: []pipeline.KeptStory{{ID: "1_a", Hold: heldByA}}}
 )
@@ -101,6 +102,11 @@ func TestRefusals(t *testing.T) {
 			pipeline.Fact{Code: pipeline.CodeNotYours, Story: "1_a", Hold: heldByA},
 			`story "1_a" is not yours: agent "a" holds it and the lease ends in 40 s, unless that agent's session lives and renews it; nothing was written; leave it to that agent; a note (write_item) is possible, and claim_item without story_id finds other work`,
 		},
+		{
+			pipeline.Fact{Code: pipeline.CodeNotYours, Story: "1_a", Hold: goneA},
+			`story "1_a" is not yours: agent "a" holds it and the lease ends in 40 s (the session that claimed it has ended); nothing was written; if you are that agent, started anew, give claim as claim_item answered it; else leave it to that agent;...`,
+		},
+		{pipeline.Fact{Code: pipeline.CodeNotFree, Story: "1_a", Hold: goneA}, `story "1_a" is not free: agent "a" holds it and the lease ends in 40 s (the session that claimed it has ended); if you are that agent, started anew, give claim as claim_item answered it; else find another:...`},
 		{pipeline.Fact{Code: pipeline.CodeNotFree, Story: "1_a", Hold: assignedTo}, `story "1_a" is not free: it is assigned to agent "b", without a claim that would end by itself; find another: claim_item without story_id takes the next one`},
 		{
 			pipeline.Fact{Code: pipeline.CodeClaimEnded, Story: "1_a", Given: "c-1", Stage: "2_current", Hold: &pipeline.Hold{Agent: "b", Claimed: true, Ended: true}},

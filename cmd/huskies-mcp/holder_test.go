@@ -57,8 +57,10 @@ func TestHolderIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	first.end(t)
-	if text := other.refusal(t, "claim_item", arguments{"story_id": "1_s"}); !strings.Contains(text, "holds it and the lease ends in") {
-		t.Error(text)
+	for _, tool := range []string{"claim_item", "advance_item"} {
+		if text := other.refusal(t, tool, arguments{"story_id": "1_s"}); !strings.Contains(text, "(the session that claimed it has ended)") || !strings.Contains(text, "give claim as claim_item answered it") {
+			t.Error(text)
+		}
 	}
 	second.must(t, "write_item", arguments{"story_id": "1_s", "name": "at once"})
 	if again := claim(second); !again.Renewed || again.Claim != made.Claim {
@@ -66,5 +68,44 @@ func TestHolderIsKilled(t *testing.T) {
 	}
 	if files, err := filepath.Glob(db + "-sessions/*"); err != nil || len(files) != 1 {
 		t.Errorf("sessions that are marked as alive: %v, %v", files, err)
+	}
+}
+
+// TestStartedAnew: an agent whose host tells no session's ID has another name after its server was
+// started anew. As the instructions say, it goes on with its claim, or with its former name.
+func TestStartedAnew(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "x.db")
+	type won struct {
+		Item    struct{ Agent string }
+		Claim   string
+		Renewed bool
+	}
+	for _, tt := range []struct {
+		story string
+		args  func(before won) arguments
+	}{
+		{"1_s", func(before won) arguments { return arguments{"claim": before.Claim} }},
+		{"2_s", func(before won) arguments { return arguments{"story_id": "2_s", "agent": before.Item.Agent} }},
+	} {
+		first := startSession(t, db)
+		first.must(t, "write_item", arguments{"story_id": tt.story, "stage": "1_backlog"})
+		var before, after won
+		if _, err := first.callFor("claim_item", arguments{"story_id": tt.story}, &before); err != nil {
+			t.Fatal(err)
+		}
+		first.killed = true
+		if err := first.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		first.end(t)
+
+		second := startSession(t, db)
+		if text := second.refusal(t, "advance_item", arguments{"story_id": tt.story}); !strings.Contains(text, "if you are that agent, started anew, give claim") {
+			t.Error(text)
+		}
+		if text, err := second.callFor("claim_item", tt.args(before), &after); err != nil || !after.Renewed || after.Claim != before.Claim {
+			t.Errorf("got %s, %v; want the claim %s renewed", text, err, before.Claim)
+		}
+		second.must(t, "advance_item", arguments{"story_id": tt.story})
 	}
 }

@@ -263,7 +263,10 @@ func hold(h *pipeline.Hold) string {
 		return "agent " + InQuotes(h.Agent) + " had it, but its lease has ended"
 	}
 	text := fmt.Sprintf("agent %s holds it and the lease ends in %d s", InQuotes(h.Agent), h.Left/time.Second)
-	if h.Renewed {
+	switch {
+	case h.Gone:
+		text += " (the session that claimed it has ended)"
+	case h.Renewed:
 		text += ", unless that agent's session lives and renews it"
 	}
 	return text
