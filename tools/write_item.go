@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/pipeline"
@@ -115,8 +116,8 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 			err = s.create(ctx, in, changes, &out)
 			return out, err
 		}
-		if in.Type != nil {
-			return out, &misuse{"type is given with a story_id", "leave out type to write this story, or story_id to create one with the next number"}
+		if in.Type != nil && otherType(*in.StoryID, *in.Type) {
+			return out, &misuse{"type " + *in.Type + " is not that of the story_id", "leave out type to write this story, or story_id to create one with the next number"}
 		}
 		a := asking{nil, in.Claim, in.IfRev, in.Note}
 		out.Item, out.Warning, err = s.update(ctx, a, func(tx *pipeline.Tx) error {
@@ -126,6 +127,13 @@ var writeItem = define(definition[writeItemIn, writeItemOut]{
 		return out, err
 	},
 })
+
+// otherType reports whether a story's ID names another type.
+func otherType(id, typ string) bool {
+	_, rest, _ := strings.Cut(id, "_")
+	named, _, _ := strings.Cut(rest, "_")
+	return named != typ && slices.Contains(pipeline.Types(), named)
+}
 
 // create creates a story with the next number.
 func (s *call) create(ctx context.Context, in writeItemIn, changes pipeline.Changes, out *writeItemOut) (err error) {
