@@ -17,6 +17,8 @@ type ClaimOptions struct {
 	Session string
 	// Grace is how long the claim outlives Session; 0: as long as the pipeline's settings say.
 	Grace time.Duration
+	// Stage is where the story of a new claim must be. A nil Stage means any stage.
+	Stage *Stage
 }
 
 // Claimed says how a claim was won.
@@ -83,6 +85,9 @@ func (tx *Tx) Claim(id string, o ClaimOptions) (Claimed, error) {
 	}
 	if err := tx.state.unclaimable(cur, &tx.caller); err != nil {
 		return Claimed{}, err
+	}
+	if o.Stage != nil && *o.Stage != cur.Stage && tx.accessTo(&cur) != accessHolder {
+		return Claimed{}, refuse(Fact{Code: CodeOtherStage, Story: cur.ID, Stage: cur.Stage, Given: string(*o.Stage)})
 	}
 	return tx.take(cur, o)
 }

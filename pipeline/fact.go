@@ -35,6 +35,7 @@ const (
 	CodeNumberUsed    Code = "number_used"    // Story, Number, Free
 	CodeNoFreeNumber  Code = "no_free_number" // all numbers were used
 	CodeInStage       Code = "in_stage"       // Story, Stage
+	CodeOtherStage    Code = "other_stage"    // Story, Stage, Given: where it should be
 	CodeLastStage     Code = "last_stage"     // Stage
 	CodeNoClaim       Code = "no_claim"       // Story, Stage
 	CodeNoStory       Code = "no_story"       // Story, Field, IDs that may be meant, Gaps

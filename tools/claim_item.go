@@ -38,9 +38,6 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 	title:       "Claim a story",
 	description: "Take a story so that nobody else does: story_id, or the next one. From 1_backlog it moves to 2_current. Your own claim is renewed.",
 	handle: func(ctx context.Context, s *call, in claimItemIn) (out claimItemOut, err error) {
-		if in.StoryID != nil && in.Stage != nil {
-			return out, &misuse{"story_id and stage are both given", "give one of the two, or neither for the next story"}
-		}
 		deadline := s.now().Add(time.Duration(in.WaitSeconds) * time.Second)
 		for {
 			out, err = s.tryClaim(ctx, in)
@@ -71,6 +68,7 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 	a := asking{agent: in.Agent, claim: in.Claim}
 	c := s.caller(a)
 	options := s.session.ClaimOptions(c.Signature(), in.LeaseSeconds)
+	options.Stage = in.Stage
 	reserved, err := s.reserveFor(ctx, &c, in)
 	if err != nil {
 		return out, err

@@ -114,6 +114,7 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 	},
 	pipeline.CodeNoFreeNumber: always("give a story_id"),
 	pipeline.CodeInStage:      always("leave to out for the next stage, or give the story back with release_item"),
+	pipeline.CodeOtherStage:   always("leave stage out to claim it there"),
 	pipeline.CodeLastStage:    always("give to, the stage it should go to"),
 	pipeline.CodeNoClaim: func(f *pipeline.Fact) string {
 		return fmt.Sprintf("if you moved it here, all is done; to move it on, claim it first with claim_item, or give to (it is in %s)", f.Stage)

@@ -73,6 +73,7 @@ func TestRefusals(t *testing.T) {
 		{pipeline.Fact{Code: pipeline.CodeNumberUsed, Number: 2}, "number 2 belonged to a deleted story and is not given out again; use a number that was never used, or bring..."},
 		{pipeline.Fact{Code: pipeline.CodeNoFreeNumber}, "no number is free; give a story_id"},
 		{pipeline.Fact{Code: pipeline.CodeInStage, Story: "1_a", Stage: "3_qa"}, `story "1_a" is in 3_qa already; leave to out for the next stage, or give the story back with release_item`},
+		{pipeline.Fact{Code: pipeline.CodeOtherStage, Story: "1_a", Stage: "4_merge", Given: "3_qa"}, `story "1_a" is in 4_merge, not in 3_qa; leave stage out to claim it there`},
 		{pipeline.Fact{Code: pipeline.CodeLastStage, Stage: "6_archived"}, "there is no stage after 6_archived; give to, the stage it should go to"},
 		{
 			pipeline.Fact{Code: pipeline.CodeNoClaim, Story: "1_a", Stage: "3_qa"},

@@ -76,6 +76,7 @@ var facts = map[pipeline.Code]func(f *fact) string{
 	},
 	pipeline.CodeNoFreeNumber: func(*fact) string { return "no number is free" },
 	pipeline.CodeInStage:      func(f *fact) string { return fmt.Sprintf("story %q is in %s already", f.Story, f.Stage) },
+	pipeline.CodeOtherStage:   func(f *fact) string { return fmt.Sprintf("story %q is in %s, not in %s", f.Story, f.Stage, f.Given) },
 	pipeline.CodeLastStage:    func(f *fact) string { return fmt.Sprintf("there is no stage after %s", f.Stage) },
 	pipeline.CodeNoClaim: func(f *fact) string {
 		return fmt.Sprintf("story %q is in %s, and you hold no claim on it; nothing was written", f.Story, f.Stage)
