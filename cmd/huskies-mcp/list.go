@@ -94,14 +94,14 @@ func printBoard(cmd *cobra.Command, env *environment, opts *options, choice term
 	return printText(cmd, board.Text(screen))
 }
 
-// stageOf returns the stage that a person means: its whole name, its number, or the word in it.
+// stageOf returns the stage that a person means, see [pipeline.StageNamed].
 func stageOf(name string) (pipeline.Stage, error) {
+	if stage, ok := pipeline.StageNamed(name); ok {
+		return stage, nil
+	}
 	var names []string
 	for _, stage := range pipeline.Stages() {
-		number, word, _ := strings.Cut(string(stage), "_")
-		if name == string(stage) || name == number || strings.EqualFold(name, word) {
-			return stage, nil
-		}
+		_, word, _ := strings.Cut(string(stage), "_")
 		names = append(names, word)
 	}
 	return "", fmt.Errorf("there is no stage %q: the stages are %s", name, strings.Join(names, ", "))
