@@ -58,7 +58,7 @@ func (s *State) firstClaimable(stage *Stage, by *Caller) (string, error) {
 		return ""
 	}
 	id := ""
-	if mine = s.withRoom(mine); len(mine) > 0 {
+	if mine = s.withRoom(mine); len(mine) > 0 && me != "" {
 		id = search(Filter{Stages: mine, Agent: &me, Claimable: &yes}, func(*crdt.Story, Obstacle, *Claim) {})
 	}
 	for _, stage := range from {

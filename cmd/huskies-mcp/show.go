@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -45,30 +45,21 @@ func nextCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "next",
 		Short: "Show the story that an agent would get next",
-		Long: `Show the first story in the pipeline's order that an agent may take. When there is
-none, next says why and its exit code is 1.`,
+		Long: `Show the story that claim_item would give to an agent that asks for no stage: what was
+left in 2_current, else the first of 1_backlog. With --agent it is what that agent would
+get. When there is none, next says why and its exit code is 1.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error {
-				return printStory(cmd, env, opts, asJSON, firstReady)
+				return printStory(cmd, env, opts, asJSON, func(v *replica.View) (string, error) {
+					v.As(pipeline.Caller{Name: cmp.Or(opts.agent, opts.getenv("HUSKIES_AGENT"))})
+					return v.NextToClaim(nil)
+				})
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	return cmd
-}
-
-// firstReady returns the ID of the first story that an agent may take.
-func firstReady(v *replica.View) (string, error) {
-	yes := true
-	page, err := v.List(pipeline.Filter{Ready: &yes}, nil, 1)
-	if err != nil {
-		return "", err
-	}
-	if len(page.Stories) == 0 {
-		return "", errors.New("no story is ready: huskies-mcp list shows what is blocked, waits or is taken")
-	}
-	return page.Stories[0].ID, nil
 }
 
 // printStory prints the story that find returns.
