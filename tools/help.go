@@ -53,11 +53,19 @@ func meaning(tool *jsonschema.Schema, name string, s *jsonschema.Schema) string 
 		parts = append(parts, s.Description)
 	}
 	if len(s.Enum) > 0 {
-		var values []string
-		for _, v := range s.Enum {
-			values = append(values, fmt.Sprint(v))
-		}
-		parts = append(parts, "one of "+strings.Join(values, ", "))
+		parts = append(parts, "one of "+values(s))
+	}
+	if s.Items != nil && len(s.Items.Enum) > 0 {
+		parts = append(parts, "any of "+values(s.Items))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// values returns the values of an enum, with commas between.
+func values(s *jsonschema.Schema) string {
+	var all []string
+	for _, v := range s.Enum {
+		all = append(all, fmt.Sprint(v))
+	}
+	return strings.Join(all, ", ")
 }
