@@ -42,7 +42,7 @@ If an attempt fails, call bump_retry and try again while that makes sense. If yo
 		name: "triage", title: "Triage the backlog",
 		description: "Put the backlog in order and say what is stuck",
 		text: `Triage the pipeline. Change nothing that an agent works on.
-1. Call list_items with stage 1_backlog, then with blocked: true; follow next_cursor.
+1. Call list_items with stage 1_backlog and fields name, agent, ready, blocked, waiting_on, warnings, then with blocked: true; follow next_cursor.
 2. For each blocked story call read_item: say what it needs. Where the reason no longer holds, call set_blocked with blocked: false.
 3. For stories that wait on others, look at warnings: numbers that no story has, circles, numbers that two stories share. Mend depends_on with write_item where it is clear what is meant.
 4. Put what matters most first: write_item with before or after.
