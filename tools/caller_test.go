@@ -242,3 +242,11 @@ func TestSubAgentsGiveTheirClaim(t *testing.T) {
 		want(t, h.fails(tool, `{"story_id":"1","agent":"sub-a"`+args+`}`), tool+` has no argument "agent": a sub-agent gives claim here, as claim_item answered it`)
 	}
 }
+
+// TestFinishedStoriesAreMovedByID: who looks for work among finished stories hears how they are moved.
+func TestFinishedStoriesAreMovedByID(t *testing.T) {
+	h := newSession(t, filepath.Join(t.TempDir(), "p.db"), "", "")
+	h.ok("write_item", `{"name":"One","stage":"5_done"}`)
+	want(t, h.ok("claim_item", `{"stage":"5_done"}`), `"claimed":false,"reason":"no story in 5_done can be claimed: 1 finished (1_story_one); advance_item with story_id and to moves one on"`)
+	want(t, h.ok("advance_item", `{"story_id":"1","to":"archived"}`), `"stage":"6_archived"`)
+}

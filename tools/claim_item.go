@@ -58,7 +58,11 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 		if in.StoryID != nil || in.Claim != nil || !errors.As(err, &why) {
 			return out, err
 		}
-		out.Reason = cut(reason(why), maxAdviceShown)
+		text := reason(why)
+		if why.Code == pipeline.CodeNoneFree {
+			text = refused(why)
+		}
+		out.Reason = cut(text, maxAdviceShown)
 		return out, s.tellLost(ctx, s.caller(asking{agent: in.Agent}), &out)
 	},
 })

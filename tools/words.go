@@ -2,6 +2,7 @@ package tools
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/internal/phrase"
@@ -171,8 +172,12 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 	pipeline.CodeNoSetting: nil, pipeline.CodeBadSetting: nil,
 	// What was given shows what to give instead.
 	pipeline.CodeBadStage: nil, pipeline.CodeBadType: nil,
-	// To wait is what a model does next by itself.
-	pipeline.CodeNoneFree: nil,
+	pipeline.CodeNoneFree: func(f *pipeline.Fact) string {
+		if !slices.ContainsFunc(f.Kept, func(k pipeline.Kept) bool { return k.Why != pipeline.IsFinished }) && len(f.Kept) > 0 {
+			return "advance_item with story_id and to moves one on"
+		}
+		return "" // to wait is what a model does next by itself
+	},
 }
 
 // startedAnew tells the agent of a session that has ended how it goes on in another one, whose name

@@ -145,6 +145,10 @@ func TestRefusals(t *testing.T) {
 		{pipeline.Fact{Code: pipeline.CodeBlocked, Story: "1_a", Text: "no key"}, `story "1_a" is blocked: no key; unblock it...`},
 		{pipeline.Fact{Code: pipeline.CodeWaiting, Story: "1_a", Numbers: []uint32{1, 2, 3, 4, 5, 6}}, `story "1_a" waits on 1, 2, 3, 4, 5 and 1 more; claim it when that is done, or claim another story`},
 		{pipeline.Fact{Code: pipeline.CodeFinished, Story: "1_a"}, `story "1_a" is in 6_archived: nothing is left to do; advance_item with to brings it back`},
+		{
+			pipeline.Fact{Code: pipeline.CodeNoneFree, Stages: []pipeline.Stage{"5_done"}, Kept: []pipeline.Kept{{Why: pipeline.IsFinished, Count: 1, Stories: []pipeline.KeptStory{{ID: "6_f"}}}}},
+			"no story in 5_done can be claimed: 1 finished (6_f); advance_item with story_id and to moves one on",
+		},
 		{pipeline.Fact{Code: pipeline.CodeNoneFree, Stages: []pipeline.Stage{"2_current", "1_backlog"}}, "there is no story in 2_current or 1_backlog"},
 		{
 			pipeline.Fact{Code: pipeline.CodeNoneFree, Stages: []pipeline.Stage{"1_backlog"}, Kept: []pipeline.Kept{
