@@ -134,6 +134,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"set_blocked", `{"story_id":"10_story_login","blocked":false,"reason":"x"}`, "leave reason out"},
 		{"bump_retry", `{"story_id":"10_story_login","by":-1}`, "by must be at least 1, got the number -1"},
 		{"bump_retry", `{"story_id":"10_story_login","by":"x"}`, `by must be an integer, got the string "x"`},
+		{"list_items", `{"agent":"me"}`, `agent "me" is not a name`},
 		{"list_items", `{"limit":201}`, "limit must be at most 200"},
 		{"list_items", `{"cursor":"zzz"}`, "pass next_cursor as it was given"},
 		{"wait_for_change", `{"since":"x"}`, "since is not a cursor that an answer gave; pass the cursor of any answer as it was given (a next_cursor is for the tool alone"},
