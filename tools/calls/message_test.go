@@ -18,6 +18,11 @@ func pingWith(values int) string {
 	return `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"x":["\\",` + strings.Repeat("0,", values-others-1) + `0]}}}`
 }
 
+// tooLong returns a ping over the limit with members before and behind what makes it long.
+func tooLong(before, behind string) string {
+	return `{` + before + `"method":"ping","x":"` + strings.Repeat("x", calls.MaxMessageBytes) + `"` + behind + "}\n"
+}
+
 func TestMessages(t *testing.T) {
 	const (
 		notObject = "null: -32600 a message must be a JSON object"
@@ -37,7 +42,15 @@ func TestMessages(t *testing.T) {
 		{"number", "7", []string{notObject}},
 		{"string", `"ping"`, []string{notObject}},
 		{"null", "null", []string{notObject}},
-		{"batch", "[" + callstest.Ping("1") + "]", []string{batch}},
+		{"too long, with its ID first", tooLong(`"id":7,`, ``), []string{"7: -32600 the message is longer than 16777216 bytes and was not read"}},
+		{"too long, with its ID behind", tooLong(``, `,"jsonrpc":"2.0","id":"a\"b"`), []string{`"a\"b": -32600 the message is longer than 16777216 bytes and was not read`}},
+		{"too long response", `{"jsonrpc":"2.0","id":1,"result":"` + strings.Repeat("x", calls.MaxMessageBytes) + `"}`, []string{"null: -32600 the message is longer than 16777216 bytes and was not read"}},
+		{"too long, with an ID inside", tooLong(``, `,"params":{"id":7}`), []string{"null: -32600 the message is longer than 16777216 bytes and was not read"}},
+		{"batch", "[" + callstest.Ping("1") + "]", []string{"1" + strings.TrimPrefix(batch, "null")}},
+		{"batch with a notification", "[" + callstest.Ping("1") + `,{"jsonrpc":"2.0","method":"notifications/nope"},7,` + callstest.Ping(`"b"`) + "]", []string{
+			"1" + strings.TrimPrefix(batch, "null"), `"b"` + strings.TrimPrefix(batch, "null"),
+		}},
+		{"batch with too many values", "[" + strings.Repeat(callstest.Ping("1")+",", calls.MaxMessageValues) + callstest.Ping("1") + "]", []string{batch}},
 		{"empty batch", "[]", []string{batch}},
 		{"null id", callstest.Ping("null"), []string{badID}},
 		{"fraction id", callstest.Ping("1.5"), []string{badID}},

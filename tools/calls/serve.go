@@ -15,7 +15,10 @@ import (
 type Message struct {
 	Text    []byte // one JSON-RPC message
 	TooLong bool   // The message was over MaxMessageBytes and the transport has skipped it.
-	Err     error  // Reading failed. Nothing comes after this message.
+	// First and Last are the first and the last EndBytes of a message that is TooLong. Without them its
+	// ID is not known.
+	First, Last []byte
+	Err         error // Reading failed. Nothing comes after this message.
 }
 
 // session is one client's, from the start of Serve to its end.
@@ -174,17 +177,31 @@ func (s *session) refuse(id mcp.RequestId, code int, text string) {
 	s.reply(mustEncode(refuse(id, code, text)))
 }
 
+// refuseAll answers each request of a batch, or the message if it has none that can be told.
+func (s *session) refuseAll(ids []mcp.RequestId, refusal *mcp.JSONRPCError) {
+	if len(ids) == 0 {
+		s.reply(mustEncode(refusal))
+	}
+	for _, id := range ids {
+		s.refuse(id, refusal.Error.Code, refusal.Error.Message)
+	}
+}
+
 // handle decides what one message is and sees to the message.
 func (s *session) handle(from Message) {
 	if from.TooLong || len(from.Text) > MaxMessageBytes {
-		s.log.Warn("message refused", "reason", "too long")
-		s.refuse(mcp.RequestId{}, mcp.INVALID_REQUEST, fmt.Sprintf("the message is longer than %d bytes and was not read", MaxMessageBytes))
+		if !from.TooLong {
+			from.First, from.Last = from.Text[:EndBytes], from.Text[len(from.Text)-EndBytes:]
+		}
+		id := idOfEnds(from.First, from.Last)
+		s.log.Warn("message refused", "id", id, "reason", "too long")
+		s.refuse(id, mcp.INVALID_REQUEST, fmt.Sprintf("the message is longer than %d bytes and was not read", MaxMessageBytes))
 		return
 	}
 	m, refusal := parse(from.Text)
 	if refusal != nil {
 		s.log.Warn("message refused", "id", refusal.ID, "reason", refusal.Error.Message)
-		s.reply(mustEncode(refusal))
+		s.refuseAll(batchIDs(from.Text), refusal)
 		return
 	}
 	if m.response {

@@ -34,7 +34,7 @@ func (p *pipe) readLines(in io.Reader, messages chan<- calls.Message, done <-cha
 	}
 	r := bufio.NewReaderSize(untilDone{in, done}, 64<<10)
 	for first := true; ; first = false {
-		text, tooLong, err := readLine(r)
+		text, last, err := readLine(r)
 		if err != nil && !errors.Is(err, io.EOF) {
 			// What was read of the line is no message and is dropped.
 			send(calls.Message{Err: fmt.Errorf("read message: %w", err)})
@@ -44,10 +44,12 @@ func (p *pipe) readLines(in io.Reader, messages chan<- calls.Message, done <-cha
 			text = bytes.TrimPrefix(text, byteOrderMark)
 		}
 		text = bytes.TrimSpace(text)
-		if tooLong || len(text) > 0 {
-			if !send(calls.Message{Text: text, TooLong: tooLong}) {
-				return
-			}
+		m := calls.Message{Text: text}
+		if last != nil {
+			m = calls.Message{TooLong: true, First: text, Last: last}
+		}
+		if (m.TooLong || len(text) > 0) && !send(m) {
+			return
 		}
 		if err != nil {
 			return
@@ -55,21 +57,30 @@ func (p *pipe) readLines(in io.Reader, messages chan<- calls.Message, done <-cha
 	}
 }
 
-// readLine reads to the next newline or the end of input. A line over calls.MaxMessageBytes is read to
-// its end but not kept.
-func readLine(r *bufio.Reader) (text []byte, tooLong bool, err error) {
+// readLine reads to the next newline or the end of input. Of a line over calls.MaxMessageBytes the first
+// and the last calls.EndBytes are kept. Last is nil for every other line.
+func readLine(r *bufio.Reader) (text, last []byte, err error) {
 	for {
 		part, err := r.ReadSlice('\n')
-		if !tooLong {
-			text = append(text, part...)
-			if len(bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))) > calls.MaxMessageBytes {
-				text, tooLong = nil, true
-			}
+		if last != nil {
+			last = keepEnd(last, part)
+		} else if text = append(text, part...); len(bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))) > calls.MaxMessageBytes {
+			text, last = bytes.Clone(text[:calls.EndBytes]), keepEnd(make([]byte, 0, calls.EndBytes), text)
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
-			return text, tooLong, err
+			return text, last, err
 		}
 	}
+}
+
+// keepEnd returns the last calls.EndBytes of a line that has gone on with a part, in the place of those
+// before.
+func keepEnd(last, part []byte) []byte {
+	part = part[max(0, len(part)-calls.EndBytes):]
+	if over := len(last) + len(part) - calls.EndBytes; over > 0 {
+		last = last[:copy(last, last[over:])]
+	}
+	return append(last, part...)
 }
 
 // untilDone is a reader that ends when done is closed. bufio reads until it has a line, and so does not

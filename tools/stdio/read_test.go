@@ -162,3 +162,23 @@ func BenchmarkCall(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+// TestLongRequestsAreAnswered: the ID of a request that is too long is found, where clients write it.
+func TestLongRequestsAreAnswered(t *testing.T) {
+	long := strings.Repeat("x", 3*calls.MaxMessageBytes/2)
+	in := `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"` + long + `"}}` + "\n" +
+		`{"method":"ping","params":{"x":"` + long + `"},"jsonrpc":"2.0","id":"two"}` + "\r\n" +
+		`{"method":"ping","params":{"x":"` + long + `"},"id":3}`
+	var out bytes.Buffer
+	if err := stdio.Serve(t.Context(), callstest.NewTools().Srv, strings.NewReader(in), &out, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for l := range strings.Lines(out.String()) {
+		id, _, _ := strings.Cut(callstest.Brief(t, l), " ")
+		got = append(got, id)
+	}
+	if diff := cmp.Diff([]string{"1:", `"two":`, "3:"}, got); diff != "" {
+		t.Errorf("IDs (-want +got):\n%s", diff)
+	}
+}

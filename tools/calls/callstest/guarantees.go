@@ -179,7 +179,7 @@ var guarantees = []struct {
 		c.Send(`{"jsonrpc":`, "["+Ping("1")+"]", Ping("null"), `{"jsonrpc":"2.0","id":2,"method":"nope"}`, Ping("9007199254740993"), Ping(`"\u0041"`))
 		c.want(c.Finish(), []string{
 			"null: -32700 the message is not valid JSON, or nested too deeply; send one whole message at a time, over stdio one a line",
-			"null: -32600 batches are not part of MCP; send one message at a time",
+			"1: -32600 batches are not part of MCP; send one message at a time",
 			"null: -32600 id must be a string or an integer of at most 64 bits",
 			"2: -32601 Method nope not found",
 			"9007199254740993: ok",
