@@ -71,6 +71,7 @@ const (
 	CodeStillHeld       Code = "still_held"       // Agent, Stage
 	CodeStillBlocked    Code = "still_blocked"    // Stage
 	CodeMovedWaiting    Code = "moved_waiting"    // Numbers
+	CodeMovedBack       Code = "moved_back"       // Stage: where it was
 	CodeBlockedAnyway   Code = "blocked_anyway"   // Hold
 	CodeSearchEnded     Code = "search_ended"     // Most
 	CodeAllOfNumber     Code = "all_of_number"    // Given, IDs, Count

@@ -122,6 +122,9 @@ func (tx *Tx) Write(id string, c Changes) (created bool, changed []string, err e
 	if c.Stage != nil && (created || cur.Stage != *c.Stage) {
 		tx.set(&changed, NameStage, crdt.String(string(*c.Stage)))
 		tx.warnMoved(cur, c)
+		if !created && c.Note == nil && c.Stage.rank() < cur.Stage.rank() { // as by a call that was to create the story
+			tx.warn(Fact{Code: CodeMovedBack, Stage: cur.Stage})
+		}
 	}
 	if c.Name != nil && cur.Name != *c.Name {
 		tx.set(&changed, NameName, crdt.String(*c.Name))

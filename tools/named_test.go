@@ -131,3 +131,17 @@ func TestHeadlinesNameNoStory(t *testing.T) {
 		want(t, h.fails(tt.tool, tt.args), tt.want)
 	}
 }
+
+// TestCreatedAgain: a call that means to create a story that there is says that it moved it back. One
+// that says why in a note is meant.
+func TestCreatedAgain(t *testing.T) {
+	h := newTempHost(t)
+	const create = `{"story_id":"1_story_a","name":"A","stage":"1_backlog"`
+	h.ok("write_item", create+`}`)
+	h.ok("advance_item", `{"story_id":"1","to":"5_done"}`)
+	want(t, h.ok("write_item", create+`}`), `"created":false,"changed":["stage"],"warning":"it was moved back from 5_done: if that is not meant, move it there again"`)
+	h.ok("advance_item", `{"story_id":"1","to":"3_qa"}`)
+	if got := h.ok("write_item", `{"story_id":"1","stage":"2_current","note":"no tests"}`); strings.Contains(got, "warning") {
+		t.Errorf("got %s", got)
+	}
+}

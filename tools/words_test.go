@@ -180,6 +180,7 @@ func TestWarningWords(t *testing.T) {
 		{pipeline.Fact{Code: pipeline.CodeStillHeld, Agent: "a", Stage: "3_qa"}, `agent "a" still holds it, so that nobody else can claim it in 3_qa: advance_item would have ended the claim`},
 		{pipeline.Fact{Code: pipeline.CodeStillBlocked, Stage: "5_done"}, "it is still blocked, and counts as done in 5_done"},
 		{pipeline.Fact{Code: pipeline.CodeMovedWaiting, Numbers: []uint32{7}}, "it was moved on although it waits on 7"},
+		{pipeline.Fact{Code: pipeline.CodeMovedBack, Stage: "5_done"}, "it was moved back from 5_done: if that is not meant, move it there again"},
 		{pipeline.Fact{Code: pipeline.CodeBlockedAnyway, Hold: assignedTo}, `it was blocked although it is assigned to agent "b", without a claim that would end by itself`},
 		{pipeline.Fact{Code: pipeline.CodeSearchEnded, Most: 9}, "depends_on was written although it may go in a circle: only the nearest 9 dependencies were searched"},
 		{pipeline.Fact{Code: pipeline.CodeAllOfNumber, Given: "2_a", Number: 2, IDs: []string{"2_a", "2_b"}, Count: 2}, "depends_on 2_a: several stories have the number 2 (2_a, 2_b), and all of them must be done"},

@@ -154,6 +154,7 @@ var facts = map[pipeline.Code]func(f *fact) string{
 	},
 	pipeline.CodeStillBlocked:  func(f *fact) string { return fmt.Sprintf("it is still blocked, and counts as done in %s", f.Stage) },
 	pipeline.CodeMovedWaiting:  func(f *fact) string { return "it was moved on although it waits on " + numbers(f.Numbers) },
+	pipeline.CodeMovedBack:     func(f *fact) string { return "it was moved back from " + string(f.Stage) },
 	pipeline.CodeBlockedAnyway: func(f *fact) string { return "it was blocked although " + hold(f.Hold) },
 	pipeline.CodeSearchEnded: func(f *fact) string {
 		return fmt.Sprintf("depends_on was written although it may go in a circle: only the nearest %d dependencies were searched", f.Most)
