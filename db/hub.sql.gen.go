@@ -308,6 +308,16 @@ func (q *Queries) QueueOpsOf(ctx context.Context, author []byte) error {
 	return err
 }
 
+const SetHubAddress = `-- name: SetHubAddress :exec
+UPDATE hub SET address = ?
+`
+
+// SetHubAddress changes where the hub is.
+func (q *Queries) SetHubAddress(ctx context.Context, address string) error {
+	_, err := q.db.ExecContext(ctx, SetHubAddress, address)
+	return err
+}
+
 const SetHubReplica = `-- name: SetHubReplica :exec
 UPDATE hub SET replica = ?
 `

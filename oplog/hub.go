@@ -9,7 +9,7 @@ import (
 
 // Hub is the hub that this replica is joined to.
 type Hub struct {
-	// Address is host:port.
+	// Address is host:port, or several parted by commas.
 	Address string
 	// Pipeline is the pipeline's ID there.
 	Pipeline string
@@ -120,6 +120,11 @@ func (tx *Tx) Join(h Hub) error {
 	}
 	tx.joined = nil
 	return tx.changed("join hub", err)
+}
+
+// MoveHub changes where the hub is.
+func (tx *Tx) MoveHub(address string) error {
+	return tx.changed("move hub", tx.log.queries.SetHubAddress(tx.ctx, address))
 }
 
 // Leave forgets the hub, and what was to be sent there.

@@ -7,6 +7,10 @@ SELECT author, address, pipeline, ca, root, replica, joined_at FROM hub;
 INSERT OR REPLACE INTO hub (id, author, address, pipeline, ca, root, replica, joined_at)
 VALUES (1, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: SetHubAddress :exec
+-- SetHubAddress changes where the hub is.
+UPDATE hub SET address = ?;
+
 -- name: DropHub :exec
 -- DropHub forgets the hub.
 DELETE FROM hub;

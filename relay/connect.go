@@ -94,7 +94,7 @@ func dial(address string, ca [32]byte, more ...nats.Option) (*nats.Conn, error) 
 		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2), nats.Name("huskies-mcp"),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // each is the error of a call, too
 	}, more...)
-	conn, err := nats.Connect("tls://"+address, options...)
+	conn, err := nats.Connect(urlsOf(address), options...)
 	if errors.Is(err, nats.ErrNoServers) {
 		err = errNobody
 	}

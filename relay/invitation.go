@@ -13,7 +13,7 @@ import (
 // Invitation is what a person gives to somebody who is to join: where the hub is, how to know it, and a token
 // that is good once.
 type Invitation struct {
-	// Address is host:port.
+	// Address is host:port, or several parted by commas: any of them will do.
 	Address string
 	// Pipeline is the pipeline's ID.
 	Pipeline string
@@ -27,9 +27,15 @@ type Invitation struct {
 
 const scheme = "huskies"
 
-// String returns the invitation as one word: huskies://HOST:PORT/PIPELINE?ca=...&root=...&token=...
+// String returns the invitation as one word: huskies://HOST:PORT/PIPELINE?ca=...&root=...&token=..., and &also=... with
+// more addresses if there are any.
 func (i *Invitation) String() string {
-	return fmt.Sprintf("%s://%s/%s?ca=%x&root=%s&token=%s.%s", scheme, i.Address, i.Pipeline, i.CA, i.Root, i.Token, i.Secret)
+	first, more, several := strings.Cut(i.Address, ",")
+	text := fmt.Sprintf("%s://%s/%s?ca=%x&root=%s&token=%s.%s", scheme, first, i.Pipeline, i.CA, i.Root, i.Token, i.Secret)
+	if several {
+		text += "&also=" + more
+	}
+	return text
 }
 
 // errNoInvitation: what is given is not what an invitation looks like.
@@ -43,6 +49,9 @@ func ParseInvitation(text string) (*Invitation, error) {
 	}
 	in := &Invitation{Address: u.Host, Pipeline: strings.TrimPrefix(u.Path, "/")}
 	query := u.Query()
+	if also := query.Get("also"); also != "" {
+		in.Address += "," + also
+	}
 	token, secret, _ := strings.Cut(query.Get("token"), ".")
 	in.Token, in.Secret = token, secret
 	ca, caErr := hex.DecodeString(query.Get("ca"))
@@ -51,7 +60,7 @@ func ParseInvitation(text string) (*Invitation, error) {
 	switch {
 	case u.Scheme != scheme:
 		err = fmt.Errorf("%w: it does not begin with %s://", errNoInvitation, scheme)
-	case u.Hostname() == "" || u.Port() == "":
+	case !areAddresses(in.Address):
 		err = fmt.Errorf("%w: it has no host:port", errNoInvitation)
 	case !IsPipelineID(in.Pipeline):
 		err = fmt.Errorf("%w: it has no pipeline", errNoInvitation)

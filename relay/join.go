@@ -83,7 +83,7 @@ func (j *Joining) Join(ctx context.Context, in *Invitation) (joined Joined, err 
 	conn, err := dialAs(key, in.Address, in.CA)
 	if isRefused(err) {
 		if err = j.ask(ctx, in, key); err == nil {
-			conn, err = dialAs(key, in.Address, in.CA)
+			conn, err = dialAdmitted(ctx, key, in)
 		}
 	}
 	if err != nil {
@@ -108,6 +108,21 @@ func (j *Joining) Join(ctx context.Context, in *Invitation) (joined Joined, err 
 	}
 	joined.Ops = state.Outbox
 	return joined, err
+}
+
+// admittedTimeout is how long one of several hubs may take to hear from another whom it has admitted.
+const admittedTimeout = 10 * time.Second
+
+// dialAdmitted connects as a member that one of the hubs has just admitted.
+func dialAdmitted(ctx context.Context, key transportKey, in *Invitation) (conn *nats.Conn, err error) {
+	ctx, cancel := context.WithTimeout(ctx, admittedTimeout)
+	defer cancel()
+	for {
+		conn, err = dialAs(key, in.Address, in.CA)
+		if !isRefused(err) || !sleep(ctx, minBackoff) {
+			return conn, err
+		}
+	}
 }
 
 func (j *Joining) key(ctx context.Context) (transportKey, error) {

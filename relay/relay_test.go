@@ -18,7 +18,14 @@ func TestInvitations(t *testing.T) {
 	if err != nil || *got != in {
 		t.Fatalf("read %+v, error %v, want %+v", got, err, in)
 	}
+	several := in
+	several.Address = "a.example.org:4222,b.example.org:4222,[::1]:4333"
+	if got, err := ParseInvitation(several.String()); err != nil || *got != several {
+		t.Fatalf("read %+v, error %v, want %+v", got, err, several)
+	}
 	for _, change := range [][2]string{
+		{"token=", "also=nowhere&token="},
+		{"token=", "also=" + strings.Repeat("a:1,", maxAddresses) + "b:1&token="},
 		{"huskies://", "https://"},
 		{":4222", ""},
 		{"abcdefghijkl2", "abc"},
@@ -32,6 +39,24 @@ func TestInvitations(t *testing.T) {
 			t.Errorf("ParseInvitation(%q) reports no error", wrong)
 		} else if strings.Contains(err.Error(), "def") {
 			t.Errorf("the error shows the secret: %v", err)
+		}
+	}
+}
+
+// TestDiscovered: what a hub says of where it is reached is added, unless it is no address.
+func TestDiscovered(t *testing.T) {
+	for _, test := range []struct {
+		address string
+		urls    []string
+		want    string
+	}{
+		{"a:1", nil, "a:1"},
+		{"a:1", []string{"tls://b:2", "nats://a:1", "tls://[::1]:3"}, "a:1,b:2,[::1]:3"},
+		{"a:1", []string{"tls://b", "tls://b:2,c:3,", "", "tls://" + strings.Repeat("x", 300) + ":1"}, "a:1"},
+		{"a:1,b:1,c:1,d:1,e:1,f:1,g:1", []string{"tls://h:1", "tls://i:1"}, "a:1,b:1,c:1,d:1,e:1,f:1,g:1,h:1"},
+	} {
+		if got := withDiscovered(test.address, test.urls); got != test.want || !areAddresses(got) {
+			t.Errorf("%s with %q: %s, want %s", test.address, test.urls, got, test.want)
 		}
 	}
 }

@@ -62,6 +62,9 @@ func (r *Relay) connect(ctx context.Context, hub *replica.Hub) (connected bool, 
 }
 
 func (s *session) run(ctx context.Context) (err error) {
+	if err := s.learnAddresses(ctx); err != nil {
+		return err
+	}
 	s.js, err = jetstream.New(s.conn, jetstream.WithDefaultTimeout(connectTimeout), jetstream.WithPublishAsyncMaxPending(outboxPage),
 		jetstream.WithPublishAsyncTimeout(connectTimeout))
 	if err != nil {
@@ -104,6 +107,19 @@ func (s *session) run(ctx context.Context) (err error) {
 	s.conn.Close()
 	all.Wait()
 	return context.Cause(ctx)
+}
+
+// learnAddresses notes where else the hub says that it is reached.
+func (s *session) learnAddresses(ctx context.Context) error {
+	known := withDiscovered(s.hub.Address, s.conn.DiscoveredServers())
+	if known == s.hub.Address {
+		return nil
+	}
+	if err := s.cfg.Replica.MoveHub(ctx, known); err != nil {
+		return err
+	}
+	s.hub.Address = known
+	return nil
 }
 
 // set changes the status, for other processes.

@@ -59,6 +59,11 @@ func (r *Replica) JoinHub(ctx context.Context, hub Hub) error {
 	return r.decide(ctx, func(tx *oplog.Tx) error { return tx.Join(hub) })
 }
 
+// MoveHub changes where the hub is.
+func (r *Replica) MoveHub(ctx context.Context, address string) error {
+	return r.decide(ctx, func(tx *oplog.Tx) error { return tx.MoveHub(address) })
+}
+
 // LeaveHub forgets the hub. All ops stay.
 func (r *Replica) LeaveHub(ctx context.Context) error {
 	return r.decide(ctx, (*oplog.Tx).Leave)

@@ -30,15 +30,19 @@ type gate struct {
 	owner string
 	// ready is closed when the streams are as this start leaves them. Members wait for it.
 	ready chan struct{}
+	// changed has a word when the lists have changed: other nodes are told.
+	changed chan struct{}
 
 	mu sync.Mutex
 	// connected are the members' connections: their keys by the server's number.
 	connected map[uint64]string
+	// asking are the tokens of those who connected here to become a member. Another node answers others.
+	asking map[string]bool
 }
 
 func newGate(d folder, config hubConfig, logger *slog.Logger) (*gate, error) {
 	_, owner, err := d.ownerNkey()
-	return &gate{folder: d, pipeline: config.Pipeline, logger: logger, owner: owner, ready: make(chan struct{}), connected: make(map[uint64]string)}, err
+	return &gate{folder: d, pipeline: config.Pipeline, logger: logger, owner: owner, ready: make(chan struct{}), changed: make(chan struct{}, 1), connected: make(map[uint64]string), asking: make(map[string]bool)}, err
 }
 
 // Check implements server.Authentication.
@@ -68,6 +72,9 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 		return true
 	case l.find(opts.Username, opts.Password, time.Now()) != nil:
 		c.RegisterUser(&server.User{Username: opts.Username, Permissions: guestPermissions(g.pipeline, opts.Username)})
+		g.mu.Lock()
+		g.asking[opts.Username] = true
+		g.mu.Unlock()
 		return true
 	}
 	return false
@@ -149,6 +156,7 @@ func (g *gate) follow(srv *server.Server, stop <-chan struct{}) {
 		if err != nil || info.ModTime().Equal(seen) {
 			continue
 		}
+		g.tellChange()
 		if err := g.cut(srv); err != nil {
 			g.logger.Error("the list of members cannot be read: nobody is cut", "error", err)
 			continue
@@ -157,16 +165,33 @@ func (g *gate) follow(srv *server.Server, stop <-chan struct{}) {
 	}
 }
 
+// tellChange lets the other nodes hear of a change, if there are any.
+func (g *gate) tellChange() {
+	select {
+	case g.changed <- struct{}{}:
+	default:
+	}
+}
+
 // maxName bounds what a machine calls itself, in bytes.
 const maxName = 64
 
 var errInvitation = errors.New("the invitation is not known, was used, or has run out: ask for another one")
 
+// errElsewhere: who asks is connected to another node.
+var errElsewhere = errors.New("another hub answers")
+
 // serveJoins answers who was invited.
 func (g *gate) serveJoins(conn *nats.Conn) error {
 	_, err := conn.Subscribe(relay.JoinSubject(g.pipeline), func(msg *nats.Msg) {
 		var answer relay.JoinAnswer
-		if err := g.admit(msg); err != nil {
+		err := g.admit(msg)
+		switch {
+		case errors.Is(err, errElsewhere):
+			return
+		case err == nil:
+			g.tellChange()
+		default:
 			answer.Problem = err.Error()
 			g.logger.Warn("a machine was not admitted", "error", err)
 		}
@@ -184,7 +209,12 @@ func (g *gate) admit(msg *nats.Msg) error {
 		return errors.New("the request cannot be read: is huskies-mcp there of another version?")
 	}
 	author, err := crdt.ParseAuthor(request.Author)
+	g.mu.Lock()
+	here := g.asking[request.Token]
+	g.mu.Unlock()
 	switch {
+	case !here:
+		return errElsewhere
 	case err != nil || !author.Valid() || !nkeys.IsValidPublicUserKey(request.Transport):
 		return errors.New("the request has no valid keys")
 	case !ed25519.Verify(author[:], replica.MembershipText(g.pipeline, request.Transport), request.Signature):

@@ -85,7 +85,8 @@ func backup(cmd *cobra.Command, d folder, file string) error {
 	return nil
 }
 
-// withConn calls fn with a connection to the hub: the one that runs, or else one that listens nowhere, for as long.
+// withConn calls fn with a connection to the hub: the one that runs, or else one that listens nowhere, for as long. One of
+// several hubs must run: it has no stream alone.
 func (d folder) withConn(config hubConfig, logs io.Writer, fn func(*nats.Conn) error) error {
 	release, err := d.alone()
 	if errors.Is(err, errServed) {
@@ -95,6 +96,10 @@ func (d folder) withConn(config hubConfig, logs io.Writer, fn func(*nats.Conn) e
 		}
 		defer conn.Close()
 		return fn(conn)
+	}
+	if err == nil && len(config.Nodes) > 0 {
+		release()
+		err = fmt.Errorf("this hub is one of %d, and does not run: start it with huskies-hub serve %s, or do it on another one that runs", len(config.Nodes), d)
 	}
 	if err != nil {
 		return err
@@ -194,7 +199,7 @@ func (d folder) keys(config hubConfig) (k safeKeeping, err error) {
 	if err != nil {
 		return k, err
 	}
-	k = safeKeeping{Version: folderVersion, Pipeline: config.Pipeline, Root: fmt.Sprintf("%x", root.Seed()), MaxBytes: config.MaxBytes}
+	k = safeKeeping{Version: folderVersion, Pipeline: config.Pipeline, Root: fmt.Sprintf("%x", root.Seed()), MaxBytes: config.MaxBytes, Nodes: config.Nodes}
 	if k.CAKey, err = os.ReadFile(d.path("ca.key")); err != nil {
 		return k, err
 	}

@@ -93,7 +93,7 @@ func (d folder) serverTLS() (*tls.Config, error) {
 	}
 	template.DNSNames = []string{serverName}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
-	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} // the latter for other nodes
 	cert, err := x509.CreateCertificate(rand.Reader, template, ca, key.Public(), pair.PrivateKey)
 	if err != nil {
 		return nil, err

@@ -53,6 +53,12 @@ func doctor(cmd *cobra.Command, d folder) error {
 	say(err == nil, "members: %d, open invitations: %d: %s", members, invites, orFine(err))
 	size, err := d.storeSize()
 	say(err == nil && size < config.MaxBytes*9/10, "store: %d of %d MiB: %s", size>>20, config.MaxBytes>>20, orFine(err))
+	for i, node := range config.Nodes {
+		if i+1 != config.Node {
+			err := dial(node.Address)
+			say(err == nil, "hub %d of %d at %s: %s", i+1, len(config.Nodes), node.Address, orFine(err))
+		}
+	}
 	address, err := d.reachable("")
 	if err != nil {
 		say(true, "it does not run now")

@@ -112,6 +112,10 @@ func (d folder) options(config hubConfig, address string) (*server.Options, erro
 		port = server.RANDOM_PORT
 	}
 	options.Host, options.Port = host, port
+	if len(config.Nodes) > 0 {
+		return options, d.joinNodes(options, config)
+	}
+	options.Cluster.NoAdvertise = true // how machines reach it stands in invitations
 	return options, nil
 }
 

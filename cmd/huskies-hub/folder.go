@@ -40,6 +40,10 @@ type hubConfig struct {
 	CreatedAt time.Time `json:"created_at"`
 	// MaxBytes bounds the stream on disk.
 	MaxBytes int64 `json:"max_bytes"`
+	// Nodes are the hubs that stand in for each other; none of a hub that is alone. Node is which of them
+	// this folder is, from 1.
+	Nodes []hubNode `json:"nodes,omitempty"`
+	Node  int       `json:"node,omitempty"`
 }
 
 const folderVersion = 1
@@ -54,6 +58,8 @@ func (d folder) open() (c hubConfig, err error) {
 		return c, err
 	case c.Version > folderVersion:
 		return c, fmt.Errorf("%s was made by a newer huskies-hub (format %d, this build knows %d): install that", d, c.Version, folderVersion)
+	case len(c.Nodes) > 0 && (c.Node < 1 || c.Node > len(c.Nodes)):
+		return c, fmt.Errorf("%s is damaged: node %d is none of its %d", d.path("hub.json"), c.Node, len(c.Nodes))
 	}
 	return c, nil
 }

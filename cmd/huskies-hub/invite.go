@@ -39,7 +39,7 @@ reads all of the pipeline, and may write.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&address, "name", "", "HOST:PORT under which the machine reaches this hub (default: where it serves)")
+	cmd.Flags().StringVar(&address, "name", "", "HOST:PORT under which the machine reaches this hub (default: where it serves, or where all of three hubs do)")
 	return cmd
 }
 
@@ -49,7 +49,9 @@ func newInvitation(d folder, address string) (*relay.Invitation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if address, err = d.reachable(address); err != nil {
+	if address == "" && len(config.Nodes) > 0 {
+		address = config.addresses()
+	} else if address, err = d.reachable(address); err != nil {
 		return nil, err
 	}
 	root, err := d.root()

@@ -28,7 +28,11 @@ func restoreCommand() *cobra.Command {
 		Long: `Make the hub again that FILE is a backup of, in the folder DIR, which must be new or
 empty. Its members come back by themselves once it serves at the same address, and
 send what it lacks. No story is reserved in it until machines say what they hold.
-See that the hub of the backup does not run any more.`,
+See that the hub of the backup does not run any more.
+
+Of three hubs that stand in for each other, make each again with init --peer FILE
+first, and serve them. Then restore puts the changes of FILE into all, by way of the
+one in DIR.`,
 		Args: folderAndFile,
 		RunE: func(cmd *cobra.Command, args []string) error { return restore(cmd, folder(args[0]), args[1]) },
 	}
@@ -44,6 +48,9 @@ func restore(cmd *cobra.Command, d folder, file string) error {
 	if err != nil {
 		return err
 	}
+	if len(kept.keys.Nodes) > 0 {
+		return d.restoreInto(cmd, kept)
+	}
 	if err := d.makeEmpty(); err != nil {
 		return err
 	}
@@ -54,6 +61,22 @@ func restore(cmd *cobra.Command, d folder, file string) error {
 	fmt.Fprintf(cmd.OutOrStdout(), `made the hub again in %s, with %d members and %d messages
 Run it:              huskies-hub serve %s
 `, d, len(kept.keys.Members), messages, d)
+	return nil
+}
+
+// restoreInto puts the messages of a backup into hubs that stand in for each other, and run. What they have already
+// is there twice, which machines pass over.
+func (d folder) restoreInto(cmd *cobra.Command, kept *backupReader) error {
+	config, err := d.open()
+	if err != nil || config.Pipeline != kept.keys.Pipeline || len(config.Nodes) == 0 {
+		return fmt.Errorf("%s is of %d hubs: make each again with huskies-hub init DIR --peer %s --node N, serve them, and repeat this with the folder of one",
+			kept.file, len(kept.keys.Nodes), kept.file)
+	}
+	err = d.withConn(config, cmd.ErrOrStderr(), func(conn *nats.Conn) error { return fill(cmd.Context(), conn, config, kept) })
+	if err != nil {
+		return fmt.Errorf("not all was restored, and it can be repeated: %w", err)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "put %d messages into the hubs of %s\n", kept.read, d)
 	return nil
 }
 
@@ -133,7 +156,7 @@ func (d folder) restoreFrom(ctx context.Context, kept *backupReader, logs io.Wri
 	if err := d.writeKeys(kept.keys); err != nil {
 		return 0, err
 	}
-	config := newConfig(kept.keys, kept.keys.MaxBytes)
+	config := newConfig(kept.keys, 0)
 	logger := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if err := d.checkStore(config, logger); err != nil {
 		return 0, err
@@ -159,14 +182,14 @@ func (d folder) restoreFrom(ctx context.Context, kept *backupReader, logs io.Wri
 	return kept.read, err
 }
 
-// fill puts the messages of a backup into a new stream. To machines it is another one than they knew, so they read
-// all of it and send what it lacks.
+// fill puts the messages of a backup into the stream. If that is new, it is another one to machines than they knew, so they
+// read all of it and send what it lacks.
 func fill(ctx context.Context, conn *nats.Conn, config hubConfig, kept *backupReader) error {
 	js, err := jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(4096))
 	if err != nil {
 		return err
 	}
-	if _, err := js.CreateStream(ctx, config.opStream()); err != nil {
+	if _, err := js.CreateOrUpdateStream(ctx, config.opStream()); err != nil {
 		return err
 	}
 	for {
@@ -177,7 +200,7 @@ func fill(ctx context.Context, conn *nats.Conn, config hubConfig, kept *backupRe
 		if msg == nil {
 			break
 		}
-		if _, err := js.PublishAsync(msg.Subject, msg.Data); err != nil {
+		if _, err := js.PublishAsync(msg.Subject, msg.Data, jetstream.WithStallWait(startTimeout)); err != nil {
 			return fmt.Errorf("store message %d: %w", kept.read, err)
 		}
 	}
@@ -187,7 +210,7 @@ func fill(ctx context.Context, conn *nats.Conn, config hubConfig, kept *backupRe
 		return ctx.Err()
 	}
 	state, err := opState(ctx, js, config)
-	if err == nil && state.Msgs != uint64(kept.read) {
+	if err == nil && state.Msgs < uint64(kept.read) {
 		err = fmt.Errorf("the store took %d of %d messages: see that the disk has room for them", state.Msgs, kept.read)
 	}
 	return err

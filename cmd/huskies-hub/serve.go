@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
@@ -22,7 +24,7 @@ func serveCommand() *cobra.Command {
 			return serve(cmd.Context(), folder(args[0]), address, cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringVar(&address, "addr", ":4222", "HOST:PORT to listen at; port 0 takes a free one")
+	cmd.Flags().StringVar(&address, "addr", "", "HOST:PORT to listen at; port 0 takes a free one (default: port 4222, or the one of this hub's address)")
 	return cmd
 }
 
@@ -31,6 +33,9 @@ func serve(ctx context.Context, d folder, address string, logs io.Writer) error 
 	config, err := d.open()
 	if err != nil {
 		return err
+	}
+	if address == "" {
+		address = config.listens()
 	}
 	logger := slog.New(slog.NewTextHandler(logs, nil))
 	release, err := d.alone()
@@ -46,14 +51,9 @@ func serve(ctx context.Context, d folder, address string, logs io.Writer) error 
 		return err
 	}
 	defer e.stop(stopTimeout)
-	if err := makeStreams(ctx, e.conn, config); err != nil {
+	if err := e.begin(ctx, config); err != nil {
 		return err
 	}
-	if err := e.gate.serveJoins(e.conn); err != nil {
-		return err
-	}
-	close(e.gate.ready)
-	go e.gate.follow(e.srv, ctx.Done())
 	listens := e.srv.Addr().String()
 	if err := d.write("address", []byte(listens+"\n")); err != nil {
 		return err
@@ -66,6 +66,54 @@ func serve(ctx context.Context, d folder, address string, logs io.Writer) error 
 }
 
 var errServed = errors.New("another huskies-hub serves")
+
+// begin lets members in when the streams are made. Nodes make them when most of them run, and let members in before: else
+// nobody would hear why nothing is exchanged.
+func (e *engine) begin(ctx context.Context, config hubConfig) error {
+	if err := e.gate.serveJoins(e.conn); err != nil {
+		return err
+	}
+	go e.gate.follow(e.srv, ctx.Done())
+	if len(config.Nodes) == 0 {
+		defer close(e.gate.ready)
+		return makeStreams(ctx, e.conn, config)
+	}
+	if err := e.gate.shareLists(ctx, e.conn, config.Node); err != nil {
+		return err
+	}
+	go e.makeTogether(ctx, config)
+	return nil
+}
+
+// makeTogether makes the streams once most nodes run.
+func (e *engine) makeTogether(ctx context.Context, config hubConfig) {
+	open := sync.OnceFunc(func() { close(e.gate.ready) })
+	timer := time.AfterFunc(nodesTimeout, func() {
+		e.gate.logger.Warn("most of the hubs that stand in for each other do not run, or are not reached: nothing is exchanged until they are")
+		open()
+	})
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		if err := makeStreams(ctx, e.conn, config); err == nil {
+			e.gate.logger.Info("most of the hubs run: ops are exchanged")
+			open()
+			return
+		} else {
+			e.gate.logger.Debug("the streams cannot be made yet", "error", err)
+		}
+		select {
+		case <-time.After(nodesInterval):
+		case <-ctx.Done():
+		}
+	}
+}
+
+const (
+	// nodesTimeout is how long members that connect wait for the other nodes.
+	nodesTimeout = 5 * time.Second
+	// nodesInterval is how often it is tried whether most nodes run.
+	nodesInterval = 200 * time.Millisecond
+)
 
 // alone makes this process the one that serves the folder: two would both write its store.
 func (d folder) alone() (release func(), err error) {

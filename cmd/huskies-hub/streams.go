@@ -41,7 +41,7 @@ func (c *hubConfig) opStream() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:     relay.StreamName(c.Pipeline),
 		Subjects: []string{relay.OpSubjects(c.Pipeline)},
-		Storage:  jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Replicas: 1,
+		Storage:  jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Replicas: c.replicas(),
 		MaxBytes: c.MaxBytes, Discard: jetstream.DiscardNew, MaxMsgSize: relay.MaxMessage,
 		Duplicates: relay.DuplicateWindow, DenyDelete: true, DenyPurge: true,
 	}
@@ -52,7 +52,7 @@ func (c *hubConfig) claimStream() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:     relay.ClaimStreamName(c.Pipeline),
 		Subjects: []string{relay.ClaimSubjects(c.Pipeline), relay.StartSubject(c.Pipeline)},
-		Storage:  jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Replicas: 1,
+		Storage:  jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Replicas: c.replicas(),
 		MaxMsgsPerSubject: 1, MaxMsgSize: maxReservation, MaxBytes: maxReservations, DenyDelete: true, DenyPurge: true,
 	}
 }
