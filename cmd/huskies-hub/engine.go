@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -79,6 +80,24 @@ func (e *engine) stop(within time.Duration) {
 	select {
 	case <-done:
 	case <-time.After(within):
+	}
+}
+
+// memoryInterval is how soon memory goes back to the system.
+const memoryInterval = 30 * time.Second
+
+// returnMemory gives back, until ctx ends, what the server needs no more: it remembers each message for
+// [relay.DuplicateWindow], and a million of them take 300 MB. The runtime by itself keeps that for long.
+func returnMemory(ctx context.Context) {
+	ticker := time.NewTicker(memoryInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			debug.FreeOSMemory()
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -54,6 +54,7 @@ func serve(ctx context.Context, d folder, address string, logs io.Writer) error 
 	if err := e.begin(ctx, config); err != nil {
 		return err
 	}
+	go returnMemory(ctx)
 	listens := e.srv.Addr().String()
 	if err := d.write("address", []byte(listens+"\n")); err != nil {
 		return err
