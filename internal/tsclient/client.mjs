@@ -143,14 +143,14 @@ async function claimed(c, other, story, agent, claim) {
   await call(other, 'claim_item', { story_id: story, agent: 'coder-2' }, /coder-1/);
   a = await call(other, 'claim_item', { agent: 'coder-2', wait_seconds: 1 });
   assert.equal(a.claimed, false);
-  await call(other, 'claim_item', { agent: 'null' }, /a word for nobody/);
-  await call(other, 'claim_item', { story_id: story, stage: '3_qa', agent }, /stage/);
+  await call(other, 'claim_item', { agent: 'null' }, /is not a name/);
   await call(c, 'read_item', { story_id: story });
   await call(c, 'write_item', { story_id: story, name: 'Add a login page', agent, claim, note: 'half done' });
   await call(other, 'advance_item', { story_id: story, agent: 'coder-2' }, /coder-1/);
   await call(c, 'release_item', { story_id: story, agent, claim, note: 'gives up' });
   await call(c, 'advance_item', { story_id: story, agent, claim }, /has ended/);
   await call(c, 'write_item', { story_id: story, name: 'Late', claim }, /has ended/);
+  await call(other, 'claim_item', { story_id: story, stage: '3_qa', agent }, /not in 3_qa/);
   a = await call(c, 'claim_item', { story_id: story, agent, lease_seconds: 60 });
   await call(c, 'advance_item', { story_id: story, agent, claim: a.claim, note: 'to be tested' });
   a = await call(c, 'claim_item', { stage: '3_qa', agent: 'qa-1', lease_seconds: 1 });
