@@ -29,6 +29,7 @@ type site struct {
 	url     string
 	tokens  sync.Map
 	stop    func()
+	server  http.Server // what the next serve takes of a server's settings
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -73,7 +74,7 @@ func (s *site) serve(addr string) {
 	}
 	b := board.New(s.cfg)
 	ctx, cancel := context.WithCancel(context.Background())
-	server := &http.Server{Handler: b.Handler(), BaseContext: func(net.Listener) context.Context { return ctx }}
+	server := &http.Server{Handler: b.Handler(), ReadTimeout: s.server.ReadTimeout, WriteTimeout: s.server.WriteTimeout, BaseContext: func(net.Listener) context.Context { return ctx }}
 	var running sync.WaitGroup
 	running.Go(func() { b.Run(ctx) })
 	running.Go(func() { _ = server.Serve(listener) })

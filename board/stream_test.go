@@ -106,6 +106,21 @@ func (c *client) mark() string {
 	return mark
 }
 
+// TestStreamOutlivesTimeouts: a server that bounds how long requests take bounds no stream.
+func TestStreamOutlivesTimeouts(t *testing.T) {
+	s := newSite(t, nil)
+	s.add("1_a", pipeline.Changes{})
+	const timeout = 500 * time.Millisecond
+	s.server.ReadTimeout, s.server.WriteTimeout = timeout, timeout
+	s.restart()
+	in := newClient(s)
+	f := in.follow(in.mark())
+	f.next()
+	time.Sleep(2 * timeout)
+	s.add("2_b", pipeline.Changes{})
+	f.change("2_b")
+}
+
 // TestStream: a page is told of each change of any process, with the card and its place, and of nothing twice.
 func TestStream(t *testing.T) {
 	s := newSite(t, nil)

@@ -106,6 +106,17 @@ func runBoard(cmd *cobra.Command, opts *options, env *environment, flags *boardF
 	return serveBoard(cmd, env, board.New(config), listener, &door, func() error { return announce(cmd, opts, state, flags.open, "") })
 }
 
+// slowest is how long a browser may take to send a request, or to read an answer: whoever is slower would keep a
+// connection for ever. Streams have deadlines of their own.
+const slowest = 30 * time.Second
+
+// boardServer returns the server of a board.
+func boardServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: slowest, WriteTimeout: slowest, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+	}
+}
+
 // goodbye is how long requests may take that run when the board is told to end.
 const goodbye = time.Second
 
@@ -113,10 +124,8 @@ const goodbye = time.Second
 func serveBoard(cmd *cobra.Command, env *environment, b *board.Board, listener net.Listener, door *boardDoor, ready func() error) error {
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
-	server := &http.Server{
-		Handler: b.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
+	server := boardServer(b.Handler())
+	server.BaseContext = func(net.Listener) context.Context { return ctx }
 	reader := make(chan struct{})
 	go func() {
 		defer close(reader)

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
@@ -156,5 +157,32 @@ func TestBrowserCommand(t *testing.T) {
 		if got := strings.Join(browserCommand(c.system, c.browser, "URL"), " "); got != c.want {
 			t.Errorf("%+v: got %q", c, got)
 		}
+	}
+}
+
+// TestSlowBrowser: a browser that sends slowly loses its connection, let in or not.
+func TestSlowBrowser(t *testing.T) {
+	server := boardServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	if server.ReadTimeout <= 0 || server.WriteTimeout <= 0 {
+		t.Fatalf("the server waits %v for a request and %v for an answer to be read, want bounds", server.ReadTimeout, server.WriteTimeout)
+	}
+	server.ReadTimeout /= 100 // as slow as a test may be
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener) }()
+	defer server.Close()
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST /enter HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\na"); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(hangGuard))
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		t.Errorf("the connection is open still: %v", err)
 	}
 }
