@@ -35,5 +35,11 @@ func withDiscovered(address string, urls []string) string {
 	return strings.Join(all, ",")
 }
 
+// hasAddresses reports whether all of the addresses in some are known.
+func hasAddresses(known, some string) bool {
+	all := strings.Split(known, ",")
+	return !slices.ContainsFunc(strings.Split(some, ","), func(address string) bool { return !slices.Contains(all, address) })
+}
+
 // urlsOf returns what nats.go connects to.
 func urlsOf(address string) string { return "tls://" + strings.ReplaceAll(address, ",", ",tls://") }

@@ -87,13 +87,17 @@ func isNonce(b []byte) bool {
 	return true
 }
 
+// sharedOptions are those of all connections.
+func sharedOptions() []nats.Option {
+	return []nats.Option{
+		nats.NoReconnect(), nats.Timeout(connectTimeout), nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2), nats.Name("huskies-mcp"),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // each is the error of a call, too
+	}
+}
+
 // dial connects to a hub. The connection is never made again by itself: a new one is compared with the hub first.
 func dial(address string, ca [32]byte, more ...nats.Option) (*nats.Conn, error) {
-	options := append([]nats.Option{
-		nats.Secure(tlsConfig(ca)), nats.TLSHandshakeFirst(), nats.NoReconnect(), nats.Timeout(connectTimeout),
-		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2), nats.Name("huskies-mcp"),
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // each is the error of a call, too
-	}, more...)
+	options := append(append(sharedOptions(), nats.Secure(tlsConfig(ca)), nats.TLSHandshakeFirst()), more...)
 	conn, err := nats.Connect(urlsOf(address), options...)
 	if errors.Is(err, nats.ErrNoServers) {
 		err = errNobody
@@ -104,8 +108,11 @@ func dial(address string, ca [32]byte, more ...nats.Option) (*nats.Conn, error) 
 	return conn, nil
 }
 
-// dialAs connects as the member with the key.
+// dialAs connects as the member with the key. A NATS server of one's own knows no members.
 func dialAs(key transportKey, address string, ca [32]byte, more ...nats.Option) (*nats.Conn, error) {
+	if IsOwn(address) {
+		return DialOwn(address, more...)
+	}
 	return dial(address, ca, append(more, nats.Nkey(key.public, key.sign), nats.CustomInboxPrefix(InboxPrefix(key.public)))...)
 }
 

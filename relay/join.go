@@ -81,7 +81,7 @@ func (j *Joining) Join(ctx context.Context, in *Invitation) (joined Joined, err 
 		return joined, err
 	}
 	conn, err := dialAs(key, in.Address, in.CA)
-	if isRefused(err) {
+	if isRefused(err) && !IsOwn(in.Address) {
 		if err = j.ask(ctx, in, key); err == nil {
 			conn, err = dialAdmitted(ctx, key, in)
 		}
@@ -93,7 +93,7 @@ func (j *Joining) Join(ctx context.Context, in *Invitation) (joined Joined, err 
 	if joined.Messages, err = j.compare(ctx, conn, in.Pipeline); err != nil {
 		return joined, err
 	}
-	if present != nil && present.Address == in.Address && present.CA == in.CA {
+	if present != nil && hasAddresses(present.Address, in.Address) && present.CA == in.CA {
 		return Joined{Again: true, Ops: state.Outbox, Messages: joined.Messages}, nil
 	}
 	name, err := newReplicaName(j.Rand)

@@ -50,6 +50,9 @@ func (r *Relay) connect(ctx context.Context, hub *replica.Hub) (connected bool, 
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	conn, err := dialAs(key, hub.Address, hub.CA, nats.ClosedHandler(func(conn *nats.Conn) { end(errors.Join(errClosed, conn.LastError())) }))
+	if isRefused(err) && IsOwn(hub.Address) {
+		return false, fmt.Errorf("the NATS server does not take the credentials: see that the file is there and valid, or join with another: %w", err)
+	}
 	if isRefused(err) {
 		return false, fmt.Errorf("the hub does not let this machine in: it is no member, or not any more. huskies-mcp join with another invitation makes it one: %w", err)
 	}
@@ -112,7 +115,7 @@ func (s *session) run(ctx context.Context) (err error) {
 // learnAddresses notes where else the hub says that it is reached.
 func (s *session) learnAddresses(ctx context.Context) error {
 	known := withDiscovered(s.hub.Address, s.conn.DiscoveredServers())
-	if known == s.hub.Address {
+	if known == s.hub.Address || IsOwn(s.hub.Address) { // the URL of one's own has what its owner gave
 		return nil
 	}
 	if err := s.cfg.Replica.MoveHub(ctx, known); err != nil {

@@ -183,15 +183,19 @@ func (d folder) writeKeys(keys safeKeeping) error {
 	return nil
 }
 
-// newKeys returns fresh keys.
-func newKeys() (k safeKeeping, err error) {
+func newPipelineID() string {
 	var id [9]byte
 	rand.Read(id[:])
+	return relay.Encoding.EncodeToString(id[:])[:relay.PipelineIDLen]
+}
+
+// newKeys returns fresh keys.
+func newKeys() (k safeKeeping, err error) {
 	_, root, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return k, err
 	}
-	k = safeKeeping{Version: folderVersion, Pipeline: relay.Encoding.EncodeToString(id[:])[:relay.PipelineIDLen], Root: hex.EncodeToString(root.Seed())}
+	k = safeKeeping{Version: folderVersion, Pipeline: newPipelineID(), Root: hex.EncodeToString(root.Seed())}
 	k.CAKey, k.CA, err = newCA(k.Pipeline)
 	return k, err
 }

@@ -62,7 +62,7 @@ in with invite. All that it is stands in the folder DIR: keep it as you keep a k
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
 	})
-	cmd.AddCommand(initCommand(), serveCommand(), inviteCommand(), membersCommand(), backupCommand(), restoreCommand(), doctorCommand())
+	cmd.AddCommand(initCommand(), serveCommand(), inviteCommand(), membersCommand(), backupCommand(), restoreCommand(), setupCommand(), doctorCommand())
 	return cmd
 }
 

@@ -20,15 +20,18 @@ const (
 // makeStreams makes the streams, or brings them to this build's settings, and says in the one of reservations that the
 // hub begins.
 func makeStreams(ctx context.Context, conn *nats.Conn, config hubConfig) error {
+	return putStreams(ctx, conn, config.Pipeline, config.opStream(), config.claimStream())
+}
+
+func putStreams(ctx context.Context, conn *nats.Conn, pipeline string, streams ...jetstream.StreamConfig) error {
 	js, err := jetstream.New(conn)
-	if err == nil {
-		_, err = js.CreateOrUpdateStream(ctx, config.opStream())
+	for _, stream := range streams {
+		if err == nil {
+			_, err = js.CreateOrUpdateStream(ctx, stream)
+		}
 	}
 	if err == nil {
-		_, err = js.CreateOrUpdateStream(ctx, config.claimStream())
-	}
-	if err == nil {
-		_, err = js.Publish(ctx, relay.StartSubject(config.Pipeline), nil)
+		_, err = js.Publish(ctx, relay.StartSubject(pipeline), nil)
 	}
 	if err != nil {
 		return fmt.Errorf("make the streams: %w", err)

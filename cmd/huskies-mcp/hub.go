@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 
 func joinCommand(opts *options) *cobra.Command {
 	var merge bool
-	var name string
+	var name, creds string
 	cmd := &cobra.Command{
 		Use:   "join INVITATION",
 		Short: "Share this pipeline with other machines, through a hub",
@@ -31,7 +32,9 @@ in those of the others, and go on alone while the hub cannot be reached.
 
 All of the history goes to the hub, deleted stories too: who runs the hub can read
 it, and so can every member. Two pipelines that have nothing in common are not made
-one, unless --merge says so. To end it: huskies-mcp leave.`,
+one, unless --merge says so. To end it: huskies-mcp leave.
+
+A NATS server of your own can be the hub: huskies-hub setup prints what to join it with.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("give one INVITATION: the word that huskies-hub invite prints, which begins with huskies://")
@@ -39,21 +42,22 @@ one, unless --merge says so. To end it: huskies-mcp leave.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withReplica(cmd, *opts, func(env *environment) error { return join(cmd, env, args[0], name, merge) })
+			return withReplica(cmd, *opts, func(env *environment) error { return join(cmd, env, args[0], creds, name, merge) })
 		},
 	}
 	cmd.Flags().BoolVar(&merge, "merge", false, "make one pipeline of this one and the hub's, though they have nothing in common")
+	cmd.Flags().StringVar(&creds, "creds", "", "with the URL of a NATS server of your own: file with the credentials for it")
 	cmd.Flags().StringVar(&name, "name", "", "what people call this machine (default: its host name)")
 	return cmd
 }
 
-func join(cmd *cobra.Command, env *environment, text, name string, merge bool) error {
+func join(cmd *cobra.Command, env *environment, text, creds, name string, merge bool) error {
 	if err := env.mayWrite(cmd); err != nil {
 		return err
 	}
-	in, err := relay.ParseInvitation(text)
+	in, err := parseHub(text, creds)
 	if err != nil {
-		return fmt.Errorf("%w: copy all of the word that huskies-hub invite prints, in quotes", err)
+		return err
 	}
 	if name == "" {
 		if name, err = os.Hostname(); err != nil {
@@ -72,6 +76,31 @@ func join(cmd *cobra.Command, env *environment, text, name string, merge bool) e
 			phrase.Count(int(joined.Ops), "op", "ops"), phrase.Count(int(joined.Messages), "op", "ops"))
 	}
 	return settle(cmd, env)
+}
+
+// parseHub reads what a person gives to say which hub to join.
+func parseHub(text, creds string) (in *relay.Invitation, err error) {
+	if relay.IsOwn(text) {
+		if creds != "" {
+			if creds, err = filepath.Abs(creds); err == nil {
+				_, err = os.Stat(creds)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("the credentials cannot be read: %w", err)
+			}
+		}
+		if in, err = relay.ParseOwn(text, creds); err != nil {
+			err = fmt.Errorf("%w: copy what huskies-hub setup prints", err)
+		}
+		return in, err
+	}
+	if creds != "" {
+		return nil, errors.New("--creds is for a NATS server of your own, whose URL begins with nats:// or tls://; an invitation needs no credentials")
+	}
+	if in, err = relay.ParseInvitation(text); err != nil {
+		err = fmt.Errorf("%w: copy all of the word that huskies-hub invite prints, in quotes", err)
+	}
+	return in, err
 }
 
 // inJoinWords says what to do about a join that failed.

@@ -39,6 +39,9 @@ func (e *examination) checkHub(ctx context.Context, r *replica.Replica) {
 	default:
 		e.ok("hub", "joined to %s, not connected now, %s to send", hub.Address, waits)
 	}
+	if relay.IsOwn(hub.Address) {
+		e.note("hub", "see that its configuration has jetstream { sync_interval: always }", "it is a NATS server of your own: whether it syncs what it acknowledges cannot be seen from here, and without that a power loss takes it")
+	}
 	if state.Skipped > 0 {
 		e.note("hub", "see what else doctor says of ops; a newer huskies-mcp may know them", "%s of it were passed over, and are tried again at each connection", phrase.Count(int(state.Skipped), "op", "ops"))
 	}
