@@ -42,6 +42,8 @@ type Config struct {
 	Secure bool
 	// ReadOnly refuses all changes.
 	ReadOnly bool
+	// Hub says in a few words how this machine and its hub are doing; "" if there is none. Nil: nobody is asked.
+	Hub func(context.Context) string
 	// MaxRetries is the count of retries at which a story is blocked. 0 is never. With nil the pipeline's
 	// setting counts.
 	MaxRetries *int64
@@ -69,6 +71,14 @@ func New(cfg Config) *Board {
 	b.pages = template.Must(template.New("").Funcs(b.functions()).ParseFS(files, "pages/*.html"))
 	b.mux = b.routes()
 	return b
+}
+
+// hubLine returns what [Config.Hub] says.
+func (b *Board) hubLine(ctx context.Context) string {
+	if b.cfg.Hub == nil {
+		return ""
+	}
+	return b.cfg.Hub(ctx)
 }
 
 // routes returns who answers which request of a browser that was let in.

@@ -32,6 +32,8 @@ type page struct {
 	Mark string
 	// Waiting is how many stories wait for a person.
 	Waiting int
+	// Hub says how this machine and its hub are doing.
+	Hub     string
 	Version string
 }
 
@@ -40,7 +42,7 @@ func (b *Board) page(r *http.Request, name string) page {
 	who := visitorOf(r)
 	return page{
 		Name: name, Project: b.cfg.Project, Key: b.cfg.Cookie, Who: who.Name, Form: who.Form, ReadOnly: b.cfg.ReadOnly,
-		Mark: b.hub.mark(r.Context(), b.now()), Version: version(),
+		Mark: b.hub.mark(r.Context(), b.now()), Hub: b.hubLine(r.Context()), Version: version(),
 	}
 }
 

@@ -44,8 +44,10 @@ type update struct {
 	Agents  string            `json:"agents,omitempty"`
 	Needs   string            `json:"needs,omitempty"`
 	// Waiting is how many stories wait for a person; it comes with Needs.
-	Waiting int        `json:"waiting"`
-	Events  []happened `json:"events,omitempty"`
+	Waiting int `json:"waiting"`
+	// Hub says how this machine and its hub are doing.
+	Hub    string     `json:"hub,omitempty"`
+	Events []happened `json:"events,omitempty"`
 }
 
 // placed is a card with its place: in a column, before another card, or last.
@@ -72,6 +74,7 @@ type reader struct {
 	heads  map[string]string
 	agents string
 	needs  string
+	hub    string
 	held   map[string]string // cards of stories that agents have, by ID
 	// due says that something has changed since the parts around the cards were read, and next is when they may
 	// be read again: they cost more than cards.
@@ -180,6 +183,9 @@ func (r *reader) step(ctx context.Context) error {
 		if r.b.now().Before(r.next) {
 			return nil
 		}
+		if line := r.b.hubLine(ctx); line != r.hub {
+			u.Hub, r.hub = line, line
+		}
 		began := r.b.now()
 		err = r.surroundings(v, &u)
 		r.due, r.next = false, r.b.now().Add(max(leastPause, pauseFactor*r.b.now().Sub(began)))
@@ -195,7 +201,7 @@ func (r *reader) step(ctx context.Context) error {
 
 // send tells an update, if there is something in it.
 func (r *reader) send(u *update) {
-	if !u.Reset && u.Trouble == "" && len(u.Cards)+len(u.Gone)+len(u.Heads)+len(u.Events) == 0 && u.Agents == "" && u.Needs == "" {
+	if !u.Reset && u.Trouble == "" && len(u.Cards)+len(u.Gone)+len(u.Heads)+len(u.Events) == 0 && u.Agents == "" && u.Needs == "" && u.Hub == "" {
 		return
 	}
 	u.N = r.b.hub.next()

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/huskies/huskies-mcp/board"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -29,6 +31,7 @@ type event struct {
 		Gone  []string
 		Heads map[string]string
 		Needs string
+		Hub   string
 	}
 }
 
@@ -159,6 +162,23 @@ func TestStream(t *testing.T) {
 	}
 	if status, text := in.get("/missed?since=" + mark); status != 200 || !strings.Contains(text, "stuck") || strings.Contains(text, `"reset":true`) {
 		t.Errorf("got %d %s", status, text)
+	}
+}
+
+// TestHubOnTheBoard: a page says how the machine and its hub are doing, and is told when that changes.
+func TestHubOnTheBoard(t *testing.T) {
+	var state atomic.Value
+	state.Store("hub since 09:15, 0 to send")
+	s := newSite(t, func(cfg *board.Config) { cfg.Hub = func(context.Context) string { return state.Load().(string) } })
+	in := newClient(s)
+	if _, page := in.get("/"); !strings.Contains(page, `id="hub" class="who">hub since 09:15, 0 to send<`) {
+		t.Errorf("the page does not say how the hub is: %s", page)
+	}
+	f := in.follow(in.mark())
+	state.Store("hub away since 09:20, 3 to send")
+	f.until("that the hub is away", func(e event) bool { return e.data.Hub == "hub away since 09:20, 3 to send" })
+	if _, page := newClient(newSite(t, nil)).get("/"); !strings.Contains(page, `id="hub" class="who" hidden></p>`) {
+		t.Errorf("without a hub the page speaks of one: %s", page)
 	}
 }
 

@@ -66,6 +66,7 @@ func (r *Relay) relay(ctx context.Context) {
 	}
 	defer release()
 	defer r.tell(Status{})
+	var away int64
 	for backoff := minBackoff; ; {
 		hub, _, err := r.cfg.Replica.Hub(ctx)
 		if err == nil && hub == nil {
@@ -79,7 +80,11 @@ func (r *Relay) relay(ctx context.Context) {
 			return
 		}
 		r.cfg.Logger.Warn("not connected to the hub", "address", hubAddress(hub), "error", err)
-		r.tell(Status{LastError: err.Error(), ErrorAt: r.cfg.Now().UnixMilli()})
+		now := r.cfg.Now().UnixMilli()
+		if connected || away == 0 {
+			away = now
+		}
+		r.tell(Status{LastError: err.Error(), ErrorAt: now, AwaySince: away})
 		if connected {
 			backoff = minBackoff
 		}
@@ -124,12 +129,25 @@ type Status struct {
 	At int64 `json:"at"`
 	// ConnectedSince is 0 while there is no connection.
 	ConnectedSince int64 `json:"connected_since,omitempty"`
+	// AwaySince is when the connection was lost, or first failed; 0 while there is one.
+	AwaySince int64 `json:"away_since,omitempty"`
+	// ClockAhead is how far the hub's clock is ahead of this machine's, in ms.
+	ClockAhead int64 `json:"clock_ahead,omitempty"`
 	// Behind counts the messages of the hub that were not read when it was looked last.
 	Behind uint64 `json:"behind,omitempty"`
 	// Full: the hub takes no more.
 	Full      bool   `json:"full,omitempty"`
 	LastError string `json:"last_error,omitempty"`
 	ErrorAt   int64  `json:"error_at,omitempty"`
+}
+
+// MaxClockAhead is how far two clocks may differ without a word: claims end by the hub's.
+const MaxClockAhead = 2 * time.Second
+
+// ClockOff returns how far the hub's clock is ahead of this machine's, if the two differ by much.
+func (s *Status) ClockOff() (ahead time.Duration, off bool) {
+	ahead = time.Duration(s.ClockAhead) * time.Millisecond
+	return ahead, ahead.Abs() > MaxClockAhead
 }
 
 // tell keeps the status for other processes, which ask for it. It is no harm if that fails.

@@ -73,10 +73,12 @@ func (s *session) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	asked := s.cfg.Now()
 	if s.stream, err = s.js.Stream(ctx, StreamName(s.hub.Pipeline)); err != nil {
 		return fmt.Errorf("look at the hub's stream: %w", err)
 	}
 	info := s.stream.CachedInfo()
+	ahead := s.clockAhead(asked, info)
 	s.epoch = info.Created.UnixNano()
 	read, err := s.compare(ctx, info)
 	if err != nil {
@@ -84,8 +86,11 @@ func (s *session) run(ctx context.Context) (err error) {
 	}
 	s.subject = OpSubject(s.hub.Pipeline, s.author, s.hub.Replica)
 	s.set(func(status *Status) {
-		status.ConnectedSince, status.Behind = s.cfg.Now().UnixMilli(), info.State.LastSeq-read.Seq
+		status.ConnectedSince, status.Behind, status.ClockAhead = s.cfg.Now().UnixMilli(), info.State.LastSeq-read.Seq, ahead
 	})
+	if ahead, off := s.status.ClockOff(); off {
+		s.cfg.Logger.Warn("the hub's clock and this machine's differ: claims end by the hub's", "hub_ahead", ahead)
+	}
 	s.cfg.Logger.Info("connected to the hub", "address", s.hub.Address, "behind", info.State.LastSeq-read.Seq)
 	if err := s.listenForWants(ctx); err != nil {
 		return err
@@ -123,6 +128,12 @@ func (s *session) learnAddresses(ctx context.Context) error {
 	}
 	s.hub.Address = known
 	return nil
+}
+
+// clockAhead returns how far the hub's clock is ahead, in ms, by an answer to what was asked then.
+func (s *session) clockAhead(asked time.Time, info *jetstream.StreamInfo) int64 {
+	now := s.cfg.Now()
+	return info.TimeStamp.Sub(now.Add(-now.Sub(asked) / 2)).Milliseconds()
 }
 
 // set changes the status, for other processes.
@@ -236,10 +247,12 @@ func (s *session) check(ctx context.Context) error {
 		case hub == nil || *hub != *s.hub:
 			return errLeft
 		}
+		asked := s.cfg.Now()
 		info, err := s.stream.Info(ctx)
 		if err != nil {
 			return fmt.Errorf("look at the hub's stream: %w", err)
 		}
+		s.set(func(status *Status) { status.ClockAhead = s.clockAhead(asked, info) })
 		if info.Created.UnixNano() != s.epoch || info.State.LastSeq < state.Read.Seq {
 			return errReplaced
 		}

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/internal/phrase"
@@ -107,6 +108,16 @@ func (sc *Scene) head(s Screen) []string {
 			text  string
 			color paint
 		}{fmt.Sprint(c.Count, " ", phrase.Line(word)), faint})
+	}
+	if sc.Hub != "" {
+		color := faint
+		if sc.HubAway {
+			color = yellow
+		}
+		counts = slices.Insert(counts, 2, struct {
+			text  string
+			color paint
+		}{phrase.Line(sc.Hub), color})
 	}
 	name := phrase.Cut(phrase.Line(sc.Name), max(4, s.Width/3))
 	line, used := s.paint(name, bold), phrase.Width(name)

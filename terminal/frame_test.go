@@ -90,8 +90,21 @@ func TestFramesFit(t *testing.T) {
 	})
 }
 
+// TestFrameShowsTheHub: the first line says how the machine and its hub are doing, where there is room.
+func TestFrameShowsTheHub(t *testing.T) {
+	sc := terminal.Scene{Name: "rota", Hub: "hub away since 09:15, 3 to send", HubAway: true}
+	if head := sc.Frame(terminal.Screen{Width: 80, Now: now}, 24)[0]; !strings.Contains(head, "hub away since 09:15, 3 to send") {
+		t.Errorf("the first line is %q", head)
+	}
+	sc.Hub = ""
+	if head := sc.Frame(terminal.Screen{Width: 80, Now: now}, 24)[0]; strings.Contains(head, "hub") {
+		t.Errorf("without a hub the first line is %q", head)
+	}
+}
+
 func anyScene(t *rapid.T) (sc terminal.Scene) {
-	sc.Name, sc.Trouble = anyText(t, "name"), anyText(t, "trouble")
+	sc.Name, sc.Trouble, sc.Hub = anyText(t, "name"), anyText(t, "trouble"), anyText(t, "hub")
+	sc.HubAway = rapid.Bool().Draw(t, "away")
 	sc.Missing = pipeline.Gaps{Pending: rapid.IntRange(0, 2).Draw(t, "pending")}
 	for i, stage := range []pipeline.Stage{pipeline.Backlog, pipeline.Current, pipeline.QA, pipeline.Merge} {
 		column := terminal.SceneColumn{Stage: stage, Total: rapid.IntRange(0, 100_000).Draw(t, "total")}

@@ -38,6 +38,9 @@ type Scene struct {
 	Events []Event
 	// Missing counts the changes without which stories may be missing.
 	Missing pipeline.Gaps
+	// Hub says how this machine and its hub are doing, "" without one. HubAway: they do not exchange now.
+	Hub     string
+	HubAway bool
 	// Trouble says why the scene is not the pipeline as it is now, "" if it is.
 	Trouble string
 }

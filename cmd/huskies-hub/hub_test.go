@@ -55,7 +55,7 @@ func TestWorkGoesOnWithoutTheHub(t *testing.T) {
 	}
 	await(t, "the relay says why it is not connected", func() bool {
 		status, err := relay.ReadStatus(a.replica)
-		return err == nil && strings.Contains(status.LastError, "nothing answers there")
+		return err == nil && strings.Contains(status.LastError, "nothing answers there") && status.AwaySince > 0 && status.AwaySince <= status.ErrorAt
 	})
 	h.start()
 	converge(t, 4, a, b)
@@ -200,6 +200,45 @@ func TestOneRelayAMachine(t *testing.T) {
 	a.pause() // the second takes over
 	second.write("2_story_two")
 	converge(t, 2, second, b)
+}
+
+// TestClocks: a machine whose clock differs from the hub's says so, and those that agree say nothing.
+func TestClocks(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a := newMachine(t)
+	a.ahead = -7 * time.Second
+	if err := a.join(h.invite()); err != nil {
+		t.Fatal(err)
+	}
+	a.relay()
+	a.write("1_story_x")
+	b := h.joined()
+	converge(t, 1, a, b)
+	for _, m := range []*machine{a, b} {
+		if out, err := m.huskies("add", "Another story"); err != nil { // from now on the key is the command's, too
+			t.Fatalf("add: %v, %s", err, out)
+		}
+	}
+	for _, test := range []struct {
+		m    *machine
+		off  bool
+		args string
+		want string
+	}{
+		{a, true, "hub", "s ahead of this machine's"},
+		{a, true, "doctor", "s ahead of this machine's"},
+		{b, false, "hub", "ahead of"},
+		{b, false, "doctor", "ahead of"},
+	} {
+		out, err := test.m.huskies(test.args)
+		if err != nil || strings.Contains(out, test.want) != test.off {
+			t.Errorf("%s says %s, error %v; that the clocks differ: %v", test.args, out, err, test.off)
+		}
+	}
+	if out, err := b.huskies("hub"); err != nil || !strings.Contains(out, "read        up to message ") {
+		t.Errorf("hub says %s, error %v", out, err)
+	}
 }
 
 func TestFullHub(t *testing.T) {

@@ -123,7 +123,10 @@ type machine struct {
 	stop    context.CancelFunc
 	done    chan struct{}
 	log     *lockedBuffer
+	ahead   time.Duration // how far its clock is ahead
 }
+
+func (m *machine) now() time.Time { return time.Now().Add(m.ahead) }
 
 func newMachine(t testing.TB) *machine {
 	t.Helper()
@@ -137,7 +140,7 @@ func (m *machine) logger() *slog.Logger { return slog.New(slog.NewTextHandler(m.
 
 // open starts the machine's process, so to speak.
 func (m *machine) open() {
-	m.replica = replica.New(replica.Config{Path: m.path, Now: time.Now, Rand: rand.Reader, Logger: m.logger()})
+	m.replica = replica.New(replica.Config{Path: m.path, Now: m.now, Rand: rand.Reader, Logger: m.logger()})
 }
 
 // relay starts the relay.
@@ -145,7 +148,7 @@ func (m *machine) relay() {
 	ctx, stop := context.WithCancel(context.Background())
 	m.stop, m.done = stop, make(chan struct{})
 	go func() {
-		relay.New(relay.Config{Replica: m.replica, Now: time.Now, Rand: rand.Reader, Logger: m.logger()}).Run(ctx)
+		relay.New(relay.Config{Replica: m.replica, Now: m.now, Rand: rand.Reader, Logger: m.logger()}).Run(ctx)
 		close(m.done)
 	}()
 }

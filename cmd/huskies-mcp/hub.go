@@ -289,6 +289,12 @@ func showHub(cmd *cobra.Command, env *environment) error {
 	if status.Full {
 		fmt.Fprintln(out, "full        the hub takes no more: its owner can give it more room (max_bytes in hub.json)")
 	}
+	if state.Read.Seq > 0 {
+		fmt.Fprintf(out, "read        up to message %d of the hub\n", state.Read.Seq)
+	}
+	if ahead, off := status.ClockOff(); off {
+		fmt.Fprintf(out, "clock       %s: claims end by the hub's clock, so set the two\n", phrase.ClockAhead(ahead))
+	}
 	if state.Skipped > 0 {
 		fmt.Fprintf(out, "passed over %s, for want of room or of a newer huskies-mcp: tried again at each connection\n", phrase.Count(int(state.Skipped), "op", "ops"))
 	}

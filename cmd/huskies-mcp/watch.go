@@ -118,6 +118,7 @@ func (w *watcher) run() (err error) {
 			w.resize()
 		case <-ticker.C:
 			w.resize()
+			w.scene.Hub, w.scene.HubAway = w.env.hubLine(ctx)
 		case <-w.changed:
 			at, err := w.read(ctx)
 			if err == nil {
@@ -151,6 +152,7 @@ func (w *watcher) read(ctx context.Context) (at replica.Position, err error) {
 		scene.Name = filepath.Base(filepath.Dir(dir))
 	}
 	w.scene = scene
+	w.scene.Hub, w.scene.HubAway = w.env.hubLine(ctx)
 	return at, nil
 }
 

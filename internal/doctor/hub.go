@@ -35,9 +35,12 @@ func (e *examination) checkHub(ctx context.Context, r *replica.Replica) {
 		e.note("hub", "huskies-mcp hub says why; while no agent runs here, huskies-mcp relay exchanges", "%s wait to be sent to %s, the oldest since %s",
 			waits, hub.Address, since.UTC().Format(time.RFC3339))
 	case status.ConnectedSince > 0:
-		e.ok("hub", "connected to %s since %s, %s to send", hub.Address, time.UnixMilli(status.ConnectedSince).UTC().Format(time.RFC3339), waits)
+		e.ok("hub", "connected to %s since %s, read up to its message %d, %s to send", hub.Address, time.UnixMilli(status.ConnectedSince).UTC().Format(time.RFC3339), state.Read.Seq, waits)
 	default:
-		e.ok("hub", "joined to %s, not connected now, %s to send", hub.Address, waits)
+		e.ok("hub", "joined to %s, not connected now, read up to its message %d, %s to send", hub.Address, state.Read.Seq, waits)
+	}
+	if ahead, off := status.ClockOff(); off {
+		e.note("hub", "set the clock that is wrong: claims end by the hub's", "the clocks differ: %s", phrase.ClockAhead(ahead))
 	}
 	if relay.IsOwn(hub.Address) {
 		e.note("hub", "see that its configuration has jetstream { sync_interval: always }", "it is a NATS server of your own: whether it syncs what it acknowledges cannot be seen from here, and without that a power loss takes it")
