@@ -26,7 +26,7 @@ const (
 // need is a story that waits for a person, and why.
 type need struct {
 	ID, Label, Title string
-	// Kind is blocked, limit, lapsed, apart or warning.
+	// Kind is blocked, limit, lapsed, apart, overwritten or warning.
 	Kind string
 	Why  string
 	By   string
@@ -123,6 +123,8 @@ func (b *Board) needs(v *replica.View, agents []agentCard) (n needs, err error) 
 		kind := "warning"
 		if _, apart := v.MadeApart(id); apart {
 			kind = "apart"
+		} else if slices.ContainsFunc(wrong, func(f pipeline.Fact) bool { return f.Code == pipeline.CodeOverwritten }) {
+			kind = "overwritten"
 		}
 		n.add(&st, kind, phrase.Line(strings.Join(phrase.Warnings(wrong), "; ")), newMoment(st.UpdatedAt, now))
 	}

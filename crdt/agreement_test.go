@@ -60,6 +60,11 @@ func mapOf(op *crdt.Op) fields {
 		set(5, !e.Base.IsZero(), e.Base[:])
 		set(6, e.Kind == crdt.KindDep, e.Number)
 		set(7, e.Anchor != "", e.Anchor)
+		if e.Over.Op != ([8]byte{}) {
+			m[uint64(8)] = e.Over.Op[:]
+		} else if e.Over.Said {
+			m[uint64(8)] = []byte{}
+		}
 		edits = append(edits, m)
 	}
 	m := fields{

@@ -32,7 +32,7 @@ func TestT31_HeldFlood(t *testing.T) {
 		{"count in total", []string{"m", "n", "o", "p", "q"}, lightRoot, lightEdits, crdt.MaxHeld, crdt.MaxHeld},
 		{"bytes of an author", []string{"m"}, rootOp, longEdits, 500, crdt.MaxHeldBytesPerAuthor / (60 << 10)},
 		{"bytes in total", []string{"m", "n", "o", "p", "q"}, rootOp, longEdits, 2000, crdt.MaxHeldBytes / (60 << 10)},
-		{"edits of an author", []string{"m"}, rootOp, unknownEdits(crdt.MaxEdits), 1000, crdt.MaxHeldBytesPerAuthor / (100 * crdt.MaxEdits)},
+		{"edits of an author", []string{"m"}, rootOp, unknownEdits(crdt.MaxEdits), 950, crdt.MaxHeldBytesPerAuthor / (100 * crdt.MaxEdits)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -43,10 +43,13 @@
 //	6 number   unsigned  0 to 2^32-1                       dep
 //	7 anchor   text      place: the story ID whose own element (of a story that
 //	                     no op has placed) the story now follows
+//	8 over     bytes     set: 8, the beginning of the ID of the op whose value it overwrites,
+//	                     not all zero; or none: there was no value. Anything else says
+//	                     nothing, as does the key to builds that do not know it
 //
 // An inc may have a base. A place has base or anchor or neither, which is the
-// start of the list. Otherwise an edit has all the keys of its kind, and it
-// never has another of these. An edit of an unknown kind may have anything under
+// start of the list. A set may have over. Otherwise an edit has all the keys of its
+// kind, and it never has another of the keys 2 to 7. An edit of an unknown kind may have anything under
 // every key but kind. Two edits of one op never change the same thing: one field
 // or one dependency number; and an op has at most one note and one place.
 //

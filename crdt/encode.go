@@ -33,6 +33,9 @@ const (
 	editAnchor
 
 	lastEditKey = editAnchor
+
+	// editOver is no key whose value can be wrong: see [Over].
+	editOver = editAnchor + 1
 )
 
 // encode returns the payload of an op that validate admits: deterministic CBOR
@@ -86,7 +89,7 @@ func (op *Op) room() int {
 	n := 100 + 34*len(op.Parents) + len(op.Story) + len(op.Agent)
 	for i := range op.Edits {
 		e := &op.Edits[i]
-		n += 20 + len(e.Field) + len(e.Value.str) + len(e.Anchor)
+		n += 30 + len(e.Field) + len(e.Value.str) + len(e.Anchor)
 		if !e.Base.IsZero() {
 			n += 35
 		}
@@ -96,7 +99,11 @@ func (op *Op) room() int {
 
 func (e *Edit) appendTo(b []byte) []byte {
 	keys := e.keys()
-	b = appendHead(b, majorMap, 1+uint64(bits.OnesCount8(uint8(keys))))
+	n := 1 + uint64(bits.OnesCount8(uint8(keys)))
+	if e.Over.Said {
+		n++
+	}
+	b = appendHead(b, majorMap, n)
 	b = appendHead(append(b, editKind), majorUint, uint64(e.Kind))
 	if keys&keyField != 0 {
 		b = appendText(append(b, editField), e.Field)
@@ -115,6 +122,9 @@ func (e *Edit) appendTo(b []byte) []byte {
 	}
 	if keys&keyAnchor != 0 {
 		b = appendText(append(b, editAnchor), e.Anchor)
+	}
+	if e.Over.Said {
+		b = e.Over.appendTo(append(b, editOver))
 	}
 	return b
 }
@@ -232,7 +242,7 @@ func versionError(v uint64) error {
 // payload and what was decoded from it. Three bytes of payload can be one edit,
 // so the payload alone would let a stranger fill forty times the pending bounds.
 func (op *Op) memory(payload []byte) int {
-	const perEdit = 120 // unsafe.Sizeof(Edit{})
+	const perEdit = 128 // unsafe.Sizeof(Edit{})
 	return len(payload) + perEdit*len(op.Edits) + len(OpID{})*len(op.Parents)
 }
 
@@ -270,6 +280,9 @@ func readEdit(r *cborReader, e *Edit) {
 		case p.key == editKind:
 			e.Kind = EditKind(r.uint())
 		case p.key == 0 || p.key > lastEditKey || e.Kind > lastKind:
+			if p.key == editOver && e.Kind == KindSet {
+				e.Over = r.peekOver()
+			}
 			r.skip(3) // in the op, in its edits, in this edit
 		default:
 			seen |= 1 << p.key

@@ -75,6 +75,15 @@ func (s *Schema) Fenced(edits []Edit) bool {
 	return false
 }
 
+// stampOf returns the place of the op's write of a field in the order of such writes.
+func (s *Schema) stampOf(f Field, op *Op) Stamp {
+	by := op.Stamp()
+	if s.defs[f].Fenced {
+		by.Fence = op.Fence
+	}
+	return by
+}
+
 // Fence returns the greatest fence that is known for the story.
 func (s *Story) Fence() (f Fence) {
 	for i := range s.cells {

@@ -139,6 +139,7 @@ type Edit struct {
 	Base   OpID   // inc: the op whose set it builds on; place: see Anchor.Op
 	Anchor string // place: see Anchor.Story
 	Number uint32
+	Over   Over // set: which value it overwrites
 }
 
 // Anchor names an element of the list of stories, after which another is put.

@@ -63,7 +63,11 @@ func anyOp() *rapid.Generator[*crdt.Op] {
 				base := rapid.OneOf(rapid.Just(crdt.OpID{}), id).Draw(t, "base")
 				op.Edits = append(op.Edits, crdt.Inc(f, rapid.Uint64Range(1, crdt.MaxIncrement).Draw(t, "by"), base))
 			} else {
-				op.Edits = append(op.Edits, crdt.Set(f, value.Draw(t, "value")))
+				set := crdt.Set(f, value.Draw(t, "value"))
+				if rapid.Bool().Draw(t, "says what it overwrites") {
+					set.Over = crdt.OverOp(rapid.OneOf(rapid.Just(crdt.OpID{}), id).Draw(t, "over"))
+				}
+				op.Edits = append(op.Edits, set)
 			}
 		}
 		for _, n := range rapid.SliceOfNDistinct(rapid.Uint32(), 0, 4, rapid.ID).Draw(t, "deps") {

@@ -208,6 +208,10 @@ func (s *said) edit() (e crdt.Edit, target string) {
 	if s.has(3) {
 		e.Value = s.value()
 	}
+	if over, ok := s.m[uint64(8)].([]byte); ok && kind == 1 && (len(over) == 0 || len(over) == 8 && !bytes.Equal(over, make([]byte, 8))) {
+		e.Over.Said = true
+		copy(e.Over.Op[:], over)
+	}
 	switch kind {
 	case 1, 2:
 		return e, "field " + e.Field

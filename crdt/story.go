@@ -142,10 +142,7 @@ func (s *Story) mergeEdit(schema *Schema, op *Op, e *Edit, beside Beside) error 
 // could not have.
 func (s *Story) set(schema *Schema, f Field, op *Op, v Value, beside Beside) (err error) {
 	c := s.cellFor(f)
-	by := op.Stamp()
-	if schema.defs[f].Fenced {
-		by.Fence = op.Fence
-	}
+	by := schema.stampOf(f, op)
 	if !by.Wins(c.by) {
 		return nil
 	}

@@ -137,12 +137,15 @@ func (e *Edit) validate() error {
 	}
 	keys := e.keys()
 	if e.Kind > lastKind {
-		if keys != 0 {
+		if keys != 0 || e.Over.Said {
 			return fmt.Errorf("kind %d is unknown and carries its kind alone, not %s", e.Kind, keys)
 		}
 		return nil
 	}
 	kind := &kindKeys[e.Kind]
+	if e.Over.Said && e.Kind != KindSet {
+		return fmt.Errorf("%s has keys of another kind: over", kind.name)
+	}
 	if alien := keys &^ (kind.must | kind.may); alien != 0 {
 		return fmt.Errorf("%s has keys of another kind: %s", kind.name, alien)
 	}

@@ -170,6 +170,16 @@ type OpIndex struct {
 	Arrival int64
 }
 
+type Overwritten struct {
+	Story  int64
+	Field  string
+	Prefix []byte
+	Lost   []byte
+	Won    []byte
+	Value  string
+	At     int64
+}
+
 type Place struct {
 	N         int64
 	Story     int64

@@ -267,6 +267,9 @@ func (w *stateWriter) merge(op *crdt.Op, arrival int64) error {
 		return err
 	}
 	before := pipeline.VisibleStage(s.Story)
+	if err := w.noteApart(s, op); err != nil {
+		return err
+	}
 	if err := s.Merge(pipeline.Schema(), op, &besideTables{w, s}); err != nil {
 		return err
 	}

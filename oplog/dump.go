@@ -38,6 +38,7 @@ func dump(ctx context.Context, q *db.Queries, w io.Writer) error {
 		func() error { return dumpRows(w, "history", q.DumpHistory, ctx) },
 		func() error { return dumpRows(w, "spell", q.DumpSpells, ctx) },
 		func() error { return dumpRows(w, "flow", q.DumpFlow, ctx) },
+		func() error { return dumpRows(w, "overwritten", q.DumpOverwritten, ctx) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

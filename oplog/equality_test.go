@@ -19,6 +19,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/pipeline/sourcetest"
 )
 
@@ -222,6 +223,7 @@ func (h *equality) make(key ed25519.PrivateKey, honest bool) *crdt.Op {
 		}
 	}
 	op.Edits = h.edits()
+	h.nameOverwritten(op)
 	op.Fence = h.fence()
 	signed, err := crdt.Sign(op, key)
 	h.must(err)
@@ -230,6 +232,25 @@ func (h *equality) make(key ed25519.PrivateKey, honest bool) *crdt.Op {
 	h.ops = append(h.ops, full)
 	h.sign[full.ID] = signed
 	return full
+}
+
+// nameOverwritten lets edits say what they overwrite: what stands here, or anything, or nothing.
+func (h *equality) nameOverwritten(op *crdt.Op) {
+	h.must(h.log.View(context.Background(), func(s *Snapshot) error {
+		story, err := s.Source().Story(op.Story)
+		for i := range op.Edits {
+			e := &op.Edits[i]
+			f, known := pipeline.Schema().Field(e.Field)
+			switch {
+			case e.Kind != crdt.KindSet:
+			case h.rng.IntN(3) == 0:
+				e.Over = crdt.OverOp(h.op())
+			case story != nil && known:
+				e.Over = crdt.OverOp(story.Writer(f))
+			}
+		}
+		return err
+	}))
 }
 
 // fence returns the fence of an op. Most have none, and some that of an earlier op.

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -15,7 +16,7 @@ import (
 
 // stateFormat is the format of the state's tables that this build writes. A greater
 // one is a newer build's; a lesser one is rebuilt.
-const stateFormat = 5
+const stateFormat = 6
 
 // rebuilder writes the state that a replay gives into the tables, which it empties
 // first.
@@ -48,7 +49,7 @@ func (b *rebuilder) comesOn() {
 var stateTables = []string{
 	"op_index", "exceptions", "waiting_ops", "late", "heads", "authors", "sums", "stories", "numbers",
 	"dependencies", "notes", "increments", "places", "counts", "claims", "history", "spells", "flow",
-	"fts_todo",
+	"overwritten", "fts_todo",
 }
 
 // rebuild makes the tables of the state anew from a replay of the log. The state gets
@@ -63,7 +64,7 @@ func rebuild(ctx context.Context, q *db.Queries, conn db.DBTX, r *replay, truste
 		ctx: ctx, q: q, text: textIndex{ctx, conn}, r: r, trusted: trusted, ns: make(map[string]int64), places: make(map[crdt.OpID]int64),
 		own: make(map[string]int64), counts: make(map[countKey]int64),
 	}
-	for _, step := range []func() error{b.nameStories, b.putPlaces, b.putStories, b.putNumbers, b.putGraph, b.putHistory, b.putSpells, b.putTexts} {
+	for _, step := range []func() error{b.nameStories, b.putPlaces, b.putStories, b.putNumbers, b.putGraph, b.putHistory, b.putSpells, b.putOverwritten, b.putTexts} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -320,6 +321,17 @@ func (b *rebuilder) putSpells() error {
 		flow.move(row.Type, b.r.stages.all[spell.before], row.Stage, spell.began)
 	}
 	return flow.flush(b.ctx, b.q)
+}
+
+// putOverwritten writes the values that were lost apart.
+func (b *rebuilder) putOverwritten() error {
+	all, err := b.r.model.Overwritten("", math.MinInt64, math.MaxInt)
+	for i := range all {
+		if err := putOverwritten(b.ctx, b.q, b.ns[all[i].Story], &all[i]); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // putTexts indexes all texts in the order of their numbers.

@@ -106,6 +106,7 @@ func replayLog(ctx context.Context, q *db.Queries, trusted map[crdt.Author]bool,
 // row takes in one row of the log.
 func (r *replay) row(row *db.SignedOpsAfterRow) error {
 	r.arrival, r.received = row.Arrival, row.ReceivedAt
+	r.model.Receive(row.ReceivedAt)
 	r.last = crdt.OpID{}
 	copy(r.last[:], row.OpID)
 	op, err := r.decoder.Decode(row.Payload)

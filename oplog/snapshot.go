@@ -204,6 +204,25 @@ func (l *Log) history(ctx context.Context, q *db.Queries, story string, before i
 	}
 }
 
+// AgentOf returns the agent that asked for an op, "" if the op does not say so or is not here.
+func (s *Snapshot) AgentOf(id crdt.OpID) (string, error) { return s.log.agentOf(s.ctx, s.q, id) }
+
+func (l *Log) agentOf(ctx context.Context, q *db.Queries, id crdt.OpID) (string, error) {
+	found, err := findOp(ctx, q, id)
+	if err != nil || found == nil {
+		return "", l.fail("read op", err)
+	}
+	row, err := q.SignedOpAt(ctx, found.Arrival)
+	if err != nil {
+		return "", l.failRow(found.Arrival, err)
+	}
+	op, err := crdt.Decode(row.Payload)
+	if err != nil {
+		return "", nil // the row is damaged
+	}
+	return op.Agent, nil
+}
+
 // Row returns the row with the given arrival number, which must be there, without its op.
 func (s *Snapshot) Row(arrival int64) (SignedRow, error) {
 	row, err := s.q.SignedOpAt(s.ctx, arrival)

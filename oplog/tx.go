@@ -233,3 +233,8 @@ func (tx *Tx) History(story string, before int64, fn func(SignedRow) (more bool,
 	}
 	return tx.log.history(tx.ctx, tx.log.queries, story, before, fn)
 }
+
+// AgentOf is [Snapshot.AgentOf], as the transaction has made the log.
+func (tx *Tx) AgentOf(id crdt.OpID) (string, error) {
+	return tx.log.agentOf(tx.ctx, tx.log.queries, id)
+}

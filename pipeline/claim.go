@@ -49,6 +49,8 @@ type Leases interface {
 	// EndOf returns how a claim on the story ended, whose ID begins with the hex digits. It
 	// returns nil if the story's history does not tell. See the function [EndOf].
 	EndOf(story, digits string) (*ClaimEnd, error)
+	// AgentOf returns the agent that asked for an op, "" if the op does not say so or is not here.
+	AgentOf(op crdt.OpID) (string, error)
 }
 
 // Bounds of leases, with their reasons.

@@ -48,6 +48,15 @@ func (c *claimer) EndOf(story, digits string) (*pipeline.ClaimEnd, error) {
 	}, digits), nil
 }
 
+func (c *claimer) AgentOf(id crdt.OpID) (string, error) {
+	for _, op := range c.ops {
+		if op.ID == id {
+			return op.Agent, nil
+		}
+	}
+	return "", nil
+}
+
 // session returns a caller whose session has the name, and no agent in its calls.
 func session(name string) pipeline.Caller {
 	return pipeline.Caller{Session: "session of " + name, Name: name}

@@ -82,6 +82,7 @@ const (
 	CodeInCircle        Code = "in_circle"        // IDs: the way round
 	CodeSharedNumber    Code = "shared_number"    // IDs, Count, Free
 	CodeMadeApart       Code = "made_apart"       // Story, Makers, Count
+	CodeOverwritten     Code = "overwritten"      // Story, Overwritten, Count
 	CodeStaysBack       Code = "stays_back"       // Stage, Crowd of the stage it would move to
 	CodeBackBeyond      Code = "back_beyond"      // Agent, Crowd
 )
@@ -121,6 +122,8 @@ type Fact struct {
 	// Crowd is what leaves no room in a stage. A nil Crowd means that there is room.
 	Crowd  *Crowd
 	Makers []crdt.Maker
+	// Overwritten are values that were lost apart. They may be some of Count.
+	Overwritten []Overwritten
 }
 
 // warn adds a warning.

@@ -18,6 +18,9 @@ type Model struct {
 	// dependents holds, for each number, the known stories that depend on it.
 	dependents map[uint32]map[string]*crdt.DocStory
 	lost       int // see Lose
+	// apart are the values that were lost apart, and received is when the op that is merged came.
+	apart    map[apartKey]Overwritten
+	received int64
 	// merged are what the last Apply merged, in that order.
 	merged []merged
 }
@@ -44,6 +47,7 @@ func NewModel(trusted ...crdt.Author) *Model {
 		doc:        crdt.NewDoc(schema, trusted...),
 		numbers:    make(map[uint32]*sameNumber),
 		dependents: make(map[uint32]map[string]*crdt.DocStory),
+		apart:      make(map[apartKey]Overwritten),
 	}
 	m.doc.Observe(m.merging)
 	return m
@@ -78,6 +82,7 @@ func (m *Model) Lose() { m.lost++ }
 // merging notes an op that is about to be merged into the story.
 func (m *Model) merging(op *crdt.Op, story *crdt.DocStory) {
 	m.merged = append(m.merged, merged{op, story, VisibleStage(&story.Story)})
+	m.noteApart(&story.Story, op)
 	n, ok := Number(story.ID())
 	if !ok {
 		return

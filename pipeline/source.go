@@ -91,6 +91,10 @@ type Source interface {
 	// the order of their names, up to most.
 	Unknown(most int) ([]Stage, error)
 
+	// Overwritten returns up to most values that were lost apart since a time, in ms since 1970 UTC: of one
+	// story, or of all if the ID is empty, in the order of [CompareOverwritten].
+	Overwritten(story string, since int64, most int) ([]Overwritten, error)
+
 	// Gaps returns what is known to be missing.
 	Gaps() (Gaps, error)
 }

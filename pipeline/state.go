@@ -20,6 +20,7 @@ type State struct {
 	caller Caller // who reads
 	open   openEdges
 
+	lost     *bool            // whether any value was lost apart lately; nil: not read yet
 	settings *Settings        // see Settings; nil: not read yet
 	crowds   map[Stage]*Crowd // see crowdIn
 }
@@ -133,6 +134,9 @@ func (s *State) snapshot(c *crdt.Story) Story {
 		if apart, ok := madeApart(c); ok {
 			st.Warnings = append(st.Warnings, apart)
 		}
+	}
+	if lost, ok := s.overwritten(c.ID()); ok {
+		st.Warnings = append(st.Warnings, lost)
 	}
 	return st
 }

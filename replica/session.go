@@ -92,6 +92,7 @@ func (s *Session) ClaimOptions(agent string, seconds int64) pipeline.ClaimOption
 type leaseReader interface {
 	Lease(claim crdt.OpID) (oplog.Lease, bool, error)
 	History(story string, before int64, fn func(oplog.SignedRow) (more bool, err error)) error
+	AgentOf(op crdt.OpID) (string, error)
 }
 
 // leases is what a pipeline is told of leases.
@@ -120,6 +121,8 @@ func (l leases) EndOf(story, digits string) (*pipeline.ClaimEnd, error) {
 	}, digits)
 	return end, failed
 }
+
+func (l leases) AgentOf(op crdt.OpID) (string, error) { return l.in.AgentOf(op) }
 
 // alive reports whether a session lives, in this process or in another.
 func (r *Replica) alive(session string) bool {

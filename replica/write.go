@@ -273,6 +273,9 @@ func (r *Replica) append(log *oplog.Log, tx *oplog.Tx, w *Write, change *pipelin
 	if err != nil {
 		return tx.Fail(err)
 	}
+	if err := change.NameOverwritten(); err != nil {
+		return tx.Fail(err)
+	}
 	op := &crdt.Op{
 		Seq:     seq,
 		Parents: parents,

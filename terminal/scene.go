@@ -192,6 +192,8 @@ func (sc *Scene) readNeeds(v *replica.View) error {
 		for _, st := range column.Stories {
 			if slices.ContainsFunc(st.Warnings, func(f pipeline.Fact) bool { return f.Code == pipeline.CodeMadeApart }) {
 				sc.need(Need{st, "made twice, apart: look at its history", yellow})
+			} else if slices.ContainsFunc(st.Warnings, func(f pipeline.Fact) bool { return f.Code == pipeline.CodeOverwritten }) {
+				sc.need(Need{st, "decided twice, apart: huskies-mcp log --conflicts", yellow})
 			}
 		}
 	}

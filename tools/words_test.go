@@ -195,6 +195,10 @@ func TestWarningWords(t *testing.T) {
 			pipeline.Fact{Code: pipeline.CodeMadeApart, Count: 2, Makers: []crdt.Maker{{Agent: "ann", Label: "Log in"}, {Label: "Log out"}}},
 			`2 stories were created apart under this ID and are one now: "Log in" by ann on replica 00000000, "Log out" by replica 00000000: if they are not the same work, write one of them anew without story_id`,
 		},
+		{
+			pipeline.Fact{Code: pipeline.CodeOverwritten, Count: 3, Overwritten: []pipeline.Overwritten{{Field: "stage", Value: "3_qa", Agent: "ann", By: "bob"}, {Field: "claim"}}},
+			`of what was written on several machines apart, this was lost: stage "3_qa" of "ann" (that of "bob" counts), the claim of somebody (somebody else's counts) and 1 more: write again what should count`,
+		},
 		{pipeline.Fact{Code: pipeline.CodeStaysBack, Stage: "1_backlog", Crowd: fullMerge}, `it stays in 1_backlog: limit.4_merge is 1, and held there are 1_a by "a", lease ends in 40 s`},
 		{pipeline.Fact{Code: pipeline.CodeBackBeyond, Agent: "b", Crowd: fullMerge}, `it comes back held by "b", beyond the limit: limit.4_merge is 1, and held there are 1_a by "a", lease ends in 40 s`},
 	} {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/relay"
 )
@@ -262,6 +263,9 @@ func TestCutOffHolder(t *testing.T) {
 		st := m.story("1_story_x")
 		if st.Stage != pipeline.QA || st.Agent != "bob" || st.Claim == nil || pipeline.ClaimText(st.Claim.Token) != bobs.Claim {
 			t.Errorf("got stage %s, agent %s, claim %+v; want those of bob", st.Stage, st.Agent, st.Claim)
+		}
+		if lost := fmt.Sprint(phrase.Warnings(st.Warnings)); !strings.Contains(lost, `stage "4_merge" of "ann" (that of "bob" counts)`) {
+			t.Errorf("the story warns of %s", lost)
 		}
 	}
 	_, err = a.call("ann", "write_item", fmt.Sprintf(`{"story_id":"1_story_x","claim":%q,"stage":"5_done"}`, anns.Claim))

@@ -27,6 +27,8 @@ type logFlags struct {
 	last   int
 	since  string
 	asJSON bool
+	// conflicts asks for what was decided twice apart, in the place of ops.
+	conflicts bool
 }
 
 // lastAtTerminal is how many ops log shows at a terminal unless it is told otherwise.
@@ -43,7 +45,11 @@ what it changed. With --json, one object a line with all there is in the op. At 
 terminal log prints the last 100 ops in words, without --json, and marks those that
 have no effect: [held], since their author is not trusted, [pending], since others
 are missing that they build on, or [refused]. --agent NAME prints the ops of an agent
-alone.`,
+alone.
+
+--conflicts prints what was decided twice by machines that did not hear of each other:
+stories made under one ID, values that were lost since another one counts, and claims
+that another machine's claim has ended. The ID is that of the op that was lost.`,
 		Example: `  huskies-mcp log -n 20
   huskies-mcp log --since 2h --agent coder-1
   huskies-mcp log --story 12`,
@@ -51,6 +57,9 @@ alone.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.story == "" && cmd.Flags().Changed("story") { // as of a variable that is not set
 				return errors.New("--story is empty: give the ID of a story, or leave --story out")
+			}
+			if flags.conflicts && cmd.Flags().Changed("agent") {
+				return errors.New("--conflicts tells of all agents: leave --agent out")
 			}
 			since, err := sinceOf(flags.since, time.Now())
 			if err != nil {
@@ -70,6 +79,9 @@ alone.`,
 				if history.story, err = storyNamed(cmd, env, flags.story); err != nil {
 					return err
 				}
+				if flags.conflicts {
+					return history.printConflicts(cmd, env, flags.asJSON)
+				}
 				if _, ok := terminalOf(cmd.OutOrStdout()); ok && !flags.asJSON {
 					if !cmd.Flags().Changed("last") {
 						history.last = lastAtTerminal
@@ -84,6 +96,7 @@ alone.`,
 	cmd.Flags().IntVarP(&flags.last, "last", "n", 0, "only the last so many ops, 0 for all")
 	cmd.Flags().StringVar(&flags.since, "since", "", "only what was written since then: 2h, 3d, or a day such as 2026-03-04")
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().BoolVar(&flags.conflicts, "conflicts", false, "what was decided twice apart, and which of it was lost")
 	_ = cmd.RegisterFlagCompletionFunc("story", completeStories(opts))
 	return cmd
 }

@@ -181,6 +181,13 @@ var facts = map[pipeline.Code]func(f *fact) string{
 		return text
 	},
 	pipeline.CodeMadeApart: madeApart,
+	pipeline.CodeOverwritten: func(f *fact) string {
+		var lost []string
+		for i := range f.Overwritten {
+			lost = append(lost, Overwritten(&f.Overwritten[i]))
+		}
+		return "of what was written on several machines apart, this was lost: " + someOf(lost, f.Count)
+	},
 	pipeline.CodeStaysBack: func(f *fact) string { return fmt.Sprintf("it stays in %s: %s", f.Stage, crowd(f.Crowd)) },
 	pipeline.CodeBackBeyond: func(f *fact) string {
 		return fmt.Sprintf("it comes back held by %s, beyond the limit: %s", InQuotes(f.Agent), crowd(f.Crowd))
@@ -357,6 +364,21 @@ func madeApart(f *fact) string {
 		who = append(who, fmt.Sprintf("%q by %s", m.Label, by))
 	}
 	return fmt.Sprintf("%d stories were created apart under this ID and are one now: %s", f.Count, someOf(who, f.Count))
+}
+
+// Overwritten says which value was lost apart, and against whose.
+func Overwritten(o *pipeline.Overwritten) string {
+	agent, by := "somebody", "somebody else's"
+	if o.Agent != "" {
+		agent = InQuotes(o.Agent)
+	}
+	if o.By != "" {
+		by = "that of " + InQuotes(o.By)
+	}
+	if o.Field == pipeline.NameClaim {
+		return fmt.Sprintf("the claim of %s (%s counts)", agent, by)
+	}
+	return fmt.Sprintf("%s %q of %s (%s counts)", o.Field, o.Value, agent, by)
 }
 
 // Missing says which ops are missing, and how to mend that. Ask precedes each remedy: it is empty for the

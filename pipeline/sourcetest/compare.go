@@ -168,11 +168,15 @@ func (c *comparison) totals() {
 
 // stories compares each story and what stands beside it.
 func (c *comparison) stories() {
+	for _, most := range limits {
+		c.check(func(s pipeline.Source) (string, error) { return text(s.Overwritten("", 0, most)) }, "Overwritten(\"\", %d)", most)
+	}
 	for _, id := range c.ids {
 		c.check(func(s pipeline.Source) (string, error) { return stories(one(s.Story(id))) }, "Story(%q)", id)
 		c.check(func(s pipeline.Source) (string, error) { return text(s.Dependencies(id)) }, "Dependencies(%q)", id)
 		for _, most := range limits {
 			c.check(func(s pipeline.Source) (string, error) { return notes(s.Notes(id, most)) }, "Notes(%q, %d)", id, most)
+			c.check(func(s pipeline.Source) (string, error) { return text(s.Overwritten(id, 0, most)) }, "Overwritten(%q, %d)", id, most)
 		}
 		story, err := c.a.Story(id)
 		if c.must(err); story == nil || story.Deleted() {

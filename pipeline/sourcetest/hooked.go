@@ -196,3 +196,10 @@ func (h *Hooked) Gaps() (gaps pipeline.Gaps, err error) {
 	}
 	return gaps, err
 }
+
+func (h *Hooked) Overwritten(story string, since int64, most int) (all []pipeline.Overwritten, err error) {
+	if h.ask("Overwritten", &err) {
+		return h.Source.Overwritten(story, since, most)
+	}
+	return all, err
+}

@@ -31,6 +31,10 @@ func filled(t *testing.T) *pipeline.Model {
 	apply("4_story_unseen", set("name", "no stage yet"))
 	apply("7_story_gone", set("stage", "1_backlog"), crdt.Set(crdt.DeletedField, crdt.Bool(true)))
 	apply("notes", set("stage", "0_triage"), set("description", "words to find"), crdt.Inc("retry_count", 2, crdt.OpID{}))
+	apart := set("stage", "2_current")
+	apart.Over = crdt.OverOp(crdt.OpID{99})
+	apply("3_story_b", apart)
+	apply("3_story_b", set("stage", "1_backlog"))
 	m.Lose()
 	return m
 }
