@@ -70,6 +70,21 @@ var hostileFolders = map[string]struct {
 		path := filepath.Join(dir, "pipeline.db-bell")
 		return errors.Join(os.RemoveAll(path), os.Symlink(outside, path))
 	}, ""},
+	"a relay that is elsewhere": {func(dir, outside string) error {
+		path := filepath.Join(dir, "pipeline.db-relay")
+		return errors.Join(os.Symlink(filepath.Join(outside, "made"), path), os.Symlink(filepath.Join(outside, "victim"), path+".json"),
+			os.Symlink(filepath.Join(outside, "victim"), path+".json.new"))
+	}, ""},
+	"pipes beside the database": {func(dir, _ string) (err error) {
+		for _, suffix := range []string{"-relay", "-relay.json", "-relay.json.new", "-sessions", "-bell"} {
+			path := filepath.Join(dir, "pipeline.db"+suffix)
+			err = errors.Join(err, os.RemoveAll(path), syscall.Mkfifo(path, 0o600))
+		}
+		return err
+	}, ""},
+	"a folder that is a pipe": {func(dir, _ string) error {
+		return errors.Join(os.RemoveAll(dir), syscall.Mkfifo(dir, 0o600))
+	}, ""},
 	"a .gitignore without end": {func(dir, _ string) error {
 		path := filepath.Join(dir, ".gitignore")
 		return errors.Join(os.RemoveAll(path), os.Symlink("/dev/zero", path))
