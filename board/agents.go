@@ -15,6 +15,9 @@ import (
 const (
 	// maxAgents bounds the agents that the board shows and remembers: a project has tens.
 	maxAgents = 60
+	// maxNames bounds the names that the board looks at for agents with open stories: a bundle can bring as many
+	// names as stories, and each takes a look at the counts of all.
+	maxNames = 200
 	// maxHeld bounds the stories that one agent's card names.
 	maxHeld = 4
 	// quiet is how long an agent that holds a story may write nothing before its card says so. Agents note
@@ -131,7 +134,7 @@ func (b *Board) agents(v *replica.View) (cards []agentCard, more int, err error)
 		}
 	}
 	for i, name := range names {
-		if len(cards) == maxAgents {
+		if len(cards) == maxAgents || i == maxNames {
 			more = len(names) - i
 			break
 		}

@@ -20,6 +20,9 @@ const (
 	// maxAgentStories bounds the stories of an agent that are read with their claims, the first in the
 	// pipeline's order. More do not fit a line.
 	maxAgentStories = 20
+	// maxAgents bounds the agents that are looked at, by their names: each takes a look at the counts of all
+	// agents, and a bundle can bring as many names as stories. A project has tens.
+	maxAgents = 200
 )
 
 // Stats are the figures of a pipeline.
@@ -28,6 +31,8 @@ type Stats struct {
 	// Days are the last days, the newest last.
 	Days   []DayFigures `json:"days"`
 	Agents []AgentWork  `json:"agents"`
+	// MoreAgents is how many agents were not looked at, since there are so many.
+	MoreAgents int `json:"more_agents,omitempty"`
 }
 
 // StageFigures say what there is in a stage, and how long stories stayed there that left it last.
@@ -70,7 +75,9 @@ func ReadStats(v *replica.View, s Screen) (out Stats, err error) {
 	if out.Days, err = readDays(v, s.Now); err != nil {
 		return out, err
 	}
-	out.Agents, err = readAgents(v, s)
+	agents := v.Agents()
+	out.MoreAgents = max(0, len(agents)-maxAgents)
+	out.Agents, err = readAgents(v, s, agents[:len(agents)-out.MoreAgents])
 	return out, err
 }
 
@@ -142,9 +149,9 @@ func readDays(v *replica.View, now time.Time) ([]DayFigures, error) {
 	return days, err
 }
 
-// readAgents returns the agents that have open stories.
-func readAgents(v *replica.View, s Screen) (all []AgentWork, err error) {
-	for _, agent := range v.Agents() {
+// readAgents returns those of the agents that have open stories.
+func readAgents(v *replica.View, s Screen, agents []string) (all []AgentWork, err error) {
+	for _, agent := range agents {
 		page, err := v.List(pipeline.Filter{Stages: openStages, Agent: &agent}, nil, maxAgentStories)
 		if err != nil {
 			return nil, err
@@ -253,6 +260,9 @@ func (f *Stats) agentLines(s Screen) (lines []string) {
 			text += " (no claim lasts)"
 		}
 		lines = append(lines, text)
+	}
+	if f.MoreAgents > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more names, at which stats does not look", f.MoreAgents))
 	}
 	return lines
 }
