@@ -23,12 +23,18 @@ func NewEvent(op *crdt.Op, name string, first bool) Event {
 	return Event{At: pipeline.TimeOf(op.At), Agent: op.Agent, Words: phrase.Words(op, name, first)}
 }
 
+// maxAgentColumn bounds the column of agents, in columns of the screen.
+const maxAgentColumn = 24
+
 // History returns events with a line each, the last of them last.
 func History(s Screen, events []Event) string {
 	var out strings.Builder
-	agents := 0
+	agents, most := 0, maxAgentColumn
+	if s.Width > 0 {
+		most = min(most, max(12, s.Width/5))
+	}
 	for _, e := range events {
-		agents = max(agents, min(24, phrase.Width(phrase.Line(e.Agent))))
+		agents = max(agents, min(most, phrase.Width(phrase.Line(e.Agent))))
 	}
 	for _, e := range events {
 		at := pad(when(s, e.At), 11)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rivo/uniseg"
 
+	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/terminal"
@@ -40,6 +41,20 @@ func TestPictures(t *testing.T) {
 		screen := terminal.Screen{Width: 110, Now: now, Color: true}
 		picture(t, "list", 110, board.Text(screen))
 		picture(t, "show", 110, detail.Text(screen))
+		stats, err := terminal.ReadStats(v, screen)
+		if err != nil {
+			return err
+		}
+		picture(t, "stats", 80, stats.Text(screen))
+		latest, err := v.Latest(20)
+		if err != nil {
+			return err
+		}
+		var events []terminal.Event
+		for _, e := range latest {
+			events = append(events, terminal.NewEvent(e.Op, phrase.Label(e.Op.Story), e.Op.Creates))
+		}
+		picture(t, "log", 110, terminal.History(screen, events))
 		picture(t, "watch", 110, strings.Join(scene.Frame(screen, 36), "\n"))
 		if st, err := v.Story(id); err != nil || st.Stage != pipeline.Backlog {
 			t.Errorf("the story of show is in %s, %v", st.Stage, err)
@@ -54,7 +69,7 @@ func TestPictures(t *testing.T) {
 // picture compares an SVG of what a command printed with the file of its name.
 func picture(t *testing.T, command string, columns int, printed string) {
 	t.Helper()
-	got := svgOf("huskies-mcp "+strings.ReplaceAll(command, "show", "show 36"), columns, printed)
+	got := svgOf("huskies-mcp "+strings.NewReplacer("show", "show 36", "log", "log -n 20").Replace(command), columns, printed)
 	if err := xml.Unmarshal(got, new(struct{})); err != nil {
 		t.Errorf("%s: %v", command, err)
 	}
@@ -94,12 +109,12 @@ text { font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mo
 `
 
 // classes are the looks that package terminal gives texts, by their number in ECMA-48.
-var classes = map[string]string{"1": "b", "2": "f", "31": "r", "32": "g", "33": "y", "36": "c"}
+var classes = map[string]string{"1": "b", "38;5;243": "f", "38;5;160": "r", "38;5;28": "g", "38;5;130": "y", "38;5;30": "c"}
 
 // svgOf draws what a command printed, below the command. Each run of one look stands at its column and
 // takes as many columns as in a terminal, whatever font the reader has.
 func svgOf(command string, columns int, printed string) []byte {
-	lines := append([]string{"\x1b[2m$\x1b[0m " + command, ""}, strings.Split(strings.TrimRight(printed, "\n"), "\n")...)
+	lines := append([]string{"\x1b[38;5;243m$\x1b[0m " + command, ""}, strings.Split(strings.TrimRight(printed, "\n"), "\n")...)
 	width, height := float64(columns)*cell+2*margin, len(lines)*line+2*margin
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %d\" width=\"%.0f\" height=\"%d\" role=\"img\" aria-label=\"%s\">\n", width, height, width, height, command)
