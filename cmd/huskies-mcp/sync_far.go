@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"unicode"
 
 	"github.com/huskies/huskies-mcp/internal/phrase"
 )
@@ -28,9 +29,45 @@ type farSide struct {
 	opts *options
 }
 
+// quotedWords parts a command at its blanks, but for those between single or double quotes. A backslash is
+// a character like any other, as in a path of Windows.
+func quotedWords(command string) (words []string, err error) {
+	var word strings.Builder
+	begun, quote := false, rune(0)
+	end := func() {
+		if begun {
+			words = append(words, word.String())
+		}
+		word.Reset()
+		begun = false
+	}
+	for _, r := range command {
+		switch {
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote == 0 && (r == '\'' || r == '"'):
+			quote, begun = r, true
+		case quote == 0 && unicode.IsSpace(r):
+			end()
+		default:
+			word.WriteRune(r)
+			begun = true
+		}
+	}
+	if quote != 0 {
+		return nil, fmt.Errorf("a %c has no second one in %s", quote, command)
+	}
+	end()
+	return words, nil
+}
+
 // newFarSide reads the argument of sync: HOST:DIR, or DIR. As for scp, a colon behind a slash is a part of DIR.
 func newFarSide(arg, ssh string, opts *options) (*farSide, error) {
-	far := &farSide{name: arg, dir: arg, ssh: strings.Fields(ssh), opts: opts}
+	program, err := quotedWords(ssh)
+	if err != nil {
+		return nil, fmt.Errorf("--ssh: %w", err)
+	}
+	far := &farSide{name: arg, dir: arg, ssh: program, opts: opts}
 	if i := colon(arg); i >= 0 {
 		far.host, far.dir = arg[:i], arg[i+1:]
 		switch {

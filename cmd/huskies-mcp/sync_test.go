@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -99,5 +100,22 @@ func TestSyncOfManyHeads(t *testing.T) {
 	a, b := in(t, here, nil, "heads"), in(t, there, nil, "heads")
 	if a != b || bytes.Count([]byte(a), []byte("\n")) != heads+1 {
 		t.Errorf("the heads differ, or are not %d:\n%.200s\n%.200s", heads+1, a, b)
+	}
+}
+
+func TestQuotedWords(t *testing.T) {
+	for command, want := range map[string][]string{
+		"ssh -p 2222":               {"ssh", "-p", "2222"},
+		`ssh  -i "my key" -o 'a b'`: {"ssh", "-i", "my key", "-o", "a b"},
+		`"C:\Program Files\ssh" -v`: {`C:\Program Files\ssh`, "-v"},
+		`a"b c"d ''`:                {"ab cd", ""},
+		" ":                         nil,
+	} {
+		if got, err := quotedWords(command); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, %v, want %q", command, got, err, want)
+		}
+	}
+	if _, err := quotedWords(`ssh -i "my key`); err == nil {
+		t.Error("a quote that is not closed is no error")
 	}
 }
