@@ -18,6 +18,7 @@ import (
 type initFlags struct {
 	hosts    []string
 	yes      bool
+	dryRun   bool
 	force    bool
 	remove   bool
 	hooks    bool
@@ -32,15 +33,18 @@ func initCommand(opts *options) *cobra.Command {
 		Long: `Put an entry for huskies-mcp into the project's configuration files of the agent
 hosts. The changes are shown as a diff, and init asks before it writes them.
 
-Without --host, init takes the hosts that are in use: those whose files or folders
-are in the project and those whose programs are on PATH. --host NAME picks a host and
-can be given several times. The names are ` + strings.Join(initHosts(), ", ") + `.
+Without --host, init takes the hosts that are in use: those whose files or
+folders are in the project and those whose programs are on PATH. --host NAME
+picks a host and can be given several times. The names are
+` + strings.Join(initHosts(), ", ") + `.
 Copilot CLI reads the file of claude.
 
-Only files of the project are written. Every other byte of a file stays as it is.
-.huskies/init.json remembers what was put in, so that init --remove can restore the
-files exactly. A file that cannot be edited safely is refused: then nothing at all is
-changed and the exit code is 1. A second init changes nothing.`,
+Only files of the project are written. Every other byte of a file stays as it
+is. .huskies/init.json remembers what was put in, so that init --remove can
+restore the files exactly. A file that cannot be edited safely is refused: then
+nothing at all is changed and the exit code is 1. A second init changes nothing.
+--dry-run shows the changes and makes none. The exit code is 1 then if there are
+any.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := newSetup(*opts, flags)
@@ -52,6 +56,8 @@ changed and the exit code is 1. A second init changes nothing.`,
 	}
 	cmd.Flags().StringArrayVar(&flags.hosts, "host", nil, "a host to set up; can be given several times")
 	cmd.Flags().BoolVar(&flags.yes, "yes", false, "write without asking")
+	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "show what would be changed, and change nothing")
+	cmd.MarkFlagsMutuallyExclusive("yes", "dry-run")
 	cmd.Flags().BoolVar(&flags.force, "force", false, "replace an entry named huskies that starts something else")
 	cmd.Flags().BoolVar(&flags.remove, "remove", false, "take out again what init put in")
 	cmd.Flags().BoolVar(&flags.hooks, "hooks", false, "also let hosts run huskies-mcp context when a session starts")
@@ -78,8 +84,11 @@ func (s *setup) run(stdin io.Reader, stdout io.Writer) error {
 	if _, err := io.WriteString(stdout, s.preview()); err != nil {
 		return err
 	}
+	if s.flags.dryRun && len(s.changes) > 0 {
+		return fmt.Errorf("%s would be changed, and nothing was", phrase.Count(len(s.changes), "file", "files"))
+	}
 	if len(s.changes) == 0 {
-		if s.flags.remove {
+		if s.flags.remove && !s.flags.dryRun {
 			return s.saveLedger() // what it remembered is gone already
 		}
 		return nil
