@@ -27,12 +27,34 @@ func Help(name string) (string, error) {
 		return "", fmt.Errorf("input schema of %s: %w", name, err)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\nArguments, in a JSON object:\n", all()[i].description)
+	b.WriteString(wrapped(all()[i].description, 0) + "\n\nArguments, in a JSON object:\n")
 	for argument := schema.Properties.Oldest(); argument != nil; argument = argument.Next() {
-		line := fmt.Sprintf("  %-16s %-8s  %s", argument.Key, kindOf(argument.Value), meaning(&schema, argument.Key, argument.Value))
+		head := fmt.Sprintf("  %-16s %-8s  ", argument.Key, kindOf(argument.Value))
+		line := head + wrapped(meaning(&schema, argument.Key, argument.Value), len(head))
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	return b.String(), nil
+}
+
+// helpWidth is how many columns help takes at most, which every terminal has.
+const helpWidth = 80
+
+// wrapped returns a text in lines that fit the columns of help behind an indent, which the lines after
+// the first begin with.
+func wrapped(text string, indent int) string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case indent+len(line)+1+len(word) > helpWidth:
+			lines, line = append(lines, line), word
+		default:
+			line += " " + word
+		}
+	}
+	return strings.Join(append(lines, line), "\n"+strings.Repeat(" ", indent))
 }
 
 // kindOf returns the JSON type of an argument in one word.

@@ -41,12 +41,13 @@ func addCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   `add "NAME" | add --from FILE`,
 		Short: "Add a story, or bring in the work of another tool",
-		Long: `Add one story with the given name, or bring in all that a file or a folder holds:
-Markdown lists and headings, CSV, JSON, JSON Lines, and the files of beads,
-Backlog.md, task-master, GitHub (gh issue list --json) and huskies itself.
+		Long: `Add one story with the given name, or bring in all that a file or a folder
+holds: Markdown lists and headings, CSV, JSON, JSON Lines, and the files of
+beads, Backlog.md, task-master, GitHub (gh issue list --json) and huskies
+itself.
 
-A file is brought in whole or not at all. Its IDs are kept in notes, so that bringing
-it in again adds only what is new. --dry-run shows what would be added.`,
+A file is brought in whole or not at all. Its IDs are kept in notes, so that
+bringing it in again adds only what is new. --dry-run shows what would be added.`,
 		Example: `  huskies-mcp add "Fix the login" --type bug --depends 3,4
   huskies-mcp add --from TODO.md --dry-run
   gh issue list --json number,title,body,state,labels | huskies-mcp add --from -`,

@@ -21,16 +21,17 @@ func backupCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Copy the pipeline's database, also while others write",
-		Long: `Copy the pipeline's database as it is at one moment, also while others write. FILE
-is a database again: it can be read with --db, and put in the place of one that is
-lost. The private key is left out, so FILE may be kept where others can read it; a
-pipeline restored from it signs with a fresh key, which other replicas with a list of
-trusted authors must be told of. With --with-key a pipeline restored to the same path
-goes on with its key: keep such a FILE as secret as the database.
+		Long: `Copy the pipeline's database as it is at one moment, also while others write.
+FILE is a database again: it can be read with --db, and put in the place of one
+that is lost. The private key is left out, so FILE may be kept where others can
+read it; a pipeline restored from it signs with a fresh key, which other
+replicas with a list of trusted authors must be told of. With --with-key a
+pipeline restored to the same path goes on with its key: keep such a FILE as
+secret as the database.
 
-What was copied is verified. If the database is damaged, FILE is written as it is, the
-first fault is named, and the exit code is 1; but a FILE that is there already is left
-as it is then, also with --force: it may be the last good one.`,
+What was copied is verified. If the database is damaged, FILE is written as it
+is, the first fault is named, and the exit code is 1; but a FILE that is there
+already is left as it is then, also with --force: it may be the last good one.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("give one FILE to write the backup to")

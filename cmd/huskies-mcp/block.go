@@ -9,9 +9,10 @@ import (
 func blockCommand(opts *options) *cobra.Command {
 	d := deed{asks: true}
 	cmd := &cobra.Command{
-		Use:               `block STORY "REASON"`,
-		Short:             "Block a story until something is settled",
-		Long:              `Block a story, so that no agent takes it until unblock. The reason is shown wherever the story is.`,
+		Use:   `block STORY "REASON"`,
+		Short: "Block a story until something is settled",
+		Long: `Block a story, so that no agent takes it until unblock. The reason is shown
+wherever the story is.`,
 		Example:           `  huskies-mcp block 12 "waits for the design"`,
 		Args:              storyAndText("waits for the design"),
 		ValidArgsFunction: completeStories(opts),

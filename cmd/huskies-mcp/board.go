@@ -36,16 +36,17 @@ func boardCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "board",
 		Short: "Show the pipeline in a browser, live",
-		Long: `Show the pipeline in a browser: what each agent does, what waits for you, and every
-story, live. You can add, move, block, edit and take stories there.
+		Long: `Show the pipeline in a browser: what each agent does, what waits for you, and
+every story, live. You can add, move, block, edit and take stories there.
 
-board prints an address and runs until it is ended. The address lets one browser in,
-once; from then on that browser stays in. When the project's board runs already, board
-prints a new address for it.
+board prints an address and runs until it is ended. The address lets one browser
+in, once; from then on that browser stays in. When the project's board runs
+already, board prints a new address for it.
 
-Only this machine can reach the board. To reach it from another one, forward its port:
-ssh -L 4711:127.0.0.1:PORT HOST. Another --addr demands --token-file, since everybody
-who reaches the port and has that token can read and change all stories.`,
+Only this machine can reach the board. To reach it from another one, forward its
+port: ssh -L 4711:127.0.0.1:PORT HOST. Another --addr demands --token-file,
+since everybody who reaches the port and has that token can read and change all
+stories.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			door, err := flags.door(cmd)

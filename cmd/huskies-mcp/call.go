@@ -26,12 +26,13 @@ func callCommand(opts *options) *cobra.Command {
 		Use:   "call TOOL [JSON | -]",
 		Short: "Make one tool call and print the structured answer",
 		Long: `Make one tool call through the same server that hosts talk to, and print the
-structured answer: as JSON in a pipe or with --json, and on a terminal as text. The arguments are a JSON object, or - to read it from
-standard input. When the tool answers with an error, its message is on standard
-error and the exit code is 1.`,
-		Example: `  huskies-mcp call write_item '{"story_id":"10_story_login","stage":"1_backlog"}'
+structured answer: as JSON in a pipe or with --json, and on a terminal as text.
+The arguments are a JSON object, or - to read it from standard input. When the
+tool answers with an error, its message is on standard error and the exit code
+is 1.`,
+		Example: `  huskies-mcp call write_item '{"name":"Add login","stage":"1_backlog"}'
   huskies-mcp call list_items '{"ready":true}'
-  jq -n '{story_id:"10_story_login"}' | huskies-mcp call read_item -`,
+  jq -n '{story_id:"10"}' | huskies-mcp call read_item -`,
 		Args:      callArgs,
 		ValidArgs: tools.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,15 +70,15 @@ func callArgs(_ *cobra.Command, args []string) error {
 
 // exampleArguments are arguments that each tool takes, for errors.
 var exampleArguments = map[string]string{
-	"write_item":      `{"story_id":"10_story_login","stage":"1_backlog"}`,
-	"read_item":       `{"story_id":"10_story_login"}`,
+	"write_item":      `{"story_id":"10_story_add","stage":"1_backlog"}`,
+	"read_item":       `{"story_id":"10"}`,
 	"list_items":      `{"ready":true}`,
 	"claim_item":      `{"agent":"coder-1"}`,
-	"advance_item":    `{"story_id":"10_story_login","agent":"coder-1"}`,
-	"release_item":    `{"story_id":"10_story_login","agent":"coder-1"}`,
-	"set_blocked":     `{"story_id":"10_story_login","blocked":true,"reason":"needs a decision"}`,
-	"bump_retry":      `{"story_id":"10_story_login"}`,
-	"delete_item":     `{"story_id":"10_story_login"}`,
+	"advance_item":    `{"story_id":"10","agent":"coder-1"}`,
+	"release_item":    `{"story_id":"10","agent":"coder-1"}`,
+	"set_blocked":     `{"story_id":"10","blocked":true,"reason":"why"}`,
+	"bump_retry":      `{"story_id":"10"}`,
+	"delete_item":     `{"story_id":"10"}`,
 	"wait_for_change": `{"since":"0","timeout_seconds":1}`,
 }
 

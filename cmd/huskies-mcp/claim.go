@@ -48,9 +48,10 @@ func claimCommand(opts *options) *cobra.Command {
 func releaseCommand(opts *options) *cobra.Command {
 	d := deed{asks: true}
 	cmd := &cobra.Command{
-		Use:               "release STORY",
-		Short:             "Give a story back, so that an agent can take it",
-		Long:              `Give a story back: nobody has it any more, and from current it returns to the backlog.`,
+		Use:   "release STORY",
+		Short: "Give a story back, so that an agent can take it",
+		Long: `Give a story back: nobody has it any more, and from current it returns to the
+backlog.`,
 		Args:              oneStory,
 		ValidArgsFunction: completeStories(opts),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -24,14 +24,15 @@ func contextCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "context",
 		Short: "Print what an agent should know when its session starts",
-		Long: `Print a short overview of the pipeline: the stories that the agent has, up to five
-that are ready, and those that wait for a person. The hooks that init --hooks writes
-run it when a session of an agent starts. --format claude is what Claude Code, Codex
-and Gemini CLI read, and --format cursor what Cursor reads.
+		Long: `Print a short overview of the pipeline: the stories that the agent has, up to
+five that are ready, and those that wait for a person. The hooks that init
+--hooks writes run it when a session of an agent starts. --format claude is what
+Claude Code, Codex and Gemini CLI read, and --format cursor what Cursor reads.
 
-The agent is the one named by --agent or HUSKIES_AGENT, else the one whose session
-has the ID that the host gives on standard input or in its variable. Where there is
-no pipeline context prints nothing, unless there is a backup of one. It never creates anything.`,
+The agent is the one named by --agent or HUSKIES_AGENT, else the one whose
+session has the ID that the host gives on standard input or in its variable.
+Where there is no pipeline context prints nothing, unless there is a backup of
+one. It never creates anything.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains(terminal.Forms, form) {

@@ -24,11 +24,11 @@ func demoCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo DIR",
 		Short: "Make a folder with a pipeline to try things on",
-		Long: `Fill a new pipeline in the folder DIR with a made-up week: five agents and a person
-build a planner of shifts. There are some 60 stories in all stages, and what they lead
-to: claims that last and one that has lapsed, stories that wait, that failed, that are
-blocked. The week ends now. DIR is made if it is missing. A folder that has a pipeline
-is left alone.`,
+		Long: `Fill a new pipeline in the folder DIR with a made-up week: five agents and a
+person build a planner of shifts. There are some 60 stories in all stages, and
+what they lead to: claims that last and one that has lapsed, stories that wait,
+that failed, that are blocked. The week ends now. DIR is made if it is missing.
+A folder that has a pipeline is left alone.`,
 		Example: "  huskies-mcp demo /tmp/rota",
 		Args:    oneFolder,
 		RunE: func(cmd *cobra.Command, args []string) error {

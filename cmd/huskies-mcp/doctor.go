@@ -22,12 +22,12 @@ func doctorCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what is in use, whom it trusts, and what is wrong with it",
-		Long: `Look at the pipeline's file, who may read and write it, its lock, key, trust list
-and ops, and at the configuration of the hosts, and print a finding a line: "ok",
-"note" for what one may want to know, "wrong" for what a person should mend, with
-what to do. The exit code is 1 if anything is wrong. Nothing is changed and no
-server is started. With --json, an array of objects with level, subject, message
-and remedy.`,
+		Long: `Look at the pipeline's file, who may read and write it, its lock, key, trust
+list and ops, and at the configuration of the hosts, and print a finding a line:
+"ok", "note" for what one may want to know, "wrong" for what a person should
+mend, with what to do. The exit code is 1 if anything is wrong. Nothing is
+changed and no server is started. With --json, an array of objects with level,
+subject, message and remedy.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg := doctorConfig(cmd, *opts)

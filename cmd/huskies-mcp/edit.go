@@ -18,9 +18,9 @@ func editCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "edit STORY",
 		Short: "Edit the description of a story in your editor",
-		Long: `Open the description of a story in the editor that VISUAL or EDITOR names, and write
-it when the editor ends. If somebody else changed the description meanwhile, nothing
-is written, and your text is kept in a file.`,
+		Long: `Open the description of a story in the editor that VISUAL or EDITOR names, and
+write it when the editor ends. If somebody else changed the description
+meanwhile, nothing is written, and your text is kept in a file.`,
 		Args:              oneStory,
 		ValidArgsFunction: completeStories(opts),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -24,21 +24,22 @@ func exportCommand(opts *options) *cobra.Command {
 	var force, salvage bool
 	cmd := &cobra.Command{
 		Use:   "export [FILE]",
-		Short: "Write signed ops as a bundle for import on another machine, or whole stories",
+		Short: "Write signed ops as a bundle for another machine, or stories",
 		Long: `Write the signed ops of the pipeline as JSON Lines, to FILE or to standard
-output. With --since only those that a replica with the given heads does not have.
-The heads can stand in a FILE, or come from standard input (-), since a command line
-takes only so many. Ops carry their authors' signatures: a bundle can go by any way,
-and holds no key.
+output. With --since only those that a replica with the given heads does not
+have. The heads can stand in a FILE, or come from standard input (-), since a
+command line takes only so many. Ops carry their authors' signatures: a bundle
+can go by any way, and holds no key.
 
-With --salvage the database may be damaged, or refused by all other commands: every
-op that can be read and that its author signed is written, and standard error says
-what was skipped. huskies-mcp import --create --keys-from makes a new database of it.
+With --salvage the database may be damaged, or refused by all other commands:
+every op that can be read and that its author signed is written, and standard
+error says what was skipped. huskies-mcp import --create --keys-from makes a new
+database of it.
 
-With --json, --md or --csv the stories themselves, for people and other tools: all
-that can be seen, with their notes and without their history. huskies-mcp add --from
-brings such a file into another pipeline. In CSV a cell that a spreadsheet would take
-for a formula has an apostrophe before it.`,
+With --json, --md or --csv the stories themselves, for people and other tools:
+all that can be seen, with their notes and without their history. huskies-mcp
+add --from brings such a file into another pipeline. In CSV a cell that a
+spreadsheet would take for a formula has an apostrophe before it.`,
 		Example: `  huskies-mcp export pipeline.bundle
   huskies-mcp export --since heads-of-the-other part.bundle`,
 		Args: atMostOneFile,
@@ -163,7 +164,7 @@ func exported(w io.Writer, report replica.ExportReport) error {
 func headsCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "heads",
-		Short: "Print the heads: what this replica has, for export --since elsewhere",
+		Short: "Print what this replica has, for export --since elsewhere",
 		Long: `Print the IDs of the newest ops, one a line: those that no other op builds on.
 With all they build on they are everything this replica has applied, so replicas
 with equal heads that trust the same authors show the same pipeline.`,

@@ -26,15 +26,17 @@ func joinCommand(opts *options) *cobra.Command {
 		Use:   "join INVITATION",
 		Short: "Share this pipeline with other machines, through a hub",
 		Long: `Share this pipeline with the other machines of a hub. INVITATION is what
-huskies-hub invite prints. It needs no terminal, and makes a pipeline where there is
-none. From then on the servers on this machine send each change to the hub and take
-in those of the others, and go on alone while the hub cannot be reached.
+huskies-hub invite prints. It needs no terminal, and makes a pipeline where
+there is none. From then on the servers on this machine send each change to the
+hub and take in those of the others, and go on alone while the hub cannot be
+reached.
 
-All of the history goes to the hub, deleted stories too: who runs the hub can read
-it, and so can every member. Two pipelines that have nothing in common are not made
-one, unless --merge says so. To end it: huskies-mcp leave.
+All of the history goes to the hub, deleted stories too: who runs the hub can
+read it, and so can every member. Two pipelines that have nothing in common are
+not made one, unless --merge says so. To end it: huskies-mcp leave.
 
-A NATS server of your own can be the hub: huskies-hub setup prints what to join it with.`,
+A NATS server of your own can be the hub: huskies-hub setup prints what to join
+it with.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("give one INVITATION: the word that huskies-hub invite prints, which begins with huskies://")
@@ -207,8 +209,8 @@ func leaveCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "leave",
 		Short: "Share this pipeline through the hub no more",
-		Long: `Share this pipeline through the hub no more. What came from there stays, and what
-was sent stays there. To come back, join again.`,
+		Long: `Share this pipeline through the hub no more. What came from there stays, and
+what was sent stays there. To come back, join again.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error { return leave(cmd, env) })

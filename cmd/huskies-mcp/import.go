@@ -27,17 +27,17 @@ func importCommand(opts *options) *cobra.Command {
 		Use:   "import [FILE | -]",
 		Short: "Take in a bundle of signed ops from another machine",
 		Long: `Verify the ops of a bundle that export wrote, append those that are new, and
-apply them. Ops may come in any order and again. An op whose parents are missing is
-kept and waits for them; one of an author who is not on the list of trusted ones
-(see huskies-mcp trust) is kept and changes no story. If any op is refused, the
-reasons are on standard error and the exit code is 1; the others are taken in. With
---create a pipeline is made where there is none.
+apply them. Ops may come in any order and again. An op whose parents are missing
+is kept and waits for them; one of an author who is not on the list of trusted
+ones (see huskies-mcp trust) is kept and changes no story. If any op is refused,
+the reasons are on standard error and the exit code is 1; the others are taken
+in. With --create a pipeline is made where there is none.
 
-With --create --keys-from OLD the new pipeline takes the place of OLD, a database that
-is damaged or refused: it takes OLD's keys, their homes, the decisions whom to trust and
-the leases, and signs as OLD did. FILE is then what export --salvage wrote of OLD; without
-FILE there are no ops yet. Whoever made OLD may know its keys: name no file that somebody
-gave you.`,
+With --create --keys-from OLD the new pipeline takes the place of OLD, a
+database that is damaged or refused: it takes OLD's keys, their homes, the
+decisions whom to trust and the leases, and signs as OLD did. FILE is then what
+export --salvage wrote of OLD; without FILE there are no ops yet. Whoever made
+OLD may know its keys: name no file that somebody gave you.`,
 		Example: `  huskies-mcp import pipeline.bundle
   huskies-mcp import --create all.bundle`,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -22,10 +22,11 @@ func listCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Show the open work by stage",
-		Long: `Show the stories that are not done by stage, in the pipeline's order: their numbers,
-their names, who has them and for how long, and why a story is blocked or waits.
---agent NAME shows the stories of an agent alone, and --mine those of the one who
-asks. A terminal gets the first 50 stories of each stage, and a file or a pipe all.`,
+		Long: `Show the stories that are not done by stage, in the pipeline's order: their
+numbers, their names, who has them and for how long, and why a story is blocked
+or waits. --agent NAME shows the stories of an agent alone, and --mine those of
+the one who asks. A terminal gets the first 50 stories of each stage, and a file
+or a pipe all.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			choice := terminal.Choice{All: all, Ready: ready, Most: limit}

@@ -39,17 +39,18 @@ func logCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "Print the history: when, who, what changed",
-		Long: `Print every op in the order in which it arrived: when it was written, its ID (the
-item's rev), the story, who wrote it (agent, and author: the replica's key) and
-what it changed. With --json, one object a line with all there is in the op. At a
-terminal log prints the last 100 ops in words, without --json, and marks those that
-have no effect: [held], since their author is not trusted, [pending], since others
-are missing that they build on, or [refused]. --agent NAME prints the ops of an agent
-alone.
+		Long: `Print every op in the order in which it arrived: when it was written, its ID
+(the item's rev), the story, who wrote it (agent, and author: the replica's key)
+and what it changed. With --json, one object a line with all there is in the op.
+At a terminal log prints the last 100 ops in words, without --json, and marks
+those that have no effect: [held], since their author is not trusted, [pending],
+since others are missing that they build on, or [refused]. --agent NAME prints
+the ops of an agent alone.
 
---conflicts prints what was decided twice by machines that did not hear of each other:
-stories made under one ID, values that were lost since another one counts, and claims
-that another machine's claim has ended. The ID is that of the op that was lost.`,
+--conflicts prints what was decided twice by machines that did not hear of each
+other: stories made under one ID, values that were lost since another one
+counts, and claims that another machine's claim has ended. The ID is that of the
+op that was lost.`,
 		Example: `  huskies-mcp log -n 20
   huskies-mcp log --since 2h --agent coder-1
   huskies-mcp log --story 12`,

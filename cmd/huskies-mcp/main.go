@@ -102,6 +102,9 @@ type options struct {
 	rebuilding func(rows, of int64) // hears how far a rebuild is; may be nil
 }
 
+// helpWidth is how many columns help takes at most, which every terminal has.
+const helpWidth = 80
+
 // rootCommand returns the command, which reads its flags into opts.
 func rootCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
@@ -112,9 +115,9 @@ Model Context Protocol on standard input and output. Hosts such as Claude Code,
 Codex, Cursor and VS Code start it; all processes of a project share one file.
 
 The file is the one named by --db or HUSKIES_DB, else the nearest
-.huskies/pipeline.db from CLAUDE_PROJECT_DIR or the working directory (in a linked
-git worktree: from the main worktree) upwards to the root of the repository, else a
-new one at that root.`,
+.huskies/pipeline.db from CLAUDE_PROJECT_DIR or the working directory (in a
+linked git worktree: from the main worktree) upwards to the root of the
+repository, else a new one at that root.`,
 		Version:       version + revision(),
 		Args:          noSubcommand,
 		SilenceUsage:  true,
@@ -126,6 +129,7 @@ new one at that root.`,
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
 	})
+	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", helpWidth)))
 	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&opts.db, "db", "", "database file (HUSKIES_DB)")

@@ -22,14 +22,14 @@ func mirrorCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mirror [DIR]",
 		Short: "Write each story to a Markdown file, to read and review elsewhere",
-		Long: `Bring a folder up to date in which each story is a file <stage>/<story_id>.md, with
-its fields as YAML front matter, its description and its notes. Without DIR that is
-the folder work beside the database in .huskies. Nothing reads the files back: edits
-of them are ignored. A file that was edited, or that this command did not write, stays
-as it is, and is named on standard error.
+		Long: `Bring a folder up to date in which each story is a file <stage>/<story_id>.md,
+with its fields as YAML front matter, its description and its notes. Without DIR
+that is the folder work beside the database in .huskies. Nothing reads the files
+back: edits of them are ignored. A file that was edited, or that this command
+did not write, stays as it is, and is named on standard error.
 
-With --follow the command goes on, and brings the folder up to date after each change
-of the pipeline, until it is ended.`,
+With --follow the command goes on, and brings the folder up to date after each
+change of the pipeline, until it is ended.`,
 		Example: `  huskies-mcp mirror
   huskies-mcp mirror docs/stories --follow`,
 		Args: func(_ *cobra.Command, args []string) error {

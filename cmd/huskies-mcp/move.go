@@ -13,8 +13,8 @@ func moveCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "move STORY STAGE",
 		Short: "Move a story to a stage",
-		Long: `Move a story to a stage: backlog, current, qa, merge, done or archived. Nobody holds it
-there until somebody claims it.`,
+		Long: `Move a story to a stage: backlog, current, qa, merge, done or archived. Nobody
+holds it there until somebody claims it.`,
 		Example: "  huskies-mcp move 12 qa",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {

@@ -10,9 +10,10 @@ import (
 
 func noteCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
-		Use:               `note STORY "TEXT"`,
-		Short:             "Add a note to a story",
-		Long:              `Add a note to a story, which stays with it for good. With - the text comes from standard input.`,
+		Use:   `note STORY "TEXT"`,
+		Short: "Add a note to a story",
+		Long: `Add a note to a story, which stays with it for good. With - the text comes from
+standard input.`,
 		Example:           `  huskies-mcp note 12 "the key is in the vault"`,
 		Args:              storyAndText("the key is in the vault"),
 		ValidArgsFunction: completeStories(opts),

@@ -14,14 +14,15 @@ func rebuildCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "rebuild",
 		Short: "Make the pipeline's state anew from its ops",
-		Long: `Read all ops of the log and make the stories, their order and their history anew, as
-the ops say. The ops stay as they are. Servers and commands rebuild by themselves when
-they find the state damaged, so nobody needs this command often: it is for a pipeline
-that shows what it should not, and for the time after a damaged row was found.
+		Long: `Read all ops of the log and make the stories, their order and their history
+anew, as the ops say. The ops stay as they are. Servers and commands rebuild by
+themselves when they find the state damaged, so nobody needs this command often:
+it is for a pipeline that shows what it should not, and for the time after a
+damaged row was found.
 
-All is made in one transaction: if the command is ended early, the pipeline is as it
-was before. Reads go on meanwhile and writes wait. Afterwards each cursor that an
-answer gave before is out of date, and wait_for_change says so once.`,
+All is made in one transaction: if the command is ended early, the pipeline is
+as it was before. Reads go on meanwhile and writes wait. Afterwards each cursor
+that an answer gave before is out of date, and wait_for_change says so once.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			progress, _, done := rowProgress(cmd.ErrOrStderr(), "rebuild")

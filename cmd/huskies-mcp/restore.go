@@ -29,17 +29,18 @@ func restoreCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore [FILE]",
 		Short: "List the backups of the pipeline, and put one back",
-		Long: `List the backups that huskies-mcp made by itself, show in what one of them differs
-from the pipeline as it is now, ask, and put it back. Servers may run meanwhile: they
-go on with what was put back. FILE is another backup, such as huskies-mcp backup
-writes. --latest takes the newest one that differs from now.
+		Long: `List the backups that huskies-mcp made by itself, show in what one of them
+differs from the pipeline as it is now, ask, and put it back. Servers may run
+meanwhile: they go on with what was put back. FILE is another backup, such as
+huskies-mcp backup writes. --latest takes the newest one that differs from now.
 
-What is replaced is backed up first, and its place is printed. The backup is verified
-as verify does it before anything is changed. The pipeline keeps its key, unless ops
-that the key signed are not in the backup. It keeps the list of authors whom it trusts.
+What is replaced is backed up first, and its place is printed. The backup is
+verified as verify does it before anything is changed. The pipeline keeps its
+key, unless ops that the key signed are not in the backup. It keeps the list of
+authors whom it trusts.
 
-Other machines that have the ops which a restore takes out bring them back with the
-next exchange.`,
+Other machines that have the ops which a restore takes out bring them back with
+the next exchange.`,
 		Example: `  huskies-mcp restore                  # lists the backups, and asks
   huskies-mcp restore --latest --yes   # after git clean -fdx
   huskies-mcp restore backup.db`,

@@ -15,7 +15,7 @@ import (
 func serveCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve MCP on standard input and output (what huskies-mcp alone does)",
+		Short: "Serve MCP on standard input and output (the default)",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd, *opts)

@@ -19,15 +19,16 @@ func settingsCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "settings [SETTING [VALUE]]",
 		Short: "Show or change the settings of the pipeline",
-		Long: `Show the settings of the pipeline: what is set, the default, and who set it when. With
-a name, show that setting alone. With a value, set it for everybody who works on the
-pipeline, on other machines too once they have the change. --unset clears it.
+		Long: `Show the settings of the pipeline: what is set, the default, and who set it
+when. With a name, show that setting alone. With a value, set it for everybody
+who works on the pipeline, on other machines too once they have the change.
+--unset clears it.
 
-  max_retries      the retry count at which bump_retry blocks a story, 0 for never
+  max_retries      the retry count at which a story is blocked, 0 for never
   limit.2_current  how many stories may be claimed in the stage at a time
   limit.3_qa       the same
   limit.4_merge    the same: 1 has merges done one after the other
-  lease_grace      how long a claim outlives the session that made it, such as 5m
+  lease_grace      how long a claim outlives its session, such as 5m
 
 The flags --max-retries and --lease-grace win in their own process.`,
 		Example: `  huskies-mcp settings

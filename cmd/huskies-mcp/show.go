@@ -16,9 +16,9 @@ func showCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show STORY",
 		Short: "Show one story: description, notes, dependencies, claim, history",
-		Long: `Show all there is of one story: its description and notes, what it depends on and
-what needs it, who has it and for how long, and its last changes. STORY is its
-number or its whole ID.`,
+		Long: `Show all there is of one story: its description and notes, what it depends on
+and what needs it, who has it and for how long, and its last changes. STORY is
+its number or its whole ID.`,
 		Example:           "  huskies-mcp show 12",
 		Args:              oneStory,
 		ValidArgsFunction: completeStories(opts),
@@ -45,9 +45,9 @@ func nextCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "next",
 		Short: "Show the story that an agent would get next",
-		Long: `Show the story that claim_item would give to an agent that asks for no stage: what was
-left in 2_current, else the first of 1_backlog. With --agent it is what that agent would
-get. When there is none, next says why and its exit code is 1.`,
+		Long: `Show the story that claim_item would give to an agent that asks for no stage:
+what was left in 2_current, else the first of 1_backlog. With --agent it is what
+that agent would get. When there is none, next says why and its exit code is 1.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error {

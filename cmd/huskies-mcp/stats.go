@@ -12,10 +12,10 @@ func statsCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stats",
 		Short: "Show counts, throughput, time in each stage and agents at work",
-		Long: `Show how many stories there are in each stage, how long stories stayed there, how
-many were added and done on each of the last days, and which agents have stories.
-Times go by the clocks of those who wrote, and days are those of UTC. Times in stages
-are those of the last 20,000 moves.`,
+		Long: `Show how many stories there are in each stage, how long stories stayed there,
+how many were added and done on each of the last days, and which agents have
+stories. Times go by the clocks of those who wrote, and days are those of UTC.
+Times in stages are those of the last 20,000 moves.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error {

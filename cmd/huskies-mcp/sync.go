@@ -32,14 +32,15 @@ func syncCommand(opts *options) *cobra.Command {
 	var flags syncFlags
 	cmd := &cobra.Command{
 		Use:   "sync HOST:DIR | DIR",
-		Short: "Exchange all changes with the pipeline of another machine, over ssh",
-		Long: `Bring this pipeline and that of the project in the folder DIR on HOST to the same
-state: each gets the ops that it lacks. ssh runs huskies-mcp there, so HOST is what ssh
-takes, and DIR begins in the home folder unless it begins with a slash. Without HOST
-the folder is on this machine, such as a disk that is carried around.
+		Short: "Exchange all changes with another machine, over ssh",
+		Long: `Bring this pipeline and that of the project in the folder DIR on HOST to the
+same state: each gets the ops that it lacks. ssh runs huskies-mcp there, so HOST
+is what ssh takes, and DIR begins in the home folder unless it begins with a
+slash. Without HOST the folder is on this machine, such as a disk that is
+carried around.
 
-Afterwards the command says what was decided on both sides. It can be stopped at any
-moment and run again.`,
+Afterwards the command says what was decided on both sides. It can be stopped at
+any moment and run again.`,
 		Example: `  huskies-mcp sync laptop:project
   huskies-mcp sync me@example.org:src/project --ssh 'ssh -p 2222'
   huskies-mcp sync /media/stick/project --create`,

@@ -19,10 +19,11 @@ func trustCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trust",
 		Short: "Say whose ops this replica applies",
-		Long: `Say whose ops this replica applies. While the list is empty, those of any author.
-Once an author is on it, only those of listed authors and this replica's own; ops
-of others are kept, change no story, and are applied should their author be
-trusted later. With its own key alone on the list a replica applies nobody else's. KEY is what huskies-mcp identity prints on the other machine.`,
+		Long: `Say whose ops this replica applies. While the list is empty, those of any
+author. Once an author is on it, only those of listed authors and this replica's
+own; ops of others are kept, change no story, and are applied should their
+author be trusted later. With its own key alone on the list a replica applies
+nobody else's. KEY is what huskies-mcp identity prints on the other machine.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			return fmt.Errorf("got %q: use trust list, trust add KEY or trust remove KEY", args)
 		},
@@ -41,7 +42,7 @@ trusted later. With its own key alone on the list a replica applies nobody else'
 	add.Flags().StringVar(&name, "name", "", "what to call the author in trust list")
 	remove := &cobra.Command{
 		Use:   "remove KEY",
-		Short: "Take an author off the list: by key, 8 or more of its first digits, or name",
+		Short: "Take an author off the list: by name, key or its beginning",
 		Args:  oneKey,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error { return trustRemove(cmd, env, args[0], open) })
@@ -201,9 +202,9 @@ func identityCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "identity",
 		Short: "Print this replica's public key, for trust add elsewhere",
-		Long: `Print this replica's public key, for trust add on other machines. A database that
-was copied here gets a key of its own first; the keys that it signed with in other
-places are named on standard error. Their ops stay this replica's own.`,
+		Long: `Print this replica's public key, for trust add on other machines. A database
+that was copied here gets a key of its own first; the keys that it signed with
+in other places are named on standard error. Their ops stay this replica's own.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error { return identity(cmd, env) })

@@ -23,15 +23,15 @@ func verifyCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check every op again: hash, signature, parents, seq, order",
-		Long: `Read the whole log again and check every row: its payload has the hash that names
-it, its author signed it, what it builds on is here, its seq follows from that, no row
-is missing between others, no author signed two ops at one seq, and SQLite finds the
-file sound. Print a line for each fault, with its row, then what to do and a count. The
-exit code is 1 if there is any fault.
+		Long: `Read the whole log again and check every row: its payload has the hash that
+names it, its author signed it, what it builds on is here, its seq follows from
+that, no row is missing between others, no author signed two ops at one seq, and
+SQLite finds the file sound. Print a line for each fault, with its row, then
+what to do and a count. The exit code is 1 if there is any fault.
 
-Nothing is changed, and others may write meanwhile: what they add is not looked at.
-That the last rows were taken off does not show: compare huskies-mcp heads with another
-replica's.`,
+Nothing is changed, and others may write meanwhile: what they add is not looked
+at. That the last rows were taken off does not show: compare huskies-mcp heads
+with another replica's.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error {

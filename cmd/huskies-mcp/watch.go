@@ -32,9 +32,9 @@ func watchCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch",
 		Short: "Show the pipeline and keep showing it as it changes",
-		Long: `Show the pipeline on the whole terminal, and draw it anew at each change: who works
-on what and for how long, what needs a person, the open stories by stage, and what
-happened last. q ends it.`,
+		Long: `Show the pipeline on the whole terminal, and draw it anew at each change: who
+works on what and for how long, what needs a person, the open stories by stage,
+and what happened last. q ends it.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out, ok := terminalOf(cmd.OutOrStdout())
