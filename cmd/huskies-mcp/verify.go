@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,15 +20,15 @@ import (
 )
 
 func verifyCommand(opts *options) *cobra.Command {
-	var asJSON bool
+	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check every op again: hash, signature, parents, seq, order",
 		Long: `Read the whole log again and check every row: its payload has the hash that
 names it, its author signed it, what it builds on is here, its seq follows from
 that, no row is missing between others, no author signed two ops at one seq, and
-SQLite finds the file sound. Print a line for each fault, with its row, then
-what to do and a count. The exit code is 1 if there is any fault.
+SQLite finds the file sound. Print a line for each of the first faults, with its
+row, then what to do and a count. The exit code is 1 if there is any fault.
 
 Nothing is changed, and others may write meanwhile: what they add is not looked
 at. That the last rows were taken off does not show: compare huskies-mcp heads
@@ -35,16 +36,17 @@ with another replica's.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withReplica(cmd, *opts, func(env *environment) error {
-				return verify(cmd, env, asJSON)
+				return verify(cmd, env, asJSON, all)
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "print every finding, and not only the first of them")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object a line: one for each finding, the last the count")
 	return cmd
 }
 
-func verify(cmd *cobra.Command, env *environment, asJSON bool) error {
-	p := &findingPrinter{w: cmd.OutOrStdout(), json: asJSON}
+func verify(cmd *cobra.Command, env *environment, asJSON, all bool) error {
+	p := &findingPrinter{w: cmd.OutOrStdout(), json: asJSON, all: all, left: map[oplog.FindingKind]int{}}
 	start := time.Now()
 	progress, clear, done := rowProgress(cmd.ErrOrStderr(), "verify")
 	p.before = clear
@@ -98,11 +100,18 @@ func rowProgress(w io.Writer, what string) (progress func(rows, of int64), clear
 type findingPrinter struct {
 	w    io.Writer
 	json bool
+	all  bool
 	// before is called before each line.
 	before func()
-	next   []string // what to do, each once
+	shown  int
+	left   map[oplog.FindingKind]int // how many of a kind were left out
+	next   []string                  // what to do, each once
 	err    error
 }
+
+// maxShown bounds the findings that are printed without --all. With what to do they fit a screen of 24
+// lines.
+const maxShown = 6
 
 // jsonFinding is a finding as verify --json prints it.
 type jsonFinding struct {
@@ -140,6 +149,10 @@ func (p *findingPrinter) found(f oplog.Finding) {
 	if next := phrase.FindingRemedy(f.Kind); !slices.Contains(p.next, next) {
 		p.next = append(p.next, next)
 	}
+	if p.shown++; p.shown > maxShown && !p.all {
+		p.left[f.Kind]++
+		return
+	}
 	label := "fault"
 	if !f.Fault() {
 		label = "note "
@@ -156,6 +169,15 @@ func (p *findingPrinter) printJSON(v any) error {
 	return err
 }
 
+// remedies returns what to do. Of a file that SQLite cannot read whole, all else that was found may be a
+// consequence, and the remedy for that mends all of it.
+func (p *findingPrinter) remedies() []string {
+	if whole := phrase.FindingRemedy(oplog.FoundSQLite); slices.Contains(p.next, whole) {
+		return []string{whole}
+	}
+	return p.next
+}
+
 // end prints what to do and the count.
 func (p *findingPrinter) end(r oplog.VerifyReport, took time.Duration) error {
 	switch {
@@ -165,7 +187,17 @@ func (p *findingPrinter) end(r oplog.VerifyReport, took time.Duration) error {
 		return p.printJSON(jsonCount{Rows: r.Rows, Authors: r.Authors, Faults: r.Faults, Waiting: r.Waiting, Early: r.Early})
 	}
 	var text strings.Builder
-	for _, next := range p.next {
+	if len(p.left) > 0 {
+		text.WriteString("and " + phrase.Count(p.shown-maxShown, "more finding", "more findings") + " (")
+		for i, kind := range slices.Sorted(maps.Keys(p.left)) {
+			if i > 0 {
+				text.WriteString(", ")
+			}
+			fmt.Fprintf(&text, "%d %s", p.left[kind], kind)
+		}
+		text.WriteString("): --all prints them\n")
+	}
+	for _, next := range p.remedies() {
 		fmt.Fprintf(&text, "what to do: %s\n", next)
 	}
 	parts := []string{phrase.Count(r.Faults, "fault", "faults")}
