@@ -34,6 +34,10 @@ differs from the pipeline as it is now, ask, and put it back. Servers may run
 meanwhile: they go on with what was put back. FILE is another backup, such as
 huskies-mcp backup writes. --latest takes the newest one that differs from now.
 
+It is said how old the backup is, and which stories and how many ops are taken
+out. --latest --yes takes none out: what would be lost must be chosen by its
+FILE.
+
 What is replaced is backed up first, and its place is printed. The backup is
 verified as verify does it before anything is changed. The pipeline keeps its
 key, unless ops that the key signed are not in the backup. It keeps the list of
@@ -51,7 +55,7 @@ the next exchange.`,
 			}
 			// The command itself says what changed.
 			return withReplicaLogging(cmd, *opts, "error", func(env *environment) error {
-				r := restoring{cmd: cmd, env: env, yes: yes}
+				r := restoring{cmd: cmd, env: env, yes: yes, latest: latest}
 				if err := env.mayWrite(cmd); err != nil {
 					return err
 				}
@@ -73,7 +77,9 @@ type restoring struct {
 	cmd *cobra.Command
 	env *environment
 	yes bool
-	in  *bufio.Reader // of the terminal, nil before the first question
+	// latest says that nobody has chosen the backup.
+	latest bool
+	in     *bufio.Reader // of the terminal, nil before the first question
 }
 
 // choose returns the file that is to be put back, "" if the person chose none.
@@ -160,13 +166,16 @@ func (r *restoring) run(file string) error {
 		return err
 	}
 	defer part.remove()
-	change, err := r.whatChanges(part.path)
+	change, takenOut, err := r.whatChanges(part.path)
 	if err != nil {
 		return err
 	}
 	out := r.cmd.OutOrStdout()
 	if _, err := io.WriteString(out, printable(change)); err != nil {
 		return err
+	}
+	if r.latest && r.yes && takenOut > 0 {
+		return fmt.Errorf("nothing was changed, since %s would be taken out: if that is meant, huskies-mcp restore %s --yes does it", phrase.Count(takenOut, "op", "ops"), phrase.Quoted(file))
 	}
 	if !r.yes {
 		if !r.canAsk() {

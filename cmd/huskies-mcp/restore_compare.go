@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/backups"
 	"github.com/huskies/huskies-mcp/internal/phrase"
+	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
@@ -90,20 +92,23 @@ func describeBackup(b backups.Backup) string {
 	return text
 }
 
-// whatChanges says what a restore of the copy takes out, brings back and changes.
-func (r *restoring) whatChanges(part string) (string, error) {
+// whatChanges says how old the copy is, and what a restore of it takes out, brings back and changes. It
+// also returns how many ops are taken out.
+func (r *restoring) whatChanges(part string) (text string, takenOut int, err error) {
 	ctx := r.cmd.Context()
 	now, then := opIDs(ctx, r.env.where.Path), opIDs(ctx, part)
+	takenOut = onlyIn(now, then)
 	var b strings.Builder
-	fmt.Fprintf(&b, "To be taken out: %s. To come back: %s.\n", phrase.Count(onlyIn(now, then), "op", "ops"), phrase.Count(onlyIn(then, now), "op", "ops"))
 	after, err := readStories(ctx, replica.New(replica.Config{Path: part, Now: time.Now, Logger: slog.New(slog.DiscardHandler), ReadOnly: true}))
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
+	fmt.Fprintf(&b, "The last change in the backup is from %s.\n", ago(after.last))
+	fmt.Fprintf(&b, "To be taken out: %s. To come back: %s.\n", phrase.Count(takenOut, "op", "ops"), phrase.Count(onlyIn(then, now), "op", "ops"))
 	before, err := readStories(ctx, replica.New(replica.Config{Path: r.env.where.Path, Now: time.Now, Logger: slog.New(slog.DiscardHandler), ReadOnly: true}))
 	if err != nil {
 		fmt.Fprintf(&b, "Which stories differ cannot be told, since the pipeline cannot be read: %v\n", err)
-		return b.String(), nil
+		return b.String(), takenOut, nil
 	}
 	var out, back, changed []string
 	for _, s := range before.stories {
@@ -121,7 +126,15 @@ func (r *restoring) whatChanges(part string) (string, error) {
 	writeStories(&b, "taken out", out)
 	writeStories(&b, "to come back", back)
 	writeStories(&b, "to be as before", changed)
-	return b.String(), nil
+	return b.String(), takenOut, nil
+}
+
+// ago returns a time with how long ago it is.
+func ago(t time.Time) string {
+	if !pipeline.KnownTime(t) {
+		return "an unknown time"
+	}
+	return t.Local().Format("2006-01-02 15:04") + ", " + phrase.Span(max(0, time.Since(t))) + " ago"
 }
 
 // maxDiffered bounds the stories of each kind that are named.
@@ -152,6 +165,8 @@ func (s *storyLine) line() string { return strings.TrimSpace(s.id + " " + phrase
 type storyList struct {
 	stories []storyLine
 	rev     map[string]crdt.OpID
+	// last is when the newest op was written, by its author's clock.
+	last time.Time
 }
 
 // readStories reads the stories of a pipeline and closes it.
@@ -167,7 +182,11 @@ func readStories(ctx context.Context, from *replica.Replica) (list storyList, er
 			list.stories = append(list.stories, storyLine{id, st.Name, st.Rev})
 			list.rev[id] = st.Rev
 		}
-		return v.Err()
+		latest, err := v.Latest(1)
+		for _, e := range latest {
+			list.last = pipeline.TimeOf(e.Op.At)
+		}
+		return errors.Join(err, v.Err())
 	})
 	return list, err
 }

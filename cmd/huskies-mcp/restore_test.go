@@ -98,7 +98,7 @@ func TestRestoreOfWhatWasBefore(t *testing.T) {
 	list := func() string { return timeLeft.ReplaceAllString(must(t, db, "list", "--all"), "time left") }
 	ruined := list()
 
-	must(t, db, "restore", good, "--yes")
+	kept := regexp.MustCompile(`What was there before is in (.*)`).FindStringSubmatch(must(t, db, "restore", good, "--yes"))
 	for _, s := range []*session{s, other} {
 		if got := anyCursor.ReplaceAllString(s.pipelineText(t), ""); got != before {
 			t.Errorf("a server shows\n%s\nwant\n%s", got, before)
@@ -110,7 +110,7 @@ func TestRestoreOfWhatWasBefore(t *testing.T) {
 	s.must(t, "advance_item", arguments{"story_id": "1_story_a"})
 	other.must(t, "claim_item", arguments{"story_id": "2_story_b"})
 	must(t, db, "verify")
-	must(t, db, "restore", "--latest", "--yes") // undone
+	must(t, db, "restore", kept[1], "--yes") // undone
 	if got := list(); got != ruined {
 		t.Errorf("after the restore was undone list shows\n%s\nwant\n%s", got, ruined)
 	}
