@@ -97,10 +97,9 @@ func readStages(v *replica.View) ([]StageFigures, error) {
 		return nil, err
 	}
 	var stages []StageFigures
-	for _, c := range all.Stages {
-		stages = append(stages, StageFigures{Stage: c.Stage, Stories: c.Count, Ready: countIn(ready, c.Stage), Blocked: countIn(blocked, c.Stage)})
+	for _, stage := range append(pipeline.Stages(), v.Unknown()...) {
+		stages = append(stages, StageFigures{Stage: stage, Stories: countIn(all, stage), Ready: countIn(ready, stage), Blocked: countIn(blocked, stage)})
 	}
-	slices.SortStableFunc(stages, func(x, y StageFigures) int { return rank(x.Stage) - rank(y.Stage) })
 	return stages, nil
 }
 
