@@ -164,7 +164,7 @@ func (sc *Scene) workers(s Screen, room int) []string {
 			labels = max(labels, phrase.Width(phrase.Label(w.Story.ID)))
 		}
 	}
-	agents, labels = min(agents, max(8, s.Width/5)), min(labels, max(4, s.Width/8))
+	agents, labels = min(agents, max(8, min(16, s.Width/4+1), s.Width/5)), min(labels, max(4, s.Width/8))
 	tail := 0
 	for i := range sc.Workers {
 		age, _ := sc.Workers[i].age(s)
