@@ -55,6 +55,15 @@ func pad(text string, columns int) string {
 	return text + strings.Repeat(" ", max(0, columns-phrase.Width(text)))
 }
 
+// Hang returns a clean line of text in lines that fit the screen. Those after the first stand behind so
+// many blanks, and the first so many bytes of the line stay as they are.
+func (s Screen) Hang(line string, blanks int) string {
+	if s.Width <= blanks || phrase.Width(line) <= s.Width {
+		return line
+	}
+	return line[:blanks] + strings.Join(wrap(line[blanks:], s.Width-blanks), "\n"+strings.Repeat(" ", blanks))
+}
+
 // wrap returns the lines of a clean line of text so that each fits the columns. A word that is
 // longer stands on a line of its own. Lines after the first get the blanks of the first one.
 func wrap(line string, columns int) []string {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/internal/doctor"
 	"github.com/huskies/huskies-mcp/internal/phrase"
+	"github.com/huskies/huskies-mcp/terminal"
 )
 
 func doctorCommand(opts *options) *cobra.Command {
@@ -31,8 +32,8 @@ subject, message and remedy.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg := doctorConfig(cmd, *opts)
-			if !asJSON {
-				cfg.Found = func(f doctor.Finding) { printFinding(cmd.OutOrStdout(), f) }
+			if screen := newScreen(cmd, opts.getenv); !asJSON {
+				cfg.Found = func(f doctor.Finding) { printFinding(cmd.OutOrStdout(), screen, f) }
 			}
 			findings := doctor.Examine(cmd.Context(), cfg)
 			if asJSON {
@@ -56,12 +57,16 @@ subject, message and remedy.`,
 	return cmd
 }
 
-func printFinding(w io.Writer, f doctor.Finding) {
-	line := fmt.Sprintf("%-6s %s: %s\n", f.Level, f.Subject, f.Message)
+// levelWidth is how many columns the level of a finding takes.
+const levelWidth = 7
+
+func printFinding(w io.Writer, s terminal.Screen, f doctor.Finding) {
+	line := fmt.Sprintf("%-*s%s: %s", levelWidth, f.Level, f.Subject, f.Message)
+	text := s.Hang(printable(line), levelWidth) + "\n"
 	if f.Remedy != "" {
-		line += "       what to do: " + f.Remedy + "\n"
+		text += s.Hang(printable(strings.Repeat(" ", levelWidth)+"what to do: "+f.Remedy), levelWidth) + "\n"
 	}
-	_, _ = io.WriteString(w, printable(line)) // the exit code says the rest
+	_, _ = io.WriteString(w, text) // the exit code says the rest
 }
 
 func printFindings(w io.Writer, findings []doctor.Finding) error {

@@ -54,7 +54,7 @@ func (e *examination) checkOps(ctx context.Context) {
 		e.note("numbers", "give new stories unused numbers; finish or archive those that are not needed. What depends on the number waits for all of them", "one number is that of %s", some(ids))
 	}
 	for i := range in.Apart {
-		e.note("stories", "read the story: if it is two pieces of work, write one of them anew with huskies-mcp call write_item and a name", "%s: %s", in.Apart[i].Story, phrase.Fact(&in.Apart[i]))
+		e.note("stories", "read the story: if it is two pieces of work, write one of them anew with huskies-mcp add", "%s: %s", in.Apart[i].Story, phrase.Fact(&in.Apart[i]))
 	}
 	for _, ids := range in.Circles {
 		e.note("dependencies", "take one number out of one story's depends_on: huskies-mcp call write_item with the story_id and the depends_on that it should have",
