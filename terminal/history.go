@@ -29,17 +29,18 @@ const maxAgentColumn = 24
 // History returns events with a line each, the last of them last.
 func History(s Screen, events []Event) string {
 	var out strings.Builder
-	agents, most := 0, maxAgentColumn
+	times, agents, most := 0, 0, maxAgentColumn
 	if s.Width > 0 {
 		most = min(most, max(12, s.Width/5))
 	}
 	for _, e := range events {
+		times = max(times, len(when(s, e.At)))
 		agents = max(agents, min(most, phrase.Width(phrase.Line(e.Agent))))
 	}
 	for _, e := range events {
-		at := pad(when(s, e.At), 11)
+		at := pad(when(s, e.At), times)
 		line := s.paint(at, faint) + "  "
-		used := 13
+		used := times + 2
 		if agents > 0 {
 			line += s.paint(pad(phrase.Cut(phrase.Line(e.Agent), agents), agents), cyan) + "  "
 			used += agents + 2
