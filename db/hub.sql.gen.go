@@ -165,8 +165,15 @@ func (q *Queries) HubMarks(ctx context.Context) ([]HubMark, error) {
 const Outbox = `-- name: Outbox :many
 SELECT q.arrival, o.op_id, o.seq, o.payload, o.signature, o.received_at
 FROM hub_outbox AS q JOIN crdt_ops AS o ON o.arrival = q.arrival
-ORDER BY q.arrival LIMIT ?
+WHERE CAST(?1 AS INTEGER) <> 0 OR o.author = ?2
+ORDER BY q.arrival LIMIT ?3
 `
+
+type OutboxParams struct {
+	Whole  int64
+	Author []byte
+	Most   int64
+}
 
 type OutboxRow struct {
 	Arrival    int64
@@ -177,9 +184,9 @@ type OutboxRow struct {
 	ReceivedAt int64
 }
 
-// Outbox returns the first ops to send.
-func (q *Queries) Outbox(ctx context.Context, limit int64) ([]OutboxRow, error) {
-	rows, err := q.db.QueryContext(ctx, Outbox, limit)
+// Outbox returns the first ops to send, all of them or those of an author.
+func (q *Queries) Outbox(ctx context.Context, arg OutboxParams) ([]OutboxRow, error) {
+	rows, err := q.db.QueryContext(ctx, Outbox, arg.Whole, arg.Author, arg.Most)
 	if err != nil {
 		return nil, err
 	}

@@ -86,10 +86,14 @@ func (s *Snapshot) HubState() (h HubState, err error) {
 	return h, s.log.fail("read hub", err)
 }
 
-// Outbox returns up to most ops that are not known to be on the hub, in order of arrival. Damaged rows
-// are among them, without an op.
-func (s *Snapshot) Outbox(most int) ([]SignedRow, error) {
-	rows, err := s.q.Outbox(s.ctx, int64(most))
+// Outbox returns up to most ops that are not known to be on the hub, in order of arrival: this replica's
+// own, or all. Damaged rows are among them, without an op.
+func (s *Snapshot) Outbox(own bool, most int) ([]SignedRow, error) {
+	me, whole := s.log.Author(), int64(1)
+	if own {
+		whole = 0
+	}
+	rows, err := s.q.Outbox(s.ctx, db.OutboxParams{Whole: whole, Author: me[:], Most: int64(most)})
 	out := make([]SignedRow, len(rows))
 	for i, row := range rows {
 		out[i] = s.log.signedRow(&db.SignedOpsAfterRow{Arrival: row.Arrival, OpID: row.OpID, Seq: row.Seq, Payload: row.Payload, Signature: row.Signature, ReceivedAt: row.ReceivedAt})

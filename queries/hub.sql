@@ -40,10 +40,11 @@ DELETE FROM hub_outbox WHERE arrival = ?;
 DELETE FROM hub_outbox;
 
 -- name: Outbox :many
--- Outbox returns the first ops to send.
+-- Outbox returns the first ops to send, all of them or those of an author.
 SELECT q.arrival, o.op_id, o.seq, o.payload, o.signature, o.received_at
 FROM hub_outbox AS q JOIN crdt_ops AS o ON o.arrival = q.arrival
-ORDER BY q.arrival LIMIT ?;
+WHERE CAST(sqlc.arg(whole) AS INTEGER) <> 0 OR o.author = sqlc.arg(author)
+ORDER BY q.arrival LIMIT sqlc.arg(most);
 
 -- name: OutboxSize :one
 -- OutboxSize returns how many ops wait to be sent, and when the first of them arrived here.

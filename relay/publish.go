@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -12,8 +13,14 @@ import (
 	"github.com/huskies/huskies-mcp/replica"
 )
 
-// outboxPage is how many ops are on their way at once.
-const outboxPage = 256
+const (
+	// outboxPage is how many ops are on their way at once.
+	outboxPage = 256
+	// sendOthersAfter is how long a machine waits, and up to as long again, before it sends a hub that was
+	// replaced what others wrote: their authors send it, so all machines need not. It waits on while it has not
+	// read what came meanwhile.
+	sendOthersAfter = 10 * time.Second
+)
 
 // publish sends what is in the outbox, at once and after each change, once the stream was read to its end: by then
 // what the hub has already is out of the outbox.
@@ -23,16 +30,40 @@ func (s *session) publish(ctx context.Context, caughtUp <-chan struct{}) error {
 	case <-ctx.Done():
 		return nil
 	}
-	for {
-		if err := s.drain(ctx); err != nil {
+	wait := func() time.Duration { return sendOthersAfter + s.upTo(sendOthersAfter) }
+	others := time.NewTimer(wait())
+	defer others.Stop()
+	for ownOnly := s.replaced; ; {
+		if err := s.drain(ctx, ownOnly); err != nil {
 			return err
 		}
 		select {
 		case <-s.wake:
+		case <-others.C:
+			read, err := s.hasRead(ctx)
+			if err != nil {
+				return err
+			}
+			if ownOnly = ownOnly && !read; ownOnly {
+				others.Reset(wait())
+			}
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// hasRead reports whether this machine has read all of the stream, but for what is on its way.
+func (s *session) hasRead(ctx context.Context) (bool, error) {
+	_, state, err := s.cfg.Replica.Hub(ctx)
+	if err != nil {
+		return false, err
+	}
+	info, err := s.stream.Info(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look at the hub's stream: %w", err)
+	}
+	return info.State.LastSeq <= state.Read.Seq+outboxPage, nil
 }
 
 // watch wakes the publisher at each change, whichever process makes it.
@@ -52,10 +83,10 @@ func signal(to chan<- struct{}) {
 	}
 }
 
-// drain sends until the outbox is empty.
-func (s *session) drain(ctx context.Context) error {
+// drain sends until the outbox is empty, or has none of this replica's own ops.
+func (s *session) drain(ctx context.Context, own bool) error {
 	for {
-		ops, err := s.cfg.Replica.Outbox(ctx, outboxPage)
+		ops, err := s.cfg.Replica.Outbox(ctx, own, outboxPage)
 		if err != nil || len(ops) == 0 {
 			return err
 		}

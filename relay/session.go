@@ -27,6 +27,8 @@ type session struct {
 	end     context.CancelCauseFunc
 	wake    chan struct{} // there may be something to send
 	claims  chan struct{} // claims may have ended
+	// replaced: the hub is another, or was put back to an earlier state.
+	replaced bool
 
 	mu     sync.Mutex
 	status Status
@@ -159,6 +161,7 @@ func (s *session) compare(ctx context.Context, info *jetstream.StreamInfo) (read
 	}
 	if !same {
 		s.cfg.Logger.Warn("the hub is another, or was put back to an earlier state: all ops are read and sent again", "address", s.hub.Address)
+		s.replaced = true
 		return replica.HubMark{}, s.cfg.Replica.Resend(ctx, true, "")
 	}
 	known, err := s.knowsItsLast(ctx)

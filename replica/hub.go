@@ -69,12 +69,13 @@ func (r *Replica) LeaveHub(ctx context.Context) error {
 	return r.decide(ctx, (*oplog.Tx).Leave)
 }
 
-// Outbox returns up to most ops that are not known to be on the hub, in order of arrival.
-func (r *Replica) Outbox(ctx context.Context, most int) (ops []OutboxOp, err error) {
+// Outbox returns up to most ops that are not known to be on the hub, in order of arrival: this replica's own,
+// or all.
+func (r *Replica) Outbox(ctx context.Context, own bool, most int) (ops []OutboxOp, err error) {
 	var damaged []int64
 	err = r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
 		ops, damaged = nil, nil
-		rows, err := snap.Outbox(most)
+		rows, err := snap.Outbox(own, most)
 		for _, row := range rows {
 			if row.Op == nil || row.Op.ID != row.ID {
 				damaged = append(damaged, row.Arrival)

@@ -50,7 +50,7 @@ func TestCopiesAreNotJoined(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ops, err := copied.Outbox(t.Context(), 10)
+	ops, err := copied.Outbox(t.Context(), false, 10)
 	if err != nil || len(ops) != 0 {
 		t.Errorf("the copy has %d ops to send, error %v", len(ops), err)
 	}
