@@ -8,12 +8,13 @@ FUZZTIME  ?= 60s
 BENCH     ?= .
 BENCHTIME ?= 1s
 STRESS    ?= 60s
+CHAOS     ?= 10m
 
 # For conformance: a script that runs public checkers against a command, and where it puts them and their results. tsclient builds there, too.
 CHECKER ?= ../shared/conformance/run.sh
 DIR     ?= /tmp/huskies-conformance
 
-.PHONY: check floors format vet staticcheck generated test race generate fuzz stress bench curves figures pictures conformance tsclient
+.PHONY: check floors format vet staticcheck generated test race generate fuzz stress chaos simulate bench curves figures pictures conformance tsclient
 
 check: format vet staticcheck generated test
 
@@ -59,6 +60,14 @@ fuzz:
 # the drain when all stories are archived.
 stress:
 	HUSKIES_STRESS=$(STRESS) go test -count 1 -timeout 0 -run 'TestExchange|TestLinearizable|TestC6_KillStorm|TestDrain' -v ./cmd/huskies-mcp
+
+# A hub and machines through failures for as long as CHAOS says.
+chaos:
+	HUSKIES_CHAOS=$(CHAOS) go test -count 1 -timeout 0 -run TestChaos -v ./cmd/huskies-hub
+
+# A week of 10,000 simulated machines at one hub, in some minutes and 8 GB: docs/machines.md has figures.
+simulate:
+	go test -count 1 -timeout 0 -run TestSimulation -v ./relay -machines 10000
 
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
