@@ -29,6 +29,8 @@ type Caller struct {
 	Released string
 	// Elsewhere are stories that other machines have, as a hub says, and that a claim passes over.
 	Elsewhere []string
+	// Ended are stories that machines claimed which the hub keeps for them no more: their claims hold nobody up.
+	Ended []string
 	// Reserved is what a hub keeps for this machine. Reserved may be none.
 	Reserved Reservation
 }

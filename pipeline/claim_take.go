@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -166,7 +167,7 @@ func (s *State) keeping(c *crdt.Story, by *Caller) (Obstacle, *Claim) {
 		return IsFree, nil
 	case claim == nil:
 		return IsHeld, nil
-	case !claim.Live(s.now()), claim.Foreign && c.ID() == by.Reserved.Story:
+	case !claim.Live(s.now()), claim.Foreign && (c.ID() == by.Reserved.Story || slices.Contains(by.Ended, c.ID())):
 		return IsFree, claim
 	case s.holds(claim, by):
 		return IsMine, claim

@@ -16,8 +16,8 @@ var types = []string{"story", "bug", "spike", "refactor"}
 func Types() []string { return slices.Clone(types) }
 
 // NewID returns an ID for a new story: <number>_<type>_<slug>, or
-// <number>_<type> without a slug. The number is above all that were ever used,
-// those of deleted stories too. Typ is story, bug, spike or refactor; "" is story.
+// <number>_<type> without a slug. The number is the one that was offered, if it is unused. Else it is above all that were
+// ever used, those of deleted stories too. Typ is story, bug, spike or refactor; "" is story.
 // Of slug so much is taken as an ID can hold, without the type if it begins with that. Where other
 // replicas may give out the same number meanwhile, the ID ends in a suffix, see MakeApart.
 func (tx *Tx) NewID(typ, slug string) (string, error) {
@@ -27,7 +27,7 @@ func (tx *Tx) NewID(typ, slug string) (string, error) {
 	if !slices.Contains(types, typ) {
 		return "", refuse(Fact{Code: CodeBadType, Given: typ})
 	}
-	n, err := tx.state.nextNumber()
+	n, err := tx.number()
 	if err != nil {
 		return "", err
 	}
@@ -46,6 +46,20 @@ func (tx *Tx) NewID(typ, slug string) (string, error) {
 	}
 	return strings.TrimRight(id[:min(len(id), crdt.MaxStoryID-len(suffix))], "_") + suffix, nil
 }
+
+// number returns the number of a new story.
+func (tx *Tx) number() (uint32, error) {
+	if n := tx.offered; n > 0 && tx.state.number(n).Known == 0 {
+		return n, tx.state.err
+	}
+	return tx.state.nextNumber()
+}
+
+// OfferNumber makes the next new story take a number that a hub keeps for it, if no story had the number. 0 is none.
+func (tx *Tx) OfferNumber(n uint32) { tx.offered = n }
+
+// GreatestNumber returns the greatest number that a story ever had, 0 if none had one.
+func (s *State) GreatestNumber() uint32 { return s.greatest() }
 
 // nextNumber returns a number that no story ever had: the one after the
 // greatest, or, after somebody has used the greatest there is, the least.

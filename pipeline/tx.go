@@ -19,6 +19,8 @@ type Tx struct {
 	agent  string // see Agent
 	by     string // see SubmittedBy
 	apart  func() (string, error)
+	// offered is a number for a new story, 0 for none. See OfferNumber.
+	offered uint32
 	// creates: the op creates the story.
 	creates bool
 	edits   []crdt.Edit

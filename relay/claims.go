@@ -34,6 +34,9 @@ const (
 // ErrUnreachable: the hub cannot be asked now whether another machine has a story.
 var ErrUnreachable = errors.New("the hub cannot be asked")
 
+// errSettling: the hub cannot say yet what machines hold.
+var errSettling = errors.New("the hub began a moment ago, and machines tell it what they hold")
+
 // reservation is a message of the stream, as JSON. The zero one says that the story is free.
 type reservation struct {
 	// Author is the key of the machine that has the story.
@@ -88,21 +91,58 @@ func (c *Claims) Joined(ctx context.Context) (bool, error) {
 // or the agent of another machine that has the story. The error is ErrUnreachable if the hub cannot be asked. A
 // reservation for which no claim follows ends by itself.
 func (c *Claims) Reserve(ctx context.Context, story, agent string) (fence crdt.Fence, by string, err error) {
+	err = c.ask(ctx, askTimeout, func(ctx context.Context) error {
+		fence, by, err = c.desk.reserve(ctx, story, agent, false)
+		return err
+	})
+	if errors.Is(err, errLeft) {
+		err = nil
+	}
+	return fence, by, err
+}
+
+// Ended returns those of the stories that the hub kept for another machine and does not any more: that machine has
+// renewed none of them for as long as a reservation lasts.
+func (c *Claims) Ended(ctx context.Context, stories []string) (ended []string, err error) {
+	err = c.ask(ctx, askTimeout, func(ctx context.Context) error {
+		ended, err = c.desk.ended(ctx, stories)
+		return err
+	})
+	return ended, err
+}
+
+// numberTimeout bounds the question for a number: without an answer a story gets one as apart.
+const numberTimeout = time.Second
+
+// Number keeps a number for a story of this machine that is above known and above all that the hub gave out.
+func (c *Claims) Number(ctx context.Context, known uint32) (n uint32, err error) {
+	err = c.ask(ctx, numberTimeout, func(ctx context.Context) error {
+		n, err = c.desk.number(ctx, known)
+		return err
+	})
+	return n, err
+}
+
+// ask asks the hub that the replica is joined to.
+func (c *Claims) ask(ctx context.Context, patience time.Duration, question func(context.Context) error) error {
 	hub, _, err := c.cfg.Replica.Hub(ctx)
-	if err != nil || hub == nil {
-		return fence, "", err
+	if err == nil && hub == nil {
+		err = errLeft
+	}
+	if err != nil {
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err = c.connect(ctx, hub); err == nil {
-		fence, by, err = c.desk.reserve(ctx, story, agent, false)
+		err = question(ctx)
 	}
 	if err != nil {
-		return crdt.Fence{}, "", fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	return fence, by, nil
+	return nil
 }
 
 // connect connects to the hub unless it is connected.
@@ -157,15 +197,10 @@ func newDesk(ctx context.Context, js jetstream.JetStream, pipeline, author strin
 //
 // The epoch of a fence is when the hub began last: a store that was put back to an earlier state gives out its numbers again.
 func (d *desk) reserve(ctx context.Context, story, agent string, holds bool) (fence crdt.Fence, by string, err error) {
-	info, err := d.stream.Info(ctx) // for the hub's time
+	now, began, err := d.times(ctx)
 	if err != nil {
-		return fence, "", fmt.Errorf("look at the hub's reservations: %w", err)
+		return fence, "", err
 	}
-	start, err := d.stream.GetLastMsgForSubject(ctx, StartSubject(d.pipeline))
-	if err != nil {
-		return fence, "", fmt.Errorf("look when the hub began: %w", err)
-	}
-	now := info.TimeStamp
 	for {
 		have, err := lastEntry(ctx, d.stream, ClaimSubject(d.pipeline, story))
 		switch {
@@ -174,19 +209,60 @@ func (d *desk) reserve(ctx context.Context, story, agent string, holds bool) (fe
 		case have.isOf(d.author):
 		case have.lasts(now):
 			return fence, have.Agent, nil
-		case !holds && now.Sub(start.Time) < settleTime:
-			return fence, "", errors.New("the hub began a moment ago, and machines tell it what they hold")
+		case !holds && now.Sub(began) < settleTime:
+			return fence, "", errSettling
 		}
 		next := reservation{Author: d.author, Agent: agent, At: now.UnixMilli(), Until: now.Add(reservationLife).UnixMilli()}
 		revision, err := d.put(ctx, story, &have, next)
 		if err == nil {
-			return crdt.Fence{Epoch: uint64(start.Time.UnixMilli()), Revision: revision}, "", nil
+			began, err := d.began(ctx) // anew: who was given the story before has seen no later beginning
+			return crdt.Fence{Epoch: uint64(began.UnixMilli()), Revision: revision}, "", err
 		}
 		if !isOvertaken(err) {
 			return fence, "", err
 		}
 		// Somebody was faster: look who it was.
 	}
+}
+
+// times returns the hub's time, and when the hub began last.
+func (d *desk) times(ctx context.Context) (now, began time.Time, err error) {
+	info, err := d.stream.Info(ctx)
+	if err != nil {
+		return now, began, fmt.Errorf("look at the hub's reservations: %w", err)
+	}
+	began, err = d.began(ctx)
+	return info.TimeStamp, began, err
+}
+
+// began returns when the hub began last, by its clock.
+func (d *desk) began(ctx context.Context) (time.Time, error) {
+	start, err := d.stream.GetLastMsgForSubject(ctx, StartSubject(d.pipeline))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look when the hub began: %w", err)
+	}
+	return start.Time, nil
+}
+
+// ended returns those of the stories whose reservations of other machines have run out.
+func (d *desk) ended(ctx context.Context, stories []string) (ended []string, err error) {
+	now, began, err := d.times(ctx)
+	if err == nil && now.Sub(began) < settleTime {
+		err = errSettling
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, story := range stories {
+		have, err := lastEntry(ctx, d.stream, ClaimSubject(d.pipeline, story))
+		if err != nil {
+			return nil, err
+		}
+		if have.Author != "" && !have.isOf(d.author) && !have.lasts(now) {
+			ended = append(ended, story)
+		}
+	}
+	return ended, nil
 }
 
 func (r *reservation) isOf(author string) bool { return r.Author == author }
@@ -198,12 +274,17 @@ func (r *reservation) lasts(now time.Time) bool {
 
 // put replaces an entry, if it is still the last of its story, and returns the number of the new one.
 func (d *desk) put(ctx context.Context, story string, have *entry, next reservation) (seq uint64, err error) {
+	return d.putNext(ctx, ClaimSubject(d.pipeline, story), have.seq, next)
+}
+
+// putNext puts a message into the stream if the last one of its subject has the given number, 0 for none.
+func (d *desk) putNext(ctx context.Context, subject string, last uint64, next any) (seq uint64, err error) {
 	b, err := json.Marshal(next)
 	if err != nil {
 		return 0, err
 	}
-	ack, err := d.js.Publish(ctx, ClaimSubject(d.pipeline, story), b,
-		jetstream.WithExpectStream(ClaimStreamName(d.pipeline)), jetstream.WithExpectLastSequencePerSubject(have.seq))
+	ack, err := d.js.Publish(ctx, subject, b,
+		jetstream.WithExpectStream(ClaimStreamName(d.pipeline)), jetstream.WithExpectLastSequencePerSubject(last))
 	if err != nil {
 		return 0, err
 	}

@@ -118,6 +118,9 @@ func (s *call) reserveFor(ctx context.Context, c *pipeline.Caller, in claimItemI
 	if joined, err := s.hub.Joined(ctx); err != nil || !joined {
 		return "", err
 	}
+	if in.StoryID == nil && in.Claim == nil {
+		c.Ended = s.endedElsewhere(ctx)
+	}
 	for taken := error(nil); ; {
 		id, err := s.aboutToClaim(ctx, c, in)
 		if err != nil && taken != nil && pipeline.IgnoreNotNow(err) == nil {
@@ -140,6 +143,28 @@ func (s *call) reserveFor(ctx context.Context, c *pipeline.Caller, in claimItemI
 		}
 		c.Elsewhere = append(c.Elsewhere, id)
 	}
+}
+
+// endedElsewhere returns stories whose claims came from machines that have died, as the hub says. Without its
+// word they last for as long as their ops say.
+func (s *call) endedElsewhere(ctx context.Context) (stories []string) {
+	err := s.view(ctx, func(p *replica.View) error {
+		stories = nil // this may be a second try
+		for id, claim := range p.LiveClaims() {
+			if claim.Foreign && len(stories) < maxElsewhere {
+				stories = append(stories, id)
+			}
+		}
+		return p.Err()
+	})
+	if err != nil || len(stories) == 0 {
+		return nil
+	}
+	ended, err := s.hub.Ended(ctx, stories)
+	if err != nil {
+		s.logger.Debug("the hub was not asked for the claims of other machines", "error", err)
+	}
+	return ended
 }
 
 // aboutToClaim returns the story that the call would claim now. It is empty if the claim says that better: then it

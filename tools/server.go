@@ -65,6 +65,10 @@ type Hub interface {
 	// Reserve keeps a story for this machine, on behalf of an agent. It returns the fence of the claim that may
 	// follow, or the agent of another machine that has the story. The error says why nobody can tell.
 	Reserve(ctx context.Context, story, agent string) (fence crdt.Fence, by string, err error)
+	// Ended returns those of the stories, which other machines have claimed, that are kept for them no more.
+	Ended(ctx context.Context, stories []string) ([]string, error)
+	// Number keeps a number above known for a new story of this machine.
+	Number(ctx context.Context, known uint32) (uint32, error)
 }
 
 // service is what all calls work with.

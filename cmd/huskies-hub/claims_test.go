@@ -220,10 +220,80 @@ func TestDeadMachine(t *testing.T) {
 	if _, err := b.call("bob", "claim_item", `{"story_id":"1_story_x"}`); err == nil {
 		t.Fatal("bob claims what ann has")
 	}
+	if got, err := b.call("bob", "claim_item", `{}`); err != nil || got.Claimed {
+		t.Fatalf("bob claims what ann has: %+v, error %v", got, err)
+	}
 	h.expire(t, a, "1_story_x")
-	got, err := b.call("bob", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`)
-	if err != nil || !got.Claimed {
+	got, err := b.call("bob", "claim_item", `{"lease_seconds":3600}`)
+	if err != nil || !got.Claimed || got.Item.StoryID != "1_story_x" {
 		t.Errorf("bob claims what a dead machine had: %+v, error %v", got, err)
+	}
+}
+
+// TestClaimsMadeOffline: a claim of which the hub never knew is offered to nobody, as long as it lasts.
+func TestClaimsMadeOffline(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_x")
+	converge(t, 1, a, b)
+	a.pause()
+	h.kill()
+	if _, err := a.call("ann", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`, "--offline-claims"); err != nil {
+		t.Fatal(err)
+	}
+	ops, _, err := a.replica.OpsAfter(t.Context(), 0, 100)
+	if err == nil {
+		_, err = b.replica.Admit(t.Context(), ops)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.start()
+	h.settled(b)
+	if got, err := b.call("bob", "claim_item", `{}`); err != nil || got.Claimed {
+		t.Errorf("bob claims what ann has: %+v, error %v", got, err)
+	}
+}
+
+// TestNumbersOfTheHub: machines that have not heard of each other's stories give them different numbers, above all
+// that are known anywhere. Without the hub they go on.
+func TestNumbersOfTheHub(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("7_story_x")
+	converge(t, 1, a, b)
+	h.settled(a)
+	a.pause()
+	b.pause()
+	const each = 6
+	ids := make(chan string, 2*each)
+	var all sync.WaitGroup
+	for _, m := range []*machine{a, b} {
+		all.Go(func() {
+			for i := range each {
+				got, err := m.call("agent", "write_item", fmt.Sprintf(`{"name":"story %d"}`, i))
+				if err != nil {
+					t.Error(err)
+				}
+				ids <- got.Item.StoryID
+			}
+		})
+	}
+	all.Wait()
+	close(ids)
+	numbers := map[uint32]bool{}
+	for id := range ids {
+		n, ok := pipeline.Number(id)
+		if !ok || n < 8 || n > 7+2*each || numbers[n] {
+			t.Errorf("%s has the number of another story, or none from 8 to %d", id, 7+2*each)
+		}
+		numbers[n] = true
+	}
+	h.kill()
+	if got, err := a.call("agent", "write_item", `{"name":"alone"}`); err != nil || got.Item.StoryID == "" {
+		t.Errorf("a story without the hub: %+v, %v", got, err)
 	}
 }
 

@@ -138,8 +138,13 @@ func addStory(cmd *cobra.Command, env *environment, agent, name string, flags *a
 		}
 		c.DependsOn = &depends
 	}
+	number, err := env.numberFor(cmd.Context())
+	if err != nil {
+		return err
+	}
 	var warnings []pipeline.Fact
 	story, err := env.replica.Update(cmd.Context(), agent, func(tx *pipeline.Tx) error {
+		tx.OfferNumber(number)
 		id, err := tx.NewID(flags.kind, pipeline.Slug(name))
 		if err != nil {
 			return err
