@@ -133,12 +133,24 @@ func (l *Log) damagedIdentity(err error) error {
 	return &Error{Op: "load identity", Path: l.cfg.Path, Code: CodeIdentity, Err: fmt.Errorf("this replica's identity is damaged: %w", err)}
 }
 
+// firstIdentity stores the key that a new database begins with.
+func (l *Log) firstIdentity(ctx context.Context) (ed25519.PrivateKey, error) {
+	if l.cfg.Seed != nil {
+		return l.storeIdentity(ctx, l.cfg.Seed)
+	}
+	return l.createIdentity(ctx)
+}
+
 // createIdentity makes and stores a key whose home is here.
 func (l *Log) createIdentity(ctx context.Context) (ed25519.PrivateKey, error) {
 	seed := make([]byte, ed25519.SeedSize)
 	if _, err := io.ReadFull(l.cfg.Rand, seed); err != nil {
 		return nil, fmt.Errorf("create key: %w", err)
 	}
+	return l.storeIdentity(ctx, seed)
+}
+
+func (l *Log) storeIdentity(ctx context.Context, seed []byte) (ed25519.PrivateKey, error) {
 	key := ed25519.NewKeyFromSeed(seed)
 	author := crdt.AuthorOf(key)
 	err := db.New(l.file.Conn).CreateIdentity(ctx, db.CreateIdentityParams{

@@ -21,6 +21,9 @@ type Config struct {
 	Now func() time.Time
 	// Rand gives the seed of a new identity: 32 bytes, once a home.
 	Rand io.Reader
+	// Seed, if it is not nil, is that of the key which a database begins with that Create makes, instead of a
+	// fresh one: 32 bytes. Several databases may have it.
+	Seed []byte
 	// Machine names the machine, the same at every start and unlike that of any
 	// other machine, so that a copied file is told from one that stayed. Empty: it
 	// cannot be told.

@@ -274,7 +274,7 @@ func (l *Log) runMigrations(ctx context.Context, version int) error {
 			return err
 		}
 	case version == 0:
-		key, err := l.createIdentity(ctx)
+		key, err := l.firstIdentity(ctx)
 		if err != nil {
 			return err
 		}

@@ -41,6 +41,8 @@ var errSettling = errors.New("the hub began a moment ago, and machines tell it w
 type reservation struct {
 	// Author is the key of the machine that has the story.
 	Author string `json:"author,omitempty"`
+	// Replica is the machine's name at the hub: several machines may sign with one key.
+	Replica string `json:"replica,omitempty"`
 	// Agent is who claims it there.
 	Agent string `json:"agent,omitempty"`
 	// At is when it was made or renewed, Until when it ends, in ms since 1970 UTC by the hub's clock.
@@ -167,7 +169,7 @@ func (c *Claims) connect(ctx context.Context, hub *replica.Hub) error {
 		conn.Close()
 		return err
 	}
-	desk, err := newDesk(ctx, js, hub.Pipeline, author)
+	desk, err := newDesk(ctx, js, hub, author)
 	if err != nil {
 		conn.Close()
 		return err
@@ -182,14 +184,15 @@ type desk struct {
 	stream   jetstream.Stream
 	pipeline string
 	author   string // of this replica
+	replica  string // its name at the hub
 }
 
-func newDesk(ctx context.Context, js jetstream.JetStream, pipeline, author string) (*desk, error) {
-	stream, err := js.Stream(ctx, ClaimStreamName(pipeline))
+func newDesk(ctx context.Context, js jetstream.JetStream, hub *replica.Hub, author string) (*desk, error) {
+	stream, err := js.Stream(ctx, ClaimStreamName(hub.Pipeline))
 	if err != nil {
 		return nil, fmt.Errorf("look at the hub's reservations: %w", err)
 	}
-	return &desk{js, stream, pipeline, author}, nil
+	return &desk{js, stream, hub.Pipeline, author, hub.Replica}, nil
 }
 
 // reserve makes or renews a reservation. It returns its fence, or the agent of another machine that has the story.
@@ -206,13 +209,13 @@ func (d *desk) reserve(ctx context.Context, story, agent string, holds bool) (fe
 		switch {
 		case err != nil:
 			return fence, "", err
-		case have.isOf(d.author):
+		case d.has(&have.reservation):
 		case have.lasts(now):
 			return fence, have.Agent, nil
 		case !holds && now.Sub(began) < settleTime:
 			return fence, "", errSettling
 		}
-		next := reservation{Author: d.author, Agent: agent, At: now.UnixMilli(), Until: now.Add(reservationLife).UnixMilli()}
+		next := reservation{Author: d.author, Replica: d.replica, Agent: agent, At: now.UnixMilli(), Until: now.Add(reservationLife).UnixMilli()}
 		revision, err := d.put(ctx, story, &have, next)
 		if err == nil {
 			began, err := d.began(ctx) // anew: who was given the story before has seen no later beginning
@@ -258,14 +261,15 @@ func (d *desk) ended(ctx context.Context, stories []string) (ended []string, err
 		if err != nil {
 			return nil, err
 		}
-		if have.Author != "" && !have.isOf(d.author) && !have.lasts(now) {
+		if have.Author != "" && !d.has(&have.reservation) && !have.lasts(now) {
 			ended = append(ended, story)
 		}
 	}
 	return ended, nil
 }
 
-func (r *reservation) isOf(author string) bool { return r.Author == author }
+// has reports whether a reservation is of this machine.
+func (d *desk) has(r *reservation) bool { return r.Author == d.author && r.Replica == d.replica }
 
 // lasts reports whether nobody else may have the story.
 func (r *reservation) lasts(now time.Time) bool {

@@ -29,7 +29,7 @@ type keeper struct {
 
 // keepClaims follows the reservations, and looks after those of this machine at each change.
 func (s *session) keepClaims(ctx context.Context) error {
-	desk, err := newDesk(ctx, s.js, s.hub.Pipeline, s.author)
+	desk, err := newDesk(ctx, s.js, s.hub, s.author)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (k *keeper) remember(ctx context.Context) error {
 		clear(k.held) // this may be a second try
 		for story, claim := range v.LiveClaims() {
 			if !claim.Foreign {
-				k.held[story] = entry{reservation: reservation{Author: k.author, Agent: claim.Agent}}
+				k.held[story] = entry{reservation: reservation{Author: k.author, Replica: k.desk.replica, Agent: claim.Agent}}
 			}
 		}
 		return v.Err()
@@ -95,7 +95,7 @@ func (k *keeper) take(msg jetstream.Msg) {
 		return
 	}
 	e := entry{seq: meta.Sequence.Stream}
-	if err := json.Unmarshal(msg.Data(), &e.reservation); err != nil || !e.isOf(k.author) {
+	if err := json.Unmarshal(msg.Data(), &e.reservation); err != nil || !k.desk.has(&e.reservation) {
 		if k.held[story].seq > 0 { // else renew finds out
 			delete(k.held, story)
 		}

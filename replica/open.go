@@ -15,7 +15,7 @@ var errReadOnly = errors.New("the replica is read-only: nothing was written")
 
 func (r *Replica) logConfig() oplog.Config {
 	return oplog.Config{
-		Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Machine: r.cfg.Machine, Logger: r.cfg.Logger, KeyHelp: r.cfg.KeyHelp,
+		Path: r.cfg.Path, Now: r.cfg.Now, Rand: r.cfg.Rand, Seed: r.cfg.Seed, Machine: r.cfg.Machine, Logger: r.cfg.Logger, KeyHelp: r.cfg.KeyHelp,
 		Before: r.cfg.Before, Progress: r.cfg.Progress, ReadOnly: r.cfg.ReadOnly,
 	}
 }

@@ -23,6 +23,8 @@ type Config struct {
 	Now func() time.Time
 	// Rand gives the seeds of new keys, and the IDs of states.
 	Rand io.Reader
+	// Seed is that of oplog.Config. It may be nil.
+	Seed []byte
 	// Machine names the machine, see oplog.Config; may be empty.
 	Machine string
 	// LockTimeout bounds a write's wait for other writers; 0 means

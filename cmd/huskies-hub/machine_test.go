@@ -124,6 +124,7 @@ type machine struct {
 	done    chan struct{}
 	log     *lockedBuffer
 	ahead   time.Duration // how far its clock is ahead
+	env     []string      // of the commands that run there, beside the test's
 }
 
 func (m *machine) now() time.Time { return time.Now().Add(m.ahead) }
@@ -255,6 +256,19 @@ func (m *machine) notes(id string) (texts []string) {
 		m.t.Fatal(err)
 	}
 	return texts
+}
+
+// huskies runs the other command on a machine's database, and returns what it prints.
+func (m *machine) huskies(args ...string) (out string, err error) {
+	m.t.Helper()
+	path, err := huskiesMCP()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	cmd := exec.Command(path, append([]string{"--db", m.path, "--no-auto-backup"}, args...)...)
+	cmd.Env = append(os.Environ(), m.env...)
+	b, err := cmd.CombinedOutput()
+	return string(b), err
 }
 
 // await waits until something is so.

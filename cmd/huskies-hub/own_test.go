@@ -123,17 +123,6 @@ func (s *ownServer) serve() {
 	})
 }
 
-// huskies runs the other command on a machine's database, and returns what it prints.
-func (m *machine) huskies(args ...string) (out string, err error) {
-	m.t.Helper()
-	path, err := huskiesMCP()
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	b, err := exec.Command(path, append([]string{"--db", m.path, "--no-auto-backup"}, args...)...).CombinedOutput()
-	return string(b), err
-}
-
 // TestOwnNATS: two machines share a pipeline by a NATS server that knows nothing of it but its streams.
 func TestOwnNATS(t *testing.T) {
 	t.Parallel()

@@ -22,7 +22,7 @@ import (
 
 func joinCommand(opts *options) *cobra.Command {
 	var merge bool
-	var name, creds string
+	var name, creds, keyEnv string
 	cmd := &cobra.Command{
 		Use:   "join INVITATION",
 		Short: "Share this pipeline with other machines, through a hub",
@@ -37,7 +37,8 @@ read it, and so can every member. Two pipelines that have nothing in common are
 not made one, unless --merge says so. To end it: huskies-mcp leave.
 
 A NATS server of your own can be the hub: huskies-hub setup prints what to join
-it with.`,
+it with. Machines that are thrown away, such as CI runners, can share one key:
+with --key-env they are one member, and need one invitation.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("give one INVITATION: the word that huskies-hub invite prints, which begins with huskies://")
@@ -45,11 +46,24 @@ it with.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withReplica(cmd, *opts, func(env *environment) error { return join(cmd, env, args[0], creds, name, merge) })
+			opts := *opts
+			var err error
+			if keyEnv != "" {
+				if opts.seed, err = seedFrom(opts.getenv, keyEnv); err != nil {
+					return err
+				}
+			}
+			return withReplica(cmd, opts, func(env *environment) error {
+				if err := env.checkSeed(cmd.Context(), opts.seed); err != nil {
+					return err
+				}
+				return join(cmd, env, args[0], creds, name, merge)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&merge, "merge", false, "make one pipeline of this one and the hub's, though they have nothing in common")
 	cmd.Flags().StringVar(&creds, "creds", "", "with the URL of a NATS server of your own: file with the credentials for it")
+	cmd.Flags().StringVar(&keyEnv, "key-env", "", "sign with the key in this environment variable, 64 hex digits: for machines that are thrown away, such as CI runners")
 	cmd.Flags().StringVar(&name, "name", "", "what people call this machine (default: its host name)")
 	return cmd
 }

@@ -99,6 +99,7 @@ type options struct {
 
 	offlineClaims bool
 
+	seed       []byte               // of the key that a new database gets; nil for a fresh one
 	rebuilding func(rows, of int64) // hears how far a rebuild is; may be nil
 }
 
@@ -281,6 +282,7 @@ func newEnvironment(cmd *cobra.Command, opts options) (*environment, error) {
 		Path:        env.where.Path,
 		Now:         time.Now,
 		Rand:        rand.Reader,
+		Seed:        opts.seed,
 		Machine:     machine(),
 		LockTimeout: timeout,
 		LeaseGrace:  env.leaseGrace,
