@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -126,8 +127,11 @@ func (m *machine) reserves(story string) error {
 	return err
 }
 
+// isLong reports whether the tests may take long: each vote of three hubs takes up to ten seconds.
+func isLong() bool { return os.Getenv("HUSKIES_CHAOS") != "" }
+
 // TestThreeHubs: one of three may fail, the leader too. With two gone nothing is exchanged and no story claimed, and local work
-// goes on. After a cut of all three nothing is lost that was acknowledged.
+// goes on. After a cut of all three nothing is lost that was acknowledged. With HUSKIES_CHAOS set a follower fails first.
 func TestThreeHubs(t *testing.T) {
 	t.Parallel()
 	hubs := newNodes(t)
@@ -146,15 +150,18 @@ func TestThreeHubs(t *testing.T) {
 	}
 	lead := leader(t, hubs)
 	follower, third := hubs[(lead+1)%wantedNodes], hubs[(lead+2)%wantedNodes]
-	follower.kill()
-	write(a, b)
-	converge(t, n, a, b)
-	follower.start()
+	if isLong() {
+		follower.kill()
+		write(a, b)
+		converge(t, n, a, b)
+		follower.start()
+	}
 	hubs[lead].kill()
 	write(a, b)
 	converge(t, n, a, b)
 	await(t, "stories are claimed with one hub gone", func() bool { return a.reserves("1_story_x") == nil })
 
+	acknowledged := n
 	third.kill()
 	write(a, b)
 	if err := a.reserves("2_story_x"); !errors.Is(err, relay.ErrUnreachable) {
@@ -164,28 +171,28 @@ func TestThreeHubs(t *testing.T) {
 		if _, state, err := m.replica.Hub(t.Context()); err != nil || state.Outbox == 0 {
 			t.Errorf("one of three hubs takes ops: %d to send, error %v", state.Outbox, err)
 		}
+		m.pause()
 	}
-	hubs[lead].start()
-	third.start()
-	converge(t, n, a, b)
 
-	a.pause()
-	b.pause()
-	for _, h := range hubs {
-		h.kill()
-	}
+	follower.kill() // the last one
 	for _, h := range hubs {
 		h.start()
 	}
-	c := hubs[2].joinedAny()
-	converge(t, n, c) // from the hubs alone
+	c := follower.joinedAny()
+	converge(t, acknowledged, c) // from the hubs alone
+	a.relay()
+	b.relay()
+	converge(t, n, a, b, c)
 	if !slices.Equal(a.stories(), c.stories()) {
 		t.Error("machines with the same ops show other stories")
 	}
 }
 
-// TestListsOfThreeHubs: who is invited at one of them joins at any, and who is removed at one is cut off from all.
+// TestListsOfThreeHubs, which runs with HUSKIES_CHAOS set: who is invited at one of them joins at any, and who is removed at one is cut off from all.
 func TestListsOfThreeHubs(t *testing.T) {
+	if !isLong() {
+		t.Skip("takes long: set HUSKIES_CHAOS")
+	}
 	t.Parallel()
 	hubs := newNodes(t)
 	in := hubs[0].inviteOf()
