@@ -60,6 +60,7 @@ var floor = map[string]int{
 	"oplog/bundle":          2,
 	"oplog/dbfile":          2,
 	"pipeline":              1,
+	"members":               1,
 	"internal/hosts":        0,
 	"internal/layered":      0,
 	"internal/locate":       0,
@@ -107,6 +108,7 @@ var pure = map[string][]string{
 		"math", "math/bits", "slices", "strconv", "strings", "unicode/utf8",
 		"unsafe", // for Decoder alone, whose texts are the payload's own bytes: a copy of each payload is a fifth of a replay
 	},
+	"members":  {"cmp", "encoding/base64", "slices", "strings", "unicode/utf8"},
 	"pipeline": {"cmp", "crypto/sha256", "encoding/base32", "errors", "fmt", "iter", "maps", "math", "regexp", "slices", "strconv", "strings", "time", "unicode", "unicode/utf8"},
 }
 
