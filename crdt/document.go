@@ -48,8 +48,8 @@ type Result struct {
 // concurrent use.
 type Doc struct {
 	schema  *Schema
-	trusted map[Author]struct{} // nil: all are
-	ops     table               // applied, held or assumed to be applied
+	counts  func(*Op) bool // nil: all do
+	ops     table          // applied, held or assumed to be applied
 	held    ledger
 	pending pending
 	stories map[string]*DocStory
@@ -74,13 +74,21 @@ func NewDoc(schema *Schema, trusted ...Author) *Doc {
 	}
 	d.list = NewList(compareElements)
 	if len(trusted) > 0 {
-		d.trusted = make(map[Author]struct{}, len(trusted))
+		list := make(map[Author]struct{}, len(trusted))
 		for _, a := range trusted {
-			d.trusted[a] = struct{}{}
+			list[a] = struct{}{}
+		}
+		d.counts = func(op *Op) bool {
+			_, ok := list[op.Author]
+			return ok
 		}
 	}
 	return d
 }
+
+// Judge makes the document hold the ops of which counts says no, in place of those of the authors that NewDoc was
+// not given. It is called before the first op, and counts must always say the same of an op.
+func (d *Doc) Judge(counts func(*Op) bool) { d.counts = counts }
 
 // Grow makes room for n more ops, before a replay of so many.
 func (d *Doc) Grow(n int) { d.ops.grow(n) }
@@ -90,10 +98,7 @@ func (d *Doc) Grow(n int) { d.ops.grow(n) }
 // fn keeps of the op it clones.
 func (d *Doc) Observe(fn func(*Op, *DocStory)) { d.observe = fn }
 
-func (d *Doc) trusts(a Author) bool {
-	_, ok := d.trusted[a]
-	return ok || d.trusted == nil
-}
+func (d *Doc) trusts(op *Op) bool { return d.counts == nil || d.counts(op) }
 
 // Apply takes in an op that Sign, Verify or Decode returned. When the op's
 // parents are not all here it waits and is taken in by the Apply that brings
@@ -110,7 +115,7 @@ func (d *Doc) Apply(op *Op) (Result, error) {
 	}
 	parents, missing := d.parents(op)
 	if missing != nil {
-		d.pending.add(op.clone(), *missing, d.trusts(op.Author))
+		d.pending.add(op.clone(), *missing, d.trusts(op))
 		return Result{Status: Pending}, nil
 	}
 	if err := d.checkSeq(op, &parents); err != nil {
@@ -135,13 +140,13 @@ func (d *Doc) Admit(op *Op) (Status, error) {
 	parents, missing := d.parents(op)
 	if missing != nil {
 		status = Pending
-		if err := d.pending.room(op, d.trusts(op.Author)); err != nil {
+		if err := d.pending.room(op, d.trusts(op)); err != nil {
 			return status, err
 		}
 	} else if err := d.checkSeq(op, &parents); err != nil {
 		return 0, err
 	}
-	if d.trusts(op.Author) {
+	if d.trusts(op) {
 		return status, nil
 	}
 	if status == Applied {
@@ -157,7 +162,7 @@ func (d *Doc) Admit(op *Op) (Status, error) {
 // wanted reports whether an op of a trusted author waits for the op: then
 // strangers who used up the room must not hold it up.
 func (d *Doc) wanted(id OpID) bool {
-	return slices.ContainsFunc(d.pending.waiting[id], func(op *Op) bool { return d.trusts(op.Author) })
+	return slices.ContainsFunc(d.pending.waiting[id], func(op *Op) bool { return d.trusts(op) })
 }
 
 // AssumeApplied makes the document treat the op id as applied although its
@@ -192,7 +197,7 @@ func (d *Doc) release(id OpID, res *Result) {
 			d.pending.wait(op, *missing)
 			continue
 		}
-		d.pending.drop(op, d.trusts(op.Author))
+		d.pending.drop(op, d.trusts(op))
 		if d.checkSeq(op, &parents) != nil {
 			res.Refused = append(res.Refused, op)
 			continue
@@ -232,7 +237,7 @@ func (d *Doc) checkSeq(op *Op, parents *parentRefs) error {
 
 // take makes an op whose parents are here part of the document, or holds it.
 func (d *Doc) take(op *Op, parents *parentRefs) Status {
-	if !d.trusts(op.Author) {
+	if !d.trusts(op) {
 		d.enter(op, opHeld)
 		d.held.plus(op)
 		return Held

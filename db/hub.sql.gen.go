@@ -215,6 +215,52 @@ func (q *Queries) Outbox(ctx context.Context, arg OutboxParams) ([]OutboxRow, er
 	return items, nil
 }
 
+const OutboxOfMembers = `-- name: OutboxOfMembers :many
+SELECT q.arrival, o.op_id, o.seq, o.payload, o.signature, o.received_at
+FROM member_ops AS m JOIN hub_outbox AS q ON q.arrival = m.arrival JOIN crdt_ops AS o ON o.arrival = q.arrival
+ORDER BY q.arrival LIMIT ?
+`
+
+type OutboxOfMembersRow struct {
+	Arrival    int64
+	OpID       []byte
+	Seq        int64
+	Payload    []byte
+	Signature  []byte
+	ReceivedAt int64
+}
+
+// OutboxOfMembers returns the first ops about members to send.
+func (q *Queries) OutboxOfMembers(ctx context.Context, limit int64) ([]OutboxOfMembersRow, error) {
+	rows, err := q.db.QueryContext(ctx, OutboxOfMembers, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OutboxOfMembersRow{}
+	for rows.Next() {
+		var i OutboxOfMembersRow
+		if err := rows.Scan(
+			&i.Arrival,
+			&i.OpID,
+			&i.Seq,
+			&i.Payload,
+			&i.Signature,
+			&i.ReceivedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const OutboxSize = `-- name: OutboxSize :one
 SELECT count(*) AS ops, CAST(COALESCE((SELECT o.received_at FROM crdt_ops AS o
     WHERE o.arrival = (SELECT min(m.arrival) FROM hub_outbox AS m)), 0) AS INTEGER) AS since

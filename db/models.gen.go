@@ -141,6 +141,10 @@ type Lease struct {
 	ExpiresAt int64
 }
 
+type MemberOp struct {
+	Arrival int64
+}
+
 type Note struct {
 	N      int64
 	Story  int64
@@ -201,6 +205,12 @@ type Repair struct {
 	ID         int64
 	OpID       []byte
 	RepairedAt int64
+}
+
+type Root struct {
+	ID        int64
+	Root      []byte
+	DecidedAt int64
 }
 
 type Spell struct {

@@ -39,10 +39,10 @@ func (k Kind) isParent() bool { return k == Applied || k == Held || k == Assumed
 // stateWriter applies ops to the tables within one transaction. Whatever way an op
 // came, apply is what gives it its effect.
 type stateWriter struct {
-	ctx     context.Context
-	q       *db.Queries
-	trusted map[crdt.Author]bool // nil: all are
-	state   db.PutStateParams
+	ctx   context.Context
+	q     *db.Queries
+	trust *trust
+	state db.PutStateParams
 
 	// What is written when the transaction ends, or somebody reads.
 	authors map[crdt.Author]*db.GetAuthorRow
@@ -54,16 +54,19 @@ type stateWriter struct {
 	open  map[int64]*openStory // the stories that the op changes
 	order *order               // nil until it is needed
 	late  int64                // how many ops the row has released
-	came  int64                // when the row came, in ms since 1970
+	// receivedAt is when the row came, in ms since 1970.
+	receivedAt int64
 
 	queued bool // texts have changed
+	// unread: ops about members came since trust was read. rebuild: what came changes whether earlier ops count.
+	unread, rebuild bool
 	// refused are pending ops that turned out to break a rule when their parents came.
 	refused []crdt.OpID
 }
 
-func newStateWriter(ctx context.Context, q *db.Queries, trusted map[crdt.Author]bool, state db.PutStateParams) *stateWriter {
+func newStateWriter(ctx context.Context, q *db.Queries, trust *trust, state db.PutStateParams) *stateWriter {
 	return &stateWriter{
-		ctx: ctx, q: q, trusted: trusted, state: state,
+		ctx: ctx, q: q, trust: trust, state: state,
 		authors: make(map[crdt.Author]*db.GetAuthorRow),
 		counts:  make(map[countKey]int64),
 		flow:    make(flow),
@@ -72,12 +75,12 @@ func newStateWriter(ctx context.Context, q *db.Queries, trusted map[crdt.Author]
 	}
 }
 
-func (w *stateWriter) trusts(a crdt.Author) bool { return w.trusted == nil || w.trusted[a] }
+func (w *stateWriter) trusts(a crdt.Author) bool { return w.trust.counts(a) }
 
 // apply gives the op in the row at arrival its effect, and those that waited for it
 // theirs. Came is when the row came here.
 func (w *stateWriter) apply(op *crdt.Op, arrival, came int64) (Kind, error) {
-	w.came = came
+	w.receivedAt = came
 	kind, err := w.applyOne(op, arrival)
 	if err != nil {
 		return kind, err
@@ -101,6 +104,9 @@ func (w *stateWriter) applyOne(op *crdt.Op, arrival int64) (Kind, error) {
 	author.Ops++
 	kind, missing, err := w.judge(op)
 	if err != nil {
+		return 0, err
+	}
+	if err := w.came(op, arrival, kind); err != nil {
 		return 0, err
 	}
 	if kind == Applied {
@@ -134,7 +140,13 @@ func (w *stateWriter) judge(op *crdt.Op) (kind Kind, missing crdt.OpID, err erro
 	switch {
 	case op.Seq != most+1:
 		return Refused, missing, nil
-	case !w.trusts(op.Author):
+	case w.trust.isOfRoot(op):
+		return Applied, missing, nil
+	}
+	if err := w.readTrust(); err != nil {
+		return 0, missing, err
+	}
+	if !w.trusts(op.Author) {
 		return Held, missing, nil
 	}
 	return Applied, missing, nil
@@ -225,6 +237,9 @@ func (w *stateWriter) releaseOne(op *crdt.Op, arrival, at int64) (freed bool, er
 	}
 	if kind == Pending {
 		return false, w.q.WaitForOp(w.ctx, db.WaitForOpParams{Missing: missing[:], Arrival: arrival})
+	}
+	if err := w.came(op, arrival, kind); err != nil {
+		return false, err
 	}
 	if err := w.count(op.Author, Pending, -1, op.Size()); err != nil {
 		return false, err

@@ -10,7 +10,7 @@ import (
 
 // noteApart writes down what an op that is about to be merged overwrites or loses apart.
 func (w *stateWriter) noteApart(s *openStory, op *crdt.Op) error {
-	settled, lost := pipeline.WroteApart(s.Story, op, w.came)
+	settled, lost := pipeline.WroteApart(s.Story, op, w.receivedAt)
 	for i := range settled {
 		err := w.q.DropOverwritten(w.ctx, db.DropOverwrittenParams{Story: s.n, Field: settled[i].Field, Prefix: settled[i].Over[:]})
 		if err != nil {

@@ -28,7 +28,7 @@ func (w *stateWriter) move(s *openStory, before pipeline.Stage, op *crdt.Op) err
 	if err != nil {
 		return err
 	}
-	at := pipeline.MoveAt(op.At, w.came, last.Began)
+	at := pipeline.MoveAt(op.At, w.receivedAt, last.Began)
 	if last.Began != 0 {
 		if err := w.q.EndSpell(w.ctx, db.EndSpellParams{Ended: sql.NullInt64{Int64: at, Valid: true}, N: last.N}); err != nil {
 			return err

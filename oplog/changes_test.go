@@ -95,6 +95,7 @@ func TestPositions(t *testing.T) {
 	resets, steps := 0, 0
 	for seed := range uint64(4) {
 		h := newEquality(t, 100+seed)
+		h.alone = true
 		followers := []*follower{{}, {}, {}}
 		changed := make([]bool, len(followers))
 		for step := range 150 {

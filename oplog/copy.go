@@ -105,6 +105,9 @@ func tablesOfSchema(version int) []string {
 	if version >= leasesSchema {
 		tables = append(tables, LeasesTable)
 	}
+	if version >= membersSchema {
+		tables = append(tables, RootsTable)
+	}
 	return tables
 }
 

@@ -76,12 +76,12 @@
 //	9  copy, restore, salvage, inspect: backup, copy, inspect, legacy_read, restore, salvage, standin
 //	8  verify: finding, problem, verify*
 //	7  open and write: open, write
-//	6  one transaction: damage, hub, lease, trust, tx
-//	5  one snapshot: changes, charts, dump, scratch_view, snapshot
+//	6  one transaction: damage, hub, lease, membership, trust, tx
+//	5  one snapshot: changes, charts, dump, members, scratch_view, snapshot
 //	4  keep the state: home, keep, progress, state
-//	3  make the state anew: rebuild, replay, replay_spell
-//	2  the tables of the state: apply*, search, source, source_list, text, text_queue
+//	3  make the state anew: rebuild, replay, replay_left, replay_spell
+//	2  the tables of the state: apply*, graph, search, source, source_list, text, text_queue
 //	2  what lies beside the file: relay, session
 //	1  the file: identity, legacy, log, made, normalsql, private, schema, scratch
-//	1  rows and errors: errors, noted, position, read
+//	1  rows and errors: errors, noted, position, read, whom
 package oplog

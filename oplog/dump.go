@@ -39,6 +39,7 @@ func dump(ctx context.Context, q *db.Queries, w io.Writer) error {
 		func() error { return dumpRows(w, "spell", q.DumpSpells, ctx) },
 		func() error { return dumpRows(w, "flow", q.DumpFlow, ctx) },
 		func() error { return dumpRows(w, "overwritten", q.DumpOverwritten, ctx) },
+		func() error { return dumpRows(w, "member", q.DumpMemberOps, ctx) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/pipeline/sourcetest"
 )
@@ -59,6 +60,8 @@ type equality struct {
 	log     *Log
 	lock    *Lock
 	keys    []ed25519.PrivateKey
+	root    ed25519.PrivateKey
+	alone   bool       // no members are decided
 	ops     []*crdt.Op // all that were ever made
 	sign    map[crdt.OpID]crdt.SignedOp
 	away    []*crdt.Op // not delivered yet
@@ -81,6 +84,7 @@ func newEquality(t *testing.T, seed uint64) *equality {
 	for i := range 3 {
 		h.keys = append(h.keys, ed25519.NewKeyFromSeed(bytes.Repeat([]byte{byte(i + 1)}, 32)))
 	}
+	h.root = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, 32))
 	h.lock = NewLock(h.cfg.Path)
 	h.open()
 	t.Cleanup(func() { _ = h.scratch.close(); _ = h.log.Close(); h.lock.Close() })
@@ -119,6 +123,9 @@ func (h *equality) step() {
 	case n < 35:
 		h.did = "own write"
 		h.deliver(h.make(h.log.Key(), true))
+	case n < 45 && !h.alone:
+		h.did = "members change elsewhere"
+		h.away = append(h.away, h.makeOfMembers())
 	case n < 55:
 		h.did = "write elsewhere"
 		h.away = append(h.away, h.make(h.keys[h.rng.IntN(len(h.keys))], false))
@@ -143,6 +150,9 @@ func (h *equality) step() {
 	case n < 93:
 		h.did = "distrust"
 		h.write(func(tx *Tx) error { return tx.Distrust(crdt.AuthorOf(h.keys[h.rng.IntN(len(h.keys))])) })
+	case n < 94 && !h.alone:
+		h.did = "follow"
+		h.write(func(tx *Tx) error { return tx.Follow([]crdt.Author{{}, crdt.AuthorOf(h.root)}[h.rng.IntN(8)/7^1]) })
 	case n < 95:
 		h.did = "restart"
 		h.must(h.log.Close())
@@ -225,6 +235,43 @@ func (h *equality) make(key ed25519.PrivateKey, honest bool) *crdt.Op {
 	op.Edits = h.edits()
 	h.nameOverwritten(op)
 	op.Fence = h.fence()
+	return h.seal(op, key)
+}
+
+// makeOfMembers signs an op about members, as root or anybody writes it, mostly behind all others.
+func (h *equality) makeOfMembers() *crdt.Op {
+	key := h.root
+	if h.rng.IntN(3) > 0 {
+		key = h.keys[h.rng.IntN(len(h.keys))]
+	}
+	about := append([]ed25519.PrivateKey{h.log.Key()}, h.keys...)
+	change := members.Change{Author: crdt.AuthorOf(about[h.rng.IntN(len(about))]), Admin: h.rng.IntN(3) > 0}
+	if change.Remove = h.rng.IntN(3) == 0; change.Remove {
+		for range h.rng.IntN(3) {
+			if id := h.op(); !id.IsZero() && !slices.Contains(change.Heads, id) {
+				change.Heads = append(change.Heads, id)
+			}
+		}
+		change.Admin = false
+	}
+	op := &crdt.Op{Story: members.Story, Edits: []crdt.Edit{change.Edit()}}
+	var ops []members.Op
+	seqs := map[crdt.OpID]uint64{}
+	for _, op := range h.ops {
+		if seqs[op.ID] = op.Seq; op.Story == members.Story {
+			ops = append(ops, members.Read(op))
+		}
+	}
+	op.Parents, op.Seq = members.Next(ops, func(crdt.Author) bool { return h.rng.IntN(4) > 0 })
+	if id := h.op(); h.rng.IntN(20) == 0 && !slices.Contains(op.Parents, id) && !id.IsZero() { // it does not count
+		op.Parents, op.Seq = append(op.Parents[:0:0], id), seqs[id]+1
+	}
+	return h.seal(op, key)
+}
+
+// seal signs an op and keeps it.
+func (h *equality) seal(op *crdt.Op, key ed25519.PrivateKey) *crdt.Op {
+	h.t.Helper()
 	signed, err := crdt.Sign(op, key)
 	h.must(err)
 	full, err := crdt.Verify(signed.Payload, signed.Signature)
@@ -353,9 +400,9 @@ func (h *equality) check() {
 		if h.steps%20 != 0 {
 			return nil
 		}
-		trusted, err := trustedAuthors(ctx, s.q)
+		by, err := replayTrust(ctx, s.q)
 		h.must(err)
-		r, err := replayLog(ctx, s.q, trusted, nil)
+		r, err := replayLog(ctx, s.q, by, nil)
 		h.must(err)
 		if diff := sourcetest.Difference(r.model, s.Source()); diff != "" {
 			h.t.Errorf("after %s the tables answer otherwise than the model: %s", h.did, diff)

@@ -111,11 +111,11 @@ func logSum(l *Log) (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
 	err = l.View(context.Background(), func(s *Snapshot) error {
 		h.Reset()
-		trusted, err := trustedAuthors(s.ctx, s.q)
+		by, err := replayTrust(s.ctx, s.q)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(h, trusted) // a map is printed in the order of its keys
+		fmt.Fprintln(h, by.listed, by.own) // a map is printed in the order of its keys
 		return s.Rows(0, func(row SignedRow) error {
 			_, err := fmt.Fprintln(h, row.Arrival, row.ID, row.Payload, row.Signature, row.Seq)
 			return err

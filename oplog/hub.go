@@ -94,11 +94,25 @@ func (s *Snapshot) Outbox(own bool, most int) ([]SignedRow, error) {
 		whole = 0
 	}
 	rows, err := s.q.Outbox(s.ctx, db.OutboxParams{Whole: whole, Author: me[:], Most: int64(most)})
+	return s.outbox(rows), s.log.fail("read outbox", err)
+}
+
+// OutboxOfMembers is Outbox for the ops about members alone.
+func (s *Snapshot) OutboxOfMembers(most int) ([]SignedRow, error) {
+	rows, err := s.q.OutboxOfMembers(s.ctx, int64(most))
+	same := make([]db.OutboxRow, len(rows))
+	for i, row := range rows {
+		same[i] = db.OutboxRow(row)
+	}
+	return s.outbox(same), s.log.fail("read outbox", err)
+}
+
+func (s *Snapshot) outbox(rows []db.OutboxRow) []SignedRow {
 	out := make([]SignedRow, len(rows))
 	for i, row := range rows {
 		out[i] = s.log.signedRow(&db.SignedOpsAfterRow{Arrival: row.Arrival, OpID: row.OpID, Seq: row.Seq, Payload: row.Payload, Signature: row.Signature, ReceivedAt: row.ReceivedAt})
 	}
-	return out, s.log.fail("read outbox", err)
+	return out
 }
 
 // Skipped returns up to most sequence numbers of messages that were passed over, above after.

@@ -14,7 +14,7 @@ import (
 )
 
 // Legacy is what a database has that no bundle has, for the database that takes its place: the
-// replica's keys with their homes, the decisions whom to trust, the leases, and the rows of damaged
+// replica's keys with their homes, the decisions whom to trust and by whom members are decided, the leases, and the rows of damaged
 // ops. The file may be damaged, and somebody else may have made it: its keys are believed because a
 // person named the file.
 type Legacy struct {
@@ -31,6 +31,7 @@ type Legacy struct {
 var legacyTables = []struct{ name, columns, read string }{
 	{tableIdentities, "id, seed, author, created_at, machine, path", "id, substr(seed, 1, 64), substr(author, 1, 64), created_at, substr(machine, 1, 256), substr(path, 1, 4096)"},
 	{TrustTable, "author, name, trusted, decided_at", "substr(author, 1, 64), substr(name, 1, 256), trusted, decided_at"},
+	{RootsTable, "root, decided_at", "substr(root, 1, 64), decided_at"},
 	{LeasesTable, "claim, session, seconds, expires_at", "substr(claim, 1, 64), substr(session, 1, 256), seconds, expires_at"},
 }
 

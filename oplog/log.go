@@ -58,6 +58,7 @@ type Log struct {
 
 	scratch scratch
 	noted   notedRows
+	known   knownTrust
 	// doubted: the state was found damaged. The next write rebuilds it.
 	doubted atomic.Bool
 }

@@ -16,7 +16,7 @@ import (
 
 // stateFormat is the format of the state's tables that this build writes. A greater
 // one is a newer build's; a lesser one is rebuilt.
-const stateFormat = 6
+const stateFormat = 7
 
 // rebuilder writes the state that a replay gives into the tables, which it empties
 // first.
@@ -25,7 +25,7 @@ type rebuilder struct {
 	q        *db.Queries
 	text     textIndex
 	r        *replay
-	trusted  map[crdt.Author]bool
+	trust    *trust
 	ns       map[string]int64    // of stories
 	places   map[crdt.OpID]int64 // of place edits in the list
 	own      map[string]int64    // of own elements
@@ -49,22 +49,22 @@ func (b *rebuilder) comesOn() {
 var stateTables = []string{
 	"op_index", "exceptions", "waiting_ops", "late", "heads", "authors", "sums", "stories", "numbers",
 	"dependencies", "notes", "increments", "places", "counts", "claims", "history", "spells", "flow",
-	"overwritten", "fts_todo",
+	"overwritten", "fts_todo", "member_ops",
 }
 
 // rebuild makes the tables of the state anew from a replay of the log. The state gets
 // the given ID. The caller is in a write transaction.
-func rebuild(ctx context.Context, q *db.Queries, conn db.DBTX, r *replay, trusted map[crdt.Author]bool, stateID int64) error {
+func rebuild(ctx context.Context, q *db.Queries, conn db.DBTX, r *replay, trust *trust, stateID int64) error {
 	for _, table := range stateTables {
 		if _, err := conn.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 			return err
 		}
 	}
 	b := &rebuilder{
-		ctx: ctx, q: q, text: textIndex{ctx, conn}, r: r, trusted: trusted, ns: make(map[string]int64), places: make(map[crdt.OpID]int64),
+		ctx: ctx, q: q, text: textIndex{ctx, conn}, r: r, trust: trust, ns: make(map[string]int64), places: make(map[crdt.OpID]int64),
 		own: make(map[string]int64), counts: make(map[countKey]int64),
 	}
-	for _, step := range []func() error{b.nameStories, b.putPlaces, b.putStories, b.putNumbers, b.putGraph, b.putHistory, b.putSpells, b.putOverwritten, b.putTexts} {
+	for _, step := range []func() error{b.nameStories, b.putPlaces, b.putStories, b.putNumbers, b.putGraph, b.putHistory, b.putSpells, b.putOverwritten, b.putMembers, b.putTexts} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -249,7 +249,7 @@ func (b *rebuilder) putGraph() error {
 			return err
 		}
 	}
-	w := newStateWriter(b.ctx, b.q, b.trusted, db.PutStateParams{}) // for its sums
+	w := newStateWriter(b.ctx, b.q, b.trust, db.PutStateParams{}) // for its sums
 	for a, n := range b.r.authors {
 		author, err := w.author(a)
 		if err != nil {
@@ -332,6 +332,16 @@ func (b *rebuilder) putOverwritten() error {
 		}
 	}
 	return err
+}
+
+// putMembers writes where the ops about members are.
+func (b *rebuilder) putMembers() error {
+	for _, arrival := range b.r.memberOps {
+		if err := b.q.AddMemberOp(b.ctx, arrival); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // putTexts indexes all texts in the order of their numbers.

@@ -2,12 +2,11 @@ package oplog
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -30,8 +29,9 @@ type replay struct {
 	stages     names                 // of history
 	authors    map[crdt.Author]int64 // how many ops of each there are
 	// written, if it is not nil, hears how far the writing of the tables has come.
-	written  func(rows, of int64)
-	misnamed map[int64]crdt.OpID // rows whose op ID is damaged, and what it must be
+	written   func(rows, of int64)
+	memberOps []int64             // the rows of ops about members that are applied or held
+	misnamed  map[int64]crdt.OpID // rows whose op ID is damaged, and what it must be
 }
 
 // historyRow is what an applied op did to its story. There are as many as ops, so names are
@@ -64,7 +64,7 @@ func (n *names) number(name string) int32 {
 
 // replayLog reads the whole log. Progress, if it is not nil, hears of each page of
 // rows.
-func replayLog(ctx context.Context, q *db.Queries, trusted map[crdt.Author]bool, progress func(arrival, last int64)) (*replay, error) {
+func replayLog(ctx context.Context, q *db.Queries, trust *trust, progress func(arrival, last int64)) (*replay, error) {
 	r := &replay{
 		exceptions: make(map[int64]*db.AddExceptionParams),
 		pending:    make(map[crdt.OpID]int64),
@@ -72,11 +72,7 @@ func replayLog(ctx context.Context, q *db.Queries, trusted map[crdt.Author]bool,
 		misnamed:   make(map[int64]crdt.OpID),
 		lastSpells: make(map[int32]int),
 	}
-	var list []crdt.Author
-	for a := range trusted {
-		list = append(list, a)
-	}
-	r.model = pipeline.NewModel(list...)
+	r.model = pipeline.NewModelOf(trust.countsOp)
 	state, err := q.GetState(ctx)
 	if err != nil {
 		return nil, err
@@ -109,22 +105,17 @@ func (r *replay) row(row *db.SignedOpsAfterRow) error {
 	r.model.Receive(row.ReceivedAt)
 	r.last = crdt.OpID{}
 	copy(r.last[:], row.OpID)
-	op, err := r.decoder.Decode(row.Payload)
+	op, err := readableOp(row, r.decoder.Decode)
 	switch {
-	case err == nil && op.ID == r.last:
-		return r.apply(op)
-	case errors.Is(err, crdt.ErrVersion) && sha256.Sum256(row.Payload) == r.last:
-		return errNewerOp
-	}
-	// If it is the ID that is damaged, the signature still vouches for the payload.
-	var sig crdt.Signature
-	copy(sig[:], row.Signature)
-	if op, err := crdt.Verify(row.Payload, sig); err == nil {
+	case err != nil:
+		return err
+	case op == nil:
+		r.damaged(row)
+		return nil
+	case op.ID != r.last: // the row's ID is damaged
 		r.misnamed[row.Arrival] = op.ID
-		return r.apply(op)
 	}
-	r.damaged(row)
-	return nil
+	return r.apply(op)
 }
 
 func (r *replay) apply(op *crdt.Op) error {
@@ -145,8 +136,18 @@ func (r *replay) apply(op *crdt.Op) error {
 	if kind != Applied {
 		r.except(op, r.arrival, kind)
 	}
+	if kind.isParent() {
+		r.noteMember(op, r.arrival)
+	}
 	r.released(res)
 	return nil
+}
+
+// noteMember notes the row of an op about members.
+func (r *replay) noteMember(op *crdt.Op, arrival int64) {
+	if op.Story == members.Story {
+		r.memberOps = append(r.memberOps, arrival)
+	}
 }
 
 func (r *replay) except(op *crdt.Op, arrival int64, kind Kind) {
@@ -177,6 +178,7 @@ func (r *replay) released(res crdt.Result) {
 		}
 	}
 	for _, op := range res.Released {
+		r.noteMember(op, r.pending[op.ID])
 		if e := r.exceptions[r.pending[op.ID]]; e != nil {
 			e.Kind = int64(Held)
 		}

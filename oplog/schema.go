@@ -27,10 +27,12 @@ var newestSchema = len(migrations.All())
 // homesSchema is the first version in which keys have homes.
 const homesSchema = 3
 
-// trustSchema is the first version with decisions whom to trust, leasesSchema the first with leases.
+// trustSchema is the first version with decisions whom to trust, leasesSchema the first with leases, membersSchema
+// the first with roots.
 const (
-	trustSchema  = 2
-	leasesSchema = 4
+	trustSchema   = 2
+	leasesSchema  = 4
+	membersSchema = 9
 )
 
 // stateSchema is the first version in which the state is in the database.
@@ -183,10 +185,11 @@ func (l *Log) inspect(ctx context.Context) (s fileState, err error) {
 	return s, err
 }
 
-// The tables of which a person hears: TrustTable has the decisions whom to trust,
+// The tables of which a person hears: TrustTable has the decisions whom to trust, RootsTable those by whom members are decided,
 // LeasesTable how long claims last.
 const (
 	TrustTable  = "trust_decisions"
+	RootsTable  = "roots"
 	LeasesTable = "leases"
 )
 
@@ -198,7 +201,7 @@ const (
 )
 
 // ownTables are all tables of the newest schema.
-var ownTables = []string{tableOps, tableIdentities, TrustTable, tableRepairs, LeasesTable}
+var ownTables = []string{tableOps, tableIdentities, TrustTable, tableRepairs, LeasesTable, RootsTable}
 
 // inspectObjects looks what the database consists of. If all of that is ours, and current, it
 // reads the keys.

@@ -70,7 +70,7 @@ var logTables = []struct {
 	name  string
 	since int
 }{
-	{tableOps, 1}, {TrustTable, 2}, {tableRepairs, 2}, {tableIdentities, homesSchema}, {LeasesTable, 4},
+	{tableOps, 1}, {TrustTable, 2}, {tableRepairs, 2}, {tableIdentities, homesSchema}, {LeasesTable, 4}, {RootsTable, membersSchema},
 }
 
 // uncover makes the names of the log's tables mean those of the file, where it has
@@ -111,13 +111,13 @@ func (s *scratch) rebuildThen(ctx context.Context, l *Log, fn func() error) erro
 
 // replay makes the state anew within a transaction.
 func (s *scratch) replay(ctx context.Context, l *Log, q *db.Queries) error {
-	trusted, err := trustedAuthors(ctx, q)
+	trust, err := replayTrust(ctx, q)
 	if err != nil {
 		return err
 	}
-	r, err := replayLog(ctx, q, trusted, l.cfg.Progress)
+	r, err := replayLog(ctx, q, trust, l.cfg.Progress)
 	if err != nil {
 		return err
 	}
-	return rebuild(ctx, q, s.st, r, trusted, 0)
+	return rebuild(ctx, q, s.st, r, trust, 0)
 }

@@ -109,10 +109,23 @@ type Exception struct {
 // Exceptions calls fn for the rows of a kind, in order of arrival, until fn returns
 // an error.
 func (s *Snapshot) Exceptions(kind Kind, fn func(Exception) error) error {
+	var answer error
+	err := eachException(s.ctx, s.q, kind, func(e Exception) error {
+		answer = fn(e)
+		return answer
+	})
+	if answer != nil {
+		return answer
+	}
+	return s.log.fail("read exceptions", err)
+}
+
+// eachException calls fn for the rows of a kind, in order of arrival, until fn returns an error.
+func eachException(ctx context.Context, q *db.Queries, kind Kind, fn func(Exception) error) error {
 	for after := int64(0); ; {
-		rows, err := s.q.Exceptions(s.ctx, db.ExceptionsParams{Kind: int64(kind), Arrival: after, Limit: pageSize})
+		rows, err := q.Exceptions(ctx, db.ExceptionsParams{Kind: int64(kind), Arrival: after, Limit: pageSize})
 		if err != nil {
-			return s.log.fail("read exceptions", err)
+			return err
 		}
 		for _, row := range rows {
 			e := Exception{Arrival: row.Arrival, Kind: Kind(row.Kind), Seq: uint64(row.Seq), Author: author(row.Author)}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"runtime/debug"
 
-	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
 )
 
@@ -26,29 +25,6 @@ func fits(s *db.GetStateRow) (ok, newer bool) {
 
 func (l *Log) newerState(format int64) error {
 	return l.refuseFile(CodeNewer, fmt.Errorf("its state has format %d, this build knows %d", format, stateFormat))
-}
-
-// trustedAuthors returns the authors whose ops are applied, the replica's own among
-// them, present and former; nil: all are.
-func trustedAuthors(ctx context.Context, q *db.Queries) (map[crdt.Author]bool, error) {
-	list, err := q.TrustedAuthors(ctx)
-	if err != nil || len(list) == 0 {
-		return nil, err
-	}
-	trusted := make(map[crdt.Author]bool)
-	for _, t := range list {
-		trusted[author(t.Author)] = true
-	}
-	own, err := q.Identities(ctx)
-	for _, id := range own {
-		trusted[author(id.Author)] = true
-	}
-	return trusted, err
-}
-
-func author(b []byte) (a crdt.Author) {
-	copy(a[:], b)
-	return a
 }
 
 // bringUpToDate makes a state that fits the log, if there is none. The caller holds
@@ -106,7 +82,7 @@ func (l *Log) cutWAL(ctx context.Context) {
 
 // rebuildWithin makes the state anew. The caller is in a transaction.
 func (l *Log) rebuildWithin(ctx context.Context) error {
-	trusted, err := trustedAuthors(ctx, l.queries)
+	trust, err := replayTrust(ctx, l.queries)
 	if err != nil {
 		return err
 	}
@@ -116,7 +92,7 @@ func (l *Log) rebuildWithin(ctx context.Context) error {
 	// a server lives for days after a rebuild.
 	defer debug.FreeOSMemory()
 	defer debug.SetGCPercent(debug.SetGCPercent(rebuildGCPercent))
-	r, err := replayLog(ctx, l.queries, trusted, func(arrival, last int64) { report.at(arrival/2, last) })
+	r, err := replayLog(ctx, l.queries, trust, func(arrival, last int64) { report.at(arrival/2, last) })
 	if err != nil {
 		return err
 	}
@@ -136,7 +112,7 @@ func (l *Log) rebuildWithin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return rebuild(ctx, l.queries, l.file.St, r, trusted, id)
+	return rebuild(ctx, l.queries, l.file.St, r, trust, id)
 }
 
 // rebuildGCPercent is how much memory may be garbage during a rebuild, in percent of what is in use.

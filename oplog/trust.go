@@ -75,24 +75,9 @@ func (tx *Tx) trustAnew() error {
 	if err != nil {
 		return err
 	}
-	before := tx.w.trusts
-	trusted, err := trustedAuthors(tx.ctx, tx.log.queries)
-	if err != nil {
-		return err
-	}
-	after := newStateWriter(tx.ctx, tx.log.queries, trusted, tx.w.state)
-	after.state.Decision = row.LastDecision
-	if err := tx.w.flush(); err != nil {
-		return err
-	}
-	authors, err := tx.log.queries.Authors(tx.ctx)
-	for _, a := range authors {
-		if is := author(a.Author); a.Ops > 0 && before(is) != after.trusts(is) {
-			tx.rebuild = true
-		}
-	}
-	tx.w = after
-	return err
+	tx.w.state.Decision = row.LastDecision
+	tx.w.unread = true
+	return tx.w.readTrust()
 }
 
 // Shared reports whether the pipeline is, or may become, that of another replica too: the replica is joined

@@ -45,9 +45,9 @@ func (l *Log) newTx(ctx context.Context) (*Tx, error) {
 	case !ok || l.Doubted():
 		return nil, errStale
 	}
-	var trusted map[crdt.Author]bool
+	decided := &trust{}
 	if row.LastDecision > 0 {
-		if trusted, err = trustedAuthors(ctx, l.queries); err != nil {
+		if decided, err = l.trustOf(ctx, l.queries, &row); err != nil {
 			return nil, err
 		}
 	}
@@ -55,13 +55,16 @@ func (l *Log) newTx(ctx context.Context) (*Tx, error) {
 		Format: row.Format, StateID: row.StateID, Arrival: row.Arrival, OpID: append([]byte{}, row.OpID...), Greatest: row.Greatest,
 		Stories: row.Stories, Decision: row.Decision, Key: row.Key,
 	}
-	return &Tx{log: l, ctx: ctx, row: row, w: newStateWriter(ctx, l.queries, trusted, state)}, nil
+	return &Tx{log: l, ctx: ctx, row: row, w: newStateWriter(ctx, l.queries, decided, state)}, nil
 }
 
 // finish writes what the tables do not have yet.
 func (tx *Tx) finish() error {
 	if !tx.wrote {
 		return nil
+	}
+	if err := tx.w.readTrust(); err != nil {
+		return tx.log.fail("read members", err)
 	}
 	if err := tx.flush(); err != nil {
 		return err
@@ -74,7 +77,7 @@ func (tx *Tx) finish() error {
 			return tx.log.fail("write state", err)
 		}
 	}
-	if tx.rebuild {
+	if tx.rebuild = tx.rebuild || tx.w.rebuild; tx.rebuild {
 		return tx.log.fail("rebuild the state", tx.log.rebuildWithin(tx.ctx))
 	}
 	return nil

@@ -77,7 +77,7 @@ func Verify(ctx context.Context, cfg Verification) (VerifyReport, error) {
 	}
 	l := newLog(Config{Path: cfg.Path, Logger: cfg.Logger, ReadOnly: true}, path)
 	defer func() { _ = l.Close() }() // nothing was written
-	v := &verifier{cfg: cfg, log: l, known: make(map[crdt.OpID]uint32), authors: make(map[crdt.Author]uint32), names: make([]crdt.Author, 1)}
+	v := &verifier{cfg: cfg, log: l, trust: &trust{}, known: make(map[crdt.OpID]uint32), authors: make(map[crdt.Author]uint32), names: make([]crdt.Author, 1)}
 	if err := v.open(ctx); err != nil {
 		return v.report, l.failOpen(err)
 	}
@@ -116,7 +116,7 @@ type verifier struct {
 	log     *Log
 	queries *db.Queries
 	own     map[crdt.Author]bool
-	trusted map[crdt.Author]bool // with the replica's own; nil: all are
+	trust   *trust
 	beside  beside
 	lost    []string // tables
 	// foreign says that there is something in the file that is not ours; closed, that our own
@@ -189,7 +189,7 @@ func (v *verifier) readKeys(ctx context.Context) error {
 }
 
 // isHeld reports whether ops of the author are kept and not applied.
-func (v *verifier) isHeld(a crdt.Author) bool { return v.trusted != nil && !v.trusted[a] }
+func (v *verifier) isHeld(a crdt.Author) bool { return !v.trust.counts(a) }
 
 func (v *verifier) found(f Finding) {
 	if f.Fault() {

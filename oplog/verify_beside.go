@@ -33,6 +33,7 @@ func (v *verifier) readBeside(ctx context.Context) {
 	if v.has(TrustTable) {
 		v.readTrust(ctx)
 	}
+	v.trust = v.readMembers(ctx)
 	var err error
 	if !v.has(tableRepairs) {
 		return
@@ -63,6 +64,7 @@ var lostTables = map[string]FindingKind{
 	tableOps:        FoundUnreadable,
 	tableIdentities: FoundIdentity,
 	TrustTable:      FoundTrust,
+	RootsTable:      FoundTrust,
 	tableRepairs:    FoundRepair,
 	LeasesTable:     FoundLeases,
 }
@@ -72,9 +74,6 @@ func (v *verifier) readTrust(ctx context.Context) {
 	decisions, err := v.queries.TrustDecisions(ctx)
 	if err != nil {
 		v.found(Finding{Kind: kindOf(err, FoundTrust), Problem: Problem{Code: ProblemDecisions, Err: err}})
-	}
-	if v.trusted, err = trustedAuthors(ctx, v.queries); err != nil {
-		v.trusted = nil // as above
 	}
 	for i, d := range decisions {
 		fault := func(code ProblemCode) {
@@ -92,6 +91,41 @@ func (v *verifier) readTrust(ctx context.Context) {
 			fault(ProblemDecisionName)
 		}
 	}
+}
+
+// readMembers reads whose ops count, and checks the decisions on the root.
+func (v *verifier) readMembers(ctx context.Context) *trust {
+	all := &trust{}
+	if !v.has(TrustTable) || !v.has(tableIdentities) || !v.has(RootsTable) {
+		return all
+	}
+	if v.log.version < membersSchema {
+		if listed, err := readListed(ctx, v.queries); err == nil {
+			return listed
+		}
+		return all // readTrust says so
+	}
+	rows, err := v.queries.Roots(ctx)
+	if err != nil {
+		v.found(Finding{Kind: kindOf(err, FoundTrust), Problem: Problem{Code: ProblemDecisions, Err: err}})
+		return all
+	}
+	for i, row := range rows {
+		fault := func(code ProblemCode) {
+			v.found(Finding{Kind: FoundTrust, Problem: Problem{Code: code, Have: uint64(row.ID)}})
+		}
+		if row.ID != int64(i)+1 && (i == 0 || row.ID != rows[i-1].ID+1) {
+			fault(ProblemDecisionGap)
+		}
+		if root := author(row.Root); len(row.Root) > 0 && !root.Valid() {
+			fault(ProblemDecisionKey)
+		}
+	}
+	by, err := logTrust(ctx, v.queries)
+	if err != nil {
+		return all // the rows say so
+	}
+	return by
 }
 
 // checkBeside checks the repairs: each is of an op that is here.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/members"
 )
 
 // verifiedOp is what is kept of each op, to check those that build on it.
@@ -13,6 +14,9 @@ type verifiedOp struct {
 	id      crdt.OpID
 	seq     uint64 // 0 if the op cannot be read
 	author  uint32 // 0 if the author did not sign it, else from 1 in order of appearance
+	// ofMembers: the op is about members. Their seqs are counted apart, and hubs that stand in for each other sign
+	// with one key.
+	ofMembers bool
 }
 
 // earlyOp is one that arrived before a parent, if that is here at all.
@@ -38,7 +42,7 @@ func (v *verifier) take(r *storedRow) {
 		v.enterName(r)
 		return
 	}
-	op := verifiedOp{arrival: r.arrival, id: r.op.ID, seq: r.op.Seq}
+	op := verifiedOp{arrival: r.arrival, id: r.op.ID, seq: r.op.Seq, ofMembers: r.op.Story == members.Story}
 	if r.signed {
 		op.author = v.authorOf(r.op.Author)
 	}
@@ -170,12 +174,12 @@ func (v *verifier) settle() {
 	}
 }
 
-// equivocations finds ops that one author signed at one seq. Each after the
+// equivocations finds ops that one author signed at one seq, but for those about members. Each after the
 // first is a fault.
 func (v *verifier) equivocations() {
 	signed := make([]uint32, 0, len(v.ops))
 	for i := range v.ops {
-		if v.ops[i].author != 0 {
+		if v.ops[i].author != 0 && !v.ops[i].ofMembers {
 			signed = append(signed, uint32(i))
 		}
 	}

@@ -249,6 +249,9 @@ func Elsewhere(story, agent string) error {
 	return refuse(Fact{Code: CodeElsewhere, Story: story, Agent: agent})
 }
 
+// NoMember returns the error that what this replica writes does not count: it was removed from the members.
+func NoMember() *Error { return refuse(Fact{Code: CodeNoMember}) }
+
 // Unreachable returns the error that nobody can say whether another machine has a story.
 func Unreachable(story string) error { return refuse(Fact{Code: CodeUnreachable, Story: story}) }
 

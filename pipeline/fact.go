@@ -59,8 +59,9 @@ const (
 	CodeElsewhere     Code = "elsewhere"      // Story, Agent
 	CodeUnreachable   Code = "unreachable"    // Story
 	CodeReserved      Code = "reserved"       // Story
-	CodeNoSetting     Code = "no_setting"     // Given
-	CodeBadSetting    Code = "bad_setting"    // Field, Given, Least, Most
+	CodeNoMember      Code = "no_member"
+	CodeNoSetting     Code = "no_setting"  // Given
+	CodeBadSetting    Code = "bad_setting" // Field, Given, Least, Most
 )
 
 // The codes of warnings. CodeClaimEnded may be a warning, too.

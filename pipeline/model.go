@@ -53,6 +53,13 @@ func NewModel(trusted ...crdt.Author) *Model {
 	return m
 }
 
+// NewModelOf returns an empty pipeline that holds the ops of which counts says no.
+func NewModelOf(counts func(*crdt.Op) bool) *Model {
+	m := NewModel()
+	m.doc.Judge(counts)
+	return m
+}
+
 // Grow makes room for n more ops, before a replay of so many.
 func (m *Model) Grow(n int) { m.doc.Grow(n) }
 

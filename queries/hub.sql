@@ -91,3 +91,9 @@ UPDATE hub SET replica = ?;
 -- name: DropHubMark :exec
 -- DropHubMark forgets one of the two.
 DELETE FROM hub_marks WHERE kind = ?;
+
+-- name: OutboxOfMembers :many
+-- OutboxOfMembers returns the first ops about members to send.
+SELECT q.arrival, o.op_id, o.seq, o.payload, o.signature, o.received_at
+FROM member_ops AS m JOIN hub_outbox AS q ON q.arrival = m.arrival JOIN crdt_ops AS o ON o.arrival = q.arrival
+ORDER BY q.arrival LIMIT ?;

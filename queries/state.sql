@@ -4,7 +4,7 @@
 SELECT s.format, s.state_id, s.arrival, s.op_id, s.greatest, s.stories, s.decision, s.key,
     CAST(COALESCE((SELECT max(o.arrival) FROM crdt_ops AS o), 0) AS INTEGER) AS log_last,
     CAST(COALESCE((SELECT o.op_id FROM crdt_ops AS o WHERE o.arrival = s.arrival), x'') AS BLOB) AS log_id,
-    CAST(COALESCE((SELECT max(t.id) FROM trust_decisions AS t), 0) AS INTEGER) AS last_decision,
+    CAST(COALESCE((SELECT max(t.id) FROM trust_decisions AS t), 0) + COALESCE((SELECT max(r.id) FROM roots AS r), 0) AS INTEGER) AS last_decision,
     CAST(COALESCE((SELECT max(k.id) FROM crdt_node_identity AS k), 0) AS INTEGER) AS last_key
 FROM state AS s;
 

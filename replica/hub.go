@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/oplog"
 )
 
@@ -31,6 +32,8 @@ type HubOp struct {
 type OutboxOp struct {
 	Arrival int64
 	Signed  crdt.SignedOp
+	// OfMembers says that the op is about members.
+	OfMembers bool
 }
 
 // HubReport says what became of ops from the hub.
@@ -54,9 +57,22 @@ func (r *Replica) Hub(ctx context.Context) (hub *Hub, state HubState, err error)
 }
 
 // JoinHub makes the hub this replica's: from now on the ops of the log are to be sent there. The database
-// is made if there is none.
+// is made if there is none. The members decide whose ops count from then on, if the hub has said who they are.
 func (r *Replica) JoinHub(ctx context.Context, hub Hub) error {
-	return r.decide(ctx, func(tx *oplog.Tx) error { return tx.Join(hub) })
+	if r.cfg.ReadOnly {
+		return errReadOnly
+	}
+	if err := oplog.CreateFolder(r.cfg.Path); err != nil {
+		return err
+	}
+	return r.locked(ctx, func(log *oplog.Log) error {
+		return log.Write(ctx, func(tx *oplog.Tx) error {
+			if err := tx.Join(hub); err != nil {
+				return err
+			}
+			return r.follow(log, tx, hub.Root)
+		})
+	})
 }
 
 // MoveHub changes where the hub is.
@@ -72,16 +88,25 @@ func (r *Replica) LeaveHub(ctx context.Context) error {
 // Outbox returns up to most ops that are not known to be on the hub, in order of arrival: this replica's own,
 // or all.
 func (r *Replica) Outbox(ctx context.Context, own bool, most int) (ops []OutboxOp, err error) {
+	return r.outbox(ctx, func(snap *oplog.Snapshot) ([]oplog.SignedRow, error) { return snap.Outbox(own, most) })
+}
+
+// OutboxOfMembers is Outbox for the ops about members alone, which are sent first.
+func (r *Replica) OutboxOfMembers(ctx context.Context, most int) (ops []OutboxOp, err error) {
+	return r.outbox(ctx, func(snap *oplog.Snapshot) ([]oplog.SignedRow, error) { return snap.OutboxOfMembers(most) })
+}
+
+func (r *Replica) outbox(ctx context.Context, read func(*oplog.Snapshot) ([]oplog.SignedRow, error)) (ops []OutboxOp, err error) {
 	var damaged []int64
 	err = r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
 		ops, damaged = nil, nil
-		rows, err := snap.Outbox(own, most)
+		rows, err := read(snap)
 		for _, row := range rows {
 			if row.Op == nil || row.Op.ID != row.ID {
 				damaged = append(damaged, row.Arrival)
 				continue
 			}
-			ops = append(ops, OutboxOp{row.Arrival, crdt.SignedOp{ID: row.ID, Payload: row.Payload, Signature: row.Signature}})
+			ops = append(ops, OutboxOp{row.Arrival, crdt.SignedOp{ID: row.ID, Payload: row.Payload, Signature: row.Signature}, row.Op.Story == members.Story})
 		}
 		return err
 	})

@@ -265,6 +265,14 @@ func (r *Replica) stateOf(tx *oplog.Tx) (*pipeline.State, error) {
 
 // append signs and appends the op of a change.
 func (r *Replica) append(log *oplog.Log, tx *oplog.Tx, w *Write, change *pipeline.Tx) error {
+	counts, err := tx.Counts()
+	if err != nil {
+		return err
+	}
+	if !counts {
+		w.err = pipeline.NoMember()
+		return nil
+	}
 	parents, seq, err := tx.Next()
 	if err != nil {
 		return err

@@ -136,6 +136,9 @@ var facts = map[pipeline.Code]func(f *fact) string{
 	pipeline.CodeUnreachable: func(f *fact) string {
 		return fmt.Sprintf("story %q was not claimed: the hub cannot be reached, so nobody knows whether another machine has it", f.Story)
 	},
+	pipeline.CodeNoMember: func(*fact) string {
+		return "nothing was written: this machine was removed from the members of the pipeline, so nothing that it writes counts any more"
+	},
 	pipeline.CodeReserved: func(f *fact) string {
 		return fmt.Sprintf("%s is no story: IDs that begin with %s are kept for what concerns the whole pipeline", f.Story, pipeline.ReservedPrefix)
 	},

@@ -1,0 +1,214 @@
+package oplog
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/members"
+	"github.com/huskies/huskies-mcp/pipeline"
+)
+
+// TestMembersConverge: logs that follow one root and have the same ops hold the same of them, in whatever order they
+// came, and so show the same stories. The histories have ops about members by root, by members and by strangers, honest
+// ones and such as are built on any past.
+func TestMembersConverge(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			first := newEquality(t, 100+seed)
+			for range 50 {
+				op := first.make(first.keys[first.rng.IntN(len(first.keys))], false)
+				if first.rng.IntN(2) == 0 {
+					op = first.makeOfMembers()
+				}
+				first.away = append(first.away, op)
+			}
+			want := first.deliverAll(first)
+			for other := range uint64(2) {
+				h := newEquality(t, 1000+10*seed+other)
+				if diff := cmp.Diff(want, h.deliverAll(first)); diff != "" {
+					t.Fatalf("in another order other ops are held (-one +other):\n%s", diff)
+				}
+				h.check()
+			}
+		})
+	}
+}
+
+// deliverAll delivers the ops that are away at from, in a random order, and follows the root somewhere between. It
+// returns what became of each op, and the stories.
+func (h *equality) deliverAll(from *equality) map[string]string {
+	h.t.Helper()
+	h.sign, h.did = from.sign, "delivery"
+	follow := h.rng.IntN(len(from.away))
+	for n, i := range h.rng.Perm(len(from.away)) {
+		if n == follow {
+			h.write(func(tx *Tx) error { return tx.Follow(crdt.AuthorOf(from.root)) })
+		}
+		h.deliver(from.away[i])
+	}
+	kinds := make(map[string]string)
+	h.must(h.log.View(context.Background(), func(s *Snapshot) error {
+		for _, op := range from.away {
+			kind, _, there, err := s.KindOf(op.ID)
+			if err != nil || !there {
+				return errors.Join(err, fmt.Errorf("op %s is not there", op.ID.Short()))
+			}
+			kinds[op.ID.Short()] = kind.String()
+		}
+		var stories bytes.Buffer
+		err := dumpStories(s.ctx, s.q, &stories)
+		kinds["stories"] = stories.String()
+		return err
+	}))
+	return kinds
+}
+
+// membersOf is a log with some authors of whom root has added a as an admin and b as a member.
+type membersOf struct {
+	*equality
+	a, b ed25519.PrivateKey
+}
+
+func newMembers(t *testing.T) *membersOf {
+	h := newEquality(t, 1)
+	m := &membersOf{h, h.keys[0], h.keys[1]}
+	m.say(h.root, members.Change{Author: crdt.AuthorOf(m.a), Admin: true}, members.Change{Author: crdt.AuthorOf(m.b)})
+	h.write(func(tx *Tx) error { return tx.Follow(crdt.AuthorOf(h.root)) })
+	return m
+}
+
+// say appends an op about members behind all others.
+func (m *membersOf) say(key ed25519.PrivateKey, changes ...members.Change) *crdt.Op {
+	m.t.Helper()
+	op := &crdt.Op{Story: members.Story}
+	m.must(m.log.Write(context.Background(), func(tx *Tx) (err error) {
+		op.Parents, op.Seq, err = tx.NextOfMembers()
+		return err
+	}))
+	for i := range changes {
+		op.Edits = append(op.Edits, changes[i].Edit())
+	}
+	op = m.seal(op, key)
+	m.deliver(op)
+	return op
+}
+
+// write makes an op on a story behind all others.
+func (m *membersOf) write(key ed25519.PrivateKey, name string) *crdt.Op {
+	m.t.Helper()
+	op := &crdt.Op{Story: "1_story_a", Edits: []crdt.Edit{crdt.Set("name", crdt.String(name)), crdt.Set("stage", crdt.String("1_backlog"))}}
+	m.must(m.log.Write(context.Background(), func(tx *Tx) (err error) {
+		op.Parents, op.Seq, err = tx.Next()
+		return err
+	}))
+	return m.seal(op, key)
+}
+
+// kind returns what became of an op.
+func (m *membersOf) kind(op *crdt.Op) (kind Kind) {
+	m.t.Helper()
+	m.must(m.log.View(context.Background(), func(s *Snapshot) (err error) {
+		var there bool
+		if kind, _, there, err = s.KindOf(op.ID); !there {
+			m.t.Errorf("op %s is not there", op.ID.Short())
+		}
+		return err
+	}))
+	m.check()
+	return kind
+}
+
+func (m *membersOf) headsOf(key ed25519.PrivateKey) []crdt.OpID {
+	m.t.Helper()
+	var heads [][]crdt.OpID
+	m.must(m.log.Write(context.Background(), func(tx *Tx) (err error) {
+		heads, err = tx.HeadsOf(crdt.AuthorOf(key))
+		return err
+	}))
+	return heads[0]
+}
+
+// TestRemovalHoldsTheRest: of a removed author count the ops that the removal names, and their ancestors, though they
+// come later than it.
+func TestRemovalHoldsTheRest(t *testing.T) {
+	m := newMembers(t)
+	before := m.write(m.b, "before")
+	m.deliver(before)
+	last := m.write(m.b, "last")
+	m.deliver(m.write(m.a, "another"))
+	if heads := m.headsOf(m.b); len(heads) != 1 || heads[0] != before.ID {
+		t.Errorf("the heads of b are %v, want %s", heads, before.ID.Short())
+	}
+	m.say(m.a, members.Change{Author: crdt.AuthorOf(m.b), Remove: true, Heads: []crdt.OpID{last.ID}})
+	if kind := m.kind(before); kind != Held {
+		t.Errorf("an op of whose descendants none is here that the removal names is %s, want held", kind)
+	}
+	m.deliver(last)
+	late := m.write(m.b, "after it was removed")
+	m.deliver(late)
+	if report, err := Verify(context.Background(), Verification{Path: m.cfg.Path, Logger: m.cfg.Logger, Check: pipeline.Check, Found: func(f Finding) {
+		t.Errorf("verify finds %+v", f)
+	}}); err != nil || report.Rows == 0 {
+		t.Errorf("verify: %+v, error %v", report, err)
+	}
+	for op, want := range map[*crdt.Op]Kind{before: Applied, last: Applied, late: Held} {
+		if kind := m.kind(op); kind != want {
+			t.Errorf("op %q is %s, want %s", op.Edits[0].Value, kind, want)
+		}
+	}
+	m.say(m.root, members.Change{Author: crdt.AuthorOf(m.b)})
+	if kind := m.kind(late); kind != Applied {
+		t.Errorf("once the author was added again its op is %s, want applied", kind)
+	}
+}
+
+// TestHeadsOfAuthor: ops about members have heads of their own.
+func TestHeadsOfAuthor(t *testing.T) {
+	m := newMembers(t)
+	adds := m.say(m.a, members.Change{Author: crdt.AuthorOf(m.keys[2])})
+	m.deliver(m.write(m.a, "one"))
+	top := m.write(m.a, "two")
+	m.deliver(top)
+	want := []crdt.OpID{adds.ID, top.ID}
+	crdt.SortOpIDs(want)
+	if diff := cmp.Diff(want, m.headsOf(m.a)); diff != "" {
+		t.Errorf("heads of a (-want +got):\n%s", diff)
+	}
+	m.say(m.root, members.Change{Author: crdt.AuthorOf(m.a), Remove: true, Heads: want})
+	m.deliver(m.write(m.keys[2], "who was added by one who is removed by now"))
+	for _, op := range m.ops {
+		if kind := m.kind(op); kind != Applied {
+			t.Errorf("op %s is %s, want applied", op.ID.Short(), kind)
+		}
+	}
+}
+
+// TestStrangersAreHeld: with a root an empty list of decisions here does not mean that everybody counts, and such
+// decisions are of no matter. An own key that nobody decided about counts here.
+func TestStrangersAreHeld(t *testing.T) {
+	m := newMembers(t)
+	stranger := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{77}, 32))
+	claims := m.say(stranger, members.Change{Author: crdt.AuthorOf(stranger), Admin: true})
+	op := m.write(stranger, "hello")
+	m.deliver(op)
+	m.equality.write(func(tx *Tx) error { return tx.Trust(crdt.AuthorOf(stranger), "") })
+	own := m.make(m.log.Key(), true)
+	m.deliver(own)
+	for op, want := range map[*crdt.Op]Kind{claims: Held, op: Held, own: Applied} {
+		if kind := m.kind(op); kind != want {
+			t.Errorf("op %s is %s, want %s", op.ID.Short(), kind, want)
+		}
+	}
+	m.equality.write(func(tx *Tx) error { return tx.Follow(crdt.Author{}) })
+	if kind := m.kind(op); kind != Applied {
+		t.Errorf("without a root the op of a trusted author is %s, want applied", kind)
+	}
+}
