@@ -27,6 +27,8 @@ type follower struct {
 	read     replica.HubMark // what is admitted
 	noted    uint64          // what the database knows of it
 	batch    []replica.HubOp
+	// ofMembers: the batch has ops about members, so what was passed over may have room now.
+	ofMembers bool
 }
 
 // follow reads the stream behind read, admits what comes, and closes caughtUp at message last.
@@ -112,12 +114,13 @@ func (f *follower) take(msg jetstream.Msg) error {
 	if f.read.Seq > 0 && seq > f.read.Seq+1 {
 		f.cfg.Logger.Warn("messages of the hub are gone: what they had is asked for if something depends on it", "from", f.read.Seq+1, "to", seq-1)
 	}
-	op, err := readMessage(msg.Data())
+	op, err := ReadMessage(msg.Data())
 	f.read = replica.HubMark{Epoch: f.epoch, Seq: seq, ID: op.ID}
 	switch {
 	case err != nil:
 		f.cfg.Logger.Warn("a message of the hub is no op, and is passed over", "seq", seq, "subject", msg.Subject())
 	case msg.Subject() != f.subject:
+		f.ofMembers = f.ofMembers || msg.Subject() == MembersSubject(f.hub.Pipeline)
 		f.batch = append(f.batch, replica.HubOp{Seq: seq, Signed: op})
 	}
 	return nil
@@ -133,6 +136,12 @@ func (f *follower) admit(ctx context.Context) error {
 		return err
 	}
 	f.noted, f.batch = f.read.Seq, f.batch[:0]
+	if f.ofMembers {
+		f.ofMembers = false
+		if err := f.retrySkipped(ctx); err != nil {
+			return err
+		}
+	}
 	if forged := report.Refused - report.Skipped; forged > 0 {
 		f.cfg.Logger.Warn("the hub has messages that are no ops of their authors, or break a rule", "messages", forged, "first", report.Refusals[0].Err)
 	}

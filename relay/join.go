@@ -34,6 +34,8 @@ type JoinRequest struct {
 type JoinAnswer struct {
 	// Problem is why the replica is no member now; empty if it is one.
 	Problem string `json:"problem,omitempty"`
+	// Waits says that the replica is a member once an admin has accepted it.
+	Waits bool `json:"waits,omitempty"`
 }
 
 // Joining is how a replica becomes a member of a hub.
@@ -45,6 +47,9 @@ type Joining struct {
 	Name string
 	// Merge allows to make one pipeline of two that have nothing in common.
 	Merge bool
+	// Waits, if it is not nil, is told when an admin must accept the replica, whose key is the author. Join goes on
+	// when one has.
+	Waits func(author crdt.Author)
 }
 
 var (
@@ -82,15 +87,23 @@ func (j *Joining) Join(ctx context.Context, in *Invitation) (joined Joined, err 
 	}
 	conn, err := dialAs(key, in.Address, in.CA)
 	if isRefused(err) && !IsOwn(in.Address) {
-		if err = j.ask(ctx, in, key); err == nil {
-			conn, err = dialAdmitted(ctx, key, in)
+		var waits bool
+		if waits, err = j.ask(ctx, in, key); err == nil {
+			conn, err = dialAdmitted(ctx, key, in, waits)
 		}
 	}
 	if err != nil {
 		return joined, err
 	}
 	defer conn.Close()
-	if joined.Messages, err = j.compare(ctx, conn, in.Pipeline); err != nil {
+	stream, err := openStream(ctx, conn, in.Pipeline)
+	if err != nil {
+		return joined, err
+	}
+	if joined.Messages, err = j.compare(ctx, stream, in.Pipeline); err != nil {
+		return joined, err
+	}
+	if err := j.meetMembers(ctx, stream, in.Pipeline); err != nil {
 		return joined, err
 	}
 	if present != nil && hasAddresses(present.Address, in.Address) && present.CA == in.CA {
@@ -110,19 +123,43 @@ func (j *Joining) Join(ctx context.Context, in *Invitation) (joined Joined, err 
 	return joined, err
 }
 
-// admittedTimeout is how long one of several hubs may take to hear from another whom it has admitted.
-const admittedTimeout = 10 * time.Second
+const (
+	// admittedTimeout is how long one of several hubs may take to hear from another whom it has admitted.
+	admittedTimeout = 10 * time.Second
+	// acceptInterval is how often a replica that waits for an admin tries to connect.
+	acceptInterval = time.Second
+)
 
-// dialAdmitted connects as a member that one of the hubs has just admitted.
-func dialAdmitted(ctx context.Context, key transportKey, in *Invitation) (conn *nats.Conn, err error) {
-	ctx, cancel := context.WithTimeout(ctx, admittedTimeout)
-	defer cancel()
+// dialAdmitted connects as a member that one of the hubs has just admitted, or that waits for an admin, however long that
+// takes.
+func dialAdmitted(ctx context.Context, key transportKey, in *Invitation, waits bool) (conn *nats.Conn, err error) {
+	interval := acceptInterval
+	if !waits {
+		interval = minBackoff
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, admittedTimeout)
+		defer cancel()
+	}
 	for {
 		conn, err = dialAs(key, in.Address, in.CA)
-		if !isRefused(err) || !sleep(ctx, minBackoff) {
+		if !isRefused(err) || !sleep(ctx, interval) {
 			return conn, err
 		}
 	}
+}
+
+// meetMembers takes in what the hub says of members, so that they are known when the replica joins.
+func (j *Joining) meetMembers(ctx context.Context, stream jetstream.Stream, pipeline string) error {
+	ops, err := ReadMembers(ctx, stream, pipeline, 0)
+	if err != nil || len(ops) == 0 {
+		return err
+	}
+	signed := make([]crdt.SignedOp, len(ops))
+	for i := range ops {
+		signed[i] = ops[i].Signed
+	}
+	_, err = j.Replica.Admit(ctx, signed)
+	return err
 }
 
 func (j *Joining) key(ctx context.Context) (transportKey, error) {
@@ -133,59 +170,76 @@ func (j *Joining) key(ctx context.Context) (transportKey, error) {
 	return newTransportKey(seed)
 }
 
-// ask shows the invitation to the hub.
-func (j *Joining) ask(ctx context.Context, in *Invitation, key transportKey) error {
+// ask shows the invitation to the hub. It reports whether an admin must accept the replica.
+func (j *Joining) ask(ctx context.Context, in *Invitation, key transportKey) (waits bool, err error) {
 	author, _, err := j.Replica.Author(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	signature, err := j.Replica.SignMembership(ctx, in.Pipeline, key.public)
 	if err != nil {
-		return err
+		return false, err
 	}
 	request, err := json.Marshal(JoinRequest{in.Token, in.Secret, author.String(), key.public, signature, j.Name})
 	if err != nil {
-		return err
+		return false, err
 	}
 	conn, err := dial(in.Address, in.CA, nats.UserInfo(in.Token, in.Secret), nats.CustomInboxPrefix(InboxPrefix(in.Token)))
 	if isRefused(err) {
-		return ErrNotInvited
+		return false, ErrNotInvited
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	reply, err := conn.RequestWithContext(ctx, JoinSubject(in.Pipeline), request)
 	if err != nil {
-		return fmt.Errorf("ask to join: %w", err)
+		return false, fmt.Errorf("ask to join: %w", err)
 	}
 	var answer JoinAnswer
 	if err := json.Unmarshal(reply.Data, &answer); err != nil {
-		return fmt.Errorf("ask to join: the hub's answer cannot be read: %w", err)
+		return false, fmt.Errorf("ask to join: the hub's answer cannot be read: %w", err)
+	}
+	if answer.Waits {
+		if j.Waits != nil {
+			j.Waits(author)
+		}
+		return true, nil
 	}
 	if answer.Problem != "" {
-		return fmt.Errorf("%w: %.200s", ErrNotInvited, answer.Problem)
+		return false, fmt.Errorf("%w: %.200s", ErrNotInvited, answer.Problem)
 	}
-	return nil
+	return false, nil
+}
+
+func openStream(ctx context.Context, conn *nats.Conn, pipeline string) (jetstream.Stream, error) {
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(connectTimeout))
+	if err != nil {
+		return nil, err
+	}
+	stream, err := js.Stream(ctx, StreamName(pipeline))
+	if err != nil {
+		return nil, fmt.Errorf("look at the hub's stream: %w", err)
+	}
+	return stream, nil
 }
 
 // compare returns how many messages the hub has. Unless one of them is here too, or one of the two pipelines is
 // empty, or they may be merged, the error is ErrApart.
-func (j *Joining) compare(ctx context.Context, conn *nats.Conn, pipeline string) (messages uint64, err error) {
-	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(connectTimeout))
-	if err != nil {
-		return 0, err
-	}
-	stream, err := js.Stream(ctx, StreamName(pipeline))
-	if err != nil {
-		return 0, fmt.Errorf("look at the hub's stream: %w", err)
-	}
+func (j *Joining) compare(ctx context.Context, stream jetstream.Stream, pipeline string) (messages uint64, err error) {
 	state := stream.CachedInfo().State
 	ops, _, err := j.Replica.OpsAfter(ctx, 0, 1)
-	if err != nil || state.Msgs == 0 || len(ops) == 0 || j.Merge {
+	if err != nil || len(ops) == 0 || j.Merge {
 		return state.Msgs, err
+	}
+	_, err = stream.GetLastMsgForSubject(ctx, OpSubjects(pipeline))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return state.Msgs, nil // it knows members at most
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look at the hub's stream: %w", err)
 	}
 	common, err := j.hasCommon(ctx, stream, state.LastSeq)
 	if err == nil && !common {
@@ -215,7 +269,7 @@ func (j *Joining) hasCommon(ctx context.Context, stream jetstream.Stream, last u
 		if err != nil {
 			return false, err
 		}
-		if op, err := readMessage(msg.Data()); err == nil {
+		if op, err := ReadMessage(msg.Data()); err == nil {
 			ids = append(ids, op.ID)
 		}
 		end := meta.Sequence.Stream >= last

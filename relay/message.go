@@ -15,8 +15,8 @@ import (
 // errShort: a message is too short for a signature.
 var errShort = errors.New("the message is shorter than a signature")
 
-// newMessage returns the message of an op.
-func newMessage(subject, stream string, op *crdt.SignedOp) *nats.Msg {
+// NewMessage returns the message of an op.
+func NewMessage(subject, stream string, op *crdt.SignedOp) *nats.Msg {
 	msg := nats.NewMsg(subject)
 	msg.Data = append(append(make([]byte, 0, len(op.Signature)+len(op.Payload)), op.Signature[:]...), op.Payload...)
 	msg.Header.Set(nats.MsgIdHdr, op.ID.String())
@@ -24,8 +24,8 @@ func newMessage(subject, stream string, op *crdt.SignedOp) *nats.Msg {
 	return msg
 }
 
-// readMessage returns what a message says is an op. Nothing of it is verified.
-func readMessage(data []byte) (op crdt.SignedOp, err error) {
+// ReadMessage returns what a message says is an op. Nothing of it is verified.
+func ReadMessage(data []byte) (op crdt.SignedOp, err error) {
 	if len(data) < len(op.Signature) {
 		return op, errShort
 	}

@@ -32,6 +32,12 @@ func OpSubject(pipeline, author, replica string) string {
 	return "hk." + pipeline + ".op." + author + "." + replica
 }
 
+// MembersSubject is where ops about members are published. They are read before all others.
+func MembersSubject(pipeline string) string { return "hk." + pipeline + ".members" }
+
+// WaitingSubject is where an admin asks the hub who waits to be accepted.
+func WaitingSubject(pipeline string) string { return "hk." + pipeline + ".waiting" }
+
 // WantSubject is where machines name ops that they miss.
 func WantSubject(pipeline string) string { return "hk." + pipeline + ".want" }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
@@ -83,8 +82,24 @@ func signal(to chan<- struct{}) {
 	}
 }
 
+// sendMembers sends the ops about members: others wait for what they say.
+func (s *session) sendMembers(ctx context.Context) error {
+	for {
+		ops, err := s.cfg.Replica.OutboxOfMembers(ctx, outboxPage)
+		if err != nil || len(ops) == 0 {
+			return err
+		}
+		if err := s.send(ctx, ops); err != nil {
+			return err
+		}
+	}
+}
+
 // drain sends until the outbox is empty, or has none of this replica's own ops.
 func (s *session) drain(ctx context.Context, own bool) error {
+	if err := s.sendMembers(ctx); err != nil {
+		return err
+	}
 	for {
 		ops, err := s.cfg.Replica.Outbox(ctx, own, outboxPage)
 		if err != nil || len(ops) == 0 {
@@ -103,7 +118,7 @@ func (s *session) send(ctx context.Context, ops []replica.OutboxOp) error {
 	futures := make([]jetstream.PubAckFuture, 0, len(ops))
 	var failed error
 	for i := range ops {
-		future, err := s.js.PublishMsgAsync(newMessage(s.subject, stream, &ops[i].Signed))
+		future, err := s.js.PublishMsgAsync(NewMessage(s.subjectOf(&ops[i]), stream, &ops[i].Signed))
 		if err != nil {
 			failed = err
 			break
@@ -116,7 +131,7 @@ func (s *session) send(ctx context.Context, ops []replica.OutboxOp) error {
 		select {
 		case ack := <-future.Ok():
 			if ack.Duplicate {
-				if err := s.sendAgain(ctx, ack.Sequence, &ops[i].Signed); err != nil {
+				if err := s.sendAgain(ctx, ack.Sequence, &ops[i]); err != nil {
 					failed = errors.Join(failed, err)
 					continue
 				}
@@ -143,17 +158,25 @@ func (s *session) send(ctx context.Context, ops []replica.OutboxOp) error {
 	return nil
 }
 
+// subjectOf returns where an op is published.
+func (s *session) subjectOf(op *replica.OutboxOp) string {
+	if op.OfMembers {
+		return MembersSubject(s.hub.Pipeline)
+	}
+	return s.subject
+}
+
 // sendAgain looks at the message for which the hub took an op. If it is another one, which somebody sent under the op's
 // ID, the op is sent without an ID.
-func (s *session) sendAgain(ctx context.Context, seq uint64, op *crdt.SignedOp) error {
+func (s *session) sendAgain(ctx context.Context, seq uint64, op *replica.OutboxOp) error {
 	there, err := s.message(ctx, seq)
-	if err == nil && there.ID == op.ID && there.Signature == op.Signature {
+	if err == nil && there.ID == op.Signed.ID && there.Signature == op.Signed.Signature {
 		return nil
 	}
 	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return err
 	}
-	msg := newMessage(s.subject, StreamName(s.hub.Pipeline), op)
+	msg := NewMessage(s.subjectOf(op), StreamName(s.hub.Pipeline), &op.Signed)
 	msg.Header.Del(nats.MsgIdHdr)
 	_, err = s.js.PublishMsg(ctx, msg)
 	return err

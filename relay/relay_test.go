@@ -81,11 +81,11 @@ func FuzzMessage(f *testing.F) {
 	f.Add([]byte("short"))
 	f.Add(make([]byte, 200))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		op, err := readMessage(data)
+		op, err := ReadMessage(data)
 		if err != nil {
 			return
 		}
-		again, err := readMessage(newMessage("a", "b", &op).Data)
+		again, err := ReadMessage(NewMessage("a", "b", &op).Data)
 		if err != nil || again.ID != op.ID || again.Signature != op.Signature {
 			t.Errorf("read again: %v, error %v", again.ID, err)
 		}

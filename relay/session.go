@@ -27,6 +27,7 @@ type session struct {
 	end     context.CancelCauseFunc
 	wake    chan struct{} // there may be something to send
 	claims  chan struct{} // claims may have ended
+	quiet   bool          // it is not the machine's relay, and says nothing of itself
 	// replaced: the hub is another, or was put back to an earlier state.
 	replaced bool
 
@@ -87,6 +88,9 @@ func (s *session) run(ctx context.Context) (err error) {
 		return err
 	}
 	s.subject = OpSubject(s.hub.Pipeline, s.author, s.hub.Replica)
+	if err := s.meetMembers(ctx, read); err != nil {
+		return err
+	}
 	s.set(func(status *Status) {
 		status.ConnectedSince, status.Behind, status.ClockAhead = s.cfg.Now().UnixMilli(), info.State.LastSeq-read.Seq, ahead
 	})
@@ -143,7 +147,7 @@ func (s *session) set(change func(*Status)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.status
-	if change(&s.status); s.status != before {
+	if change(&s.status); s.status != before && !s.quiet {
 		s.tell(s.status)
 	}
 }
@@ -217,7 +221,7 @@ func (s *session) message(ctx context.Context, seq uint64) (crdt.SignedOp, error
 	if err != nil {
 		return crdt.SignedOp{}, err
 	}
-	op, _ := readMessage(msg.Data) // a short message is an op that nobody has
+	op, _ := ReadMessage(msg.Data) // a short message is an op that nobody has
 	return op, nil
 }
 
@@ -230,7 +234,7 @@ func (s *session) knowsItsLast(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	op, err := readMessage(msg.Data)
+	op, err := ReadMessage(msg.Data)
 	if err != nil {
 		return true, nil // not from here
 	}

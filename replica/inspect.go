@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
@@ -21,6 +22,8 @@ const maxClockSkew = 10 * time.Minute
 type Inspection struct {
 	// Author is the replica's own.
 	Author crdt.Author
+	// Members decide whose ops are applied if they are not nil. Then the list of Trusted decides nothing.
+	Members *members.Members
 	// Trusted is the list; when it is empty, ops of all are applied.
 	Trusted []oplog.TrustedAuthor
 	// Stories are those that lists show: not the deleted ones, and not the settings.
@@ -119,6 +122,9 @@ func (i *inspector) inspect() (err error) {
 	}
 	slices.SortFunc(i.in.Refused, crdt.OpID.Compare)
 	if i.in.Trusted, err = i.snap.Trusted(); err != nil {
+		return err
+	}
+	if i.in.Members, err = i.snap.Members(); err != nil {
 		return err
 	}
 	return i.rows()

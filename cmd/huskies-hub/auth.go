@@ -1,23 +1,17 @@
 package main
 
 import (
-	"crypto/ed25519"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 
-	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/relay"
-	"github.com/huskies/huskies-mcp/replica"
 )
 
 // gate decides who may connect, and what each may do. It reads the lists at each connection, so that what other
@@ -27,7 +21,10 @@ type gate struct {
 	pipeline string
 	logger   *slog.Logger
 	// owner is the public nkey of the hub itself and of its commands.
-	owner string
+	owner  string
+	roster *roster
+	// js is for what the hub itself publishes.
+	js jetstream.JetStream
 	// ready is closed when the streams are as this start leaves them. Members wait for it.
 	ready chan struct{}
 	// changed has a word when the lists have changed: other nodes are told.
@@ -42,7 +39,14 @@ type gate struct {
 
 func newGate(d folder, config hubConfig, logger *slog.Logger) (*gate, error) {
 	_, owner, err := d.ownerNkey()
-	return &gate{folder: d, pipeline: config.Pipeline, logger: logger, owner: owner, ready: make(chan struct{}), changed: make(chan struct{}, 1), connected: make(map[uint64]string), asking: make(map[string]bool)}, err
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.roster()
+	return &gate{
+		folder: d, pipeline: config.Pipeline, logger: logger, owner: owner, roster: r, ready: make(chan struct{}), changed: make(chan struct{}, 1),
+		connected: make(map[uint64]string), asking: make(map[string]bool),
+	}, err
 }
 
 // Check implements server.Authentication.
@@ -60,7 +64,8 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 	}
 	switch {
 	case opts.Nkey != "":
-		m := l.member(opts.Nkey)
+		is := g.roster.members()
+		m := letIn(byTransport(is), is, l, opts.Nkey)
 		if m == nil || !isSigned(opts, c.GetNonce()) {
 			return false
 		}
@@ -101,7 +106,10 @@ func decodeSignature(text string) ([]byte, error) {
 // memberPermissions let a member read the streams, publish ops under its own author alone, and reserve
 // stories.
 func memberPermissions(pipeline string, m *member) *server.Permissions {
-	publish := []string{relay.OwnSubjects(pipeline, m.Author.String()), relay.ClaimSubjects(pipeline), relay.WantSubject(pipeline)}
+	publish := []string{
+		relay.OwnSubjects(pipeline, m.Author.String()), relay.MembersSubject(pipeline), relay.WaitingSubject(pipeline),
+		relay.ClaimSubjects(pipeline), relay.WantSubject(pipeline),
+	}
 	for _, stream := range []string{relay.StreamName(pipeline), relay.ClaimStreamName(pipeline)} {
 		publish = append(publish,
 			"$JS.API.STREAM.INFO."+stream, "$JS.API.STREAM.MSG.GET."+stream,
@@ -129,10 +137,12 @@ func (g *gate) cut(srv *server.Server) error {
 	if err != nil {
 		return err
 	}
+	is := g.roster.members()
+	by := byTransport(is)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for id, transport := range g.connected {
-		if l.member(transport) == nil {
+		if letIn(by, is, l, transport) == nil {
 			delete(g.connected, id)
 			_ = srv.DisconnectClientByID(id) // it may have gone by itself
 		} else if srv.GetClient(id) == nil {
@@ -171,68 +181,4 @@ func (g *gate) tellChange() {
 	case g.changed <- struct{}{}:
 	default:
 	}
-}
-
-// maxName bounds what a machine calls itself, in bytes.
-const maxName = 64
-
-var errInvitation = errors.New("the invitation is not known, was used, or has run out: ask for another one")
-
-// errElsewhere: who asks is connected to another node.
-var errElsewhere = errors.New("another hub answers")
-
-// serveJoins answers who was invited.
-func (g *gate) serveJoins(conn *nats.Conn) error {
-	_, err := conn.Subscribe(relay.JoinSubject(g.pipeline), func(msg *nats.Msg) {
-		var answer relay.JoinAnswer
-		err := g.admit(msg)
-		switch {
-		case errors.Is(err, errElsewhere):
-			return
-		case err == nil:
-			g.tellChange()
-		default:
-			answer.Problem = err.Error()
-			g.logger.Warn("a machine was not admitted", "error", err)
-		}
-		if b, err := json.Marshal(answer); err == nil {
-			_ = msg.Respond(b) // who asks again is told again
-		}
-	})
-	return err
-}
-
-// admit makes who asks a member.
-func (g *gate) admit(msg *nats.Msg) error {
-	var request relay.JoinRequest
-	if err := json.Unmarshal(msg.Data, &request); err != nil {
-		return errors.New("the request cannot be read: is huskies-mcp there of another version?")
-	}
-	author, err := crdt.ParseAuthor(request.Author)
-	g.mu.Lock()
-	here := g.asking[request.Token]
-	g.mu.Unlock()
-	switch {
-	case !here:
-		return errElsewhere
-	case err != nil || !author.Valid() || !nkeys.IsValidPublicUserKey(request.Transport):
-		return errors.New("the request has no valid keys")
-	case !ed25519.Verify(author[:], replica.MembershipText(g.pipeline, request.Transport), request.Signature):
-		return errors.New("the request is not signed by the author that it names")
-	case len(request.Name) > maxName || !utf8.ValidString(request.Name):
-		return errors.New("the name is too long, or no text")
-	}
-	return g.folder.change(func(l *lists) error {
-		if l.member(request.Transport) != nil {
-			return nil // it asks again: the answer was lost
-		}
-		in := l.find(request.Token, request.Secret, time.Now())
-		if in == nil {
-			return errInvitation
-		}
-		in.UsedBy = request.Transport
-		l.members = append(l.members, member{Author: author, Transport: request.Transport, Name: request.Name, AdmittedAt: time.Now().UTC().Truncate(time.Second)})
-		g.logger.Info("a machine was admitted", "name", request.Name, "author", author.Short())
-		return nil
-	})
 }

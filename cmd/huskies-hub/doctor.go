@@ -48,8 +48,7 @@ func doctor(cmd *cobra.Command, d folder) error {
 		err = fmt.Errorf("others may read it, so run chmod 700 %s", d)
 	}
 	say(err == nil, "folder %s: %s", d, orFine(err))
-	l, err := d.lists()
-	members, invites := l.open(time.Now())
+	members, invites, err := d.count()
 	say(err == nil, "members: %d, open invitations: %d: %s", members, invites, orFine(err))
 	size, err := d.storeSize()
 	say(err == nil && size < config.MaxBytes*9/10, "store: %d of %d MiB: %s", size>>20, config.MaxBytes>>20, orFine(err))
@@ -70,6 +69,25 @@ func doctor(cmd *cobra.Command, d folder) error {
 		return errWrong
 	}
 	return nil
+}
+
+// count counts the members and the invitations that still let a machine in.
+func (d folder) count() (members, invites int, err error) {
+	l, err := d.lists()
+	if err != nil {
+		return 0, 0, err
+	}
+	r, err := d.roster()
+	if err != nil {
+		return 0, 0, err
+	}
+	members = r.is.Count()
+	for _, m := range l.members {
+		if m.RemovedAt == nil && !m.Waits && r.is.Of(m.Author) == nil {
+			members++
+		}
+	}
+	return members, l.open(time.Now()), nil
 }
 
 func orFine(err error) string {

@@ -21,7 +21,8 @@ import (
 //	hub.json      which pipeline it is, and its settings
 //	root.key      the key of the pipeline's owner, 64 hex digits: who has it, has the hub
 //	ca.key ca.pem the key and the certificate that sign the hub's certificates
-//	members.json  who may connect
+//	members.json  who was admitted, or waits for it
+//	members.jsonl the ops that say who is a member
 //	invites.json  who may become a member
 //	lists.lock    held to change the two
 //	serve.lock    held by the process that serves
@@ -128,7 +129,9 @@ type member struct {
 	// Transport is the public nkey with which it connects.
 	Transport string `json:"transport"`
 	// Name is what people call it.
-	Name       string     `json:"name"`
+	Name string `json:"name"`
+	// Waits says that an admin must accept it first.
+	Waits      bool       `json:"waits,omitempty"`
 	AdmittedAt time.Time  `json:"admitted_at"`
 	RemovedAt  *time.Time `json:"removed_at,omitempty"`
 }
@@ -141,6 +144,8 @@ type invite struct {
 	ExpiresAt time.Time `json:"expires_at"`
 	// UsedBy is the nkey of the machine that used it.
 	UsedBy string `json:"used_by,omitempty"`
+	// Ask says that the machine waits until an admin accepts it.
+	Ask bool `json:"ask,omitempty"`
 }
 
 // lists are who may connect.
@@ -149,19 +154,14 @@ type lists struct {
 	invites []invite
 }
 
-// open counts the members that may connect and the invitations that still let a machine in.
-func (l lists) open(now time.Time) (members, invites int) {
-	for _, m := range l.members {
-		if m.RemovedAt == nil {
-			members++
-		}
-	}
+// open counts the invitations that still let a machine in.
+func (l lists) open(now time.Time) (invites int) {
 	for _, i := range l.invites {
 		if i.UsedBy == "" && now.Before(i.ExpiresAt) {
 			invites++
 		}
 	}
-	return members, invites
+	return invites
 }
 
 // lists reads both lists. One that was never written is empty.

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/relay"
 )
 
@@ -24,15 +25,17 @@ const inviteLife = 48 * time.Hour
 
 func inviteCommand() *cobra.Command {
 	var address string
+	var ask bool
 	cmd := &cobra.Command{
 		Use:   "invite DIR",
 		Short: "Print an invitation that lets one machine in",
 		Long: `Print an invitation, one word, for huskies-mcp join on the machine that is to come in.
 It is good once, for two days: give it away as you would a password. The machine
-reads all of the pipeline, and may write.`,
+reads all of the pipeline, and may write. The first machine is an admin: it may add
+and remove others. With --ask the machine waits until an admin accepts it.`,
 		Args: oneFolder,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in, err := newInvitation(folder(args[0]), address)
+			in, err := newInvitation(folder(args[0]), address, ask)
 			if err == nil {
 				fmt.Fprintln(cmd.OutOrStdout(), in)
 			}
@@ -40,11 +43,12 @@ reads all of the pipeline, and may write.`,
 		},
 	}
 	cmd.Flags().StringVar(&address, "name", "", "HOST:PORT under which the machine reaches this hub (default: where it serves, or where all of three hubs do)")
+	cmd.Flags().BoolVar(&ask, "ask", false, "let the machine wait until an admin accepts it, with huskies-mcp members accept")
 	return cmd
 }
 
 // newInvitation makes an invitation, and puts it on the list.
-func newInvitation(d folder, address string) (*relay.Invitation, error) {
+func newInvitation(d folder, address string, ask bool) (*relay.Invitation, error) {
 	config, err := d.open()
 	if err != nil {
 		return nil, err
@@ -53,6 +57,11 @@ func newInvitation(d folder, address string) (*relay.Invitation, error) {
 		address = config.addresses()
 	} else if address, err = d.reachable(address); err != nil {
 		return nil, err
+	}
+	if ask {
+		if err := d.hasAdmin(); err != nil {
+			return nil, err
+		}
 	}
 	root, err := d.root()
 	if err != nil {
@@ -73,9 +82,18 @@ func newInvitation(d folder, address string) (*relay.Invitation, error) {
 	now := time.Now().UTC()
 	return in, d.change(func(l *lists) error {
 		l.invites = slices.DeleteFunc(l.invites, func(i invite) bool { return i.ExpiresAt.Before(now) })
-		l.invites = append(l.invites, invite{Token: in.Token, Secret: secretSum(in.Secret), ExpiresAt: now.Add(inviteLife)})
+		l.invites = append(l.invites, invite{Token: in.Token, Secret: secretSum(in.Secret), ExpiresAt: now.Add(inviteLife), Ask: ask})
 		return nil
 	})
+}
+
+// hasAdmin returns an error unless somebody can accept who waits.
+func (d folder) hasAdmin() error {
+	r, err := d.roster()
+	if err == nil && !slices.ContainsFunc(r.is.All(), func(s *members.Standing) bool { return s.Admin }) {
+		err = fmt.Errorf("nobody could accept the machine, since there is no admin yet: the first one to join is one, so leave out --ask")
+	}
+	return err
 }
 
 func secretSum(secret string) string {
@@ -113,11 +131,12 @@ func (d folder) reachable(given string) (string, error) {
 	return net.JoinHostPort(name, port), nil
 }
 
-// find returns the invitation that the token and its secret prove, nil if there is none that is good.
+// find returns the invitation that the token and its secret prove, nil if there is none that is good. Who waits to be
+// accepted may ask again with its own.
 func (l *lists) find(token, secret string, now time.Time) *invite {
 	for i := range l.invites {
 		in := &l.invites[i]
-		if in.Token == token && in.UsedBy == "" && now.Before(in.ExpiresAt) &&
+		if in.Token == token && (in.UsedBy == "" || in.Ask) && now.Before(in.ExpiresAt) &&
 			subtle.ConstantTimeCompare([]byte(in.Secret), []byte(secretSum(secret))) == 1 {
 			return in
 		}

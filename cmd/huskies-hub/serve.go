@@ -77,13 +77,21 @@ func (e *engine) begin(ctx context.Context, config hubConfig) error {
 	go e.gate.follow(e.srv, ctx.Done())
 	if len(config.Nodes) == 0 {
 		defer close(e.gate.ready)
-		return makeStreams(ctx, e.conn, config)
+		return e.makeStreams(ctx, config)
 	}
 	if err := e.gate.shareLists(ctx, e.conn, config.Node); err != nil {
 		return err
 	}
 	go e.makeTogether(ctx, config)
 	return nil
+}
+
+// makeStreams makes the streams and reads who is a member.
+func (e *engine) makeStreams(ctx context.Context, config hubConfig) error {
+	if err := makeStreams(ctx, e.conn, config); err != nil {
+		return err
+	}
+	return e.gate.meetMembers(ctx, e.srv)
 }
 
 // makeTogether makes the streams once most nodes run.
@@ -95,7 +103,7 @@ func (e *engine) makeTogether(ctx context.Context, config hubConfig) {
 	})
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		if err := makeStreams(ctx, e.conn, config); err == nil {
+		if err := e.makeStreams(ctx, config); err == nil {
 			e.gate.logger.Info("most of the hubs run: ops are exchanged")
 			open()
 			return

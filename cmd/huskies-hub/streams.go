@@ -43,7 +43,7 @@ func putStreams(ctx context.Context, conn *nats.Conn, pipeline string, streams .
 func (c *hubConfig) opStream() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:     relay.StreamName(c.Pipeline),
-		Subjects: []string{relay.OpSubjects(c.Pipeline)},
+		Subjects: []string{relay.OpSubjects(c.Pipeline), relay.MembersSubject(c.Pipeline)},
 		Storage:  jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Replicas: c.replicas(),
 		MaxBytes: c.MaxBytes, Discard: jetstream.DiscardNew, MaxMsgSize: relay.MaxMessage,
 		Duplicates: relay.DuplicateWindow, DenyDelete: true, DenyPurge: true,

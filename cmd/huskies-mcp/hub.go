@@ -34,7 +34,8 @@ reached.
 
 All of the history goes to the hub, deleted stories too: who runs the hub can
 read it, and so can every member. Two pipelines that have nothing in common are
-not made one, unless --merge says so. To end it: huskies-mcp leave.
+not made one, unless --merge says so. Its members decide whose ops count from
+then on, see huskies-mcp members. To end it: huskies-mcp leave.
 
 A NATS server of your own can be the hub: huskies-hub setup prints what to join
 it with. Machines that are thrown away, such as CI runners, can share one key:
@@ -81,7 +82,10 @@ func join(cmd *cobra.Command, env *environment, text, creds, name string, merge 
 			return fmt.Errorf("say with --name what people call this machine: %w", err)
 		}
 	}
-	joining := relay.Joining{Replica: env.replica, Rand: rand.Reader, Now: time.Now, Name: name, Merge: merge}
+	waits := func(author crdt.Author) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: an admin must accept this machine, and it waits for that: huskies-mcp members accept %s on the admin's machine\n", author.Short())
+	}
+	joining := relay.Joining{Replica: env.replica, Rand: rand.Reader, Now: time.Now, Name: name, Merge: merge, Waits: waits}
 	joined, err := joining.Join(cmd.Context(), in)
 	if err != nil {
 		return inJoinWords(err, in)
@@ -92,7 +96,25 @@ func join(cmd *cobra.Command, env *environment, text, creds, name string, merge 
 		fmt.Fprintf(cmd.OutOrStdout(), "joined the hub %s: %s to send, %s to read\n", in.Address,
 			phrase.Count(int(joined.Ops), "op", "ops"), phrase.Count(int(joined.Messages), "op", "ops"))
 	}
-	return settle(cmd, env)
+	if err := settle(cmd, env); err != nil {
+		return err
+	}
+	return noteStrangers(cmd, env)
+}
+
+// noteStrangers names the authors whose ops do not count since they are no members.
+func noteStrangers(cmd *cobra.Command, env *environment) error {
+	is, authors, err := env.replica.Members(cmd.Context())
+	if err != nil || is == nil {
+		return err
+	}
+	for _, a := range authors {
+		if a.Held > 0 && is.Of(a.Author) == nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "note: %s of author %s, who is no member, so %s. An admin makes it one: huskies-mcp members accept %s\n",
+				phrase.Count(a.Held, "op here is", "ops here are"), a.Author.Short(), phrase.Count(a.Held, "it does not count", "they do not count"), a.Author)
+		}
+	}
+	return nil
 }
 
 // parseHub reads what a person gives to say which hub to join.
@@ -242,22 +264,38 @@ func (env *environment) numberFor(ctx context.Context) (n uint32, err error) {
 }
 
 func leaveCommand(opts *options) *cobra.Command {
-	return &cobra.Command{
+	var forget bool
+	cmd := &cobra.Command{
 		Use:   "leave",
 		Short: "Share this pipeline through the hub no more",
 		Long: `Share this pipeline through the hub no more. What came from there stays, and
-what was sent stays there. To come back, join again.`,
+what was sent stays there. The members still decide whose ops count, unless
+--forget-members makes this pipeline one of its own, where people decide that
+with huskies-mcp trust. To come back, join again.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withReplica(cmd, *opts, func(env *environment) error { return leave(cmd, env) })
+			return withReplica(cmd, *opts, func(env *environment) error { return leave(cmd, env, forget) })
 		},
 	}
+	cmd.Flags().BoolVar(&forget, "forget-members", false, "let people here decide again whose ops count")
+	return cmd
 }
 
-func leave(cmd *cobra.Command, env *environment) error {
+func leave(cmd *cobra.Command, env *environment, forget bool) error {
 	if err := env.mayWrite(cmd); err != nil {
 		return err
 	}
+	if err := leaveHub(cmd, env); err != nil || !forget {
+		return err
+	}
+	if err := env.replica.ForgetMembers(cmd.Context()); err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), "people here decide again whose ops count: huskies-mcp trust list")
+	return nil
+}
+
+func leaveHub(cmd *cobra.Command, env *environment) error {
 	hub, state, err := env.replica.Hub(cmd.Context())
 	if err != nil {
 		return err
@@ -308,6 +346,9 @@ func showHub(cmd *cobra.Command, env *environment) error {
 		running = false
 	}
 	fmt.Fprintf(out, "hub         %s, joined %s\n", printable(hub.Address), at(hub.JoinedAt))
+	if err := showOwnStanding(cmd, env); err != nil {
+		return err
+	}
 	switch {
 	case locked != nil:
 		fmt.Fprintf(out, "connected   no: %s. huskies-mcp doctor says what to do\n", printable(locked.Error()))
@@ -339,6 +380,26 @@ func showHub(cmd *cobra.Command, env *environment) error {
 	if status.LastError != "" && status.ConnectedSince == 0 {
 		fmt.Fprintf(out, "last error  %s, %s\n", printable(status.LastError), at(status.ErrorAt))
 	}
+	return nil
+}
+
+// showOwnStanding says how many members there are, and what this machine is among them.
+func showOwnStanding(cmd *cobra.Command, env *environment) error {
+	m, _, err := readMembership(cmd.Context(), env, nil)
+	if errors.Is(err, errNoMembers) {
+		return nil // the hub is of an older build
+	}
+	if err != nil {
+		return err
+	}
+	is := "no member: nothing that it writes counts"
+	switch s := m.is.Of(m.own); {
+	case s != nil && s.Admin:
+		is = "an admin"
+	case s != nil && s.Member:
+		is = "one of them"
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "members     %d, this machine is %s\n", m.is.Count(), is)
 	return nil
 }
 

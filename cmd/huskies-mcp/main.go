@@ -146,7 +146,7 @@ repository, else a new one at that root.`,
 	cmd.AddCommand(settingsCommand(opts), serveCommand(opts), initCommand(opts), contextCommand(opts), callCommand(opts),
 		boardCommand(opts), listCommand(opts), showCommand(opts), nextCommand(opts), statsCommand(opts), watchCommand(opts), logCommand(opts), addCommand(opts),
 		claimCommand(opts), moveCommand(opts), releaseCommand(opts), noteCommand(opts), editCommand(opts), blockCommand(opts), unblockCommand(opts), rmCommand(opts), undeleteCommand(opts), exportCommand(opts), importCommand(opts),
-		mirrorCommand(opts), syncCommand(opts), headsCommand(opts), backupCommand(opts), restoreCommand(opts), identityCommand(opts), trustCommand(opts), joinCommand(opts), leaveCommand(opts), hubCommand(opts), relayCommand(opts), doctorCommand(opts), verifyCommand(opts), rebuildCommand(opts), demoCommand(opts), versionCommand())
+		mirrorCommand(opts), syncCommand(opts), headsCommand(opts), backupCommand(opts), restoreCommand(opts), identityCommand(opts), trustCommand(opts), joinCommand(opts), leaveCommand(opts), membersCommand(opts), hubCommand(opts), relayCommand(opts), doctorCommand(opts), verifyCommand(opts), rebuildCommand(opts), demoCommand(opts), versionCommand())
 	return cmd
 }
 

@@ -26,9 +26,13 @@ func (s *authorSet) add(a crdt.Author) {
 const maxAuthors = 5
 
 // sayTrust says how the ops of authors become applied on one side.
-func (x *syncRun) sayTrust(where string, authors authorSet) {
+func (x *syncRun) sayTrust(where string, authors authorSet, members bool) {
+	command := "trust add"
+	if members {
+		command = "members accept"
+	}
 	for _, a := range authors[:min(len(authors), maxAuthors)] {
-		fmt.Fprintf(x.cmd.ErrOrStderr(), "note: to apply those of the author, run %s: huskies-mcp trust add %s\n", where, a)
+		fmt.Fprintf(x.cmd.ErrOrStderr(), "note: to apply those of the author, run %s: huskies-mcp %s %s\n", where, command, a)
 	}
 	if more := len(authors) - maxAuthors; more > 0 {
 		fmt.Fprintf(x.cmd.ErrOrStderr(), "note: and so on for %s\n", phrase.Count(more, "author more", "authors more"))
@@ -46,9 +50,16 @@ func (x *syncRun) sayHeldHere(ctx context.Context, count int) error {
 		return err
 	}
 	var authors authorSet
+	is, _, err := x.env.replica.Members(ctx)
+	if err != nil {
+		return err
+	}
 	err = x.eachCame(func(op *crdt.Op) {
+		if is != nil && is.Counts(op.Author) {
+			return
+		}
 		for _, t := range trusted {
-			if t.Author == op.Author {
+			if is == nil && t.Author == op.Author {
 				return
 			}
 		}
@@ -60,7 +71,7 @@ func (x *syncRun) sayHeldHere(ctx context.Context, count int) error {
 		authors.add(op.Author)
 	})
 	fmt.Fprintf(x.cmd.ErrOrStderr(), "note: %s of authors who are not trusted here and change no story\n", phrase.Count(count, "op that came is", "ops that came are"))
-	x.sayTrust("here", authors)
+	x.sayTrust("here", authors, is != nil)
 	return err
 }
 
@@ -76,7 +87,7 @@ func (x *syncRun) sayHeldThere(ctx context.Context, authors authorSet) {
 		return // its own note says that ops are held
 	}
 	authors = slices.DeleteFunc(authors, func(a crdt.Author) bool { return strings.Contains(said.stdout, a.String()) })
-	x.sayTrust("at "+phrase.Line(x.far.name), authors)
+	x.sayTrust("at "+phrase.Line(x.far.name), authors, strings.HasPrefix(said.stdout, membersDecide))
 }
 
 const (

@@ -23,7 +23,8 @@ func trustCommand(opts *options) *cobra.Command {
 author. Once an author is on it, only those of listed authors and this replica's
 own; ops of others are kept, change no story, and are applied should their
 author be trusted later. With its own key alone on the list a replica applies
-nobody else's. KEY is what huskies-mcp identity prints on the other machine.`,
+nobody else's. KEY is what huskies-mcp identity prints on the other machine.
+Where the pipeline has joined a hub its members decide: huskies-mcp members.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			return fmt.Errorf("got %q: use trust list, trust add KEY or trust remove KEY", args)
 		},
@@ -68,8 +69,20 @@ func oneKey(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+// errMembersDecide returns an error if it is not for people here to decide whose ops count.
+func errMembersDecide(cmd *cobra.Command, env *environment) error {
+	is, _, err := env.replica.Members(cmd.Context())
+	if err == nil && is != nil {
+		err = errors.New("the members of the pipeline decide whose ops count, on every machine alike: see huskies-mcp members list, accept and remove. Nothing was changed")
+	}
+	return err
+}
+
 func trustAdd(cmd *cobra.Command, env *environment, key, name string) error {
 	if err := env.mayWrite(cmd); err != nil {
+		return err
+	}
+	if err := errMembersDecide(cmd, env); err != nil {
 		return err
 	}
 	author, err := crdt.ParseAuthor(key)
@@ -95,6 +108,9 @@ func trustAdd(cmd *cobra.Command, env *environment, key, name string) error {
 	}
 	return nil
 }
+
+// membersDecide begins what trust list prints where members decide. sync looks for it at the far side.
+const membersDecide = "the members of the pipeline decide whose ops count"
 
 // listed is what an author on the list is called in full.
 func listed(t oplog.TrustedAuthor) string {
@@ -144,6 +160,9 @@ func trustRemove(cmd *cobra.Command, env *environment, key string, open bool) er
 	if err := env.mayWrite(cmd); err != nil {
 		return err
 	}
+	if err := errMembersDecide(cmd, env); err != nil {
+		return err
+	}
 	trusted, err := env.replica.Trusted(cmd.Context())
 	if err != nil {
 		return err
@@ -179,6 +198,19 @@ func trustRemove(cmd *cobra.Command, env *environment, key string, open bool) er
 }
 
 func trustList(cmd *cobra.Command, env *environment) error {
+	is, _, err := env.replica.Members(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if is != nil {
+		fmt.Fprintln(cmd.OutOrStdout(), membersDecide+", see huskies-mcp members list:")
+		for _, s := range is.All() {
+			if s.Member {
+				fmt.Fprintln(cmd.OutOrStdout(), s.Author)
+			}
+		}
+		return nil
+	}
 	trusted, err := env.replica.Trusted(cmd.Context())
 	if err != nil {
 		return err

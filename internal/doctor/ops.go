@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/phrase"
+	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
@@ -102,6 +104,10 @@ func some(names []string) string {
 
 // checkTrust says whose ops are applied and whose are not.
 func (e *examination) checkTrust(in *replica.Inspection) {
+	if in.Members != nil {
+		e.checkMembers(in)
+		return
+	}
 	name := func(a crdt.Author) string { return callName(a, in.Author, in.Trusted) }
 	wrote := make(map[crdt.Author]int)
 	for _, a := range in.Authors {
@@ -126,6 +132,40 @@ func (e *examination) checkTrust(in *replica.Inspection) {
 			e.note("trust", "if you know whose key it is: huskies-mcp trust add "+a.Author.String()+" --name NAME; or leave it so", "held: %s of %s, who is not on the list", phrase.Count(a.Held, "op is", "ops are"), a.Author.Short())
 		}
 	}
+}
+
+// checkMembers says who is a member, and whose ops do not count.
+func (e *examination) checkMembers(in *replica.Inspection) {
+	var names []string
+	for _, s := range in.Members.All() {
+		if s.Member {
+			names = append(names, memberName(s, in.Author))
+		}
+	}
+	e.ok("members", "%s: %s", phrase.Count(in.Members.Count(), "member", "members"), some(names))
+	if s := in.Members.Of(in.Author); s != nil && !s.Member {
+		e.bad("members", "huskies-mcp join with another invitation, or huskies-mcp leave --forget-members", "this replica was removed: nothing that it writes counts")
+	}
+	for _, a := range in.Authors {
+		if a.Held == 0 {
+			continue
+		}
+		if s := in.Members.Of(a.Author); s != nil {
+			e.note("members", "nothing; or an admin undoes the removal: huskies-mcp members accept "+a.Author.String(), "held: %s of %s, who was removed", phrase.Count(a.Held, "op is", "ops are"), memberName(s, in.Author))
+			continue
+		}
+		e.note("members", "if an admin knows whose key it is: huskies-mcp members accept "+a.Author.String()+" --name NAME; or leave it so", "held: %s of %s, who is no member", phrase.Count(a.Held, "op is", "ops are"), a.Author.Short())
+	}
+}
+
+func memberName(s *members.Standing, own crdt.Author) string {
+	switch {
+	case s.Author == own:
+		return "this replica"
+	case s.Name == "":
+		return s.Author.Short()
+	}
+	return fmt.Sprintf("%s (%s)", phrase.Word(s.Name), s.Author.Short())
 }
 
 // checkDamage says which ops of the log are not in the document for good.

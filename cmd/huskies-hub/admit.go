@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/members"
+	"github.com/huskies/huskies-mcp/relay"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// maxName bounds what a machine calls itself, in bytes.
+const maxName = 64
+
+// publishTimeout bounds the wait for what the hub itself publishes.
+const publishTimeout = 5 * time.Second
+
+var (
+	errInvitation = errors.New("the invitation is not known, was used, or has run out: ask for another one")
+	// errElsewhere: who asks is connected to another node.
+	errElsewhere = errors.New("another hub answers")
+	errWaits     = errors.New("an admin must accept this machine: huskies-mcp members accept, on the admin's machine")
+)
+
+// serveJoins answers who was invited, and admins who ask who waits.
+func (g *gate) serveJoins(conn *nats.Conn) (err error) {
+	if g.js, err = jetstream.New(conn); err != nil {
+		return err
+	}
+	_, err = conn.Subscribe(relay.JoinSubject(g.pipeline), func(msg *nats.Msg) {
+		var answer relay.JoinAnswer
+		err := g.admit(msg)
+		switch {
+		case errors.Is(err, errElsewhere):
+			return
+		case err == nil:
+			g.tellChange()
+		case errors.Is(err, errWaits):
+			g.tellChange()
+			answer.Problem, answer.Waits = err.Error(), true
+		default:
+			answer.Problem = err.Error()
+			g.logger.Warn("a machine was not admitted", "error", err)
+		}
+		respond(msg, answer) // who asks again is told again
+	})
+	if err == nil {
+		_, err = conn.Subscribe(relay.WaitingSubject(g.pipeline), func(msg *nats.Msg) {
+			if l, err := g.folder.lists(); err == nil {
+				respond(msg, l.waiting(g.roster.members()))
+			}
+		})
+	}
+	return err
+}
+
+func respond(msg *nats.Msg, answer any) {
+	if b, err := json.Marshal(answer); err == nil {
+		_ = msg.Respond(b)
+	}
+}
+
+// waiting returns who waits to be accepted.
+func (l lists) waiting(is *members.Members) []relay.Waiting {
+	waiting := []relay.Waiting{}
+	for _, m := range l.members {
+		if m.Waits && m.RemovedAt == nil && is.Of(m.Author) == nil {
+			waiting = append(waiting, relay.Waiting{Author: m.Author.String(), Transport: m.Transport, Name: m.Name, Since: m.AdmittedAt})
+		}
+	}
+	return waiting
+}
+
+// admit makes who asks a member, or one who waits.
+func (g *gate) admit(msg *nats.Msg) error {
+	var request relay.JoinRequest
+	if err := json.Unmarshal(msg.Data, &request); err != nil {
+		return errors.New("the request cannot be read: is huskies-mcp there of another version?")
+	}
+	author, err := crdt.ParseAuthor(request.Author)
+	g.mu.Lock()
+	here := g.asking[request.Token]
+	g.mu.Unlock()
+	switch {
+	case !here:
+		return errElsewhere
+	case err != nil || !author.Valid() || !nkeys.IsValidPublicUserKey(request.Transport):
+		return errors.New("the request has no valid keys")
+	case !ed25519.Verify(author[:], replica.MembershipText(g.pipeline, request.Transport), request.Signature):
+		return errors.New("the request is not signed by the author that it names")
+	case len(request.Name) > maxName || !utf8.ValidString(request.Name):
+		return errors.New("the name is too long, or no text")
+	}
+	asked := member{Author: author, Transport: request.Transport, Name: request.Name, AdmittedAt: time.Now().UTC().Truncate(time.Second)}
+	if err := g.enlist(&request, &asked); err != nil {
+		return err
+	}
+	if asked.Waits {
+		g.logger.Info("a machine waits for an admin to accept it", "name", request.Name, "author", author.Short())
+		return errWaits
+	}
+	return g.admitMember(asked)
+}
+
+// enlist puts who asks on the list, by its invitation. Who asks again, since the answer was lost, is on it.
+func (g *gate) enlist(request *relay.JoinRequest, asked *member) error {
+	return g.folder.change(func(l *lists) error {
+		in := l.find(request.Token, request.Secret, time.Now())
+		if in != nil && in.UsedBy == "" {
+			in.UsedBy, asked.Waits = asked.Transport, in.Ask
+			l.members = append(l.without(asked.Transport), *asked)
+			return nil
+		}
+		before := l.member(asked.Transport)
+		if before == nil || in != nil && in.UsedBy != asked.Transport {
+			return errInvitation
+		}
+		asked.Waits = before.Waits
+		is := g.roster.members()
+		if is.Of(asked.Author) != nil && letIn(byTransport(is), is, *l, asked.Transport) == nil {
+			return errInvitation // it was removed
+		}
+		return nil
+	})
+}
+
+// without returns the members of the list but the one with an nkey.
+func (l *lists) without(transport string) (others []member) {
+	for _, m := range l.members {
+		if m.Transport != transport || m.RemovedAt != nil {
+			others = append(others, m)
+		}
+	}
+	return others
+}
+
+// admitMember signs that somebody is a member, the first one as an admin.
+func (g *gate) admitMember(m member) error {
+	is := g.roster.members()
+	if s := is.Of(m.Author); s != nil && s.Member && s.Transport == m.Transport {
+		return nil
+	}
+	first := is.Count() == 0
+	signed, err := g.roster.sign(members.Change{Author: m.Author, Admin: first, Transport: m.Transport, Name: m.Name})
+	if err == nil {
+		err = g.publish(signed)
+	}
+	if err != nil {
+		return fmt.Errorf("the hub cannot admit this machine now: %w", err)
+	}
+	g.logger.Info("a machine was admitted", "name", m.Name, "author", m.Author.Short(), "admin", first)
+	return nil
+}
+
+// publish stores an op about members in the stream, and takes it in.
+func (g *gate) publish(signed crdt.SignedOp) error {
+	ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)
+	defer cancel()
+	if err := publishMember(ctx, g.js, g.pipeline, signed); err != nil {
+		return err
+	}
+	_, err := g.roster.take(signed)
+	return err
+}
+
+// publishMember stores an op about members in the stream.
+func publishMember(ctx context.Context, js jetstream.JetStream, pipeline string, signed crdt.SignedOp) error {
+	_, err := js.PublishMsg(ctx, relay.NewMessage(relay.MembersSubject(pipeline), relay.StreamName(pipeline), &signed))
+	return err
+}
