@@ -46,6 +46,12 @@ func (by *doer) add(r *http.Request) (out done, err error) {
 	if text := by.form("description"); strings.TrimSpace(text) != "" {
 		place.Description = &text
 	}
+	var number uint32
+	if by.b.cfg.Number != nil {
+		if number, err = by.b.cfg.Number(r.Context()); err != nil {
+			return out, err
+		}
+	}
 	var said []string
 	st, err := by.b.cfg.Replica.Update(r.Context(), by.who.Name, func(tx *pipeline.Tx) error {
 		said = nil
@@ -58,6 +64,7 @@ func (by *doer) add(r *http.Request) (out done, err error) {
 			}
 			c.DependsOn = &numbers
 		}
+		tx.OfferNumber(number)
 		id, err := tx.NewID(by.form("type"), pipeline.Slug(name))
 		if err == nil {
 			_, _, err = tx.Write(id, c)

@@ -44,6 +44,8 @@ type Config struct {
 	ReadOnly bool
 	// Hub says in a few words how this machine and its hub are doing; "" if there is none. Nil: nobody is asked.
 	Hub func(context.Context) string
+	// Number returns a number for a new story that no other machine gives out, 0 if nobody knows one. Nil: nobody is asked.
+	Number func(context.Context) (uint32, error)
 	// MaxRetries is the count of retries at which a story is blocked. 0 is never. With nil the pipeline's
 	// setting counts.
 	MaxRetries *int64
