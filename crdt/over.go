@@ -1,5 +1,7 @@
 package crdt
 
+import "encoding/hex"
+
 // Over says which value a set overwrites, so that writes of one register that were made apart are found
 // without a walk through the history: the set that its author saw in the register was not the one that stands
 // there. Merging does not look at it. The zero Over says nothing.
@@ -12,6 +14,14 @@ type Over struct {
 
 // OverOp returns the Over of a set that overwrites what the op wrote, or nothing if the ID is zero.
 func OverOp(id OpID) Over { return Over{true, [8]byte(id[:8])} }
+
+// String returns the beginning of the op's ID in hex, "" if there was no value.
+func (o Over) String() string {
+	if o.Op == ([8]byte{}) {
+		return ""
+	}
+	return hex.EncodeToString(o.Op[:])
+}
 
 // appendTo appends the encoding of an Over that says something.
 func (o Over) appendTo(b []byte) []byte {

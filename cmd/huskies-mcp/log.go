@@ -299,9 +299,12 @@ type logEntry struct {
 	Seq        uint64      `json:"seq"`
 	Parents    []crdt.OpID `json:"parents"`
 	Edits      []logEdit   `json:"edits"`
+	// Fence is an epoch and a revision, see [crdt.Fence].
+	Fence string `json:"fence,omitempty"`
 }
 
-// logEdit has what its kind has: set and value, inc and by (and base), dep and
+// logEdit has what its kind has: set and value (and over: the beginning of the ID of the op whose value
+// it overwrites, "" if there was none), inc and by (and base), dep and
 // value, note, or place: the op or the story whose place it follows, "" if none.
 type logEdit struct {
 	Kind  crdt.EditKind `json:"kind"`
@@ -313,6 +316,7 @@ type logEdit struct {
 	Value any           `json:"value,omitempty"`
 	By    uint64        `json:"by,omitempty"`
 	Base  *crdt.OpID    `json:"base,omitempty"`
+	Over  *string       `json:"over,omitempty"`
 }
 
 func newLogEntry(e replica.Entry) logEntry {
@@ -327,6 +331,9 @@ func newLogEntry(e replica.Entry) logEntry {
 		Seq:        op.Seq,
 		Parents:    append([]crdt.OpID{}, op.Parents...),
 	}
+	if !op.Fence.IsZero() {
+		entry.Fence = op.Fence.String()
+	}
 	for i := range op.Edits {
 		entry.Edits = append(entry.Edits, newLogEdit(&op.Edits[i]))
 	}
@@ -338,6 +345,10 @@ func newLogEdit(e *crdt.Edit) logEdit {
 	switch e.Kind {
 	case crdt.KindSet:
 		out.Set = e.Field
+		if e.Over.Said {
+			over := e.Over.String()
+			out.Over = &over
+		}
 	case crdt.KindInc:
 		out.Inc = e.Field
 		if !e.Base.IsZero() {
