@@ -21,21 +21,28 @@ type ClaimEnd struct {
 const maxEndLooked = 1000
 
 // EndOf finds out how a claim ended, whose ID begins with the hex digits. The ops are those of its
-// story, the last to arrive first. EndOf returns nil if the claim is not among them.
+// story, the last to arrive first. EndOf returns nil if the claim is not among them. An op with a lesser fence
+// than the claim's did not end it, unless it deleted the story.
 func EndOf(ops iter.Seq[*crdt.Op], digits string) *ClaimEnd {
-	var end *crdt.Op
+	var after []*crdt.Op // that may have ended the claim
 	looked := 0
 	for op := range ops {
 		if strings.HasPrefix(op.ID.String(), digits) {
-			if agent, claims := writes(op, NameAgent); claims {
-				return &ClaimEnd{agent, end}
+			agent, claims := writes(op, NameAgent)
+			if !claims {
+				return nil
 			}
-			return nil
+			for _, end := range slices.Backward(after) {
+				if _, deleted := writes(end, crdt.DeletedField); deleted || end.Fence.Compare(op.Fence) >= 0 {
+					return &ClaimEnd{agent, end}
+				}
+			}
+			return &ClaimEnd{Agent: agent}
 		}
 		_, agent := writes(op, NameAgent)
 		_, deleted := writes(op, crdt.DeletedField)
 		if agent || deleted {
-			end = op
+			after = append(after, op)
 		}
 		if looked++; looked == maxEndLooked {
 			break
