@@ -208,7 +208,7 @@ func (r *readings) drawAging() figure {
 
 func (r *readings) drawAgents(zone *time.Location) figure {
 	f := figure{ID: "agents", Title: "Agents", Head: []string{"Agent", "Story", "From", "To"}, None: "No agent did anything in the last 24 hours."}
-	f.Desc = "What each agent had, from " + r.from.In(zone).Format("2 Jan 15:04") + " on: a bar is a claim, the marks below are changes."
+	f.Desc = "What each agent had, from " + r.from.In(zone).Format("2 Jan 15:04") + " on: a bar is a claim, which is green if it goes on. The marks below are changes."
 	var lanes []chart.Lane
 	for _, w := range r.works() {
 		lane := chart.Lane{Name: phrase.Line(w.agent), Marks: w.ops}

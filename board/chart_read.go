@@ -1,6 +1,7 @@
 package board
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -37,10 +38,13 @@ type readings struct {
 	// changes are those of the timeline, the first first. From is where it begins.
 	changes []replica.Change
 	from    time.Time
+	// earlier are the claims that began before that: for each story, what the last op did that gave it to an
+	// agent, took it from one or finished it.
+	earlier map[string]holder
 	holders []holder
 }
 
-// holder is an agent that has a story now.
+// holder is an agent that has a story. The agent is "" if nobody has it.
 type holder struct {
 	agent, story string
 	since, until time.Time
@@ -116,24 +120,28 @@ func (r *readings) readFinished(v *replica.View, since time.Time, typ string) (e
 }
 
 func (r *readings) readTimeline(v *replica.View, typ string) error {
-	r.from = r.now.Add(-timeline)
-	looked := 0
+	r.from, r.earlier = r.now.Add(-timeline), map[string]holder{}
+	looked, began := 0, false
 	err := v.ChangesBefore(0, func(c replica.Change) bool {
 		at := time.UnixMilli(c.At)
 		if looked++; looked > maxTimeline {
 			return false
 		}
-		if at.Before(r.from) || pipeline.Reserved(c.Story) || typ != "" && pipeline.TypeOf(c.Story) != typ {
-			return true
+		began = at.Before(r.from)
+		switch {
+		case pipeline.Reserved(c.Story) || typ != "" && pipeline.TypeOf(c.Story) != typ:
+		case !began:
+			r.changes = append(r.changes, c)
+		default:
+			r.before(&c)
 		}
-		r.changes = append(r.changes, c)
 		return true
 	})
 	if err != nil {
 		return err
 	}
 	slices.Reverse(r.changes)
-	if looked > maxTimeline && len(r.changes) > 0 { // what came before is not known
+	if looked > maxTimeline && !began && len(r.changes) > 0 { // what came before is not known
 		r.from = later(r.from, time.UnixMilli(r.changes[0].At))
 	}
 	for _, agent := range agentNames(v) {
@@ -159,6 +167,14 @@ func (r *readings) readTimeline(v *replica.View, typ string) error {
 	return v.Err()
 }
 
+// before takes in a change from before the timeline. Those of a story come the last first.
+func (r *readings) before(c *replica.Change) {
+	to, ends := claimOf(c)
+	if _, known := r.earlier[c.Story]; ends && !known {
+		r.earlier[c.Story] = to
+	}
+}
+
 // work is what an agent did in the time of the timeline.
 type work struct {
 	agent string
@@ -173,7 +189,7 @@ type heldFor struct {
 	open     bool
 }
 
-// works returns what each agent did, by name. A claim that began before the timeline is seen if it lasts.
+// works returns what each agent did. Who changed most comes first.
 func (r *readings) works() (all []work) {
 	at := func(agent string) *work {
 		i := slices.IndexFunc(all, func(w work) bool { return w.agent == agent })
@@ -184,12 +200,14 @@ func (r *readings) works() (all []work) {
 		return &all[i]
 	}
 	has := map[string]holder{}
+	maps.Copy(has, r.earlier)
 	end := func(story string, when time.Time) {
-		if h, ok := has[story]; ok {
+		if h := has[story]; h.agent != "" {
 			w := at(h.agent)
-			w.held = append(w.held, heldFor{story, h.since, later(when, h.since), false})
-			delete(has, story)
+			since := later(h.since, r.from)
+			w.held = append(w.held, heldFor{story, since, later(when, since), false})
 		}
+		delete(has, story)
 	}
 	for i := range r.changes {
 		c := &r.changes[i]
@@ -197,12 +215,10 @@ func (r *readings) works() (all []work) {
 		if when.After(r.now) {
 			when = r.now
 		}
-		agent, hands := handed(c.Whole)
-		if hands || c.After == "" || c.After == pipeline.Done {
+		if to, ends := claimOf(c); ends {
 			end(c.Story, when)
-		}
-		if hands && agent != "" && pipeline.Claims(c.Whole) {
-			has[c.Story] = holder{agent: agent, since: when}
+			to.since = when
+			has[c.Story] = to
 		}
 		if c.Agent != "" {
 			w := at(c.Agent)
@@ -218,12 +234,16 @@ func (r *readings) works() (all []work) {
 	return all[:min(maxAgents, len(all))]
 }
 
-// handed returns the agent whom an op gives its story, "" for none, and whether it does.
-func handed(op *crdt.Op) (agent string, hands bool) {
-	for i := range op.Edits {
-		if e := &op.Edits[i]; e.Kind == crdt.KindSet && e.Field == pipeline.NameAgent && e.Value.Type() == crdt.TypeString {
-			agent, hands = e.Value.Str(), true
+// claimOf reports whether a change ends a claim of its story, and returns the claim that it begins.
+func claimOf(c *replica.Change) (to holder, ends bool) {
+	to.since = time.UnixMilli(c.At)
+	for i := range c.Whole.Edits {
+		if e := &c.Whole.Edits[i]; e.Kind == crdt.KindSet && e.Field == pipeline.NameAgent && e.Value.Type() == crdt.TypeString {
+			to.agent, ends = e.Value.Str(), true
 		}
 	}
-	return agent, hands
+	if !pipeline.Claims(c.Whole) {
+		to.agent = ""
+	}
+	return to, ends || c.After == "" || c.After == pipeline.Done
 }
