@@ -137,7 +137,7 @@ func TestDrag(t *testing.T) {
 	if got := s.order(pipeline.Backlog); got != "3_c 1_a 2_b" {
 		t.Errorf("the pipeline has %s", got)
 	}
-	b.drag("#c-1_a > a", "#s-3_qa .cards", 0)
+	b.drag("#c-1_a > a", "#s-3_qa .cards", 40) // below what the column holds
 	b.column(pipeline.QA, "1_a")
 	if path := js[string](b, "location.pathname"); path != "/" {
 		t.Errorf("a drag opened %s", path)
@@ -243,7 +243,10 @@ func TestKeys(t *testing.T) {
 	b.column(pipeline.Current, "3_c")
 	focus("3_c")
 	b.key("u")
-	b.until(`!` + "(" + ids(pipeline.Current) + ")")
+	b.until(`!` + "(" + ids(pipeline.Current) + `) && document.querySelector("#toasts").innerText.includes("3 is in Backlog")`)
+	if text := js[string](b, `document.querySelector("#toasts").innerText`); strings.Contains(text, "3 is in Current") {
+		t.Errorf("what was undone can be undone again: %s", text)
+	}
 	b.run(chromedp.Focus("#c-1_a > a"))
 	b.key("n")
 	b.until(`document.activeElement.name === "note"`)
@@ -251,6 +254,12 @@ func TestKeys(t *testing.T) {
 	b.key(kb.Tab)
 	b.key(kb.Enter)
 	b.until(`document.querySelector("#c-1_a").innerText.includes("1 note")`)
+	focus("1_a")
+	b.key("b")
+	b.until(`document.activeElement.name === "reason"`)
+	b.key("needs a key")
+	b.key(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierCtrl))
+	b.until(`document.querySelector("#c-1_a").innerText.includes("needs a key")`)
 	focus("1_a")
 	b.key("/")
 	b.until(`document.activeElement.name === "q"`)

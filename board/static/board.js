@@ -242,10 +242,8 @@ function toast(text, { bad = false, undo = null } = {}) {
 	t.className = "toast" + (bad ? " bad" : "");
 	t.append(Object.assign(document.createElement("span"), { textContent: text }));
 	if (undo) {
-		lastUndo = undo;
-		const b = Object.assign(document.createElement("button"), { type: "button", textContent: "Undo" });
-		b.onclick = () => { t.remove(); takeBack(undo); };
-		t.append(b);
+		lastUndo = () => { t.remove(); lastUndo = null; deed(undo.url, undo.fields); };
+		t.append(Object.assign(document.createElement("button"), { type: "button", textContent: "Undo", onclick: lastUndo }));
 	}
 	const x = Object.assign(document.createElement("button"), { type: "button", textContent: "Close" });
 	x.onclick = () => t.remove();
@@ -253,7 +251,6 @@ function toast(text, { bad = false, undo = null } = {}) {
 	$("#toasts").append(t);
 	setTimeout(() => { if (!t.matches(":hover, :focus-within")) t.remove(); }, 12000);
 }
-function takeBack(undo) { lastUndo = null; deed(undo.url, undo.fields); }
 async function post(url, fields) {
 	const form = new URLSearchParams(fields);
 	form.set("form", body.dataset.form);
@@ -321,7 +318,7 @@ async function menu(card, focus) {
 	$(focus || "select, button", dialog)?.focus();
 	dialog.onclose = () => { // a card that changed meanwhile is another element, and the browser cannot go back to it
 		dialog.onclose = null;
-		if (document.activeElement === body) (cardOf(idOf(card)) || $(".card"))?.querySelector("a").focus();
+		if (document.activeElement === body || dialog.contains(document.activeElement)) (cardOf(idOf(card)) || $(".card"))?.querySelector("a").focus();
 	};
 }
 async function add(url) {
@@ -428,13 +425,14 @@ function shift(card, to) {
 }
 document.addEventListener("keydown", (e) => {
 	if (e.key === "Escape") { body.classList.add("no-tips"); return; }
+	if (e.key === "Enter" && (e.ctrlKey || e.metaKey) && e.target.matches("textarea")) { e.target.form.requestSubmit(); return; }
 	if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, textarea, select, dialog, summary, [contenteditable]")) return;
 	const card = document.activeElement?.closest(".card"), single = keysOn.checked && !e.shiftKey, writes = !body.hasAttribute("data-readonly");
 	const to = arrows[e.key] || (single && "hjkl".includes(e.key) ? e.key : "");
 	if (to && card) { e.preventDefault(); body.classList.remove("no-tips"); if (e.shiftKey) { if (writes) shift(card, to); } else go(card, to); return; }
 	if (to && !arrows[e.key] && $(".card")) { $(".card a").focus(); return; }
 	if (!keysOn.checked) return;
-	const does = { m: () => card && menu(card), b: () => card && menu(card, 'form[action$="/block"] textarea, form[action$="/unblock"] button'), n: () => card && menu(card, "[name=note]"), u: () => lastUndo && takeBack(lastUndo), a: () => add("/add") };
+	const does = { m: () => card && menu(card), b: () => card && menu(card, 'form[action$="/block"] textarea, form[action$="/unblock"] button'), n: () => card && menu(card, "[name=note]"), u: () => lastUndo?.(), a: () => add("/add") };
 	if (e.key === "?") $("#help").showModal();
 	else if (e.key === "/" && $("[role=search] input")) { e.preventDefault(); $("[role=search] input").focus(); }
 	else if (single && writes && does[e.key]) { e.preventDefault(); does[e.key](); }
