@@ -56,7 +56,7 @@ func newCard(v *replica.View, st *pipeline.Story, now time.Time) card {
 		ID: st.ID, Label: phrase.Label(st.ID), Title: phrase.Title(st), Kind: kindOf(st.ID), Stage: st.Stage,
 		Agent: phrase.Line(st.Agent), Lapsed: st.Lapsed, Since: newMoment(st.StageSince, now),
 		Blocked: st.Blocked, Reason: phrase.Cut(phrase.Line(st.BlockedReason), maxReason),
-		Retries: int(st.RetryCount), WaitCount: len(st.WaitingOn), Warnings: len(troubling(st)),
+		Retries: int(st.RetryCount), WaitCount: len(st.WaitingOn), Warnings: len(troubling(st.Warnings)),
 	}
 	c.Aging = isOpen(st.Stage) && st.Stage != pipeline.Backlog
 	c.Ready = st.Ready && isOpen(st.Stage)

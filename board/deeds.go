@@ -199,8 +199,16 @@ func names(text string) []string {
 func release(by *doer) (deed, error) {
 	return deed{
 		plan: always(func(tx *pipeline.Tx) error { _, err := tx.Release(by.id); return err }),
-		said: func(st *pipeline.Story) string { return phrase.Label(st.ID) + " is free: an agent can take it." },
+		said: func(st *pipeline.Story) string { return phrase.Label(st.ID) + freed(st) },
 	}, nil
+}
+
+// freed says what becomes of a story that is released.
+func freed(st *pipeline.Story) string {
+	if st.Stage == pipeline.Current {
+		return " is back in " + stageName(pipeline.Backlog) + ": an agent can take it."
+	}
+	return " is free: an agent can take it."
 }
 
 // take takes a story from whoever has it, with a reason that stands in its notes. Then it is free, blocked, or
@@ -211,20 +219,20 @@ func take(by *doer) (d deed, err error) {
 		return d, &refusal{Problem: "A reason is missing.", Next: "Say why you take it: the agent reads it in the notes.", Code: "invalid", Field: "why", status: http.StatusUnprocessableEntity}
 	}
 	steps := []step{func(tx *pipeline.Tx) error { _, err := tx.Release(by.id); return err }}
-	end := " is free: an agent can take it."
+	end := freed
 	switch by.form("then") {
 	case "block":
-		end = " is blocked: no agent takes it."
+		end = func(*pipeline.Story) string { return " is blocked: no agent takes it." }
 		steps = append(steps, func(tx *pipeline.Tx) error { _, err := tx.SetBlocked(by.id, true, &why); return err })
 	case "keep":
-		end = " is yours for " + phrase.Span(keeps) + "."
+		end = func(*pipeline.Story) string { return " is yours for " + phrase.Span(keeps) + "." }
 		steps = append(steps, func(tx *pipeline.Tx) error {
 			_, err := tx.Claim(by.id, by.b.cfg.Session.ClaimOptions(by.who.Name, int64(keeps/time.Second)))
 			return err
 		})
 	}
 	d.plan = always(steps...)
-	d.said = func(st *pipeline.Story) string { return phrase.Label(st.ID) + end }
+	d.said = func(st *pipeline.Story) string { return phrase.Label(st.ID) + end(st) }
 	return d, nil
 }
 

@@ -151,7 +151,9 @@ func TestTake(t *testing.T) {
 	if st := s.story("3_c"); st.Agent != "ann" || st.Claim == nil {
 		t.Errorf("got %+v", st)
 	}
-	in.must("/story/3_c/release", nil)
+	if out := in.must("/story/3_c/release", nil); out.Said != "3 is back in Backlog: an agent can take it." {
+		t.Errorf("got %q", out.Said)
+	}
 	// Who decided on a state that is gone has to decide again.
 	rev = s.story("4_d").Rev.String()
 	s.do("coder-1", func(tx *pipeline.Tx) error { return tx.AddNote("4_d", nil, "nearly done") })

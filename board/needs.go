@@ -112,7 +112,7 @@ func (b *Board) needs(v *replica.View, agents []agentCard) (n needs, err error) 
 	shown := 0
 	for _, id := range b.concerns.ids() {
 		st, err := v.Story(id)
-		wrong := troubling(&st)
+		wrong := troubling(st.Warnings)
 		if err != nil || len(wrong) == 0 {
 			continue
 		}
@@ -139,10 +139,10 @@ func (b *Board) maxRetries(v *replica.View) int64 {
 	return v.Settings().MaxRetries
 }
 
-// troubling returns the warnings of a story about which somebody should do something. That an archived story
-// counts as done is worth knowing, and no more.
-func troubling(st *pipeline.Story) (facts []pipeline.Fact) {
-	for _, f := range st.Warnings {
+// troubling returns those warnings about which somebody should do something. That an archived story counts as
+// done is none of them: an agent should know it, and a person sees it among the dependencies.
+func troubling(warnings []pipeline.Fact) (facts []pipeline.Fact) {
+	for _, f := range warnings {
 		if f.Code != pipeline.CodeArchivedNumbers {
 			facts = append(facts, f)
 		}

@@ -59,7 +59,7 @@ func TestActivity(t *testing.T) {
 	in := newClient(s)
 	events := func(page string) int { return strings.Count(page, `<li class="event`) }
 	_, first := in.get("/activity")
-	if events(first) != 60 || strings.Index(first, "half done") > strings.Index(first, "claimed 7") {
+	if events(first) != 60 || strings.Index(first, "half done") > strings.Index(first, "claimed 7 into Current") {
 		t.Errorf("the first page has %d events:\n%s", events(first), first)
 	}
 	_, after, _ := strings.Cut(first, `rel="next" href="`)
@@ -89,12 +89,56 @@ func TestSinceLastLook(t *testing.T) {
 	b.until(`document.querySelector(".event").innerText.includes("added 5")`)
 }
 
+// TestLooks: what waits for a person is written in one size, the way out of a filter is there when there is one, and
+// the texts of charts can be read on a phone.
+func TestLooks(t *testing.T) {
+	s := newSite(t, nil)
+	s.three()
+	s.do("x", func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("1_a", true, ptr("why")); return err })
+	s.do("x", func(tx *pipeline.Tx) error { _, err := tx.BumpRetry("2_b", 3, 3); return err })
+	s.claim("coder-1", "3_c")
+	b := open(t, s.token("/"), size(1280, 800))
+	b.live()
+	if sizes := js[string](b, `[...document.querySelectorAll("#needs li")].map((e) => getComputedStyle(e).fontSize).join(" ")`); sizes != "15px 15px" {
+		t.Errorf("the rows have the sizes %s", sizes)
+	}
+	out := `document.querySelector(".filter .all").offsetParent`
+	if js[bool](b, "!!"+out) {
+		t.Error("there is a way out of a filter that is not there")
+	}
+	b.run(chromedp.SetValue("#filter [name=type]", "bug"))
+	b.run(chromedp.Evaluate[chromedp.Void](`document.querySelector("#filter [name=type]").dispatchEvent(new Event("input", { bubbles: true }))`))
+	b.until(out)
+	b.run(size(390, 800), chromedp.Navigate(s.url+"/charts"))
+	b.until(`document.querySelectorAll(".chart text").length`)
+	if small := js[float64](b, `Math.min(...[...document.querySelectorAll(".chart text")].map((e) => parseFloat(getComputedStyle(e).fontSize) * e.ownerSVGElement.getBoundingClientRect().width / 720))`); small < 8 {
+		t.Errorf("a text of a chart is %.1f pixels large", small)
+	}
+	if wide := js[int](b, `document.documentElement.scrollWidth`); wide > 390 {
+		t.Errorf("the charts are %d pixels wide", wide)
+	}
+}
+
 // TestVerified: the history shows whose signatures fit.
 func TestVerified(t *testing.T) {
 	s := newSite(t, nil)
 	s.add("1_a", pipeline.Changes{})
 	if _, page := newClient(s).get("/story/1"); !strings.Contains(page, "✓ verified") {
 		t.Errorf("got\n%s", page)
+	}
+}
+
+// TestArchivedIsNoTrouble: a dependency that is archived is no warning for a person.
+func TestArchivedIsNoTrouble(t *testing.T) {
+	s := newSite(t, nil)
+	s.add("1_a", pipeline.Changes{Stage: ptr(pipeline.Archived)})
+	s.add("2_b", pipeline.Changes{DependsOn: &[]uint32{1}})
+	s.add("3_c", pipeline.Changes{DependsOn: &[]uint32{9}})
+	in := newClient(s)
+	for id, want := range map[string]bool{"2_b": false, "3_c": true} {
+		if _, page := in.get("/story/" + id); strings.Contains(page, "Warning:") != want {
+			t.Errorf("%s: got\n%s", id, page)
+		}
 	}
 }
 

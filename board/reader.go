@@ -277,7 +277,7 @@ func (r *reader) card(v *replica.View, u *update, id string, now time.Time) erro
 		delete(r.held, id)
 		return nil
 	}
-	r.b.concerns.note(id, isOpen(st.Stage) && len(troubling(&st)) > 0)
+	r.b.concerns.note(id, isOpen(st.Stage) && len(troubling(st.Warnings)) > 0)
 	next, err := where(v.State, &st)
 	if err != nil {
 		return err
@@ -366,7 +366,7 @@ func keyOf(part any) string {
 
 // wordsOf says what a change did.
 func wordsOf(c *replica.Change) string {
-	return phrase.Cut(phrase.Words(c.Whole, phrase.Label(c.Story), c.Before == ""), maxWords)
+	return phrase.Cut(phrase.Words(c.Whole, phrase.Label(c.Story), c.Before == "", stageNames), maxWords)
 }
 
 // scan looks for stories with warnings, a page at a time.
@@ -382,7 +382,7 @@ func (b *Board) scan(ctx context.Context) {
 			}
 			for i := range page.Stories {
 				st := &page.Stories[i]
-				b.concerns.note(st.ID, len(troubling(st)) > 0)
+				b.concerns.note(st.ID, len(troubling(st.Warnings)) > 0)
 				after = &pipeline.Position{Stage: st.Stage, Place: st.Place}
 			}
 			more = page.More

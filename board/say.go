@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
@@ -57,7 +58,7 @@ func nextOf(e *pipeline.Error) string {
 	case pipeline.CodeEmptyNote:
 		return "Say something."
 	case pipeline.CodeInStage:
-		return "Choose another stage, or give it free."
+		return "Choose another stage, or release it."
 	}
 	return nexts[e.Kind()].next
 }
@@ -81,13 +82,14 @@ func (b *Board) say(err error) refusal {
 	return refusal{Problem: sentence(err.Error()), Next: "Try again. If it stays, huskies-mcp doctor looks for the cause.", status: http.StatusInternalServerError}
 }
 
-// sentence returns a text as a sentence of its own.
+// sentence returns a text as a sentence of its own. A name such as limit.3_qa stays as it is.
 func sentence(text string) string {
 	text = phrase.Line(text)
 	if text == "" {
 		return ""
 	}
-	if first := text[0]; first >= 'a' && first <= 'z' {
+	word, _, _ := strings.Cut(text, " ")
+	if first := text[0]; first >= 'a' && first <= 'z' && !strings.Contains(word, "_") {
 		text = string(first-'a'+'A') + text[1:]
 	}
 	if last := text[len(text)-1]; last != '.' && last != '!' && last != '?' {
@@ -98,7 +100,7 @@ func sentence(text string) string {
 
 // warnings says to a person what the rules of the pipeline warn of.
 func warnings(facts []pipeline.Fact) (texts []string) {
-	for _, w := range phrase.Warnings(facts) {
+	for _, w := range phrase.Warnings(troubling(facts)) {
 		texts = append(texts, sentence(w))
 	}
 	return texts

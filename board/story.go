@@ -88,7 +88,7 @@ func (b *Board) detail(v *replica.View, id string, who visitor) (d detail, err e
 		card: newCard(v, &st, now), Name: typed(st.Name), Description: typed(st.Description), Rendered: r.text(st.Description),
 		StageName: stageName(st.Stage), DependsOn: phrase.Numbers(st.DependsOn), Reason: st.BlockedReason, Rev: st.Rev.String(), UpdatedAt: newMoment(st.UpdatedAt, now),
 	}
-	for _, w := range phrase.Warnings(st.Warnings) {
+	for _, w := range phrase.Warnings(troubling(st.Warnings)) {
 		d.Warnings = append(d.Warnings, phrase.Line(w))
 	}
 	if st.Agent != "" {
@@ -145,7 +145,7 @@ func (b *Board) history(v *replica.View, d *detail, now time.Time) error {
 		return true
 	})
 	for i, op := range ops {
-		d.History[i].Words = phrase.Cut(phrase.Words(op, "it", i == len(ops)-1 && !d.Older), maxWords)
+		d.History[i].Words = phrase.Cut(phrase.Words(op, "it", i == len(ops)-1 && !d.Older, stageNames), maxWords)
 	}
 	return err
 }

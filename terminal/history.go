@@ -20,7 +20,7 @@ type Event struct {
 
 // NewEvent returns the line of an op.
 func NewEvent(op *crdt.Op, name string, first bool) Event {
-	return Event{At: pipeline.TimeOf(op.At), Agent: op.Agent, Words: phrase.Words(op, name, first)}
+	return Event{At: pipeline.TimeOf(op.At), Agent: op.Agent, Words: phrase.Words(op, name, first, nil)}
 }
 
 // maxAgentColumn bounds the column of agents, in columns of the screen.

@@ -54,7 +54,7 @@ func TestSettingsTable(t *testing.T) {
 func TestSettingsInWords(t *testing.T) {
 	var got []string
 	for _, op := range settingsOps() {
-		got = append(got, phrase.Words(op, "it", true))
+		got = append(got, phrase.Words(op, "it", true, nil))
 	}
 	want := []string{"set limit.4_merge to 1", "set lease_grace to 1s, cleared max_retries", "set colour to " + phrase.Line(hostile), "changed no setting"}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -12,12 +12,13 @@ import (
 const maxQuoted = 200
 
 // Words says in words what an op did to its story, which is called name: "moved 6 to 3_qa: note". First
-// reports whether the op is the first about the story.
-func Words(op *crdt.Op, name string, first bool) string {
+// reports whether the op is the first about the story. Stages gives stages their names, and a stage that
+// it has no name for has its ID.
+func Words(op *crdt.Op, name string, first bool, stages map[pipeline.Stage]string) string {
 	if op.Story == pipeline.SettingsStory {
 		return settingsWords(op)
 	}
-	w := words{name: name, set: map[string]string{}}
+	w := words{name: name, stages: stages, set: map[string]string{}}
 	for i := range op.Edits {
 		w.take(&op.Edits[i])
 	}
@@ -40,8 +41,9 @@ func Words(op *crdt.Op, name string, first bool) string {
 
 // words collects what an op did. Its methods are called in the order in which they stand here.
 type words struct {
-	name string
-	said []string
+	name   string
+	stages map[pipeline.Stage]string
+	said   []string
 	// set are the fields that the op sets and nobody has told of yet.
 	set map[string]string
 	// depends are the dependencies that come and go, such as "+3".
@@ -74,6 +76,14 @@ func (w *words) told(field string) (value string, ok bool) {
 	return Line(value), ok
 }
 
+// stage returns the name of a stage.
+func (w *words) stage(id string) string {
+	if name, ok := w.stages[pipeline.Stage(id)]; ok {
+		return name
+	}
+	return id
+}
+
 func (w *words) say(text string) { w.said = append(w.said, text) }
 
 func (w *words) created(first bool) {
@@ -88,7 +98,7 @@ func (w *words) created(first bool) {
 		return
 	}
 	stage, _ := w.told(pipeline.NameStage)
-	text := "added " + w.name + " to " + stage
+	text := "added " + w.name + " to " + w.stage(stage)
 	if name, ok := w.told(pipeline.NameName); ok && name != "" {
 		text += ", " + Cut(name, maxQuoted)
 	}
@@ -107,15 +117,15 @@ func (w *words) moved() {
 	agent, hands := w.told(pipeline.NameAgent)
 	switch {
 	case claims && moves:
-		w.say("claimed " + w.name + " into " + stage)
+		w.say("claimed " + w.name + " into " + w.stage(stage))
 	case claims:
 		w.say("claimed " + w.name)
 	case hands && agent == "" && moves && stage == string(pipeline.Backlog):
 		w.say("gave " + w.name + " back")
 	case moves && hands && agent != "":
-		w.say("moved " + w.name + " to " + stage + " for " + agent)
+		w.say("moved " + w.name + " to " + w.stage(stage) + " for " + agent)
 	case moves:
-		w.say("moved " + w.name + " to " + stage)
+		w.say("moved " + w.name + " to " + w.stage(stage))
 	case hands && agent == "":
 		w.say("released " + w.name)
 	case hands:
