@@ -176,6 +176,9 @@ func TestGraphInBrowser(t *testing.T) {
 	b.live()
 	b.until(`(() => { const g = document.querySelector(".graph").getBoundingClientRect(), o = document.querySelector(".graph .box.own").getBoundingClientRect();
 		return g.left <= o.left && o.right <= g.right && g.top <= o.top && o.bottom <= g.bottom })()`)
+	if cut := js[int](b, `(() => { const m = document.querySelector("main"); return m.scrollHeight - m.clientHeight })()`); cut > 0 {
+		t.Errorf("%d pixels of the page are cut off", cut)
+	}
 	wide := js[string](b, `[...document.querySelectorAll(".graph .box")].flatMap((box) => {
 		const texts = [...box.querySelectorAll("text")].map((t) => t.getBBox()), [no, state] = texts;
 		return texts.some((t) => t.x < 0 || t.x + t.width > 172) || no.x + no.width > state.x ? [box.textContent] : [] }).join("; ")`)
