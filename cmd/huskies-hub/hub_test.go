@@ -329,9 +329,9 @@ func TestCommandsRefuse(t *testing.T) {
 
 func TestRecoveredHubIsTheSame(t *testing.T) {
 	h := newHub(t)
-	a := h.joined()
+	a, b := h.joined(), h.joined()
 	a.write("1_story_one")
-	converge(t, 1, a)
+	converge(t, 1, a, b)
 	h.kill()
 	again := &testHub{t: t, dir: folder(filepath.Join(t.TempDir(), "again")), address: h.address, log: &lockedBuffer{}}
 	command(t, "init", string(again.dir), "--recover", h.dir.path(recoveryFile))
@@ -341,6 +341,8 @@ func TestRecoveredHubIsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	converge(t, 1, a, again.joined())
+	b.write("2_story_two") // a has told the hub that b is a member
+	converge(t, 2, a, b)
 }
 
 func TestBackupKnowsTheMembers(t *testing.T) {
