@@ -110,7 +110,7 @@ func TestTableTakenOut(t *testing.T) {
 // TestLegacyWithoutWhatCannotBeRead shows that a page of a table beside the ops which cannot be read
 // costs what is on it. All else is in the new database, which opens and is sound.
 func TestLegacyWithoutWhatCannotBeRead(t *testing.T) {
-	for _, table := range []string{LeasesTable, tableRepairs, TrustTable} {
+	for _, table := range []string{LeasesTable, tableRepairs, TrustTable, RootsTable} {
 		t.Run(table, func(t *testing.T) {
 			c := sound(t)
 			check(t, write(c.log, func(tx *Tx) error { return tx.PutLease(crdt.OpID{1}, Lease{Session: "s"}) }))
@@ -128,7 +128,7 @@ func TestLegacyWithoutWhatCannotBeRead(t *testing.T) {
 			}
 			verifyLog(t, to).expect(t, "")
 			got := tablesOf(t, to)
-			for _, name := range []string{TrustTable, LeasesTable} {
+			for _, name := range []string{TrustTable, RootsTable, LeasesTable} {
 				if name != table && !cmp.Equal(want[name], got[name]) {
 					t.Errorf("table %s was %v and is %v", name, want[name], got[name])
 				}

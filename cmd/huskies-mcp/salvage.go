@@ -73,6 +73,9 @@ func sayLegacy(w io.Writer, path string, from *oplog.Legacy, damaged int) {
 	if slices.Contains(from.Lost, oplog.TrustTable) {
 		fmt.Fprintln(w, "note: decisions whom to trust are lost; with none left, ops of any author are applied: look at huskies-mcp trust list, and decide anew")
 	}
+	if slices.Contains(from.Lost, oplog.RootsTable) {
+		fmt.Fprintln(w, "note: by whose word members are decided is lost: join the hub again if this pipeline was joined to one. Until then people here decide whose ops count, see huskies-mcp trust list")
+	}
 	if slices.Contains(from.Lost, oplog.LeasesTable) {
 		fmt.Fprintln(w, "note: leases of claims are lost: agents claim their stories again")
 	}
