@@ -34,6 +34,8 @@ type JoinRequest struct {
 type JoinAnswer struct {
 	// Problem is why the replica is no member now; empty if it is one.
 	Problem string `json:"problem,omitempty"`
+	// Later says that the hub cannot admit anybody now.
+	Later bool `json:"later,omitempty"`
 	// Waits says that the replica is a member once an admin has accepted it.
 	Waits bool `json:"waits,omitempty"`
 }
@@ -207,6 +209,9 @@ func (j *Joining) ask(ctx context.Context, in *Invitation, key transportKey) (wa
 			j.Waits(author)
 		}
 		return true, nil
+	}
+	if answer.Later {
+		return false, fmt.Errorf("ask to join: %.200s", answer.Problem)
 	}
 	if answer.Problem != "" {
 		return false, fmt.Errorf("%w: %.200s", ErrNotInvited, answer.Problem)

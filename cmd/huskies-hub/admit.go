@@ -23,10 +23,12 @@ import (
 const maxName = 64
 
 // publishTimeout bounds the wait for what the hub itself publishes.
-const publishTimeout = 5 * time.Second
+const publishTimeout = 4 * time.Second // less than who asks waits
 
 var (
 	errInvitation = errors.New("the invitation is not known, was used, or has run out: ask for another one")
+	// errLater: the stream cannot take the op that admits somebody. Of hubs that stand in for each other most must run.
+	errLater = errors.New("the hub cannot admit this machine now")
 	// errElsewhere: who asks is connected to another node.
 	errElsewhere = errors.New("another hub answers")
 	errWaits     = errors.New("an admin must accept this machine: huskies-mcp members accept, on the admin's machine")
@@ -49,7 +51,7 @@ func (g *gate) serveJoins(conn *nats.Conn) (err error) {
 			g.tellChange()
 			answer.Problem, answer.Waits = err.Error(), true
 		default:
-			answer.Problem = err.Error()
+			answer.Problem, answer.Later = err.Error(), errors.Is(err, errLater)
 			g.logger.Warn("a machine was not admitted", "error", err)
 		}
 		respond(msg, answer) // who asks again is told again
@@ -156,10 +158,17 @@ func (g *gate) admitMember(m member) error {
 		err = g.publish(signed)
 	}
 	if err != nil {
-		return fmt.Errorf("the hub cannot admit this machine now: %w", err)
+		return fmt.Errorf("%w: %w", errLater, err)
 	}
 	g.logger.Info("a machine was admitted", "name", m.Name, "author", m.Author.Short(), "admin", first)
 	return nil
+}
+
+// admitLate signs the admission of who stands on the list, if that could not be done when it asked.
+func (g *gate) admitLate(m member) {
+	if err := g.admitMember(m); err != nil {
+		g.logger.Warn("a machine on the list is no member by a signed op yet", "name", m.Name, "error", err)
+	}
 }
 
 // publish stores an op about members in the stream, and takes it in.

@@ -69,6 +69,9 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 		if m == nil || !isSigned(opts, c.GetNonce()) {
 			return false
 		}
+		if is.Of(m.Author) == nil {
+			go g.admitLate(*m)
+		}
 		c.RegisterUser(&server.User{Username: opts.Nkey, Permissions: memberPermissions(g.pipeline, m)})
 		g.mu.Lock()
 		g.connected[c.GetID()] = opts.Nkey

@@ -24,7 +24,7 @@ func TestSharedKey(t *testing.T) {
 	a.write("1_story_x")
 	b.write("2_story_y")
 	converge(t, 2, runners...)
-	if out := command(t, "members", string(h.dir)); strings.Count(out, "since") != 1 {
+	if out := command(t, "members", string(h.dir)); strings.Count(out, "admin") != 1 {
 		t.Errorf("the members are %s, want one", out)
 	}
 	await(t, "ann claims a story", func() bool {
