@@ -134,7 +134,7 @@ var facts = map[pipeline.Code]func(f *fact) string{
 		return fmt.Sprintf("story %q is not free: agent %s has it on another machine", f.Story, InQuotes(f.Agent))
 	},
 	pipeline.CodeUnreachable: func(f *fact) string {
-		return fmt.Sprintf("story %q was not claimed: the hub cannot be reached, so nobody knows whether another machine has it", f.Story)
+		return fmt.Sprintf("story %q was not claimed: the hub does not say now whether another machine has it", f.Story)
 	},
 	pipeline.CodeNoMember: func(*fact) string {
 		return "nothing was written: this machine was removed from the members of the pipeline, so nothing that it writes counts any more"
