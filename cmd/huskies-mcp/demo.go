@@ -94,7 +94,7 @@ func whatToTry(opts *options, dir, path string) string {
 		where = "huskies-mcp"
 		text += "  cd " + phrase.Quoted(dir) + "\n"
 	}
-	for _, try := range []string{"watch", "list", "show 36", "stats", "log -n 20"} {
+	for _, try := range []string{"board --open", "watch", "list", "show 36", "stats", "log -n 20"} {
 		text += "  " + where + " " + try + "\n"
 	}
 	return text
