@@ -59,7 +59,7 @@ func nextFault(n int) int {
 	if os.Getenv("HUSKIES_FAULTS") != "" {
 		return n + 1
 	}
-	return n + 1 + 3*n/4
+	return n + 1 + n
 }
 
 // faultOperation is a row of the table: act is done to a log that prepare left.
