@@ -49,7 +49,8 @@ type Result struct {
 type Doc struct {
 	schema  *Schema
 	counts  func(*Op) bool // nil: all do
-	ops     table          // applied, held or assumed to be applied
+	trusted func(Author) bool
+	ops     table // applied, held or assumed to be applied
 	held    ledger
 	pending pending
 	stories map[string]*DocStory
@@ -78,17 +79,21 @@ func NewDoc(schema *Schema, trusted ...Author) *Doc {
 		for _, a := range trusted {
 			list[a] = struct{}{}
 		}
-		d.counts = func(op *Op) bool {
-			_, ok := list[op.Author]
+		d.trusted = func(a Author) bool {
+			_, ok := list[a]
 			return ok
 		}
+		d.counts = func(op *Op) bool { return d.trusted(op.Author) }
 	}
 	return d
 }
 
 // Judge makes the document hold the ops of which counts says no, in place of those of the authors that NewDoc was
-// not given. It is called before the first op, and counts must always say the same of an op.
-func (d *Doc) Judge(counts func(*Op) bool) { d.counts = counts }
+// not given. Ops that wait have room by their author: trusted says that all of its ops count. It is called before
+// the first op, and both must always say the same.
+func (d *Doc) Judge(counts func(*Op) bool, trusted func(Author) bool) {
+	d.counts, d.trusted = counts, trusted
+}
 
 // Grow makes room for n more ops, before a replay of so many.
 func (d *Doc) Grow(n int) { d.ops.grow(n) }
@@ -99,6 +104,8 @@ func (d *Doc) Grow(n int) { d.ops.grow(n) }
 func (d *Doc) Observe(fn func(*Op, *DocStory)) { d.observe = fn }
 
 func (d *Doc) trusts(op *Op) bool { return d.counts == nil || d.counts(op) }
+
+func (d *Doc) trustsAuthor(op *Op) bool { return d.trusted == nil || d.trusted(op.Author) }
 
 // Apply takes in an op that Sign, Verify or Decode returned. When the op's
 // parents are not all here it waits and is taken in by the Apply that brings
@@ -115,7 +122,7 @@ func (d *Doc) Apply(op *Op) (Result, error) {
 	}
 	parents, missing := d.parents(op)
 	if missing != nil {
-		d.pending.add(op.clone(), *missing, d.trusts(op))
+		d.pending.add(op.clone(), *missing, d.trustsAuthor(op))
 		return Result{Status: Pending}, nil
 	}
 	if err := d.checkSeq(op, &parents); err != nil {
@@ -140,7 +147,7 @@ func (d *Doc) Admit(op *Op) (Status, error) {
 	parents, missing := d.parents(op)
 	if missing != nil {
 		status = Pending
-		if err := d.pending.room(op, d.trusts(op)); err != nil {
+		if err := d.pending.room(op, d.trustsAuthor(op)); err != nil {
 			return status, err
 		}
 	} else if err := d.checkSeq(op, &parents); err != nil {
@@ -197,7 +204,7 @@ func (d *Doc) release(id OpID, res *Result) {
 			d.pending.wait(op, *missing)
 			continue
 		}
-		d.pending.drop(op, d.trusts(op))
+		d.pending.drop(op, d.trustsAuthor(op))
 		if d.checkSeq(op, &parents) != nil {
 			res.Refused = append(res.Refused, op)
 			continue

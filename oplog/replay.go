@@ -72,7 +72,7 @@ func replayLog(ctx context.Context, q *db.Queries, trust *trust, progress func(a
 		misnamed:   make(map[int64]crdt.OpID),
 		lastSpells: make(map[int32]int),
 	}
-	r.model = pipeline.NewModelOf(trust.countsOp)
+	r.model = pipeline.NewModelOf(trust.countsOp, trust.counts)
 	state, err := q.GetState(ctx)
 	if err != nil {
 		return nil, err

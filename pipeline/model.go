@@ -53,10 +53,10 @@ func NewModel(trusted ...crdt.Author) *Model {
 	return m
 }
 
-// NewModelOf returns an empty pipeline that holds the ops of which counts says no.
-func NewModelOf(counts func(*crdt.Op) bool) *Model {
+// NewModelOf returns an empty pipeline that holds the ops of which counts says no. See [crdt.Doc.Judge].
+func NewModelOf(counts func(*crdt.Op) bool, trusted func(crdt.Author) bool) *Model {
 	m := NewModel()
-	m.doc.Judge(counts)
+	m.doc.Judge(counts, trusted)
 	return m
 }
 
