@@ -116,13 +116,29 @@ func (c *Claims) Ended(ctx context.Context, stories []string) (ended []string, e
 // numberTimeout bounds the question for a number: without an answer a story gets one as apart.
 const numberTimeout = time.Second
 
-// Number keeps a number for a story of this machine that is above known and above all that the hub gave out.
-func (c *Claims) Number(ctx context.Context, known uint32) (n uint32, err error) {
+// Number keeps a number for a new story of this machine, above all that the hub gave out and all that are known here. It
+// returns 0 without a hub, and if the hub does not answer: then the story gets a number as on machines that are apart.
+func (c *Claims) Number(ctx context.Context) (n uint32, err error) {
+	if joined, err := c.Joined(ctx); err != nil || !joined {
+		return 0, err
+	}
+	var known uint32
+	err = c.cfg.Replica.View(ctx, func(v *replica.View) error {
+		known = v.GreatestNumber()
+		return v.Err()
+	})
+	if err != nil {
+		return 0, err
+	}
 	err = c.ask(ctx, numberTimeout, func(ctx context.Context) error {
 		n, err = c.desk.number(ctx, known)
 		return err
 	})
-	return n, err
+	if err != nil {
+		c.cfg.Logger.Debug("the hub was not asked for the number of a story", "error", err)
+		return 0, nil
+	}
+	return n, nil
 }
 
 // ask asks the hub that the replica is joined to.

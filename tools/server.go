@@ -67,8 +67,8 @@ type Hub interface {
 	Reserve(ctx context.Context, story, agent string) (fence crdt.Fence, by string, err error)
 	// Ended returns those of the stories, which other machines have claimed, that are kept for them no more.
 	Ended(ctx context.Context, stories []string) ([]string, error)
-	// Number keeps a number above known for a new story of this machine.
-	Number(ctx context.Context, known uint32) (uint32, error)
+	// Number keeps a number for a new story of this machine. It returns 0 without a hub, and if the hub does not answer.
+	Number(ctx context.Context) (uint32, error)
 }
 
 // service is what all calls work with.

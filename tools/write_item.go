@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/huskies/huskies-mcp/pipeline"
-	"github.com/huskies/huskies-mcp/replica"
 )
 
 type writeItemIn struct {
@@ -152,9 +151,11 @@ func (s *call) create(ctx context.Context, in writeItemIn, changes pipeline.Chan
 	if in.Type != nil {
 		typ = *in.Type
 	}
-	number, err := s.numberFor(ctx)
-	if err != nil {
-		return err
+	var number uint32
+	if s.hub != nil { // no other machine gives out the hub's number
+		if number, err = s.hub.Number(ctx); err != nil {
+			return err
+		}
 	}
 	out.Item, out.Warning, err = s.update(ctx, asking{}, func(tx *pipeline.Tx) error {
 		tx.OfferNumber(number)
@@ -165,28 +166,4 @@ func (s *call) create(ctx context.Context, in writeItemIn, changes pipeline.Chan
 		return in.write(tx, id, changes, out)
 	})
 	return err
-}
-
-// numberFor asks the hub for the number of a new story, so that no other machine gives it out. It returns 0 without a
-// hub, and if the hub does not answer.
-func (s *call) numberFor(ctx context.Context) (n uint32, err error) {
-	if s.hub == nil {
-		return 0, nil
-	}
-	if joined, err := s.hub.Joined(ctx); err != nil || !joined {
-		return 0, err
-	}
-	var known uint32
-	err = s.view(ctx, func(p *replica.View) error {
-		known = p.GreatestNumber()
-		return p.Err()
-	})
-	if err != nil {
-		return 0, err
-	}
-	if n, err = s.hub.Number(ctx, known); err != nil {
-		s.logger.Debug("the hub was not asked for the number of a story", "error", err)
-		return 0, nil
-	}
-	return n, nil
 }

@@ -138,7 +138,7 @@ func addStory(cmd *cobra.Command, env *environment, agent, name string, flags *a
 		}
 		c.DependsOn = &depends
 	}
-	number, err := env.numberFor(cmd.Context())
+	number, err := env.hub.Number(cmd.Context())
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func runBoard(cmd *cobra.Command, opts *options, env *environment, flags *boardF
 		Replica: env.replica, Session: env.session, Agent: env.agent, Project: projectName(env.where.Path), Cookie: state.cookie(),
 		Secret: state.Secret, Spend: state.spend, Password: door.password, Hosts: append(door.hosts, flags.hosts...), Secure: door.tls(),
 		ReadOnly: env.offer.readOnly, MaxRetries: env.maxRetries, Zone: time.Local, Rand: rand.Reader, Logger: env.logger,
-		Number: env.numberFor,
+		Number: env.hub.Number,
 		Hub:    func(ctx context.Context) string { line, _ := env.hubLine(ctx); return line },
 	}
 	return serveBoard(cmd, env, board.New(config), listener, &door, func() error { return announce(cmd, opts, state, flags.open, "") })

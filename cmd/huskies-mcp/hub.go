@@ -17,7 +17,6 @@ import (
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/relay"
-	"github.com/huskies/huskies-mcp/replica"
 )
 
 func joinCommand(opts *options) *cobra.Command {
@@ -240,27 +239,6 @@ func (env *environment) reserveFor(ctx context.Context, story, person string) (r
 		return r, pipeline.Elsewhere(story, by)
 	}
 	return pipeline.Reservation{Story: story, Fence: fence}, nil
-}
-
-// numberFor asks the hub for the number of a new story. It returns 0 without a hub, and if the hub does not answer:
-// then the story gets a number as on machines that are apart.
-func (env *environment) numberFor(ctx context.Context) (n uint32, err error) {
-	if joined, err := env.hub.Joined(ctx); err != nil || !joined {
-		return 0, err
-	}
-	var known uint32
-	err = env.replica.View(ctx, func(v *replica.View) error {
-		known = v.GreatestNumber()
-		return v.Err()
-	})
-	if err != nil {
-		return 0, err
-	}
-	if n, err = env.hub.Number(ctx, known); err != nil {
-		env.logger.Debug("the hub was not asked for the number of a story", "error", err)
-		return 0, nil
-	}
-	return n, nil
 }
 
 func leaveCommand(opts *options) *cobra.Command {
