@@ -231,8 +231,12 @@ func TestFirstMemberTakesAuthorsAlong(t *testing.T) {
 	carry(t, a, stranger)
 	stranger.write("3_story_of_a_stranger")
 	carry(t, stranger, b)
-	if err := b.join(h.invite()); err != nil {
-		t.Fatal(err)
+	said, err := b.huskies("join", h.invite().String())
+	if err != nil {
+		t.Fatal(err, said)
+	}
+	if want := "note: 1 op here is of author " + stranger.author().Short() + ", who is no member: none of it counts."; !strings.Contains(said, want) {
+		t.Errorf("join says %s, want %s", said, want)
 	}
 	b.relay()
 	converge(t, 3, a, b)

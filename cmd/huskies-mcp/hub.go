@@ -109,8 +109,8 @@ func noteStrangers(cmd *cobra.Command, env *environment) error {
 	}
 	for _, a := range authors {
 		if a.Held > 0 && is.Of(a.Author) == nil {
-			fmt.Fprintf(cmd.ErrOrStderr(), "note: %s of author %s, who is no member, so %s. An admin makes it one: huskies-mcp members accept %s\n",
-				phrase.Count(a.Held, "op here is", "ops here are"), a.Author.Short(), phrase.Count(a.Held, "it does not count", "they do not count"), a.Author)
+			fmt.Fprintf(cmd.ErrOrStderr(), "note: %s of author %s, who is no member: none of it counts. An admin makes the author a member: huskies-mcp members accept %s\n",
+				phrase.Count(a.Held, "op here is", "ops here are"), a.Author.Short(), a.Author)
 		}
 	}
 	return nil
