@@ -45,8 +45,8 @@ type update struct {
 	Needs   string            `json:"needs,omitempty"`
 	// Waiting is how many stories wait for a person; it comes with Needs.
 	Waiting int `json:"waiting"`
-	// Hub says how this machine and its hub are doing.
-	Hub    string     `json:"hub,omitempty"`
+	// Hub says how this machine and its hub are doing, "" without a hub. Nil: as before.
+	Hub    *string    `json:"hub,omitempty"`
 	Events []happened `json:"events,omitempty"`
 }
 
@@ -168,6 +168,10 @@ func (r *reader) begin(ctx context.Context) error {
 func (r *reader) step(ctx context.Context) error {
 	var u update
 	var at replica.Position
+	hub := r.hub
+	if !r.b.now().Before(r.next) {
+		hub = r.b.hubLine(ctx)
+	}
 	err := r.b.view(ctx, func(v *replica.View) (err error) {
 		u = update{Waiting: -1}
 		at = v.Position()
@@ -183,9 +187,6 @@ func (r *reader) step(ctx context.Context) error {
 		if r.b.now().Before(r.next) {
 			return nil
 		}
-		if line := r.b.hubLine(ctx); line != r.hub {
-			u.Hub, r.hub = line, line
-		}
 		began := r.b.now()
 		err = r.surroundings(v, &u)
 		r.due, r.next = false, r.b.now().Add(max(leastPause, pauseFactor*r.b.now().Sub(began)))
@@ -194,6 +195,9 @@ func (r *reader) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if hub != r.hub {
+		u.Hub, r.hub = &hub, hub
+	}
 	r.at, r.troubled = at, false
 	r.send(&u)
 	return nil
@@ -201,7 +205,7 @@ func (r *reader) step(ctx context.Context) error {
 
 // send tells an update, if there is something in it.
 func (r *reader) send(u *update) {
-	if !u.Reset && u.Trouble == "" && len(u.Cards)+len(u.Gone)+len(u.Heads)+len(u.Events) == 0 && u.Agents == "" && u.Needs == "" && u.Hub == "" {
+	if !u.Reset && u.Trouble == "" && len(u.Cards)+len(u.Gone)+len(u.Heads)+len(u.Events) == 0 && u.Agents == "" && u.Needs == "" && u.Hub == nil {
 		return
 	}
 	u.N = r.b.hub.next()

@@ -31,7 +31,7 @@ type event struct {
 		Gone  []string
 		Heads map[string]string
 		Needs string
-		Hub   string
+		Hub   *string
 	}
 }
 
@@ -176,7 +176,9 @@ func TestHubOnTheBoard(t *testing.T) {
 	}
 	f := in.follow(in.mark())
 	state.Store("hub away since 09:20, 3 to send")
-	f.until("that the hub is away", func(e event) bool { return e.data.Hub == "hub away since 09:20, 3 to send" })
+	f.until("that the hub is away", func(e event) bool { return e.data.Hub != nil && *e.data.Hub == "hub away since 09:20, 3 to send" })
+	state.Store("")
+	f.until("that the hub was left", func(e event) bool { return e.data.Hub != nil && *e.data.Hub == "" })
 	if _, page := newClient(newSite(t, nil)).get("/"); !strings.Contains(page, `id="hub" class="who" hidden></p>`) {
 		t.Errorf("without a hub the page speaks of one: %s", page)
 	}

@@ -124,7 +124,7 @@ function apply(u) {
 	if (u.trouble) return show("stale", u.trouble);
 	if (u.reset) return refresh();
 	if (u.needs) waiting(u.waiting);
-	if (u.hub) { $("#hub").textContent = u.hub; $("#hub").hidden = false; }
+	if (u.hub !== undefined) { $("#hub").textContent = u.hub; $("#hub").hidden = !u.hub; }
 	if (page === "board") onBoard(u);
 	else if (page === "story") {
 		const id = $("main").dataset.story, ids = [...(u.cards || []).map((c) => c.id), ...u.gone || []];
