@@ -108,13 +108,8 @@ func readMembership(ctx context.Context, env *environment, desk *relay.Desk) (m 
 	return m, asked, err
 }
 
-// openDesk connects to the hub. Without a hub there is no desk, and why says so.
-func openDesk(ctx context.Context, env *environment) (desk *relay.Desk, why error) {
-	return relay.OpenDesk(ctx, env.relayConfig())
-}
-
 func membersList(cmd *cobra.Command, env *environment) error {
-	desk, why := openDesk(cmd.Context(), env)
+	desk, why := relay.OpenDesk(cmd.Context(), env.relayConfig())
 	if why == nil {
 		defer desk.Close()
 	}
@@ -194,7 +189,7 @@ func changeMember(cmd *cobra.Command, opts *options, key string, change func(m *
 			return err
 		}
 		ctx := cmd.Context()
-		desk, why := openDesk(ctx, env)
+		desk, why := relay.OpenDesk(ctx, env.relayConfig())
 		if why == nil {
 			defer desk.Close()
 		}
@@ -230,17 +225,17 @@ func isCalled(key, name string, a crdt.Author) bool {
 	return name == key || len(key) >= minKeyDigits && strings.HasPrefix(a.String(), strings.ToLower(key))
 }
 
-// find returns the one author that key means among those of whom is says yes.
-func (m *membership) find(key, what string, is func(*members.Standing) bool) (*members.Standing, error) {
+// member returns the one member that key means.
+func (m *membership) member(key string) (*members.Standing, error) {
 	var found []*members.Standing
 	for _, s := range m.is.All() {
-		if is(s) && isCalled(key, s.Name, s.Author) {
+		if s.Member && isCalled(key, s.Name, s.Author) {
 			found = append(found, s)
 		}
 	}
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("%s is called %.80q: see huskies-mcp members list", what, key)
+		return nil, fmt.Errorf("no member is called %.80q: see huskies-mcp members list", key)
 	case 1:
 		return found[0], nil
 	}
@@ -309,7 +304,7 @@ func (m *membership) acceptable(key string) (c members.Change, err error) {
 }
 
 func (m *membership) remove(key string) (c members.Change, said string, err error) {
-	s, err := m.find(key, "no member", func(s *members.Standing) bool { return s.Member })
+	s, err := m.member(key)
 	if err != nil {
 		return c, "", err
 	}
@@ -324,7 +319,7 @@ func (m *membership) remove(key string) (c members.Change, said string, err erro
 }
 
 func (m *membership) makeAdmin(key string) (c members.Change, said string, err error) {
-	s, err := m.find(key, "no member", func(s *members.Standing) bool { return s.Member })
+	s, err := m.member(key)
 	if err != nil {
 		return c, "", err
 	}
