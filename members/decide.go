@@ -24,8 +24,11 @@ func Read(op *crdt.Op) Op {
 func Decide(root crdt.Author, ops []Op) *Members {
 	d := newDecision(root, ops)
 	d.count(root, 0)
-	for next := d.next(); next != nil; next = d.next() {
-		d.count(next.author, next.rank)
+	for len(d.named) > 0 {
+		rank := d.takeNamed()
+		for _, o := range rank {
+			d.count(o.author, o.rank)
+		}
 	}
 	return d.members()
 }
@@ -58,6 +61,7 @@ type decision struct {
 	by      map[crdt.Author][]int
 
 	offices  map[crdt.Author]*office // the lowest of each admin that is known by now
+	named    []crdt.Author           // the admins of the rank that comes next
 	counted  map[crdt.Author]bool    // those whose turn has been
 	adds     map[crdt.Author][]said  // about each author
 	removals map[crdt.Author][]said
@@ -107,20 +111,24 @@ func (d *decision) follows(op *Op, parents []int) bool {
 	return op.Stamp.Seq == most+1
 }
 
-// next returns the most senior admin whose turn has not been, nil at the end.
-func (d *decision) next() (next *office) {
-	for a, o := range d.offices {
-		if !d.counted[a] && (next == nil || o.compare(next) < 0) {
-			next = o
-		}
+// takeNamed returns the offices of the rank that comes next, the senior one first. None of them changes any more:
+// who has one of them gives offices of a higher rank alone.
+func (d *decision) takeNamed() (rank []*office) {
+	for _, a := range d.named {
+		rank = append(rank, d.offices[a])
 	}
-	return next
+	d.named = nil
+	slices.SortFunc(rank, func(a, b *office) int { return a.compare(b) })
+	return rank
 }
 
 // count finds out which ops of an admin count, and notes what they say about its juniors: those whose
 // turn has not been.
 func (d *decision) count(a crdt.Author, rank int) {
 	d.counted[a] = true
+	if len(d.by[a]) == 0 {
+		return
+	}
 	may := d.mayOf(a)
 	for _, i := range d.by[a] {
 		if !may(i) {
@@ -145,7 +153,11 @@ func (d *decision) note(op int, c *Change, rank int) {
 		return
 	}
 	o := &office{c.Author, rank + 1, d.ops[op].Stamp}
-	if before := d.offices[c.Author]; before == nil || o.compare(before) < 0 {
+	before := d.offices[c.Author]
+	if before == nil {
+		d.named = append(d.named, c.Author)
+	}
+	if before == nil || o.compare(before) < 0 {
 		d.offices[c.Author] = o
 	}
 }
@@ -155,11 +167,9 @@ func (d *decision) mayOf(a crdt.Author) func(op int) bool {
 	if a == d.root {
 		return func(int) bool { return true }
 	}
-	cuts := d.cutsOf(a)
+	cuts, passes := d.cutsOf(a)
 	inOffice := d.inOffice(a, cuts)
-	return func(op int) bool {
-		return inOffice[op] && passes(cuts, op)
-	}
+	return func(op int) bool { return inOffice[op] && passes[op] }
 }
 
 // inOffice marks the ops that descend from one that adds the author as an admin, without a removal between
@@ -171,12 +181,13 @@ func (d *decision) inOffice(a crdt.Author, cuts []cut) []bool {
 			continue
 		}
 		under := d.descendants(add.op)
-		out := make([]bool, len(d.ops))
+		var over []int // the removals that descend from it
 		for i := range cuts {
 			if under[cuts[i].op] {
-				or(out, cuts[i].under)
+				over = append(over, cuts[i].op)
 			}
 		}
+		out := d.descendants(over...)
 		for i := range in {
 			in[i] = in[i] || under[i] && !out[i]
 		}
@@ -184,51 +195,71 @@ func (d *decision) inOffice(a crdt.Author, cuts []cut) []bool {
 	return in
 }
 
-// cut is a removal, and what it does to the ops of the one that is removed.
+// cut is a removal that counts.
 type cut struct {
 	said
-	under  []bool // the ops that descend from the removal
-	passes []bool // the ops on Story that it does not touch
-	undone bool   // an op that adds the author again descends from it
+	undone bool // an op that adds the author again descends from it
 }
 
-func passes(cuts []cut, op int) bool {
-	return !slices.ContainsFunc(cuts, func(c cut) bool { return !c.passes[op] })
-}
-
-// cutsOf returns the removals of an author that count: those by its seniors, and its own that pass them.
-func (d *decision) cutsOf(a crdt.Author) (cuts []cut) {
-	for _, r := range d.removals[a] {
-		cuts = append(cuts, d.newCut(r))
+// cutsOf returns the removals of an author that count: those by its seniors, and its own that pass them. Passes
+// marks the ops on [Story] that none of them touches. It is kept for all of them at once: an author may remove
+// itself as often as it likes.
+func (d *decision) cutsOf(a crdt.Author) (cuts []cut, passes []bool) {
+	passes = make([]bool, len(d.ops))
+	for i := range passes {
+		passes[i] = true
 	}
-	own := len(cuts)
+	add := func(r said) {
+		undone, left := d.cut(r)
+		cuts = append(cuts, cut{r, undone})
+		for i := range passes {
+			passes[i] = passes[i] && left[i]
+		}
+	}
+	for _, r := range d.removals[a] {
+		add(r)
+	}
+	bySeniors := slices.Clone(passes)
 	for _, i := range d.by[a] {
 		for c := range d.ops[i].Changes {
-			if change := &d.ops[i].Changes[c]; change.Remove && change.Author == a && passes(cuts[:own], i) {
-				cuts = append(cuts, d.newCut(said{i, change}))
+			if change := &d.ops[i].Changes[c]; change.Remove && change.Author == a && bySeniors[i] {
+				add(said{i, change})
 			}
 		}
 	}
-	return cuts
+	return cuts, passes
 }
 
-func (d *decision) newCut(r said) cut {
+// cut returns whether an op that adds the author again descends from a removal, and marks the ops on [Story] that
+// the removal does not touch.
+func (d *decision) cut(r said) (undone bool, passes []bool) {
 	heads, _ := d.find(r.Heads) // the others are on other stories
-	c := cut{said: r, under: d.descendants(r.op), passes: d.ancestors(heads)}
+	passes = d.ancestors(heads)
+	under := d.descendants(r.op)
+	var again []int
 	for _, add := range d.adds[r.Author] {
-		if c.under[add.op] {
-			c.undone = true
-			or(c.passes, d.descendants(add.op))
+		if under[add.op] {
+			again = append(again, add.op)
 		}
 	}
-	return c
+	for i, is := range d.descendants(again...) {
+		passes[i] = passes[i] || is
+	}
+	return len(again) > 0, passes
 }
 
-// descendants marks the ops that have the op as an ancestor.
-func (d *decision) descendants(of int) []bool {
+// descendants marks the ops that have one of the ops as an ancestor.
+func (d *decision) descendants(of ...int) []bool {
 	marks := make([]bool, len(d.ops))
-	for i := of + 1; i < len(d.ops); i++ {
-		marks[i] = slices.ContainsFunc(d.parents[i], func(p int) bool { return p == of || marks[p] })
+	if len(of) == 0 {
+		return marks
+	}
+	from := make([]bool, len(d.ops))
+	for _, i := range of {
+		from[i] = true
+	}
+	for i := slices.Min(of) + 1; i < len(marks); i++ {
+		marks[i] = slices.ContainsFunc(d.parents[i], func(p int) bool { return from[p] || marks[p] })
 	}
 	return marks
 }
@@ -247,12 +278,6 @@ func (d *decision) ancestors(heads []int) []bool {
 		}
 	}
 	return marks
-}
-
-func or(marks, more []bool) {
-	for i, is := range more {
-		marks[i] = marks[i] || is
-	}
 }
 
 // Next returns the parents and the seq of an op about members that is written now: the heads of those by authors who

@@ -33,7 +33,7 @@ func (d *decision) standing(a crdt.Author) *Standing {
 		s.Name, s.Transport = add.Name, cmp.Or(add.Transport, s.Transport)
 		s.Added = d.ops[add.op].Stamp.Op
 	}
-	cuts := d.cutsOf(a)
+	cuts, _ := d.cutsOf(a)
 	slices.SortFunc(cuts, func(x, y cut) int { return cmp.Compare(x.op, y.op) })
 	for i := range cuts {
 		s.Removed = d.ops[cuts[i].op].Stamp.Op
