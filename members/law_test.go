@@ -126,6 +126,21 @@ func TestRemovedMembersHaveNoSay(t *testing.T) {
 	})
 }
 
+// TestWhatIsNotHeededChangesNothing: an op that the members do not heed leaves them as they are.
+func TestWhatIsNotHeededChangesNothing(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := draw(rt, t)
+		before := h.decide()
+		drawOp(rt, h, rapid.IntRange(0, lawAuthors-1).Draw(rt, "by"))
+		if op := &h.ops[len(h.ops)-1]; before.Heeds(op) {
+			return
+		}
+		if want, got := print(before), print(h.decide()); got != want {
+			rt.Fatalf("an op that is not heeded gives\n%s, want\n%s", got, want)
+		}
+	})
+}
+
 // TestManyChangesAreDecidedSoon: thousands of ops of one author cost no more than their square, whether an admin adds
 // and removes somebody again and again or names ever more admins, or a member removes itself.
 func TestManyChangesAreDecidedSoon(t *testing.T) {

@@ -82,6 +82,20 @@ func (m *Members) MayDecide(a, b crdt.Author) bool {
 	return by.office.compare(&about.office) < 0
 }
 
+// Heeds reports whether an op that comes now, behind all those by which the members were decided, can change them.
+// Who is not root and has no office only takes itself out.
+func (m *Members) Heeds(op *Op) bool {
+	by := op.Stamp.Author
+	s := m.standings[by]
+	switch {
+	case by == m.root:
+		return true
+	case s == nil || s.Rank > 0:
+		return s != nil
+	}
+	return slices.ContainsFunc(op.Changes, func(c Change) bool { return c.Remove && c.Author == by })
+}
+
 // SameFor reports whether the same ops of an author count by both.
 func (m *Members) SameFor(a crdt.Author, other *Members) bool {
 	if m.Counts(a) != other.Counts(a) {

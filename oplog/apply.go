@@ -58,7 +58,7 @@ type stateWriter struct {
 	receivedAt int64
 
 	queued bool // texts have changed
-	// unread: ops about members came since trust was read. rebuild: what came changes whether earlier ops count.
+	// unread: ops that may change the members came since trust was read. rebuild: what came changes whether earlier ops count.
 	unread, rebuild bool
 	// refused are pending ops that turned out to break a rule when their parents came.
 	refused []crdt.OpID

@@ -133,6 +133,9 @@ func (w *stateWriter) came(op *crdt.Op, arrival int64, kind Kind) error {
 	if op.Story != members.Story {
 		return nil
 	}
-	w.unread = w.unread || w.trust.members != nil
+	if w.trust.members != nil && !w.unread {
+		read := members.Read(op)
+		w.unread = w.trust.members.Heeds(&read)
+	}
 	return w.q.AddMemberOp(w.ctx, arrival)
 }

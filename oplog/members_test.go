@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -210,5 +211,35 @@ func TestStrangersAreHeld(t *testing.T) {
 	m.equality.write(func(tx *Tx) error { return tx.Follow(crdt.Author{}) })
 	if kind := m.kind(op); kind != Applied {
 		t.Errorf("without a root the op of a trusted author is %s, want applied", kind)
+	}
+}
+
+// TestOpsAboutMembersCostLittle: the members are not decided again for each op of those whom nobody heeds.
+func TestOpsAboutMembersCostLittle(t *testing.T) {
+	const many, soon = 3000, 10 * time.Second
+	for name, by := range map[string]func(m *membersOf) ed25519.PrivateKey{
+		"a stranger": func(*membersOf) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{77}, 32)) },
+		"a member":   func(m *membersOf) ed25519.PrivateKey { return m.b },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMembers(t)
+			key := by(m)
+			claims := members.Change{Author: crdt.AuthorOf(key), Admin: true}
+			var parents []crdt.OpID
+			begun := time.Now()
+			m.equality.write(func(tx *Tx) error {
+				for seq := range uint64(many) {
+					op := m.seal(&crdt.Op{Story: members.Story, Seq: seq + 1, Parents: parents, Edits: []crdt.Edit{claims.Edit()}}, key)
+					if _, _, err := tx.Append(op, m.sign[op.ID]); err != nil {
+						return err
+					}
+					parents = []crdt.OpID{op.ID}
+				}
+				return nil
+			})
+			if took := time.Since(begun); took > soon {
+				t.Errorf("it took %s to take in %d ops about members, want at most %s", took, many, soon)
+			}
+		})
 	}
 }
