@@ -126,32 +126,23 @@ func (q *Queries) LogOfMembers(ctx context.Context) ([]LogOfMembersRow, error) {
 }
 
 const MemberOps = `-- name: MemberOps :many
-SELECT o.payload, CAST(COALESCE(e.kind, 0) AS INTEGER) AS kind
-FROM member_ops AS m
-JOIN crdt_ops AS o ON o.arrival = m.arrival
-LEFT JOIN exceptions AS e ON e.arrival = m.arrival
-ORDER BY m.arrival
+SELECT o.payload FROM member_ops AS m JOIN crdt_ops AS o ON o.arrival = m.arrival ORDER BY m.arrival
 `
 
-type MemberOpsRow struct {
-	Payload []byte
-	Kind    int64
-}
-
-// MemberOps returns the ops about members, and what became of each.
-func (q *Queries) MemberOps(ctx context.Context) ([]MemberOpsRow, error) {
+// MemberOps returns the ops about members.
+func (q *Queries) MemberOps(ctx context.Context) ([][]byte, error) {
 	rows, err := q.db.QueryContext(ctx, MemberOps)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []MemberOpsRow{}
+	items := [][]byte{}
 	for rows.Next() {
-		var i MemberOpsRow
-		if err := rows.Scan(&i.Payload, &i.Kind); err != nil {
+		var payload []byte
+		if err := rows.Scan(&payload); err != nil {
 			return nil, err
 		}
-		items = append(items, i)
+		items = append(items, payload)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

@@ -66,7 +66,7 @@ func tableTrust(ctx context.Context, q *db.Queries) (*trust, error) {
 func tableMemberOps(ctx context.Context, q *db.Queries) (ops []members.Op, err error) {
 	rows, err := q.MemberOps(ctx)
 	for i := range rows {
-		if op, err := crdt.Decode(rows[i].Payload); err == nil { // verify says so
+		if op, err := crdt.Decode(rows[i]); err == nil { // verify says so
 			ops = append(ops, members.Read(op))
 		}
 	}

@@ -15,12 +15,8 @@ SELECT root FROM roots ORDER BY id DESC LIMIT 1;
 INSERT INTO member_ops (arrival) VALUES (?);
 
 -- name: MemberOps :many
--- MemberOps returns the ops about members, and what became of each.
-SELECT o.payload, CAST(COALESCE(e.kind, 0) AS INTEGER) AS kind
-FROM member_ops AS m
-JOIN crdt_ops AS o ON o.arrival = m.arrival
-LEFT JOIN exceptions AS e ON e.arrival = m.arrival
-ORDER BY m.arrival;
+-- MemberOps returns the ops about members.
+SELECT o.payload FROM member_ops AS m JOIN crdt_ops AS o ON o.arrival = m.arrival ORDER BY m.arrival;
 
 -- name: MemberOpsMark :one
 -- MemberOpsMark tells one set of ops about members of a state from another.
