@@ -169,7 +169,7 @@ func (d *Doc) Admit(op *Op) (Status, error) {
 // wanted reports whether an op of a trusted author waits for the op: then
 // strangers who used up the room must not hold it up.
 func (d *Doc) wanted(id OpID) bool {
-	return slices.ContainsFunc(d.pending.waiting[id], func(op *Op) bool { return d.trusts(op) })
+	return slices.ContainsFunc(d.pending.waiting[id], d.trustsAuthor)
 }
 
 // AssumeApplied makes the document treat the op id as applied although its
