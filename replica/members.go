@@ -85,7 +85,7 @@ func takeAlong(tx *oplog.Tx, is *members.Members) (changes []members.Change, err
 	return changes, err
 }
 
-// ChangeMembers signs and stores an op about members. Plan says what it changes, on the members as they are now, nil if
+// ChangeMembers signs and stores ops about members. Plan says what they change, on the members as they are now, nil if
 // this replica follows no root. It may ask for the heads of an author's ops. Without a change nothing is written.
 func (r *Replica) ChangeMembers(ctx context.Context, plan func(is *members.Members, headsOf func(crdt.Author) ([]crdt.OpID, error)) ([]members.Change, error)) error {
 	if r.cfg.ReadOnly {
@@ -112,7 +112,7 @@ func (r *Replica) ChangeMembers(ctx context.Context, plan func(is *members.Membe
 	})
 }
 
-// sayMembers appends an op about members. Each op has as many changes as fit into it.
+// sayMembers appends ops about members. Each has as many changes as fit into it.
 func (r *Replica) sayMembers(log *oplog.Log, tx *oplog.Tx, changes []members.Change) error {
 	for len(changes) > 0 {
 		n := members.Fit(changes)
