@@ -24,7 +24,7 @@ import (
 //	members.json  who was admitted, or waits for it
 //	members.jsonl the ops that say who is a member
 //	invites.json  who may become a member
-//	lists.lock    held to change the two
+//	lists.lock    held to change members.json and invites.json
 //	serve.lock    held by the process that serves
 //	address       where that process listens
 //	store/        the stream, as JetStream keeps it

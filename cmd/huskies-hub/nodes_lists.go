@@ -13,9 +13,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Nodes keep the lists of who may connect the same. Each tells the others now and then what its lists come to. One whose
-// lists come to something else sends them, and both take in what they lack. It needs no majority of nodes: what was removed
-// on one is removed on all that hear it.
+// Nodes keep the lists of who was invited, and of who was admitted or waits, the same. Each tells the others now and then what
+// its lists come to. One whose lists come to something else sends them, and both take in what they lack. It needs no majority
+// of nodes. Who is a member is said by ops of the stream, which does: see [roster].
 
 const (
 	// tellInterval is how often a node tells what its lists come to.
