@@ -25,6 +25,8 @@ type keeper struct {
 	ahead time.Duration // how far the hub's clock is ahead of ours
 	// held are the last reservations of this machine, by story. One whose number is 0 the hub was not heard to have.
 	held map[string]entry
+	// soon comes when claims that are on the way must have come.
+	soon *time.Timer
 }
 
 // keepClaims follows the reservations, and looks after those of this machine at each change.
@@ -56,6 +58,8 @@ func (s *session) keepClaims(ctx context.Context) error {
 	defer consuming.Stop()
 	ticker := time.NewTicker(renewInterval)
 	defer ticker.Stop()
+	k.soon = time.NewTimer(claimTime)
+	defer k.soon.Stop()
 	signal(s.claims)
 	for {
 		select {
@@ -63,6 +67,7 @@ func (s *session) keepClaims(ctx context.Context) error {
 			k.take(msg)
 			continue
 		case <-s.claims:
+		case <-k.soon.C:
 		case <-ticker.C:
 		case <-ctx.Done():
 			return nil
@@ -129,7 +134,7 @@ func (k *keeper) keep(ctx context.Context) error {
 		case e.seq == 0:
 			delete(k.held, id) // it ended meanwhile; if the hub has it, it says so
 		case now.Sub(time.UnixMilli(e.At)) < claimTime:
-			k.again(ctx) // its claim may be on the way
+			k.soon.Reset(claimTime) // its claim may be on the way
 		default:
 			err = k.giveBack(ctx, id, e)
 		}
@@ -158,10 +163,4 @@ func (k *keeper) giveBack(ctx context.Context, story string, e entry) error {
 		return nil
 	}
 	return err
-}
-
-// again looks once more when claims that are on the way must have come.
-func (k *keeper) again(ctx context.Context) {
-	timer := time.AfterFunc(claimTime, func() { signal(k.claims) })
-	context.AfterFunc(ctx, func() { timer.Stop() })
 }
