@@ -176,7 +176,7 @@ func (c *Claims) connect(ctx context.Context, hub *replica.Hub) error {
 	if err != nil {
 		return err
 	}
-	conn, err := dialAs(key, hub.Address, hub.CA, nats.Timeout(askTimeout))
+	conn, err := dialWithin(ctx, func() (*nats.Conn, error) { return dialAs(key, hub.Address, hub.CA, nats.Timeout(askTimeout)) })
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/relay"
+	"github.com/huskies/huskies-mcp/replica"
 )
 
 // huskiesMCP builds the other command once, and returns its path.
@@ -294,6 +296,33 @@ func TestNumbersOfTheHub(t *testing.T) {
 	h.kill()
 	if got, err := a.call("agent", "write_item", `{"name":"alone"}`); err != nil || got.Item.StoryID == "" {
 		t.Errorf("a story without the hub: %+v, %v", got, err)
+	}
+}
+
+// TestSilentHub: who asks for a number waits about a second for hubs that answer nothing, however many there are.
+func TestSilentHub(t *testing.T) {
+	t.Parallel()
+	var addresses []string
+	for range 3 {
+		l, err := net.Listen("tcp", "127.0.0.1:0") // it accepts nobody
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		addresses = append(addresses, l.Addr().String())
+	}
+	m := newMachine(t)
+	if err := m.replica.JoinHub(t.Context(), replica.Hub{
+		Address: strings.Join(addresses, ","), Pipeline: newPipelineID(), Root: m.author(), Replica: "r", JoinedAt: 1,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	claims := relay.NewClaims(relay.Config{Replica: m.replica, Now: time.Now, Rand: rand.Reader, Logger: m.logger()})
+	defer claims.Close()
+	began := time.Now()
+	n, err := claims.Number(t.Context())
+	if took := time.Since(began); err != nil || n != 0 || took > 4*time.Second {
+		t.Errorf("without an answer: number %d, error %v, after %v; want none after a second", n, err, took)
 	}
 }
 
