@@ -64,20 +64,7 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 	}
 	switch {
 	case opts.Nkey != "":
-		is := g.roster.members()
-		m := letIn(byTransport(is), is, l, opts.Nkey)
-		if m == nil || !isSigned(opts, c.GetNonce()) {
-			return false
-		}
-		if is.Of(m.Author) == nil {
-			go g.admitLate(*m)
-		}
-		c.RegisterUser(&server.User{Username: opts.Nkey, Permissions: memberPermissions(g.pipeline, m)})
-		g.mu.Lock()
-		g.connected[c.GetID()] = opts.Nkey
-		g.mu.Unlock()
-		g.logger.Info("a member has connected", "name", m.Name, "from", c.RemoteAddress().String())
-		return true
+		return isSigned(opts, c.GetNonce()) && g.letMemberIn(c, l)
 	case l.find(opts.Username, opts.Password, time.Now()) != nil:
 		c.RegisterUser(&server.User{Username: opts.Username, Permissions: guestPermissions(g.pipeline, opts.Username)})
 		g.mu.Lock()
@@ -86,6 +73,26 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 		return true
 	}
 	return false
+}
+
+// letMemberIn lets in who has shown the key of a member. It looks and notes the connection under the lock that cut has, so whoever
+// is removed meanwhile is refused here or cut there.
+func (g *gate) letMemberIn(c server.ClientAuthentication, l lists) bool {
+	transport := c.GetOpts().Nkey
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	is := g.roster.members()
+	m := letIn(byTransport(is), is, l, transport)
+	if m == nil {
+		return false
+	}
+	if is.Of(m.Author) == nil {
+		go g.admitLate(*m)
+	}
+	c.RegisterUser(&server.User{Username: transport, Permissions: memberPermissions(g.pipeline, m)})
+	g.connected[c.GetID()] = transport
+	g.logger.Info("a member has connected", "name", m.Name, "from", c.RemoteAddress().String())
+	return true
 }
 
 // isSigned reports whether who connects has the key that it names.
@@ -134,7 +141,7 @@ func guestPermissions(pipeline, token string) *server.Permissions {
 	}
 }
 
-// cut ends the connections of those who are members no more.
+// cut ends the connections of those who are members no more, and forgets those that have ended.
 func (g *gate) cut(srv *server.Server) error {
 	l, err := g.folder.lists()
 	if err != nil {
@@ -155,26 +162,37 @@ func (g *gate) cut(srv *server.Server) error {
 	return nil
 }
 
-// follow cuts those who were removed, soon after another command has changed the list.
+const (
+	// listsInterval is how soon it is noticed that another command has changed the lists.
+	listsInterval = 500 * time.Millisecond
+	// forgetInterval is how soon connections that have ended are forgotten.
+	forgetInterval = time.Minute
+)
+
+// follow tells the other nodes when another command has changed the lists, and cuts who is a member no more by them.
 func (g *gate) follow(srv *server.Server, stop <-chan struct{}) {
-	var seen time.Time
-	for ticker := time.NewTicker(500 * time.Millisecond); ; {
+	ticker := time.NewTicker(listsInterval)
+	defer ticker.Stop()
+	for seen, last := (time.Time{}), (time.Time{}); ; {
 		select {
 		case <-ticker.C:
 		case <-stop:
-			ticker.Stop()
 			return
 		}
-		info, err := os.Stat(g.folder.path("members.json"))
-		if err != nil || info.ModTime().Equal(seen) {
+		changed := seen
+		if info, err := os.Stat(g.folder.path("members.json")); err == nil {
+			changed = info.ModTime()
+		}
+		if !changed.Equal(seen) {
+			g.tellChange()
+		} else if time.Since(last) < forgetInterval {
 			continue
 		}
-		g.tellChange()
 		if err := g.cut(srv); err != nil {
 			g.logger.Error("the list of members cannot be read: nobody is cut", "error", err)
 			continue
 		}
-		seen = info.ModTime()
+		seen, last = changed, time.Now()
 	}
 }
 
