@@ -61,9 +61,9 @@ fuzz:
 stress:
 	HUSKIES_STRESS=$(STRESS) go test -count 1 -timeout 0 -run 'TestExchange|TestLinearizable|TestC6_KillStorm|TestDrain' -v ./cmd/huskies-mcp
 
-# A hub and machines through failures for as long as CHAOS says.
+# Hubs and machines through failures, each test for as long as CHAOS says.
 chaos:
-	HUSKIES_CHAOS=$(CHAOS) go test -count 1 -timeout 0 -run TestChaos -v ./cmd/huskies-hub
+	HUSKIES_CHAOS=$(CHAOS) go test -count 1 -timeout 0 -run 'Chaos|Three' -v ./cmd/huskies-hub
 
 # A week of 10,000 simulated machines at one hub, in four minutes and 6 GB: docs/machines.md has figures.
 simulate:
