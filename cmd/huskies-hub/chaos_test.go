@@ -99,9 +99,7 @@ func TestChaos(t *testing.T) {
 		if err := m.join(in); err != nil {
 			t.Fatal(err)
 		}
-		second := &machine{t: t, path: m.path, log: &lockedBuffer{}}
-		second.open()
-		t.Cleanup(second.close)
+		second := m.second()
 		m.relay()
 		second.relay()
 		machines, links, processes = append(machines, m), append(links, k), append(processes, m, second)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -63,12 +62,33 @@ func (m *machine) call(agent, tool, arguments string, flags ...string) (a answer
 // settled waits until the hub lets reserve stories.
 func (h *testHub) settled(m *machine) {
 	h.t.Helper()
-	claims := relay.NewClaims(relay.Config{Replica: m.replica, Now: time.Now, Rand: rand.Reader, Logger: m.logger()})
+	claims := relay.NewClaims(m.config())
 	defer claims.Close()
 	await(h.t, "stories can be reserved", func() bool {
 		_, _, err := claims.Reserve(h.t.Context(), "0_story_to_try", "tester")
 		return err == nil
 	})
+}
+
+// claim claims a story for an hour.
+func (m *machine) claim(agent, story string) answer {
+	m.t.Helper()
+	got, err := m.call(agent, "claim_item", fmt.Sprintf(`{"story_id":%q,"lease_seconds":3600}`, story))
+	if err != nil || !got.Claimed {
+		m.t.Fatalf("%s claims %s: %+v, error %v", agent, story, got, err)
+	}
+	return got
+}
+
+// sharing returns two machines that share one story, and the hub, which lets reserve stories.
+func sharing(t *testing.T, story string) (h *testHub, a, b *machine) {
+	t.Helper()
+	h = newHub(t)
+	a, b = h.joined(), h.joined()
+	a.write(story)
+	converge(t, 1, a, b)
+	h.settled(a)
+	return h, a, b
 }
 
 // TestClaimsAreExclusive: two machines that hear nothing of each other's ops, but reach the hub, claim each story once.
@@ -123,15 +143,8 @@ func TestClaimsAreExclusive(t *testing.T) {
 // TestClaimsEndOnTheHub: a story that was given back on one machine can be claimed on another.
 func TestClaimsEndOnTheHub(t *testing.T) {
 	t.Parallel()
-	h := newHub(t)
-	a, b := h.joined(), h.joined()
-	a.write("1_story_x")
-	converge(t, 1, a, b)
-	h.settled(a)
-	first, err := a.call("ann", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, a, b := sharing(t, "1_story_x")
+	first := a.claim("ann", "1_story_x")
 	converge(t, 2, a, b)
 	if _, err := b.call("bob", "claim_item", `{"story_id":"1_story_x"}`); err == nil {
 		t.Error("bob claims what ann has")
@@ -149,14 +162,8 @@ func TestClaimsEndOnTheHub(t *testing.T) {
 // TestReservationsAreKept: a hub that lost its store is told again what machines hold.
 func TestReservationsAreKept(t *testing.T) {
 	t.Parallel()
-	h := newHub(t)
-	a, b := h.joined(), h.joined()
-	a.write("1_story_x")
-	converge(t, 1, a, b)
-	h.settled(a)
-	if _, err := a.call("ann", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`); err != nil {
-		t.Fatal(err)
-	}
+	h, a, b := sharing(t, "1_story_x")
+	a.claim("ann", "1_story_x")
 	b.pause() // it does not hear of the claim's op
 	h.kill()
 	h.put(t, "")
@@ -174,9 +181,7 @@ func TestClaimsBeforeJoining(t *testing.T) {
 	h := newHub(t)
 	a := newMachine(t)
 	a.write("1_story_x")
-	if _, err := a.call("ann", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`); err != nil {
-		t.Fatal(err)
-	}
+	a.claim("ann", "1_story_x")
 	if err := a.join(h.invite()); err != nil {
 		t.Fatal(err)
 	}
@@ -209,14 +214,8 @@ func TestClaimsWithoutTheHub(t *testing.T) {
 // TestDeadMachine: the claim of a machine that renews it no more ends by the hub's clock, also where its op came.
 func TestDeadMachine(t *testing.T) {
 	t.Parallel()
-	h := newHub(t)
-	a, b := h.joined(), h.joined()
-	a.write("1_story_x")
-	converge(t, 1, a, b)
-	h.settled(a)
-	if _, err := a.call("ann", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`); err != nil {
-		t.Fatal(err)
-	}
+	h, a, b := sharing(t, "1_story_x")
+	a.claim("ann", "1_story_x")
 	converge(t, 2, a, b)
 	a.pause() // dead
 	if _, err := b.call("bob", "claim_item", `{"story_id":"1_story_x"}`); err == nil {
@@ -262,11 +261,7 @@ func TestClaimsMadeOffline(t *testing.T) {
 // that are known anywhere. Without the hub they go on.
 func TestNumbersOfTheHub(t *testing.T) {
 	t.Parallel()
-	h := newHub(t)
-	a, b := h.joined(), h.joined()
-	a.write("7_story_x")
-	converge(t, 1, a, b)
-	h.settled(a)
+	h, a, b := sharing(t, "7_story_x")
 	a.pause()
 	b.pause()
 	const each = 6
@@ -317,7 +312,7 @@ func TestSilentHub(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	claims := relay.NewClaims(relay.Config{Replica: m.replica, Now: time.Now, Rand: rand.Reader, Logger: m.logger()})
+	claims := relay.NewClaims(m.config())
 	defer claims.Close()
 	began := time.Now()
 	n, err := claims.Number(t.Context())
@@ -330,22 +325,12 @@ func TestSilentHub(t *testing.T) {
 // noted counts, and it is told who has the story.
 func TestCutOffHolder(t *testing.T) {
 	t.Parallel()
-	h := newHub(t)
-	a, b := h.joined(), h.joined()
-	a.write("1_story_x")
-	converge(t, 1, a, b)
-	h.settled(a)
-	anns, err := a.call("ann", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h, a, b := sharing(t, "1_story_x")
+	anns := a.claim("ann", "1_story_x")
 	converge(t, 2, a, b)
 	a.pause()
 	h.expire(t, a, "1_story_x")
-	bobs, err := b.call("bob", "claim_item", `{"story_id":"1_story_x","lease_seconds":3600}`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	bobs := b.claim("bob", "1_story_x")
 	update := func(m *machine, agent, claim, change string) {
 		t.Helper()
 		if _, err := m.call(agent, "write_item", fmt.Sprintf(`{"story_id":"1_story_x","claim":%q,%s}`, claim, change)); err != nil {
@@ -367,7 +352,7 @@ func TestCutOffHolder(t *testing.T) {
 			t.Errorf("the story warns of %s", lost)
 		}
 	}
-	_, err = a.call("ann", "write_item", fmt.Sprintf(`{"story_id":"1_story_x","claim":%q,"stage":"5_done"}`, anns.Claim))
+	_, err := a.call("ann", "write_item", fmt.Sprintf(`{"story_id":"1_story_x","claim":%q,"stage":"5_done"}`, anns.Claim))
 	if err == nil || !strings.Contains(err.Error(), "bob") {
 		t.Errorf("ann goes on with a claim that has ended: %v", err)
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nkeys"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/relay"
@@ -16,18 +15,7 @@ import (
 // connectAs connects as a machine that is a member, past what a relay does.
 func connectAs(t *testing.T, h *testHub, m *machine) *nats.Conn {
 	t.Helper()
-	seed, err := m.replica.TransportSeed(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := nkeys.FromRawSeed(nkeys.PrefixByteUser, seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := pair.PublicKey()
-	if err != nil {
-		t.Fatal(err)
-	}
+	pair, public := m.nkey()
 	conn, err := nats.Connect("tls://"+h.address, nats.Secure(&tls.Config{InsecureSkipVerify: true}), nats.TLSHandshakeFirst(),
 		nats.Nkey(public, pair.Sign), nats.CustomInboxPrefix(relay.InboxPrefix(public)), nats.NoReconnect())
 	if err != nil {
@@ -40,17 +28,13 @@ func connectAs(t *testing.T, h *testHub, m *machine) *nats.Conn {
 // publish sends what a member likes, under its own subject.
 func publish(t *testing.T, h *testHub, m *machine, op crdt.SignedOp) {
 	t.Helper()
-	author, _, err := m.replica.Author(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	config, err := h.dir.open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := append(append([]byte(nil), op.Signature[:]...), op.Payload...)
 	conn := connectAs(t, h, m)
-	if _, err := conn.Request(relay.OpSubject(config.Pipeline, author.String(), "forger"), data, 5*time.Second); err != nil {
+	if _, err := conn.Request(relay.OpSubject(config.Pipeline, m.author().String(), "forger"), data, 5*time.Second); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -61,10 +45,6 @@ func TestMembersStayInTheirRoom(t *testing.T) {
 	a, b := h.joined(), h.joined()
 	a.write("1_story_one")
 	converge(t, 1, a, b)
-	other, _, err := a.replica.Author(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	config, err := h.dir.open()
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +52,7 @@ func TestMembersStayInTheirRoom(t *testing.T) {
 	stream := relay.StreamName(config.Pipeline)
 	conn := connectAs(t, h, b)
 	for _, subject := range []string{
-		relay.OpSubject(config.Pipeline, other.String(), "x"),
+		relay.OpSubject(config.Pipeline, a.author().String(), "x"),
 		relay.JoinSubject(config.Pipeline),
 		"$JS.API.STREAM.PURGE." + stream, "$JS.API.STREAM.DELETE." + stream, "$JS.API.STREAM.MSG.DELETE." + stream,
 		"$JS.API.STREAM.UPDATE." + stream, "$JS.API.STREAM.CREATE.OTHER", "$JS.API.STREAM.SNAPSHOT." + stream,
@@ -94,15 +74,11 @@ func TestForgedMessageID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	author, _, err := b.replica.Author(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	config, err := h.dir.open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	junk := nats.NewMsg(relay.OpSubject(config.Pipeline, author.String(), "forger"))
+	junk := nats.NewMsg(relay.OpSubject(config.Pipeline, b.author().String(), "forger"))
 	junk.Data = []byte("junk")
 	junk.Header.Set(nats.MsgIdHdr, ops[0].ID.String())
 	if _, err := connectAs(t, h, b).RequestMsg(junk, 5*time.Second); err != nil {
@@ -115,15 +91,11 @@ func TestForgedMessageID(t *testing.T) {
 // expire makes the reservation of a machine one that ended long ago.
 func (h *testHub) expire(t *testing.T, m *machine, story string) {
 	t.Helper()
-	author, _, err := m.replica.Author(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	config, err := h.dir.open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf(`{"author":%q,"agent":"ann","at":1,"until":2}`, author)
+	text := fmt.Sprintf(`{"author":%q,"agent":"ann","at":1,"until":2}`, m.author())
 	if _, err := connectAs(t, h, m).Request(relay.ClaimSubject(config.Pipeline, story), []byte(text), 5*time.Second); err != nil {
 		t.Fatal(err)
 	}

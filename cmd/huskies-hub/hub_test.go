@@ -121,15 +121,8 @@ func TestRemovedMemberIsCut(t *testing.T) {
 	a, b := h.joined(), h.joined()
 	a.write("1_story_one")
 	converge(t, 1, a, b)
-	author, _, err := b.replica.Author(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	command(t, "members", "remove", string(h.dir), author.String())
-	await(t, "b is cut", func() bool {
-		status, err := relay.ReadStatus(b.replica)
-		return err == nil && status.ConnectedSince == 0 && strings.Contains(status.LastError, "not any more")
-	})
+	command(t, "members", "remove", string(h.dir), b.author().String())
+	await(t, "b is cut", b.isCut)
 	var out bytes.Buffer
 	if code := run([]string{"doctor", string(h.dir)}, &out, io.Discard); code != 0 || !strings.Contains(out.String(), "members: 1, open invitations: 0: fine") {
 		t.Errorf("doctor: exit code %d, %s, want one member and no open invitation", code, &out)
@@ -191,9 +184,7 @@ func TestPipelinesApartAreNotMixed(t *testing.T) {
 func TestOneRelayAMachine(t *testing.T) {
 	h := newHub(t)
 	a := h.joined()
-	second := &machine{t: t, path: a.path, log: &lockedBuffer{}}
-	second.open()
-	t.Cleanup(second.close)
+	second := a.second()
 	await(t, "the first process exchanges", func() bool { _, free, err := second.replica.ElectRelay(); return err == nil && !free })
 	second.relay()
 	second.write("1_story_of_the_second_process")
@@ -333,7 +324,7 @@ func TestRecoveredHubIsTheSame(t *testing.T) {
 	a.write("1_story_one")
 	converge(t, 1, a, b)
 	h.kill()
-	again := &testHub{t: t, dir: folder(filepath.Join(t.TempDir(), "again")), address: h.address, log: &lockedBuffer{}}
+	again := newFolder(t, h.address)
 	command(t, "init", string(again.dir), "--recover", h.dir.path(recoveryFile))
 	again.start()
 	t.Cleanup(again.kill)
@@ -356,7 +347,7 @@ func TestBackupKnowsTheMembers(t *testing.T) {
 		t.Errorf("the backup has mode %v, error %v, want 0600: it holds keys", info.Mode(), err)
 	}
 	h.kill()
-	again := &testHub{t: t, dir: folder(filepath.Join(t.TempDir(), "again")), address: h.address, log: &lockedBuffer{}}
+	again := newFolder(t, h.address)
 	command(t, "init", string(again.dir), "--recover", file)
 	if config, err := again.dir.open(); err != nil || config.MaxBytes != 50_000_000 {
 		t.Errorf("the hub of the backup has %+v, error %v", config, err)

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nkeys"
+
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/pipeline"
@@ -48,10 +50,19 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// newFolder returns a folder for a hub, which is to serve at the address, or at a free one if none is given.
+func newFolder(t testing.TB, address string) *testHub {
+	t.Helper()
+	if address == "" {
+		address = freeAddress(t)
+	}
+	return &testHub{t: t, dir: folder(filepath.Join(t.TempDir(), "hub")), address: address, log: &lockedBuffer{}}
+}
+
 // newHub makes a hub and serves it.
 func newHub(t testing.TB, more ...string) *testHub {
 	t.Helper()
-	h := &testHub{t: t, dir: folder(filepath.Join(t.TempDir(), "hub")), log: &lockedBuffer{}}
+	h := newFolder(t, "")
 	command(t, append([]string{"init", string(h.dir)}, more...)...)
 	h.start()
 	t.Cleanup(h.kill)
@@ -71,9 +82,6 @@ func command(t testing.TB, args ...string) string {
 // start serves in a process of its own, at the same address as before.
 func (h *testHub) start() {
 	h.t.Helper()
-	if h.address == "" {
-		h.address = freeAddress(h.t)
-	}
 	h.process = exec.Command("huskies-hub", "serve", string(h.dir), "--addr", h.address)
 	h.process.Stderr = h.log
 	if err := h.process.Start(); err != nil {
@@ -141,6 +149,51 @@ func newMachine(t testing.TB) *machine {
 
 func (m *machine) logger() *slog.Logger { return slog.New(slog.NewTextHandler(m.log, nil)) }
 
+// author returns the key that signs the machine's ops.
+func (m *machine) author() crdt.Author {
+	m.t.Helper()
+	author, _, err := m.replica.Author(m.t.Context())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return author
+}
+
+// nkey returns the key with which the machine connects.
+func (m *machine) nkey() (pair nkeys.KeyPair, public string) {
+	m.t.Helper()
+	seed, err := m.replica.TransportSeed(m.t.Context())
+	if err == nil {
+		pair, err = nkeys.FromRawSeed(nkeys.PrefixByteUser, seed)
+	}
+	if err == nil {
+		public, err = pair.PublicKey()
+	}
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return pair, public
+}
+
+// isCut reports whether the hub does not let the machine in any more.
+func (m *machine) isCut() bool {
+	status, err := relay.ReadStatus(m.replica)
+	return err == nil && status.ConnectedSince == 0 && strings.Contains(status.LastError, "not any more")
+}
+
+// config is what the machine's relay works with.
+func (m *machine) config() relay.Config {
+	return relay.Config{Replica: m.replica, Now: m.now, Rand: rand.Reader, Logger: m.logger()}
+}
+
+// second is another process of the machine.
+func (m *machine) second() *machine {
+	s := &machine{t: m.t, path: m.path, log: &lockedBuffer{}}
+	s.open()
+	m.t.Cleanup(s.close)
+	return s
+}
+
 // open starts the machine's process, so to speak.
 func (m *machine) open() {
 	m.replica = replica.New(replica.Config{Path: m.path, Now: m.now, Rand: rand.Reader, Logger: m.logger()})
@@ -151,7 +204,7 @@ func (m *machine) relay() {
 	ctx, stop := context.WithCancel(context.Background())
 	m.stop, m.done = stop, make(chan struct{})
 	go func() {
-		relay.New(relay.Config{Replica: m.replica, Now: m.now, Rand: rand.Reader, Logger: m.logger()}).Run(ctx)
+		relay.New(m.config()).Run(ctx)
 		close(m.done)
 	}()
 }

@@ -10,22 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nkeys"
-
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/relay"
 	"github.com/huskies/huskies-mcp/replica"
 )
-
-func (m *machine) author() crdt.Author {
-	m.t.Helper()
-	author, _, err := m.replica.Author(m.t.Context())
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	return author
-}
 
 // standing returns what a machine knows of another.
 func (m *machine) standing(of *machine) members.Standing {
@@ -56,7 +45,7 @@ func (m *machine) say(change members.Change) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	desk, err := relay.OpenDesk(m.t.Context(), relay.Config{Replica: m.replica, Now: time.Now, Rand: rand.Reader, Logger: m.logger()})
+	desk, err := relay.OpenDesk(m.t.Context(), m.config())
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -78,11 +67,6 @@ func carry(t testing.TB, from, to *machine) replica.ImportReport {
 		t.Fatal(err)
 	}
 	return report
-}
-
-func (m *machine) isCut() bool {
-	status, err := relay.ReadStatus(m.replica)
-	return err == nil && status.ConnectedSince == 0 && strings.Contains(status.LastError, "not any more")
 }
 
 // TestFirstMemberIsAdmin, others are not, and all machines know it.
@@ -190,7 +174,7 @@ func TestAskedMachineWaits(t *testing.T) {
 	if err := newMachine(t).join(in); err == nil {
 		t.Error("a second machine joins with the same invitation")
 	}
-	desk, err := relay.OpenDesk(t.Context(), relay.Config{Replica: a.replica, Now: time.Now, Rand: rand.Reader, Logger: a.logger()})
+	desk, err := relay.OpenDesk(t.Context(), a.config())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +240,7 @@ func TestFirstMemberTakesAuthorsAlong(t *testing.T) {
 // TestListOfAnOlderBuild: the members of a hub and the joined databases that a build made which signed nothing go on. The
 // first in the list is an admin, and who was removed stays so.
 func TestListOfAnOlderBuild(t *testing.T) {
-	h := &testHub{t: t, dir: folder(t.TempDir() + "/hub"), address: freeAddress(t), log: &lockedBuffer{}}
+	h := newFolder(t, "")
 	command(t, "init", string(h.dir))
 	config, err := h.dir.open()
 	if err != nil {
@@ -280,18 +264,7 @@ func TestListOfAnOlderBuild(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		seed, err := m.replica.TransportSeed(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		pair, err := nkeys.FromRawSeed(nkeys.PrefixByteUser, seed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		public, err := pair.PublicKey()
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, public := m.nkey()
 		list = append(list, member{Author: m.author(), Transport: public, Name: m.author().Short(), AdmittedAt: time.Now()})
 	}
 	now := time.Now()

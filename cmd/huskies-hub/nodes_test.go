@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +25,7 @@ func newNodes(t *testing.T) []*testHub {
 	hubs := make([]*testHub, wantedNodes)
 	for i := range hubs {
 		_, route, _ := strings.Cut(freeAddress(t), ":")
-		hubs[i] = &testHub{t: t, dir: folder(filepath.Join(t.TempDir(), "hub")), address: freeAddress(t), log: &lockedBuffer{}}
+		hubs[i] = newFolder(t, "")
 		texts = append(texts, hubs[i].address+"/"+route)
 	}
 	command(t, "init", string(hubs[0].dir), "--nodes", strings.Join(texts, ","))
@@ -121,7 +120,7 @@ func (h *testHub) opInfo(t *testing.T) (*jetstream.StreamInfo, error) {
 
 // reserves says why a machine cannot reserve a story.
 func (m *machine) reserves(story string) error {
-	claims := relay.NewClaims(relay.Config{Replica: m.replica, Now: time.Now, Rand: rand.Reader, Logger: m.logger()})
+	claims := relay.NewClaims(m.config())
 	defer claims.Close()
 	_, _, err := claims.Reserve(context.Background(), story, "tester")
 	return err
@@ -213,15 +212,8 @@ func TestListsOfThreeHubs(t *testing.T) {
 		t.Errorf("restore says %s", out)
 	}
 	hubs[0].kill()
-	author, _, err := a.replica.Author(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	command(t, "members", "remove", string(hubs[1].dir), author.String())
-	await(t, "the member is cut off from hub 3", func() bool {
-		status, err := relay.ReadStatus(a.replica)
-		return err == nil && strings.Contains(status.LastError, "not any more")
-	})
+	command(t, "members", "remove", string(hubs[1].dir), a.author().String())
+	await(t, "the member is cut off from hub 3", a.isCut)
 	hubs[0].start()
 	await(t, "hub 1 hears of it when it is back", func() bool {
 		return strings.Contains(command(t, "members", string(hubs[0].dir)), "removed")

@@ -20,9 +20,7 @@ func TestRestoredHub(t *testing.T) {
 	a.write("1_story_one")
 	converge(t, 1, a, b)
 	h.settled(a)
-	if _, err := a.call("ann", "claim_item", `{"story_id":"1_story_one","lease_seconds":3600}`); err != nil {
-		t.Fatal(err)
-	}
+	a.claim("ann", "1_story_one")
 	const meanwhile = 60
 	done := make(chan struct{})
 	go func() {
@@ -42,7 +40,7 @@ func TestRestoredHub(t *testing.T) {
 	h.kill()
 	b.write("3_story_without_a_hub")
 
-	again := &testHub{t: t, dir: folder(filepath.Join(t.TempDir(), "again")), address: h.address, log: &lockedBuffer{}}
+	again := newFolder(t, h.address)
 	command(t, "restore", string(again.dir), file)
 	if config, err := again.dir.open(); err != nil || config.MaxBytes != 50_000_000 {
 		t.Errorf("the restored hub has %+v, error %v", config, err)
