@@ -1,13 +1,11 @@
 package members
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -139,37 +137,4 @@ func TestWhatIsNotHeededChangesNothing(t *testing.T) {
 			rt.Fatalf("an op that is not heeded gives\n%s, want\n%s", got, want)
 		}
 	})
-}
-
-// TestManyChangesAreDecidedSoon: thousands of ops of one author cost no more than their square, whether an admin adds
-// and removes somebody again and again or names ever more admins, or a member removes itself.
-func TestManyChangesAreDecidedSoon(t *testing.T) {
-	const many, soon = 6000, 20 * time.Second
-	for name, changes := range map[string]func(i int) []Change{
-		"adds and removes": func(i int) []Change { return [][]Change{{admin(2)}, {remove(2)}}[i%2] },
-		"names admins": func(i int) (named []Change) {
-			for n := range uint64(20) {
-				c := Change{Admin: true}
-				binary.BigEndian.PutUint64(c.Author[:], uint64(i)<<8|n)
-				named = append(named, c)
-			}
-			return named
-		},
-		"removes itself": func(int) []Change { return []Change{remove(1)} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			ops := []Op{{Stamp: crdt.Stamp{Seq: 1, Author: authorOf(0), Op: crdt.OpID{1}}, Changes: []Change{admin(1)}}}
-			for i := range many {
-				last := &ops[i].Stamp
-				stamp := crdt.Stamp{Seq: last.Seq + 1, Author: authorOf(1)}
-				binary.BigEndian.PutUint64(stamp.Op[:], stamp.Seq)
-				ops = append(ops, Op{Stamp: stamp, Parents: []crdt.OpID{last.Op}, Changes: changes(i)})
-			}
-			begun := time.Now()
-			Decide(authorOf(0), ops)
-			if took := time.Since(begun); took > soon {
-				t.Errorf("it took %s to decide by %d ops, want at most %s", took, many, soon)
-			}
-		})
-	}
 }
