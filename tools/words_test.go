@@ -197,7 +197,7 @@ func TestWarningWords(t *testing.T) {
 		},
 		{
 			pipeline.Fact{Code: pipeline.CodeOverwritten, Count: 3, Overwritten: []pipeline.Overwritten{{Field: "stage", Value: "3_qa", Agent: "ann", By: "bob"}, {Field: "claim"}}},
-			`of what was written on several machines apart, this was lost: stage "3_qa" of "ann" (that of "bob" counts), the claim of somebody (somebody else's counts) and 1 more: write again what should count`,
+			`of what was written on several machines apart, this was lost: stage "3_qa" of "ann" (to that of "bob"), the claim of somebody (to somebody else's) and 1 more: write again what should count`,
 		},
 		{pipeline.Fact{Code: pipeline.CodeStaysBack, Stage: "1_backlog", Crowd: fullMerge}, `it stays in 1_backlog: limit.4_merge is 1, and held there are 1_a by "a", lease ends in 40 s`},
 		{pipeline.Fact{Code: pipeline.CodeBackBeyond, Agent: "b", Crowd: fullMerge}, `it comes back held by "b", beyond the limit: limit.4_merge is 1, and held there are 1_a by "a", lease ends in 40 s`},

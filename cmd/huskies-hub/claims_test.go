@@ -348,7 +348,7 @@ func TestCutOffHolder(t *testing.T) {
 		if st.Stage != pipeline.QA || st.Agent != "bob" || st.Claim == nil || pipeline.ClaimText(st.Claim.Token) != bobs.Claim {
 			t.Errorf("got stage %s, agent %s, claim %+v; want those of bob", st.Stage, st.Agent, st.Claim)
 		}
-		if lost := fmt.Sprint(phrase.Warnings(st.Warnings)); !strings.Contains(lost, `stage "4_merge" of "ann" (that of "bob" counts)`) {
+		if lost := fmt.Sprint(phrase.Warnings(st.Warnings)); !strings.Contains(lost, `stage "4_merge" of "ann" (to that of "bob")`) {
 			t.Errorf("the story warns of %s", lost)
 		}
 	}

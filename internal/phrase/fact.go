@@ -379,9 +379,9 @@ func Overwritten(o *pipeline.Overwritten) string {
 		by = "that of " + InQuotes(o.By)
 	}
 	if o.Field == pipeline.NameClaim {
-		return fmt.Sprintf("the claim of %s (%s counts)", agent, by)
+		return fmt.Sprintf("the claim of %s (to %s)", agent, by)
 	}
-	return fmt.Sprintf("%s %q of %s (%s counts)", o.Field, o.Value, agent, by)
+	return fmt.Sprintf("%s %q of %s (to %s)", o.Field, o.Value, agent, by)
 }
 
 // Missing says which ops are missing, and how to mend that. Ask precedes each remedy: it is empty for the
