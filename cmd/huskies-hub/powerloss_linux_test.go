@@ -28,7 +28,7 @@ import (
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("strace"); err != nil && os.Getenv("HUSKIES_CI") == "" {
-		t.Skip("no strace here to record what a process does to its files")
+		t.Skip("strace, which records what a hub does to its files, is not installed; CI installs it")
 	}
 	for _, test := range []struct {
 		name, sync string
