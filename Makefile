@@ -2,7 +2,7 @@
 
 TOOL = go tool -modfile=internal/devtools/go.mod
 # Folders with Go of our own: gofumpt would also look into what is not ours.
-DIRS = board cmd crdt db export intake internal/chart internal/backups internal/conformance internal/demo internal/doctor internal/figures internal/floors internal/hosts internal/layered internal/locate internal/phrase internal/vfstest internal/visible internal/workload members migrations mirror oplog pipeline relay replica schemas terminal tools
+DIRS = board cmd crdt db export intake internal/chart internal/backups internal/conformance internal/demo internal/doctor internal/durable internal/figures internal/floors internal/hosts internal/layered internal/locate internal/phrase internal/vfstest internal/visible internal/workload members migrations mirror oplog pipeline relay replica schemas terminal tools
 
 FUZZTIME  ?= 60s
 BENCH     ?= .

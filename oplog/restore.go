@@ -10,6 +10,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/internal/durable"
 	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
@@ -156,8 +157,6 @@ func Put(cfg Config, from string) (r RestoreReport, err error) {
 			return r, storageError("restore", path, fmt.Errorf("move the database aside: %w", err))
 		}
 	}
-	if err := os.Rename(from, path); err != nil {
-		return r, storageError("restore", path, err) // the place is empty, and what was there stands aside
-	}
-	return r, storageError("restore", path, syncFolder(dir))
+	// After an error the place may be empty. What was there stands aside.
+	return r, storageError("restore", path, durable.Rename(from, path))
 }

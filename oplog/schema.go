@@ -14,6 +14,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
+	"github.com/huskies/huskies-mcp/internal/durable"
 	"github.com/huskies/huskies-mcp/migrations"
 	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
@@ -65,7 +66,7 @@ func CreateFolder(path string) error {
 		return nil
 	}
 	if err == nil {
-		err = syncFolder(filepath.Dir(dir))
+		err = durable.SyncFolder(filepath.Dir(dir))
 	}
 	return storageError("create folder", path, err)
 }
@@ -88,7 +89,7 @@ func createFile(path string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), syncFolder(dir))
+	return errors.Join(f.Close(), durable.SyncFolder(dir))
 }
 
 // maxGitIgnore bounds what is read of a .gitignore, in bytes.
@@ -119,18 +120,10 @@ func hideFromGit(dir, name string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
-}
-
-// syncFolder makes a new name in dir durable.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
+	if _, err = f.WriteString(text); err == nil {
+		err = f.Sync() // a power loss must not leave the key behind without it
 	}
-	_ = d.Sync() // some file systems have no sync of folders
-	return d.Close()
+	return errors.Join(err, f.Close())
 }
 
 // syncFile makes what is in a file durable. SQLite is done with it.

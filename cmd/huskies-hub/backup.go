@@ -11,11 +11,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
+	"github.com/huskies/huskies-mcp/internal/durable"
 	"github.com/huskies/huskies-mcp/relay"
 )
 
@@ -76,6 +78,9 @@ func backup(cmd *cobra.Command, d folder, file string) error {
 	})
 	if err == nil {
 		err = f.Sync()
+	}
+	if err == nil {
+		err = durable.SyncFolder(filepath.Dir(file))
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		_ = os.Remove(file)

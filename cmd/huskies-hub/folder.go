@@ -14,6 +14,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/durable"
 )
 
 // folder is a hub's folder. In it are:
@@ -111,7 +112,7 @@ func (d folder) write(name string, content []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(next, d.path(name))
+	return durable.Rename(next, d.path(name))
 }
 
 func (d folder) writeJSON(name string, v any) error {

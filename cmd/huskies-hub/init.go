@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/huskies/huskies-mcp/internal/durable"
 	"github.com/huskies/huskies-mcp/relay"
 )
 
@@ -143,7 +145,11 @@ func (d folder) make(keys safeKeeping, node int) error {
 
 // makeEmpty makes the folder, unless it is there and empty.
 func (d folder) makeEmpty() error {
-	if err := os.Mkdir(string(d), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := os.Mkdir(string(d), 0o700)
+	if err == nil {
+		err = durable.SyncFolder(filepath.Dir(string(d)))
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	entries, err := os.ReadDir(string(d))

@@ -7,10 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/durable"
 	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/oplog/bundle"
 )
@@ -103,6 +105,9 @@ func (r *roster) keep(lines []byte) error {
 	_, err = f.Write(append([]byte("\n"), lines...)) // what was cut off before is a line of its own
 	if err == nil {
 		err = f.Sync()
+	}
+	if err == nil {
+		err = durable.SyncFolder(filepath.Dir(r.file)) // the file may be new
 	}
 	return errors.Join(err, f.Close())
 }

@@ -38,13 +38,19 @@ type openFile struct {
 }
 
 const traced = "openat,creat,write,pwrite64,writev,pwritev,pwritev2,lseek,fsync,fdatasync,sync_file_range,ftruncate,truncate," +
-	"rename,renameat,renameat2,unlink,unlinkat,close,dup,dup2,dup3,link,linkat,fallocate,copy_file_range,sendfile"
+	"mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,close,dup,dup2,dup3,link,linkat,fallocate,copy_file_range,sendfile"
 
 // record runs a command under strace and adds what it does below the folder. What it writes to the file of
 // notes is a note, in its place among the rest.
 func (tr *trace) record(t testing.TB, command ...string) {
 	t.Helper()
 	tr.open = map[string]*openFile{}
+	eachCall(t, tr.add, command...)
+}
+
+// eachCall runs a command under strace and calls add with each call that it makes on files.
+func eachCall(t testing.TB, add func(line string) error, command ...string) {
+	t.Helper()
 	out := filepath.Join(t.TempDir(), "trace")
 	cmd := exec.Command("strace", append([]string{"-f", "-y", "-xx", "-s", "1000000", "-e", "signal=none", "-e", "trace=" + traced, "-o", out}, command...)...)
 	cmd.Stderr = os.Stderr
@@ -69,7 +75,7 @@ func (tr *trace) record(t testing.TB, command ...string) {
 		if _, rest, ok := strings.Cut(call, " resumed>"); ok {
 			call = begun[thread] + rest
 		}
-		if err := tr.add(call); err != nil {
+		if err := add(call); err != nil {
 			t.Fatalf("%v: %.300s", err, call)
 		}
 	}
@@ -144,6 +150,7 @@ func (tr *trace) add(line string) error {
 	}
 	f := tr.open[fd]
 	switch {
+	case name == "mkdirat": // a name below is in the journal behind it
 	case place == tr.notes && name == "write":
 		for note := range strings.Lines(text(args[1])) {
 			tr.do(vfstest.Event{Kind: vfstest.Noted, Note: strings.TrimSuffix(note, "\n")})

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/huskies/huskies-mcp/internal/durable"
 	"github.com/huskies/huskies-mcp/internal/locate"
 )
 
@@ -58,7 +59,7 @@ func (env *environment) writeFile(path string, force bool, write filler) error {
 	if err != nil {
 		return err
 	}
-	return syncFolder(dir)
+	return durable.SyncFolder(dir)
 }
 
 // checkTarget returns an error if no file may be made at path.
@@ -126,16 +127,6 @@ func removeLeftovers(dir string) {
 			removeIfLeft(filepath.Join(dir, entry.Name()))
 		}
 	}
-}
-
-// syncFolder makes a new name in a folder durable, where file systems can.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	_ = d.Sync()
-	return d.Close()
 }
 
 // isDatabase reports whether the file at path is the database or one beside it, by

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/huskies/huskies-mcp/internal/durable"
 	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
@@ -111,7 +112,11 @@ func (f *Folder) make() error {
 		return err
 	}
 	for _, dir := range f.own() {
-		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		err := os.Mkdir(dir, 0o700)
+		if err == nil {
+			err = durable.SyncFolder(filepath.Dir(dir))
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/huskies/huskies-mcp/internal/durable"
 	"github.com/huskies/huskies-mcp/oplog"
 	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
@@ -102,7 +103,7 @@ func (f *Folder) enter(part string, b Backup) (Backup, error) {
 	info, err := os.Lstat(part)
 	if err == nil {
 		b.Size = info.Size()
-		err = os.Rename(part, b.Path)
+		err = durable.Rename(part, b.Path) // before others are removed, or what it is a copy of is replaced
 	}
 	if err != nil {
 		return b, err
@@ -116,7 +117,7 @@ func (f *Folder) enter(part string, b Backup) (Backup, error) {
 			_ = os.Remove(extra[i].Path)
 		}
 	}
-	return b, f.writeNote() // the name need not be durable: what it replaces is not gone before it is there
+	return b, f.writeNote()
 }
 
 // keepAs returns a copy that is there already, under a name that keeps it if before is true.
@@ -127,7 +128,7 @@ func (f *Folder) keepAs(b Backup, before bool) (Backup, error) {
 	from := b.Path
 	b.Before = true
 	b.Path = filepath.Join(f.Path, b.name())
-	return b, os.Rename(from, b.Path)
+	return b, durable.Rename(from, b.Path)
 }
 
 // ofPipeline returns the copies whose first op is that one, or those whose first op is another.

@@ -7,7 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
+
+	"github.com/huskies/huskies-mcp/internal/durable"
 )
 
 // maxFile bounds the files that are edited. Settings that people write have a few
@@ -116,7 +117,7 @@ func (f File) Write(text []byte) error {
 		_ = os.Remove(temporary)
 		return err
 	}
-	return syncFolder(folder)
+	return durable.SyncFolder(folder)
 }
 
 // writeTemporary writes and syncs a new file beside the real one and returns its path.
@@ -154,17 +155,5 @@ func (f File) Remove() error {
 	if err := os.Remove(f.Path); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(f.Path))
-}
-
-// syncFolder makes a rename in a folder durable. Windows cannot sync a folder.
-func syncFolder(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return durable.SyncFolder(filepath.Dir(f.Path))
 }
