@@ -114,7 +114,7 @@ func (d folder) withConn(config hubConfig, logs io.Writer, fn func(*nats.Conn) e
 	if err := d.checkStore(config, logger); err != nil {
 		return err
 	}
-	e, err := d.startEngine(config, logger, "")
+	e, err := d.startEngine(config, logger)
 	if err != nil {
 		return err
 	}

@@ -29,15 +29,16 @@ const (
 	stopTimeout  = 4 * time.Second
 )
 
-// startEngine starts a server. Without an address it listens nowhere. Members that connect wait until the gate is ready.
-func (d folder) startEngine(config hubConfig, logger *slog.Logger, address string) (*engine, error) {
-	options, err := d.options(config, address)
+// startEngine starts a server that listens nowhere.
+func (d folder) startEngine(config hubConfig, logger *slog.Logger) (*engine, error) {
+	options, err := d.options(config, "")
 	if err != nil {
 		return nil, err
 	}
 	return d.startWith(options, config, logger)
 }
 
+// startWith starts a server. Members that connect wait until the gate is ready.
 func (d folder) startWith(options *server.Options, config hubConfig, logger *slog.Logger) (*engine, error) {
 	g, err := newGate(d, config, logger)
 	if err != nil {
@@ -101,7 +102,7 @@ func returnMemory(ctx context.Context) {
 	}
 }
 
-// options are the server's. SyncAlways makes what is acknowledged durable.
+// options are those of a server that listens at the address, or nowhere if there is none. SyncAlways makes what is acknowledged durable.
 func (d folder) options(config hubConfig, address string) (*server.Options, error) {
 	tls, err := d.serverTLS()
 	if err != nil {
@@ -119,13 +120,9 @@ func (d folder) options(config hubConfig, address string) (*server.Options, erro
 		options.DontListen = true
 		return options, nil
 	}
-	host, portText, err := net.SplitHostPort(address)
+	host, port, err := hostAndPort(address)
 	if err != nil {
-		return nil, fmt.Errorf("--addr %q is not HOST:PORT", address)
-	}
-	port, err := strconv.Atoi(portText)
-	if err != nil || port < 0 || port > 65535 {
-		return nil, fmt.Errorf("--addr %q has no port", address)
+		return nil, fmt.Errorf("--addr %w", err)
 	}
 	if port == 0 {
 		port = server.RANDOM_PORT
@@ -170,3 +167,16 @@ func (l *serverLog) Fatalf(format string, v ...any)  { l.to.Error(fmt.Sprintf(fo
 func (l *serverLog) Errorf(format string, v ...any)  { l.pass(slog.LevelError, format, v...) }
 func (l *serverLog) Debugf(format string, v ...any)  { l.to.Debug(fmt.Sprintf(format, v...)) }
 func (l *serverLog) Tracef(format string, v ...any)  {}
+
+// hostAndPort parses HOST:PORT.
+func hostAndPort(text string) (host string, port int, err error) {
+	host, portText, err := net.SplitHostPort(text)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q is not HOST:PORT", text)
+	}
+	n, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q: the port is not a number from 0 to 65535", text)
+	}
+	return host, int(n), nil
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -297,16 +298,23 @@ func TestStopsWithinSeconds(t *testing.T) {
 
 func TestCommandsRefuse(t *testing.T) {
 	h := newHub(t)
+	idle := newFolder(t, "")
+	command(t, "init", string(idle.dir))
 	empty := t.TempDir()
 	for _, test := range []struct {
 		args []string
 		want string
 	}{
+		{[]string{"serve", string(idle.dir), "--addr", "4222"}, "is not HOST:PORT"},
+		{[]string{"serve", string(idle.dir), "--addr", "127.0.0.1:x"}, "not a number from 0 to 65535"},
+		{[]string{"serve", string(idle.dir), "--addr", "127.0.0.1:66000"}, "not a number from 0 to 65535"},
 		{[]string{"init", string(h.dir)}, "is not empty"},
 		{[]string{"serve", string(h.dir)}, "another huskies-hub serves"},
 		{[]string{"serve", empty}, "there is no hub"},
 		{[]string{"invite", empty}, "there is no hub"},
 		{[]string{"invite", string(h.dir), "--name", "nowhere"}, "is not HOST:PORT"},
+		{[]string{"invite", string(h.dir), "--name", "somewhere:0"}, "is not HOST:PORT"},
+		{[]string{"invite", string(h.dir), "--name", "somewhere:http"}, "not a number from 0 to 65535"},
 		{[]string{"members", "remove", string(h.dir), "nobody"}, "no member is called"},
 		{[]string{"init"}, "give the hub's folder"},
 		{[]string{"init", filepath.Join(empty, "x"), "--recover", "/dev/null"}, "is not a file that huskies-hub init or backup wrote"},
@@ -315,6 +323,9 @@ func TestCommandsRefuse(t *testing.T) {
 		if code := run(test.args, io.Discard, &errs); code != 1 || !strings.Contains(errs.String(), test.want) {
 			t.Errorf("huskies-hub %s: exit code %d, %q, want 1 and %q", strings.Join(test.args, " "), code, errs.String(), test.want)
 		}
+	}
+	if _, err := os.Stat(idle.dir.path("store")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a hub that could not listen made a store: %v", err)
 	}
 }
 

@@ -104,9 +104,12 @@ func secretSum(secret string) string {
 // reachable returns the address for an invitation: the one that is given, or where the hub serves.
 func (d folder) reachable(given string) (string, error) {
 	if given != "" {
-		host, port, err := net.SplitHostPort(given)
-		if err != nil || host == "" || port == "" {
-			return "", fmt.Errorf("--name %q is not HOST:PORT", given)
+		host, port, err := hostAndPort(given)
+		if err == nil && (host == "" || port == 0) {
+			err = fmt.Errorf("%q is not HOST:PORT", given)
+		}
+		if err != nil {
+			return "", fmt.Errorf("--name %w", err)
 		}
 		return given, nil
 	}

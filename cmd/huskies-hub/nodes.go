@@ -34,13 +34,12 @@ func parseNodes(texts []string) (nodes []hubNode, err error) {
 	}
 	for _, text := range texts {
 		address, route, given := strings.Cut(text, "/")
-		host, port, err := net.SplitHostPort(address)
-		n, portErr := strconv.Atoi(port)
-		if err != nil || portErr != nil || host == "" {
+		host, port, err := hostAndPort(address)
+		if err != nil || host == "" {
 			return nil, fmt.Errorf("--nodes: %q is not HOST:PORT or HOST:PORT/PORT", text)
 		}
 		if !given {
-			route = strconv.Itoa(n + routeOffset)
+			route = strconv.Itoa(port + routeOffset)
 		}
 		if r, err := strconv.Atoi(route); err != nil || r < 1 || r > 65535 {
 			return nil, fmt.Errorf("--nodes: %q has no port %s for the other hubs: give one with HOST:PORT/PORT", text, route)
@@ -94,13 +93,9 @@ func (d folder) joinNodes(options *server.Options, config hubConfig) error {
 	roots := x509.NewCertPool()
 	roots.AddCert(ca)
 	own := config.Nodes[config.Node-1]
-	host, portText, err := net.SplitHostPort(own.Route)
+	host, port, err := hostAndPort(own.Route)
 	if err != nil {
-		return fmt.Errorf("hub.json: the route %q is not HOST:PORT", own.Route)
-	}
-	port, err := strconv.Atoi(portText)
-	if err != nil {
-		return fmt.Errorf("hub.json: the route %q has no port", own.Route)
+		return fmt.Errorf("hub.json: the route %w", err)
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
 		host = "" // all interfaces: a name may be of one that others see

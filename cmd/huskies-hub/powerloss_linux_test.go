@@ -218,7 +218,7 @@ func (c *powerCut) check(t *testing.T, d folder) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := d.startEngine(config, slog.New(slog.NewTextHandler(io.Discard, nil)), "")
+	e, err := d.startEngine(config, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		return err
 	}

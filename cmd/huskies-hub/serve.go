@@ -37,6 +37,10 @@ func serve(ctx context.Context, d folder, address string, logs io.Writer) error 
 	if address == "" {
 		address = config.listens()
 	}
+	options, err := d.options(config, address)
+	if err != nil {
+		return err
+	}
 	logger := slog.New(slog.NewTextHandler(logs, nil))
 	release, err := d.alone()
 	if err != nil {
@@ -46,7 +50,7 @@ func serve(ctx context.Context, d folder, address string, logs io.Writer) error 
 	if err := d.checkStore(config, logger); err != nil {
 		return err
 	}
-	e, err := d.startEngine(config, logger, address)
+	e, err := d.startWith(options, config, logger)
 	if err != nil {
 		return err
 	}
