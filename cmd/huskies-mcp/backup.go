@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -99,9 +97,6 @@ func backup(cmd *cobra.Command, env *environment, path string, withKey, force bo
 func checkBackupFile(path string) error {
 	if path == "" || path == "-" {
 		return fmt.Errorf("a backup is a database file: give the path of one to make; got %q", path)
-	}
-	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the folder %s does not exist: make it, or give another FILE", filepath.Dir(path))
 	}
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 		if _, err := os.Lstat(path + suffix); err == nil {

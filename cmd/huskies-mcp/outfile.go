@@ -26,7 +26,12 @@ func createPart(path string) (*os.File, error) {
 	const most = 200 // bytes: names of files have 255 at most
 	name := filepath.Base(path)
 	name = strings.ToValidUTF8(name[:min(len(name), most)], "")
-	return os.CreateTemp(filepath.Dir(path), name+".*.huskies-part")
+	f, err := os.CreateTemp(filepath.Dir(path), name+".*.huskies-part")
+	var at *fs.PathError
+	if errors.As(err, &at) { // which names the part
+		err = fmt.Errorf("no file can be made in the folder %s: %w", filepath.Dir(path), at.Err)
+	}
+	return f, err
 }
 
 // writeFile makes the file at path, whole or not at all: it has another name at first and mode
@@ -70,6 +75,9 @@ func (env *environment) checkTarget(path string, force bool) error {
 		return fmt.Errorf("%s is a folder: give the FILE to write", path)
 	case env.isDatabase(path):
 		return fmt.Errorf("%s belongs to the database: give another FILE", path)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the folder %s does not exist: make it, or give another FILE", filepath.Dir(path))
 	}
 	info, err = os.Lstat(path)
 	switch {
