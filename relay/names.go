@@ -38,8 +38,11 @@ func MembersSubject(pipeline string) string { return "hk." + pipeline + ".member
 // WaitingSubject is where an admin asks the hub who waits to be accepted.
 func WaitingSubject(pipeline string) string { return "hk." + pipeline + ".waiting" }
 
-// WantSubject is where machines name ops that they miss.
-func WantSubject(pipeline string) string { return "hk." + pipeline + ".want" }
+// WantSubject is where a machine names ops that it misses.
+func WantSubject(pipeline, author string) string { return "hk." + pipeline + ".want." + author }
+
+// PassedWantSubject is where the hub passes on what an author misses.
+func PassedWantSubject(pipeline, author string) string { return "hk." + pipeline + ".wanted." + author }
 
 // JoinSubject is where somebody who was invited asks to be a member.
 func JoinSubject(pipeline string) string { return "hk." + pipeline + ".join" }

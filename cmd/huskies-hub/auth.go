@@ -118,7 +118,7 @@ func decodeSignature(text string) ([]byte, error) {
 func memberPermissions(pipeline string, m *member) *server.Permissions {
 	publish := []string{
 		relay.OwnSubjects(pipeline, m.Author.String()), relay.MembersSubject(pipeline), relay.WaitingSubject(pipeline),
-		relay.ClaimSubjects(pipeline), relay.WantSubject(pipeline),
+		relay.ClaimSubjects(pipeline), relay.WantSubject(pipeline, m.Author.String()),
 	}
 	for _, stream := range []string{relay.StreamName(pipeline), relay.ClaimStreamName(pipeline)} {
 		publish = append(publish,
@@ -129,7 +129,7 @@ func memberPermissions(pipeline string, m *member) *server.Permissions {
 	}
 	return &server.Permissions{
 		Publish:   &server.SubjectPermission{Allow: publish},
-		Subscribe: &server.SubjectPermission{Allow: []string{relay.InboxPrefix(m.Transport) + ".>", relay.WantSubject(pipeline)}},
+		Subscribe: &server.SubjectPermission{Allow: []string{relay.InboxPrefix(m.Transport) + ".>", relay.PassedWantSubject(pipeline, "*")}},
 	}
 }
 

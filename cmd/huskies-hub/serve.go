@@ -78,6 +78,9 @@ func (e *engine) begin(ctx context.Context, config hubConfig) error {
 	if err := e.gate.serveJoins(e.conn); err != nil {
 		return err
 	}
+	if err := e.passWants(ctx, config.Pipeline); err != nil {
+		return err
+	}
 	go e.gate.follow(e.srv, ctx.Done())
 	if len(config.Nodes) == 0 {
 		defer close(e.gate.ready)

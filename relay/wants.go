@@ -1,0 +1,135 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/huskies/huskies-mcp/crdt"
+)
+
+// Machines name ops that they miss to the hub, which passes it on to all. A question costs who asks nothing, and all others
+// something. So the hub passes few of them on, and a machine answers few of those.
+
+const (
+	// maxWant bounds the ops that one question asks for: so many IDs are a message.
+	maxWant = 1000
+	// wantDelay is up to how long who has what somebody misses waits, so that not all send it at once.
+	wantDelay = 300 * time.Millisecond
+	// wantInterval is the least time between two questions of all machines that are passed on, or answered.
+	wantInterval = time.Second
+	// askInterval is the least time between two questions of one machine that are heard, and between two answers with one
+	// op. A machine asks every [gapAge].
+	askInterval = time.Minute
+	// Bounds of what waits unread. Others are dropped; who asked asks again.
+	maxWaiting     = 4
+	maxUnread      = 1000
+	maxUnreadBytes = 8 << 20
+)
+
+// Wants are questions for ops, as they come over a connection.
+type Wants struct {
+	// Conn is of the hub, or of a machine.
+	Conn *nats.Conn
+	// Subjects are those of all who ask. Their last parts say who does, which the hub makes sure of.
+	Subjects string
+	// Queue, if it is not empty, is what one of several hubs hears a question for.
+	Queue string
+	Now   func() time.Time
+}
+
+// Hear calls heed with questions until ctx ends, one at a time, no more than one a second, and of one sender no more than
+// one a minute. All others are dropped, unread.
+func (w Wants) Hear(ctx context.Context, heed func(msg *nats.Msg, ids []crdt.OpID)) error {
+	waiting := make(chan *nats.Msg, maxWaiting)
+	heard := make(map[string]time.Time) // when a sender was heard last
+	take := func(msg *nats.Msg) {
+		now := w.Now()
+		sender := msg.Subject[strings.LastIndexByte(msg.Subject, '.')+1:]
+		if last, ok := heard[sender]; ok && now.Sub(last) < askInterval || len(waiting) == maxWaiting {
+			return
+		}
+		maps.DeleteFunc(heard, func(_ string, last time.Time) bool { return now.Sub(last) >= askInterval })
+		heard[sender] = now
+		waiting <- msg // nobody else fills it
+	}
+	var sub *nats.Subscription
+	var err error
+	if w.Queue == "" {
+		sub, err = w.Conn.Subscribe(w.Subjects, take)
+	} else {
+		sub, err = w.Conn.QueueSubscribe(w.Subjects, w.Queue, take)
+	}
+	if err == nil {
+		err = sub.SetPendingLimits(maxUnread, maxUnreadBytes)
+	}
+	if err != nil {
+		return err
+	}
+	go func() {
+		defer sub.Unsubscribe()
+		for {
+			select {
+			case msg := <-waiting:
+				if ids, err := readWant(msg.Data); err == nil {
+					heed(msg, ids)
+				}
+			case <-ctx.Done():
+				return
+			}
+			if !sleep(ctx, wantInterval) {
+				return
+			}
+		}
+	}()
+	return nil
+}
+
+var errWant = errors.New("not a question for ops")
+
+func readWant(data []byte) (ids []crdt.OpID, err error) {
+	if err := json.Unmarshal(data, &ids); err != nil || len(ids) == 0 || len(ids) > maxWant {
+		return nil, errWant
+	}
+	return ids, nil
+}
+
+// listenForWants sends again what others miss and is here, until ctx ends. The hub drops what came within its last minutes.
+func (s *session) listenForWants(ctx context.Context) error {
+	wants := Wants{Conn: s.conn, Subjects: PassedWantSubject(s.hub.Pipeline, "*"), Now: s.cfg.Now}
+	if IsOwn(s.hub.Address) { // nobody passes anything on there
+		wants.Subjects = WantSubject(s.hub.Pipeline, "*")
+	}
+	answered := make(map[crdt.OpID]time.Time) // when an op was asked for last, for a minute
+	return wants.Hear(ctx, func(_ *nats.Msg, ids []crdt.OpID) { s.answerWant(ctx, ids, answered) })
+}
+
+func (s *session) answerWant(ctx context.Context, ids []crdt.OpID, answered map[crdt.OpID]time.Time) {
+	if !sleep(ctx, s.upTo(wantDelay)) {
+		return
+	}
+	now := s.cfg.Now()
+	maps.DeleteFunc(answered, func(_ crdt.OpID, last time.Time) bool { return now.Sub(last) >= askInterval })
+	ids = slices.DeleteFunc(ids, func(id crdt.OpID) bool {
+		_, ok := answered[id]
+		answered[id] = now
+		return ok
+	})
+	has, err := s.cfg.Replica.HasAny(ctx, ids)
+	if err != nil || !has {
+		return
+	}
+	n, err := s.cfg.Replica.Requeue(ctx, ids)
+	if err != nil {
+		s.end(err)
+		return
+	}
+	s.cfg.Logger.Info("another machine misses ops that are here: sending them again", "ops", n)
+	signal(s.wake)
+}
