@@ -166,15 +166,19 @@ func (h *equality) step() {
 	}
 }
 
-// deliver appends an op as an import does.
-func (h *equality) deliver(op *crdt.Op) {
+// deliver appends ops as an import does, in one transaction.
+func (h *equality) deliver(ops ...*crdt.Op) {
 	h.write(func(tx *Tx) error {
-		_, known, err := tx.Admit(op)
-		if err != nil || known {
-			return err
+		for _, op := range ops {
+			_, known, err := tx.Admit(op)
+			if err == nil && !known {
+				_, _, err = tx.Append(op, h.sign[op.ID])
+			}
+			if err != nil {
+				return err
+			}
 		}
-		_, _, err = tx.Append(op, h.sign[op.ID])
-		return err
+		return nil
 	})
 }
 

@@ -48,12 +48,17 @@ func (h *equality) deliverAll(from *equality) map[string]string {
 	h.t.Helper()
 	h.sign, h.did = from.sign, "delivery"
 	follow := h.rng.IntN(len(from.away))
+	var batch []*crdt.Op
 	for n, i := range h.rng.Perm(len(from.away)) {
 		if n == follow {
 			h.write(func(tx *Tx) error { return tx.Follow(crdt.AuthorOf(from.root)) })
 		}
-		h.deliver(from.away[i])
+		if batch = append(batch, from.away[i]); h.rng.IntN(4) == 0 {
+			h.deliver(batch...)
+			batch = nil
+		}
 	}
+	h.deliver(batch...)
 	kinds := make(map[string]string)
 	h.must(h.log.View(context.Background(), func(s *Snapshot) error {
 		for _, op := range from.away {
@@ -215,6 +220,50 @@ func TestStrangersAreHeld(t *testing.T) {
 
 // TestNobodyHeedsStrangers: whose ops count is not read again for ops about members that change nothing. To read it
 // costs as much as all such ops that are here.
+// TestDecidedOnce: many ops about members in one transaction are decided once, at its end. What came behind the removal of
+// its author is held all the same.
+func TestDecidedOnce(t *testing.T) {
+	m := newMembers(t)
+	removed, late := m.chain(m.a, 10, members.Change{Author: crdt.AuthorOf(m.b), Remove: true}), m.write(m.b, "late")
+	m.deliver(m.write(m.b, "early"))
+	m.must(m.log.Write(context.Background(), func(tx *Tx) error {
+		before := tx.w.trust
+		for _, op := range append(removed, late) {
+			if _, _, err := tx.Append(op, m.sign[op.ID]); err != nil {
+				return err
+			}
+		}
+		if tx.w.trust != before {
+			t.Error("the members were decided before the end")
+		}
+		return nil
+	}))
+	if kind := m.kind(late); kind != Held {
+		t.Errorf("an op of a member that was removed in the same transaction is %s, want held", kind)
+	}
+	if kind := m.kind(removed[9]); kind != Applied {
+		t.Errorf("the last op of the admin is %s, want applied", kind)
+	}
+}
+
+// chain returns n ops about members of one author, each behind the one before. None is delivered.
+func (m *membersOf) chain(key ed25519.PrivateKey, n int, change members.Change) (ops []*crdt.Op) {
+	m.t.Helper()
+	first := &crdt.Op{Story: members.Story}
+	m.must(m.log.Write(context.Background(), func(tx *Tx) (err error) {
+		first.Parents, first.Seq, err = tx.NextOfMembers()
+		return err
+	}))
+	for i := range n {
+		op := &crdt.Op{Story: members.Story, Parents: first.Parents, Seq: first.Seq + uint64(i), Edits: []crdt.Edit{change.Edit()}}
+		if i > 0 {
+			op.Parents = []crdt.OpID{ops[i-1].ID}
+		}
+		ops = append(ops, m.seal(op, key))
+	}
+	return ops
+}
+
 func TestNobodyHeedsStrangers(t *testing.T) {
 	m := newMembers(t)
 	stranger := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{77}, 32))

@@ -35,9 +35,6 @@ func (t *trust) counts(a crdt.Author) bool {
 // countsOp reports whether an op counts.
 func (t *trust) countsOp(op *crdt.Op) bool { return t.counts(op.Author) || t.left[op.ID] }
 
-// isOfRoot reports whether the op's author is the root of the members.
-func (t *trust) isOfRoot(op *crdt.Op) bool { return t.members != nil && op.Author == t.members.Root() }
-
 // sameFor reports whether the same ops of an author count by both.
 func (t *trust) sameFor(a crdt.Author, other *trust) bool {
 	if t.counts(a) != other.counts(a) || t.counts(a) {
