@@ -7,9 +7,9 @@ import (
 )
 
 // prose makes HTML of the texts of one page. Parsers of Markdown, goldmark too, take time with the square of how
-// deep blocks are nested and of how many marks of emphasis and links one paragraph has, and memory for each cell
-// of a table, also for those that its rows leave out. So a page has a budget. A text that costs more than what is
-// left of it stands on the page as it was typed.
+// deep blocks are nested, and of how many marks of emphasis and links one paragraph has. They take memory for
+// each cell of a table, also for those that its rows leave out. So a page has a budget. A text that costs more
+// than what is left of it stands on the page as it was typed.
 type prose struct{ spent int }
 
 // maxCost bounds what a page spends, in units of [cost]. They are about 0.1 µs each, so a page takes less than half a second.

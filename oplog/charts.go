@@ -22,8 +22,8 @@ func (s *Snapshot) Began() (time.Time, error) {
 	return time.UnixMilli(at), nil
 }
 
-// Flow returns how many stories of a type, or of all types if it is empty, came into each stage and went
-// out of it on each day that has any, the first day first. Moves before the day first are counted on it.
+// Flow returns how many stories of a type came into each stage and went out of it on each day that has
+// any, the first day first. An empty type means all types. Moves before the day first are counted on it.
 func (s *Snapshot) Flow(first int64, typ string) ([]pipeline.Moves, error) {
 	rows, err := s.q.FlowFrom(s.ctx, db.FlowFromParams{FirstDay: first, Type: typ})
 	moves := make([]pipeline.Moves, len(rows))

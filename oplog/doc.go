@@ -18,10 +18,10 @@
 //
 // A state is made anew by a rebuild ([Log.Rebuild]): the replay of the whole log into the
 // model of package pipeline, which is then written into the tables, in one transaction. A
-// rebuild is the only repair of a state. It also follows a decision whom to trust that
-// changes which ops of the log are applied, the repair of a row, an upgrade of the
-// tables' format, and a move of the file: the tables of a file that was moved or copied
-// here are somebody else's word, so nobody believes them.
+// rebuild is the only repair of a state. It also follows the repair of a row, an upgrade
+// of the tables' format, and a decision whom to trust that changes which ops of the log
+// are applied. It follows a move of the file, too: the tables of a file that was moved or
+// copied here are somebody else's word, so nobody believes them.
 //
 // Whatever way an op came, the same code gives it its effect. An op is applied, held
 // while its author is not trusted, pending while parents are missing, or refused (see

@@ -31,9 +31,9 @@ type Config struct {
 	Logger  *slog.Logger
 	// Legacy, if it is not nil, is what a database that Create makes begins with, instead of a fresh key.
 	Legacy *Legacy
-	// Before, if it is not nil, is called before ops that are there are brought to a newer schema,
-	// and before the state is rebuilt because it is damaged or somebody asked for it. The caller
-	// of the log holds the lock meanwhile.
+	// Before, if it is not nil, is called before ops that are there are brought to a newer schema.
+	// It is also called before the state is rebuilt because it is damaged or somebody asked for
+	// it. The caller of the log holds the lock meanwhile.
 	Before func(ctx context.Context)
 	// KeyHelp says how a person changes the key. It is logged where others could read the key.
 	KeyHelp string

@@ -15,10 +15,10 @@ import (
 
 // Salvage calls fn with each op of a log that may be damaged, in order of arrival: every op that can
 // be read and that its author signed. An op that stands in several rows comes several times. Salvage
-// goes on behind rows that cannot be read, also those behind the end of a file that was cut, and
-// passes over what somebody else put into the file, if our own tables are as we made them. Skipped
-// hears of each run of rows that is left out. The file is opened for looking only. Salvage returns how
-// many ops there were.
+// goes on behind rows that cannot be read, also those behind the end of a file that was cut. It passes
+// over what somebody else put into the file, if our own tables are as we made them. Skipped hears of
+// each run of rows that is left out. The file is opened for looking only. Salvage returns how many ops
+// there were.
 //
 // The error names the log if no op can be read, unless the log is sound and has none.
 func Salvage(ctx context.Context, cfg Config, fn func(crdt.SignedOp) error, skipped func(Finding)) (ops int, err error) {

@@ -23,10 +23,10 @@ type Snapshot struct {
 
 // View calls fn with a snapshot: a read transaction that waits for no writer, as none
 // waits for it. Any number of Views may run at once. If the state in the file cannot
-// be believed (an older file, one that is not at home here, one that does not fit its
-// log), View builds the state from the log in memory. It calls fn a second time if the
-// first call returned an error that says that the state's rows are damaged, so fn must
-// begin anew each time.
+// be believed, View builds the state from the log in memory. That is so of an older
+// file, of one that is not at home here, and of a state that does not fit its log. It
+// calls fn a second time if the first call returned an error that says that the
+// state's rows are damaged, so fn must begin anew each time.
 func (l *Log) View(ctx context.Context, fn func(*Snapshot) error) error {
 	if !l.Ready() {
 		return l.scratch.view(ctx, l, fn)

@@ -49,10 +49,10 @@ func (tx *Tx) endedByHolder(id string) (to Stage, ok bool) {
 	return tx.state.endOf(id, digits).byHolder()
 }
 
-// Advance moves the story to the stage to, or to the next one if to is nil, and
-// ends the claim, so that the agent that does that stage's work can claim the story. A
-// blocked story stays where it is. Without a claim of the caller the stage is needed: else a
-// repeated call would move the story twice.
+// Advance moves the story to the stage to, or to the next one if to is nil. It ends the
+// claim, so that the agent that does that stage's work can claim the story. A blocked story
+// stays where it is. Without a claim of the caller the stage is needed: else a repeated call
+// would move the story twice.
 func (tx *Tx) Advance(id string, to *Stage) (changed []string, err error) {
 	cur, err := tx.open(id)
 	if err != nil {

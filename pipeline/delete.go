@@ -48,8 +48,9 @@ func (tx *Tx) known(id string) (*crdt.Story, error) {
 }
 
 // Waiting returns up to most of the unfinished stories that would wait for the
-// story if it were deleted, or do since it is, in the order of IDs, and how many
-// there are. They wait for other stories instead if its number is theirs, too.
+// story if it were deleted, or do since it is. They are in the order of IDs. It
+// also returns how many there are. They wait for other stories instead if its
+// number is theirs, too.
 func (tx *Tx) Waiting(id string, most int) (ids []string, count int) {
 	n, ok := Number(id)
 	if !ok {

@@ -37,8 +37,8 @@ type Source interface {
 	SharedNumbers(most int) ([]uint32, error)
 
 	// Dependents returns up to most of the visible stories that depend on the number,
-	// except one with the ID except, in the order of [crdt.CompareStoryIDs], and how
-	// many there are in all. Open restricts both to unfinished ones.
+	// in the order of [crdt.CompareStoryIDs], and how many there are in all. It
+	// leaves out the one with the ID except. Open restricts both to unfinished ones.
 	Dependents(n uint32, except string, open bool, most int) (ids []string, count int, err error)
 	// Edges returns up to most dependencies of the visible stories with the number, by
 	// story in the order of [crdt.CompareStoryIDs], then by number. Open restricts

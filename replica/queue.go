@@ -146,7 +146,7 @@ func (r *Replica) othersHoldLock() bool {
 
 // queue holds the changes that wait for the writer. That is whoever waits for a
 // change of its own while nobody else writes, which spares two switches between
-// goroutines, or else a goroutine that is there for as long as changes wait.
+// goroutines. Else it is a goroutine that is there for as long as changes wait.
 type queue struct {
 	run func() // is the writer on a goroutine of its own
 

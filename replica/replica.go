@@ -138,11 +138,11 @@ func (r *Replica) Close() error {
 // Now is the time by which leases end.
 func (r *Replica) Now() time.Time { return r.cfg.Now() }
 
-// Update lets fn decide on the fresh pipeline, writes the edits it collected
-// as one op in the name of agent, unless fn finds out another, and returns the story
-// as the op left it. When fn collects nothing, nothing is written. After an error nothing was
-// written, unless the error is an [oplog.Error] that is uncertain; then the op is
-// lost, or comes with the next call.
+// Update lets fn decide on the fresh pipeline. It writes the edits that fn collected as one
+// op in the name of agent, unless fn finds out another, and returns the story as the op left
+// it. When fn collects nothing, nothing is written. After an error nothing was written,
+// unless the error is an [oplog.Error] that is uncertain; then the op is lost, or comes with
+// the next call.
 //
 // When ctx ends before the change is taken up, Update returns its error. fn may be
 // called on another goroutine and more than once; what counts is what its last call

@@ -24,11 +24,10 @@ type View struct {
 // write-ahead log cannot be brought into the database.
 const slowView = time.Second
 
-// View calls fn with the pipeline as it is. It sees every change that any process
-// acknowledged before, and the changes that were submitted here before. A View waits
-// for no writer. fn must not wait for a client. View calls fn a second time if the state turns
-// out to be damaged, on a state that is made from the log, so fn must set its results and not
-// add to them.
+// View calls fn with the pipeline as it is. It sees every change that any process acknowledged
+// before, and the changes that were submitted here before. A View waits for no writer. fn must
+// not wait for a client. View calls fn a second time if the state turns out to be damaged,
+// then on a state that is made from the log. So fn must set its results and not add to them.
 func (r *Replica) View(ctx context.Context, fn func(*View) error) error {
 	return r.ViewAfter(ctx, r.LastWrite(), fn)
 }

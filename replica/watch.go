@@ -12,9 +12,9 @@ func (r *Replica) Wait(ctx context.Context, after Position) error {
 }
 
 // Watch calls fn with the pipeline as View does, and again each time it has
-// changed, by this process or another, until fn returns true or an error, or ctx
-// ends, whose cause is the error then. Changes that come close together may be one
-// call.
+// changed, by this process or another. It ends when fn returns true or an error,
+// or when ctx ends, whose cause is the error then. Changes that come close
+// together may be one call.
 //
 // A pipeline that has no database yet is empty until it has one. Otherwise a
 // database that cannot be read ends Watch with the error that View would return.

@@ -42,8 +42,9 @@ func main() {
 }
 
 // takeStdout returns standard output for the command alone: what else prints in
-// this process, a library of ours or a line left from debugging, goes to standard
-// error from now on, and so cannot get between the messages of the protocol.
+// this process goes to standard error from now on, be it a library of ours or a
+// line left from debugging. So it cannot get between the messages of the
+// protocol.
 func takeStdout() *os.File {
 	stdout := moveStdout(os.Stdout)
 	os.Stdout = os.Stderr

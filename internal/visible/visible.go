@@ -37,10 +37,10 @@ type Filter struct {
 	last rune // the last character that was kept
 }
 
-// Keeps reports whether r, the next character, is kept. Left out are control characters other than
-// newline and tab, controls of the direction of writing (UAX #9), spaces, operators and letters of no width, tag
-// characters, and variation selectors, which can spell out any text unseen. An emoji keeps the one selector
-// that says how it is drawn (UTS #51), and the joiners of emoji and scripts stay.
+// Keeps reports whether r, the next character, is kept. Left out are control characters other than newline and
+// tab, controls of the direction of writing (UAX #9), and spaces, operators and letters of no width. So are tag
+// characters and variation selectors, which can spell out any text unseen. An emoji keeps the one selector that
+// says how it is drawn (UTS #51), and the joiners of emoji and scripts stay.
 func (f *Filter) Keeps(r rune) bool {
 	switch {
 	case r == '\n' || r == '\t':

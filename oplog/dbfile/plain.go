@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// A folder with a pipeline may come with a checkout, an archive or a disk, so any name in it may
+// A folder with a pipeline may come with a checkout, an archive or a disk. So any name in it may
 // be a link to a file elsewhere, a device or a named pipe. Every file of ours is opened as a
 // plain file: the last element of its path is not followed when it is a link, and what is not a
 // regular file is refused before a byte of it is read or written.

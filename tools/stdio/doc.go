@@ -2,8 +2,8 @@
 // stream, messages of the server on the other. Package calls does the rest.
 //
 // mcp-go's own ServeStdio loses the answers of requests that were read shortly before the end of input,
-// answers cancelled calls, runs two writes sent together in either order and lets a ping wait behind
-// calls. Package calls does not, and so this package stands in for ServeStdio.
+// and answers cancelled calls. It runs two writes sent together in either order, and lets a ping wait
+// behind calls. Package calls does not, and so this package stands in for ServeStdio.
 //
 // # Framing
 //

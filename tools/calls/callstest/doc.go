@@ -1,4 +1,4 @@
 // Package callstest has what the tests of all transports share: a server with one tool for each way in
-// which a handler can behave ([Tools]), a client ([Client]), a transport inside the process
-// ([InProcess]), and the guarantees of package calls as tests ([Guarantees]).
+// which a handler can behave ([Tools]), a client ([Client]), and a transport inside the process
+// ([InProcess]). [Guarantees] are the guarantees of package calls as tests.
 package callstest
