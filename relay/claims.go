@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -27,7 +26,7 @@ const (
 	// settleTime is how long after the start of the hub nobody new reserves a story: its store may have been lost, or
 	// put back to an earlier state, and machines enter what they hold first.
 	settleTime = 5 * time.Second
-	// askTimeout bounds the question to the hub: a call waits for it.
+	// askTimeout bounds the connecting to the hub, and the question: a call waits for both.
 	askTimeout = 2 * time.Second
 )
 
@@ -60,10 +59,9 @@ type entry struct {
 type Claims struct {
 	cfg Config
 
-	mu   sync.Mutex // held while the hub is asked: one question after the other
-	hub  replica.Hub
-	conn *nats.Conn
-	desk *desk
+	mu      sync.Mutex // held while the hub is asked: one question after the other
+	desk    *desk
+	dialing *dialing
 }
 
 // NewClaims returns a Claims.
@@ -73,10 +71,7 @@ func NewClaims(cfg Config) *Claims { return &Claims{cfg: cfg} }
 func (c *Claims) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn != nil {
-		c.conn.Close()
-		c.conn = nil
-	}
+	c.drop()
 }
 
 // Joined reports whether there is a hub to ask. A database that was moved here gets its key first: without one it
@@ -113,7 +108,7 @@ func (c *Claims) Ended(ctx context.Context, stories []string) (ended []string, e
 	return ended, err
 }
 
-// numberTimeout bounds the question for a number: without an answer a story gets one as apart.
+// numberTimeout bounds the connecting for a number, and the question: without an answer a story gets one as apart.
 const numberTimeout = time.Second
 
 // Number keeps a number for a new story of this machine, above all that the hub gave out and all that are known here. It
@@ -141,7 +136,7 @@ func (c *Claims) Number(ctx context.Context) (n uint32, err error) {
 	return n, nil
 }
 
-// ask asks the hub that the replica is joined to.
+// ask asks the hub that the replica is joined to. It waits so long for a connection, and as long for an answer.
 func (c *Claims) ask(ctx context.Context, patience time.Duration, question func(context.Context) error) error {
 	hub, _, err := c.cfg.Replica.Hub(ctx)
 	if err == nil && hub == nil {
@@ -152,9 +147,9 @@ func (c *Claims) ask(ctx context.Context, patience time.Duration, question func(
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if err = c.connect(ctx, hub); err == nil {
+	if err = c.connect(ctx, hub, patience); err == nil {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		err = question(ctx)
 	}
 	if err != nil {
@@ -163,65 +158,13 @@ func (c *Claims) ask(ctx context.Context, patience time.Duration, question func(
 	return nil
 }
 
-// connect connects to the hub unless it is connected.
-func (c *Claims) connect(ctx context.Context, hub *replica.Hub) error {
-	if c.conn != nil && c.conn.IsConnected() && c.hub == *hub {
-		return nil
-	}
-	if c.conn != nil {
-		c.conn.Close()
-		c.conn = nil
-	}
-	key, author, err := memberOf(ctx, c.cfg.Replica)
-	if err != nil {
-		return err
-	}
-	conn, err := dialWithin(ctx, func() (*nats.Conn, error) { return dialAs(key, hub.Address, hub.CA, nats.Timeout(askTimeout)) })
-	if err != nil {
-		return err
-	}
-	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(askTimeout))
-	if err != nil {
-		conn.Close()
-		return err
-	}
-	desk, err := newDesk(ctx, js, hub, author)
-	if err != nil {
-		conn.Close()
-		return err
-	}
-	c.conn, c.hub, c.desk = conn, *hub, desk
-	return nil
-}
-
-// desk is where reservations are made, over one connection.
-type desk struct {
-	js       jetstream.JetStream
-	stream   jetstream.Stream
-	pipeline string
-	author   string // of this replica
-	replica  string // its name at the hub
-}
-
-func newDesk(ctx context.Context, js jetstream.JetStream, hub *replica.Hub, author string) (*desk, error) {
-	stream, err := js.Stream(ctx, ClaimStreamName(hub.Pipeline))
-	if err != nil {
-		return nil, fmt.Errorf("look at the hub's reservations: %w", err)
-	}
-	return &desk{js, stream, hub.Pipeline, author, hub.Replica}, nil
-}
-
 // reserve makes or renews a reservation. It returns its fence, or the agent of another machine that has the story.
 // Holds says that a claim of this machine lasts, which the hub may have forgotten.
 //
 // The epoch of a fence is when the hub began last: a store that was put back to an earlier state gives out its numbers again.
 func (d *desk) reserve(ctx context.Context, story, agent string, holds bool) (fence crdt.Fence, by string, err error) {
-	now, began, err := d.times(ctx)
-	if err != nil {
-		return fence, "", err
-	}
 	for {
-		have, err := lastEntry(ctx, d.stream, ClaimSubject(d.pipeline, story))
+		have, now, began, err := d.look(ctx, ClaimSubject(d.hub.Pipeline, story))
 		switch {
 		case err != nil:
 			return fence, "", err
@@ -231,7 +174,7 @@ func (d *desk) reserve(ctx context.Context, story, agent string, holds bool) (fe
 		case !holds && now.Sub(began) < settleTime:
 			return fence, "", errSettling
 		}
-		next := reservation{Author: d.author, Replica: d.replica, Agent: agent, At: now.UnixMilli(), Until: now.Add(reservationLife).UnixMilli()}
+		next := reservation{Author: d.author, Replica: d.hub.Replica, Agent: agent, At: now.UnixMilli(), Until: now.Add(reservationLife).UnixMilli()}
 		revision, err := d.put(ctx, story, &have, next)
 		if err == nil {
 			began, err := d.began(ctx) // anew: who was given the story before has seen no later beginning
@@ -244,71 +187,37 @@ func (d *desk) reserve(ctx context.Context, story, agent string, holds bool) (fe
 	}
 }
 
-// times returns the hub's time, and when the hub began last.
-func (d *desk) times(ctx context.Context) (now, began time.Time, err error) {
-	info, err := d.stream.Info(ctx)
-	if err != nil {
-		return now, began, fmt.Errorf("look at the hub's reservations: %w", err)
-	}
-	began, err = d.began(ctx)
-	return info.TimeStamp, began, err
-}
-
-// began returns when the hub began last, by its clock.
-func (d *desk) began(ctx context.Context) (time.Time, error) {
-	start, err := d.stream.GetLastMsgForSubject(ctx, StartSubject(d.pipeline))
-	if err != nil {
-		return time.Time{}, fmt.Errorf("look when the hub began: %w", err)
-	}
-	return start.Time, nil
-}
-
 // ended returns those of the stories whose reservations of other machines have run out.
 func (d *desk) ended(ctx context.Context, stories []string) (ended []string, err error) {
-	now, began, err := d.times(ctx)
-	if err == nil && now.Sub(began) < settleTime {
+	var now, began time.Time
+	entries := make([]entry, len(stories))
+	questions := []func() error{func() (err error) { now, began, err = d.times(ctx); return err }}
+	for i, story := range stories {
+		questions = append(questions, func() (err error) {
+			entries[i], err = lastEntry(ctx, d.stream, ClaimSubject(d.hub.Pipeline, story))
+			return err
+		})
+	}
+	if err = all(questions...); err == nil && now.Sub(began) < settleTime {
 		err = errSettling
 	}
 	if err != nil {
 		return nil, err
 	}
-	for _, story := range stories {
-		have, err := lastEntry(ctx, d.stream, ClaimSubject(d.pipeline, story))
-		if err != nil {
-			return nil, err
-		}
-		if have.Author != "" && !d.has(&have.reservation) && !have.lasts(now) {
-			ended = append(ended, story)
+	for i := range entries {
+		if have := &entries[i]; have.Author != "" && !d.has(&have.reservation) && !have.lasts(now) {
+			ended = append(ended, stories[i])
 		}
 	}
 	return ended, nil
 }
 
 // has reports whether a reservation is of this machine.
-func (d *desk) has(r *reservation) bool { return r.Author == d.author && r.Replica == d.replica }
+func (d *desk) has(r *reservation) bool { return r.Author == d.author && r.Replica == d.hub.Replica }
 
 // lasts reports whether nobody else may have the story.
 func (r *reservation) lasts(now time.Time) bool {
 	return r.Author != "" && now.Before(time.UnixMilli(r.Until).Add(takeOverAfter))
-}
-
-// put replaces an entry, if it is still the last of its story, and returns the number of the new one.
-func (d *desk) put(ctx context.Context, story string, have *entry, next reservation) (seq uint64, err error) {
-	return d.putNext(ctx, ClaimSubject(d.pipeline, story), have.seq, next)
-}
-
-// putNext puts a message into the stream if the last one of its subject has the given number, 0 for none.
-func (d *desk) putNext(ctx context.Context, subject string, last uint64, next any) (seq uint64, err error) {
-	b, err := json.Marshal(next)
-	if err != nil {
-		return 0, err
-	}
-	ack, err := d.js.Publish(ctx, subject, b,
-		jetstream.WithExpectStream(ClaimStreamName(d.pipeline)), jetstream.WithExpectLastSequencePerSubject(last))
-	if err != nil {
-		return 0, err
-	}
-	return ack.Sequence, nil
 }
 
 // lastEntry returns the reservation of a story.

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -115,32 +114,6 @@ func dialAs(key transportKey, address string, ca [32]byte, more ...nats.Option) 
 		return DialOwn(address, more...)
 	}
 	return dial(address, ca, append(more, nats.Nkey(key.public, key.sign), nats.CustomInboxPrefix(InboxPrefix(key.public)))...)
-}
-
-// dialWithin waits no longer than ctx for a connection. By itself a hub that is silent takes the timeout at each of its addresses,
-// for the dialling and for the handshake. A connection that comes later is closed.
-func dialWithin(ctx context.Context, dial func() (*nats.Conn, error)) (*nats.Conn, error) {
-	type result struct {
-		conn *nats.Conn
-		err  error
-	}
-	done := make(chan result)
-	go func() {
-		conn, err := dial()
-		select {
-		case done <- result{conn, err}:
-		case <-ctx.Done():
-			if err == nil {
-				conn.Close()
-			}
-		}
-	}()
-	select {
-	case r := <-done:
-		return r.conn, r.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("connect to the hub: %w", ctx.Err())
-	}
 }
 
 // isRefused reports whether the hub does not know who connects.

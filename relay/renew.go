@@ -31,7 +31,7 @@ type keeper struct {
 
 // keepClaims follows the reservations, and looks after those of this machine at each change.
 func (s *session) keepClaims(ctx context.Context) error {
-	desk, err := newDesk(ctx, s.js, s.hub, s.author)
+	desk, err := newDesk(ctx, s.conn, s.js, s.hub, s.author)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (k *keeper) remember(ctx context.Context) error {
 		clear(k.held) // this may be a second try
 		for story, claim := range v.LiveClaims() {
 			if !claim.Foreign {
-				k.held[story] = entry{reservation: reservation{Author: k.author, Replica: k.desk.replica, Agent: claim.Agent}}
+				k.held[story] = entry{reservation: reservation{Author: k.author, Replica: k.desk.hub.Replica, Agent: claim.Agent}}
 			}
 		}
 		return v.Err()
