@@ -145,7 +145,7 @@ func TestWriteCreatesAndUpdates(t *testing.T) {
 	}
 	want := pipeline.Story{
 		ID: "10_story_a", Stage: pipeline.Current, StageSince: time.UnixMilli(1_700_000_000_001).UTC(), Name: "A", Agent: "coder-1", RetryCount: 2, Blocked: true,
-		DependsOn: []uint32{7, 20}, WaitingOn: []uint32{7, 20},
+		BlockedSince: time.UnixMilli(1_700_000_000_001).UTC(), DependsOn: []uint32{7, 20}, WaitingOn: []uint32{7, 20},
 		Warnings:  []pipeline.Fact{{Code: pipeline.CodeUnknownNumbers, Numbers: []uint32{7, 20}}},
 		UpdatedAt: time.UnixMilli(1_700_000_000_001).UTC(), Rev: w.ops[0].ID,
 		Place: crdt.Anchor{Op: w.ops[0].ID},

@@ -158,6 +158,7 @@ func (s *State) outline(c *crdt.Story) (st Story, dependencies []Dependency) {
 	}
 	if st.Blocked {
 		st.BlockedReason = c.Str(fieldBlockedReason)
+		st.BlockedSince = TimeOf(c.WrittenAt(fieldBlocked))
 	}
 	dependencies = s.dependencies(c.ID())
 	for _, d := range dependencies {

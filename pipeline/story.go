@@ -25,7 +25,10 @@ type Story struct {
 	Blocked    bool
 	// BlockedReason is empty while the story is not blocked.
 	BlockedReason string
-	Description   string // Markdown
+	// BlockedSince is when the op that blocked the story, or last gave another reason, was written, by its
+	// author's clock. BlockedSince is zero while the story is not blocked.
+	BlockedSince time.Time
+	Description  string // Markdown
 	// DependsOn are story numbers, ascending.
 	DependsOn []uint32
 	// Ready reports that the reader would make a new claim by claiming the story.
