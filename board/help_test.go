@@ -23,6 +23,7 @@ import (
 // site is a board that is served, on a pipeline of the test.
 type site struct {
 	t       testing.TB
+	path    string
 	cfg     board.Config
 	agents  *replica.Replica // another process's door to the same pipeline
 	session *replica.Session
@@ -34,8 +35,11 @@ type site struct {
 
 func ptr[T any](v T) *T { return &v }
 
-func newReplica(t testing.TB, path string) *replica.Replica {
-	r := replica.New(replica.Config{Path: path, Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+func newReplica(t testing.TB, path string) *replica.Replica { return newReplicaBy(t, path, time.Now) }
+
+// newReplicaBy opens a pipeline in a process with a clock of its own.
+func newReplicaBy(t testing.TB, path string, now func() time.Time) *replica.Replica {
+	r := replica.New(replica.Config{Path: path, Now: now, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
@@ -49,7 +53,7 @@ func newSite(t testing.TB, change func(*board.Config)) *site {
 // newSiteAt serves a board on the pipeline at a path.
 func newSiteAt(t testing.TB, path string, change func(*board.Config)) *site {
 	t.Helper()
-	s := &site{t: t, agents: newReplica(t, path)}
+	s := &site{t: t, path: path, agents: newReplica(t, path)}
 	s.session = s.agents.OpenSession(rand.Text())
 	own := newReplica(t, path)
 	s.cfg = board.Config{
@@ -116,6 +120,15 @@ func (s *site) do(agent string, fn func(tx *pipeline.Tx) error) pipeline.Story {
 		s.t.Fatal(err)
 	}
 	return st
+}
+
+// doAgo lets an agent change the pipeline some time ago, by the clock of its process.
+func (s *site) doAgo(ago time.Duration, agent string, fn func(tx *pipeline.Tx) error) {
+	s.t.Helper()
+	r := newReplicaBy(s.t, s.path, func() time.Time { return time.Now().Add(-ago) })
+	if _, err := r.Update(s.t.Context(), agent, fn); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // add adds a story.

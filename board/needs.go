@@ -30,7 +30,8 @@ type need struct {
 	Kind string
 	Why  string
 	By   string
-	At   moment
+	// At is when it began to wait. It is empty where nothing tells.
+	At moment
 }
 
 // needs are the stories that wait for a person. Stories that wait for other stories are not among them: that
@@ -95,7 +96,7 @@ func (b *Board) needs(v *replica.View, agents []agentCard) (n needs, err error) 
 			kind = "limit"
 			why = fmt.Sprintf("%s: %s", phrase.Count(int(st.RetryCount), "failed attempt", "failed attempts"), why)
 		}
-		n.add(st, kind, why, newMoment(st.UpdatedAt, now))
+		n.add(st, kind, why, newMoment(st.BlockedSince, now))
 	}
 	for i := range agents {
 		for _, held := range agents[i].Held {
@@ -120,13 +121,13 @@ func (b *Board) needs(v *replica.View, agents []agentCard) (n needs, err error) 
 		if shown++; shown > maxNeeds {
 			continue
 		}
-		kind := "warning"
+		kind, since := "warning", time.Time{}
 		if _, apart := v.MadeApart(id); apart {
 			kind = "apart"
-		} else if slices.ContainsFunc(wrong, func(f pipeline.Fact) bool { return f.Code == pipeline.CodeOverwritten }) {
-			kind = "overwritten"
+		} else if i := slices.IndexFunc(wrong, func(f pipeline.Fact) bool { return f.Code == pipeline.CodeOverwritten }); i >= 0 {
+			kind, since = "overwritten", pipeline.TimeOf(wrong[i].Overwritten[0].At)
 		}
-		n.add(&st, kind, phrase.Line(strings.Join(phrase.Warnings(wrong), "; ")), newMoment(st.UpdatedAt, now))
+		n.add(&st, kind, phrase.Line(strings.Join(phrase.Warnings(wrong), "; ")), newMoment(since, now))
 	}
 	return n, v.Err()
 }

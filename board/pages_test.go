@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -149,5 +150,19 @@ func TestBeside(t *testing.T) {
 	_, page := newClient(s).get("/story/2_b")
 	if !strings.Contains(page, `rel="prev" href="/story/1_a"`) || !strings.Contains(page, `rel="next" href="/story/3_c"`) {
 		t.Errorf("got\n%s", page)
+	}
+}
+
+// TestNeedsSince: what waits for a person says since when it waits, however often the story was changed since.
+func TestNeedsSince(t *testing.T) {
+	s := newSite(t, nil)
+	s.three()
+	s.doAgo(3*time.Hour, "x", func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("1_a", true, ptr("why")); return err })
+	s.do("y", func(tx *pipeline.Tx) error { return tx.AddNote("1_a", nil, "still") })
+	in := newClient(s)
+	for path, want := range map[string]string{"/": `</b> why</span> <small><time data-t="\d+" class="a1">3h`, "/story/1": `<b>Blocked</b> for <time data-t="\d+" class="a1">3h`} {
+		if _, page := in.get(path); !regexp.MustCompile(want).MatchString(page) {
+			t.Errorf("%s: got\n%s", path, page)
+		}
 	}
 }

@@ -30,11 +30,13 @@ type detail struct {
 	Warnings    []string
 	DependsOn   string
 	Reason      string
-	Rev         string
-	UpdatedAt   moment
-	Notes       []note
-	NoteCount   int
-	Links       links
+	// BlockedSince is when it was blocked for that reason.
+	BlockedSince moment
+	Rev          string
+	UpdatedAt    moment
+	Notes        []note
+	NoteCount    int
+	Links        links
 	// Graph is the drawing of the stories near it. It is nil if there are none, and in a menu.
 	Graph   *drawing
 	History []past
@@ -86,7 +88,7 @@ func (b *Board) detail(v *replica.View, id string, who visitor) (d detail, err e
 	var r prose
 	d = detail{
 		card: newCard(v, &st, now), Name: typed(st.Name), Description: typed(st.Description), Rendered: r.text(st.Description),
-		StageName: stageName(st.Stage), DependsOn: phrase.Numbers(st.DependsOn), Reason: st.BlockedReason, Rev: st.Rev.String(), UpdatedAt: newMoment(st.UpdatedAt, now),
+		StageName: stageName(st.Stage), DependsOn: phrase.Numbers(st.DependsOn), Reason: st.BlockedReason, BlockedSince: newMoment(st.BlockedSince, now), Rev: st.Rev.String(), UpdatedAt: newMoment(st.UpdatedAt, now),
 	}
 	for _, w := range phrase.Warnings(troubling(st.Warnings)) {
 		d.Warnings = append(d.Warnings, phrase.Line(w))
