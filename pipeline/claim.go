@@ -94,6 +94,14 @@ func parseInterval(s string) (since, ends time.Time) {
 	return since, ends
 }
 
+// ClaimEnds returns when the claim that an op makes ends unless it is renewed. It returns the zero time if
+// the op makes no claim, or one that lasts as long as a session.
+func ClaimEnds(op *crdt.Op) time.Time {
+	text, _ := writes(op, NameClaim)
+	_, ends := parseInterval(text)
+	return ends
+}
+
 // claim returns the claim on a story, or nil if there is none.
 func (s *State) claim(c *crdt.Story) *Claim {
 	if s.err != nil || !hasClaim(c) {
