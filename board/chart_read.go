@@ -48,6 +48,17 @@ type readings struct {
 type holder struct {
 	agent, story string
 	since, until time.Time
+	// ends is when the claim ends unless it is renewed, zero if it lasts as long as a session. No op tells of
+	// a renewal: proof of one is what the agent did with the story last.
+	ends, last time.Time
+}
+
+// over returns when a claim was over whose story somebody took, gave back or finished at a time.
+func (h *holder) over(when time.Time) time.Time {
+	if lapsed := later(h.ends, h.last); !h.ends.IsZero() && lapsed.Before(when) {
+		return lapsed
+	}
+	return when
 }
 
 // readCharts reads what the charts are drawn from. The clocks of ops may lie: a day before the pipeline's first op
@@ -158,8 +169,8 @@ func (r *readings) readTimeline(v *replica.View, typ string) error {
 				continue
 			}
 			h := holder{agent: agent, story: st.ID, since: st.Claim.Since, until: r.now}
-			if ends := st.Claim.Lease.Ends; !st.Claim.Foreign && !st.Claim.Live(r.now) {
-				h.until = ends
+			if !st.Claim.Live(r.now) {
+				h.until = st.Claim.Lease.Ends
 			}
 			r.holders = append(r.holders, h)
 		}
@@ -201,13 +212,12 @@ func (r *readings) works() (all []work) {
 	}
 	has := map[string]holder{}
 	maps.Copy(has, r.earlier)
-	end := func(story string, when time.Time) {
-		if h := has[story]; h.agent != "" {
-			w := at(h.agent)
+	hold := func(h *holder, until time.Time) {
+		if h.agent != "" && !until.Before(r.from) {
 			since := later(h.since, r.from)
-			w.held = append(w.held, heldFor{story, since, later(when, since), false})
+			w := at(h.agent)
+			w.held = append(w.held, heldFor{h.story, since, later(until, since), until.Equal(r.now)})
 		}
-		delete(has, story)
 	}
 	for i := range r.changes {
 		c := &r.changes[i]
@@ -215,8 +225,13 @@ func (r *readings) works() (all []work) {
 		if when.After(r.now) {
 			when = r.now
 		}
+		h := has[c.Story]
+		if h.agent != "" && h.agent == c.Agent && !pipeline.Claims(c.Whole) {
+			h.last = when
+			has[c.Story] = h
+		}
 		if to, ends := claimOf(c); ends {
-			end(c.Story, when)
+			hold(&h, h.over(when))
 			to.since = when
 			has[c.Story] = to
 		}
@@ -225,9 +240,8 @@ func (r *readings) works() (all []work) {
 			w.ops = append(w.ops, when)
 		}
 	}
-	for _, h := range r.holders {
-		w := at(h.agent)
-		w.held = append(w.held, heldFor{h.story, later(h.since, r.from), later(h.until, r.from), h.until.Equal(r.now)})
+	for i := range r.holders {
+		hold(&r.holders[i], r.holders[i].until)
 	}
 	all = slices.DeleteFunc(all, func(w work) bool { return phrase.Line(w.agent) == "" })
 	slices.SortFunc(all, func(a, b work) int { return len(b.ops) - len(a.ops) })
@@ -236,7 +250,7 @@ func (r *readings) works() (all []work) {
 
 // claimOf reports whether a change ends a claim of its story, and returns the claim that it begins.
 func claimOf(c *replica.Change) (to holder, ends bool) {
-	to.since = time.UnixMilli(c.At)
+	to.story, to.since, to.ends = c.Story, time.UnixMilli(c.At), pipeline.ClaimEnds(c.Whole)
 	for i := range c.Whole.Edits {
 		if e := &c.Whole.Edits[i]; e.Kind == crdt.KindSet && e.Field == pipeline.NameAgent && e.Value.Type() == crdt.TypeString {
 			to.agent, ends = e.Value.Str(), true

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -83,5 +85,39 @@ func TestChartsOfOneStory(t *testing.T) {
 	}
 	if _, page := c.get("/charts?type=spike"); strings.Contains(page, "1_bug_crash") {
 		t.Error("the charts of spikes have a bug")
+	}
+}
+
+// TestTimelineOfLapsedClaims: the bar of a claim ends when the claim lapsed, not when another agent took the story,
+// unless its agent worked on the story for longer.
+func TestTimelineOfLapsedClaims(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.three()
+	claim := func(ago time.Duration, agent, id string) {
+		t.Helper()
+		s.doAgo(ago, agent, func(tx *pipeline.Tx) error {
+			_, err := tx.Claim(id, s.session.ClaimOptions(agent, 1800))
+			return err
+		})
+	}
+	claim(6*time.Hour, "gone", "1_a")
+	claim(6*time.Hour, "slow", "2_b")
+	s.doAgo(4*time.Hour, "slow", func(tx *pipeline.Tx) error { return tx.AddNote("2_b", nil, "half done") })
+	claim(2*time.Hour, "left", "3_c")
+	for _, id := range []string{"1_a", "2_b"} {
+		s.claim("next", id)
+	}
+	got := map[string]string{}
+	for _, row := range table(t, newClient(s), "agents")[1:] {
+		from, _ := time.Parse(time.RFC3339, row[2]) // a claim that goes on has no time
+		to, err := time.Parse(time.RFC3339, row[3])
+		if err == nil {
+			got[row[0]+" "+row[1]] = to.Sub(from).Round(time.Minute).String()
+		}
+	}
+	want := map[string]string{"gone 1_a": "30m0s", "slow 2_b": "2h0m0s", "left 3_c": "30m0s"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the claims lasted (-want +got):\n%s", diff)
 	}
 }
