@@ -40,7 +40,11 @@ func TestCharts(t *testing.T) {
 			[]chart.Line{{"85%", hours(30)}}),
 		"scatter-many":  chart.Scatter(heading, first, 2, many, nil),
 		"scatter-empty": chart.Scatter(heading, first, 2, nil, nil),
-		"rows": chart.Rows(heading, []chart.Row{{"QA", "s2", hours(50), hours(2)}, {strings.Repeat("long & ", 20), "late", 0, 0}},
+		"rows": chart.Rows(heading, []chart.Row{
+			{Name: "QA", Class: "s2", Long: hours(50), Mark: hours(2)},
+			{Name: strings.Repeat("long & ", 20), Class: "late"},
+			{Name: "7 QA", Full: "7 Look <again>", Tip: "7 Look <again>: QA, 3h", Class: "held", Long: hours(3)},
+		},
 			[]chart.Line{{"85%", hours(400)}}),
 		"lanes": chart.Lanes(heading, first, first.Add(hours(24)), []chart.Lane{
 			{

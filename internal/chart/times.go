@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -83,11 +84,14 @@ func (c *canvas) dots(dots []Dot, x func(time.Time) float64, y func(time.Duratio
 type Row struct {
 	Name, Class string
 	Long, Mark  time.Duration
+	// Full is a longer name. It stands beside the bar instead of Name, unless the page is narrow: then the
+	// style shows the class "brief" and hides "full". Tip is told to who points at the row, else Name.
+	Full, Tip string
 }
 
 // Rows draws rows below each other, on a logarithmic scale of times, with lines through all of them.
 func Rows(h Heading, rows []Row, lines []Line) string {
-	const tall, room = 20, 190
+	const tall, room, letters = 20, 190, 30 // letters fit into the room
 	c := newCanvas(h, room, float64(top+tall*len(rows)+bottom))
 	var longest time.Duration
 	for _, r := range rows {
@@ -105,8 +109,13 @@ func Rows(h Heading, rows []Row, lines []Line) string {
 	}
 	for i, r := range rows {
 		y := float64(top + tall*i)
-		c.told(r.Name)
-		c.text("e", c.left-6, y+14, cut(r.Name, 30))
+		c.told(cmp.Or(r.Tip, r.Name))
+		if r.Full == "" {
+			c.text("e", c.left-6, y+14, cut(r.Name, letters))
+		} else {
+			c.text("e brief", c.left-6, y+14, cut(r.Name, letters))
+			c.text("e full", c.left-6, y+14, cut(r.Full, letters))
+		}
 		c.printf(`<path class="%s" d="M%s %sH%sV%sH%sZ"/>`, r.Class, num(c.left), num(y+4), num(max(x(r.Long), c.left+2)), num(y+tall-4), num(c.left))
 		if r.Mark > 0 {
 			c.line("mark", x(r.Mark), y+2, x(r.Mark), y+tall-2)
