@@ -136,7 +136,7 @@ func (r *readings) drawCycle() figure {
 	for i, done := range r.finished {
 		name := ""
 		if id := r.named[i]; id != "" {
-			name = id + ": " + phrase.Span(done.Took)
+			name = r.titles[id] + ": " + phrase.Span(done.Took)
 		}
 		at := done.Done
 		if at.After(r.now) {
@@ -146,7 +146,7 @@ func (r *readings) drawCycle() figure {
 	}
 	for _, i := range r.slow {
 		id := r.named[i]
-		f.Rows = append(f.Rows, []cell{{Text: phrase.Label(id), Story: id}, {Text: pipeline.FormatTime(r.finished[i].Done)}, {Text: phrase.Span(r.finished[i].Took)}})
+		f.Rows = append(f.Rows, []cell{{Text: r.titles[id], Story: id}, {Text: pipeline.FormatTime(r.finished[i].Done)}, {Text: phrase.Span(r.finished[i].Took)}})
 	}
 	lines := []chart.Line{{Name: "50%", At: half}, {Name: "85%", At: most}}
 	f.SVG = template.HTML(chart.Scatter(f.heading(), dayTime(r.first), int(r.last-r.first+1), dots, lines))
@@ -190,12 +190,15 @@ func (r *readings) drawAging() figure {
 	var rows []chart.Row
 	for _, a := range r.hand {
 		age := max(0, r.now.Sub(a.Started))
-		row := chart.Row{Name: phrase.Label(a.Story) + " " + stageName(a.Stage), Class: "held", Long: age}
+		title, stage := r.titles[a.Story], stageName(a.Stage)
+		row := chart.Row{
+			Name: phrase.Label(a.Story) + " " + stage, Full: title, Tip: title + ": " + stage + ", in hand for " + phrase.Span(age), Class: "held", Long: age,
+		}
 		if len(took) > 0 && age > limit {
 			row.Class = "late"
 		}
 		rows = append(rows, row)
-		f.Rows = append(f.Rows, []cell{{Text: a.Story, Story: a.Story}, {Text: stageName(a.Stage)}, {Text: phrase.Span(age)}, {Text: phrase.Span(max(0, r.now.Sub(a.Since)))}})
+		f.Rows = append(f.Rows, []cell{{Text: title, Story: a.Story}, {Text: stage}, {Text: phrase.Span(age)}, {Text: phrase.Span(max(0, r.now.Sub(a.Since)))}})
 	}
 	if len(rows) == maxInHand {
 		f.Desc += fmt.Sprintf(" There may be more than these %d.", maxInHand)

@@ -35,6 +35,8 @@ type readings struct {
 	slow  []int
 	named map[int]string
 	hand  []pipeline.Aging
+	// titles are the names of the stories in slow and hand, by their IDs.
+	titles map[string]string
 	// changes are those of the timeline, the first first. From is where it begins.
 	changes []replica.Change
 	from    time.Time
@@ -90,6 +92,7 @@ func readCharts(v *replica.View, of span, now time.Time) (read readings, err err
 	if read.hand, err = v.InHand(of.Type, maxInHand); err != nil {
 		return read, err
 	}
+	read.readTitles(v)
 	return read, read.readTimeline(v, of.Type)
 }
 
@@ -128,6 +131,23 @@ func (r *readings) readFinished(v *replica.View, since time.Time, typ string) (e
 		}
 	}
 	return nil
+}
+
+// readTitles reads the names of the stories that tables name. A story that cannot be read has its ID alone.
+func (r *readings) readTitles(v *replica.View) {
+	r.titles = map[string]string{}
+	name := func(id string) {
+		r.titles[id] = id
+		if st, err := v.Outline(id); err == nil && phrase.Line(st.Name) != "" {
+			r.titles[id] = phrase.Label(id) + " " + phrase.Title(&st)
+		}
+	}
+	for _, id := range r.named {
+		name(id)
+	}
+	for i := range r.hand {
+		name(r.hand[i].Story)
+	}
 }
 
 func (r *readings) readTimeline(v *replica.View, typ string) error {

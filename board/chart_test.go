@@ -59,6 +59,10 @@ func TestChartsOfOneStory(t *testing.T) {
 	if rows := table(t, c, "agents"); len(rows) != 3 || rows[2][0] != "'=coder" || rows[2][1] != "1_bug_crash" || rows[2][3] != "now" {
 		t.Errorf("agents: got %q", rows)
 	}
+	_, page := c.get("/charts")
+	if !strings.Contains(page, "<title>1 crash: Current, in hand for ") || !strings.Contains(page, `<a href="/story/1_bug_crash">1 crash</a>`) {
+		t.Errorf("in hand: the story is not named:\n%s", page)
+	}
 	s.do("=coder", func(tx *pipeline.Tx) error {
 		tx.By(pipeline.Caller{Session: s.session.ID(), Name: "=coder"})
 		_, _, err := tx.Write("1_bug_crash", pipeline.Changes{Stage: ptr(pipeline.Done)})
@@ -79,7 +83,7 @@ func TestChartsOfOneStory(t *testing.T) {
 	if rows := table(t, c, "aging"); len(rows) != 1 {
 		t.Errorf("in hand: got %q, want none", rows)
 	}
-	_, page := c.get("/charts")
+	_, page = c.get("/charts")
 	if strings.Count(page, `class="chart"`) != len(chartIDs)-1 || strings.Contains(page, "style=") || !strings.Contains(page, `href="/story/1_bug_crash"`) {
 		t.Errorf("got the page:\n%s", page)
 	}
