@@ -95,15 +95,29 @@ func (w *watched) workers(since time.Time) (names []string) {
 	return names
 }
 
+// agentState is what an agent's card says of it, and what that means.
+type agentState struct{ State, Says, Means string }
+
+// agentStates are the states of agents, those that a person should look at first.
+var agentStates = []agentState{
+	{"lapsed", "claim lapsed", "The time of its claim is over, and it did not renew it. Any agent may take the story."},
+	{"quiet", "quiet", "It holds a story, and has written nothing for " + phrase.Span(quiet) + ". A long run of tests looks like that, and so does an agent that hangs."},
+	{"working", "working", "It holds a story, and wrote something in the last " + phrase.Span(quiet) + "."},
+	{"assigned", "not claimed yet", "Somebody gave it a story that it has not begun."},
+	{"idle", "idle", "It has no story, and worked on one in the last " + phrase.Span(away) + "."},
+}
+
 // agentCard is what the board shows of one agent. All of it follows from ops and leases.
 type agentCard struct {
 	Name string
 	// State is working, quiet, lapsed, assigned or idle.
 	State string
-	// Says is the state in words.
-	Says  string
-	Held  []heldStory
-	More  int // stories that it has beside Held
+	// Says is the state in words, and Means explains them.
+	Says, Means string
+	Held        []heldStory
+	More        int // stories that it has beside Held
+	// Wrote is when it wrote last, as far as that is known: a claim is known for longer than other ops.
+	Wrote moment
 	Last  moment
 	Words string
 	// Story is the story of the last op.
@@ -146,9 +160,11 @@ func (b *Board) agents(v *replica.View) (cards []agentCard, more int, err error)
 			cards = append(cards, card)
 		}
 	}
-	rank := []string{"lapsed", "quiet", "working", "assigned", "idle"}
+	rank := func(c *agentCard) int {
+		return slices.IndexFunc(agentStates, func(s agentState) bool { return s.State == c.State })
+	}
 	slices.SortStableFunc(cards, func(a, b agentCard) int {
-		return cmp.Or(cmp.Compare(slices.Index(rank, a.State), slices.Index(rank, b.State)), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(rank(&a), rank(&b)), cmp.Compare(a.Name, b.Name))
 	})
 	return cards, more, v.Err()
 }
@@ -161,6 +177,7 @@ func (b *Board) agent(v *replica.View, name string, now time.Time) (c agentCard,
 		return c, err
 	}
 	live, lapsed := false, false
+	var wrote time.Time
 	for i := range page.Stories {
 		st, err := v.Story(page.Stories[i].ID)
 		if err != nil {
@@ -168,24 +185,34 @@ func (b *Board) agent(v *replica.View, name string, now time.Time) (c agentCard,
 		}
 		held := newHeld(&st, now)
 		live, lapsed = live || st.Claim.Live(now), lapsed || held.Lapsed
+		if st.Claim != nil {
+			wrote = later(wrote, st.Claim.Since)
+		}
 		c.Held = append(c.Held, held)
 	}
 	c.More = page.Total - len(c.Held)
 	last, seen := b.names.of(name)
 	if seen {
 		c.Last, c.Words, c.Story = newMoment(last.at, now), last.words, last.story
+		wrote = later(wrote, last.at)
 	}
+	c.Wrote = newMoment(wrote, now)
 	switch {
 	case len(c.Held) == 0 && seen && last.works:
-		c.State, c.Says = "idle", "idle"
+		c.State = "idle"
 	case lapsed && !live:
-		c.State, c.Says = "lapsed", "claim lapsed"
-	case live && seen && now.Sub(last.at) > quiet:
-		c.State, c.Says = "quiet", "quiet"
+		c.State = "lapsed"
+	case live && now.Sub(wrote) > quiet:
+		c.State = "quiet"
 	case live:
-		c.State, c.Says = "working", "working"
+		c.State = "working"
 	default:
-		c.State, c.Says = "assigned", "not claimed yet"
+		c.State = "assigned"
+	}
+	for _, s := range agentStates {
+		if s.State == c.State {
+			c.Says, c.Means = s.Says, s.Means
+		}
 	}
 	return c, nil
 }

@@ -66,6 +66,7 @@ func (b *Board) functions() template.FuncMap {
 		"line":   phrase.Line,
 		"finger": fingerprint,
 		"count":  phrase.Count,
+		"states": func() []agentState { return agentStates },
 		"pairs": func(pairs ...any) (map[string]any, error) {
 			out := map[string]any{}
 			for i := 0; i+1 < len(pairs); i += 2 {

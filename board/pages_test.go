@@ -166,3 +166,32 @@ func TestNeedsSince(t *testing.T) {
 		}
 	}
 }
+
+// TestQuietAgent: an agent that holds a story and writes nothing is called quiet, with what that means, also when its
+// last op lies behind those that the board looks at.
+func TestQuietAgent(t *testing.T) {
+	s := newSite(t, nil)
+	s.three()
+	s.doAgo(2*time.Hour, "coder-1", func(tx *pipeline.Tx) error {
+		_, err := tx.Claim("1_a", s.session.ClaimOptions("coder-1", 24*3600))
+		return err
+	})
+	quiet := regexp.MustCompile(`title="It holds a story, and has written nothing for 20m[^"]*">quiet for <time data-t="\d+" class="a1">2h<`)
+	in := newClient(s)
+	if _, page := in.get("/"); !quiet.MatchString(page) || !strings.Contains(page, "<dt>quiet</dt>") {
+		t.Errorf("got\n%s", page)
+	}
+	err := s.agents.UpdateAll(t.Context(), "planner", func(*pipeline.State) (all []func(*pipeline.Tx) error, _ error) {
+		for i := range 410 {
+			all = append(all, func(tx *pipeline.Tx) error { return tx.AddNote("2_b", nil, fmt.Sprint(i)) })
+		}
+		return all, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.restart() // nothing is remembered
+	if _, page := in.get("/"); !quiet.MatchString(page) || !strings.Contains(page, "nothing written of late") {
+		t.Errorf("with 410 ops of others since: got\n%s", page)
+	}
+}
