@@ -18,6 +18,8 @@ type Change struct {
 	pipeline.Change
 	// Whole is the op itself.
 	Whole *crdt.Op
+	// Received is when the row that brought it about came here, in ms since 1970 UTC.
+	Received int64
 }
 
 // scanPage is how many rows Changes reads at once.
@@ -118,7 +120,7 @@ func (s *Snapshot) changesOf(rows []db.SignedOpsAfterRow, fn func(Change) bool) 
 			return false, s.log.fail("read history", err)
 		}
 		change := pipeline.ChangeOf(op, pipeline.Stage(stages.Before.String), pipeline.Stage(stages.After.String))
-		if !fn(Change{positionOf(a.at.Arrival, a.at.OpID, s.row.StateID), change, op}) {
+		if !fn(Change{positionOf(a.at.Arrival, a.at.OpID, s.row.StateID), change, op, a.at.ReceivedAt}) {
 			return false, nil
 		}
 	}
