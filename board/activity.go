@@ -17,6 +17,9 @@ const (
 	maxWords = 240
 	// pageOfEvents is how many lines of the activity are shown at once.
 	pageOfEvents = 60
+	// late is by how much the time of a change may lie before its coming here until the activity says so. Clocks
+	// of machines differ by less, and machines that exchange all the time need seconds.
+	late = 5 * time.Minute
 	// maxSought bounds the changes that one page looks at in search of those that are chosen: some 0.2 s.
 	maxSought = 4000
 )
@@ -27,10 +30,13 @@ type event struct {
 	N     int64
 	At    moment
 	Clock string
-	Agent string
-	Story string
-	Label string
-	Title string
+	// Came is when it came here, if that was much later: it stands among what happened then.
+	Came      moment
+	CameClock string
+	Agent     string
+	Story     string
+	Label     string
+	Title     string
 	// Link leads to what the event is about.
 	Link  string
 	Kind  string
@@ -83,6 +89,9 @@ func newEvent(v *replica.View, c *replica.Change, now time.Time, zone *time.Loca
 	if c.At != 0 {
 		at := time.UnixMilli(c.At)
 		e.At, e.Clock = newMoment(at, now), clock(at, now, zone)
+		if came := time.UnixMilli(c.Received); came.Sub(at) > late {
+			e.Came, e.CameClock = newMoment(came, now), clock(came, now, zone)
+		}
 	}
 	if pipeline.Reserved(c.Story) {
 		e.Title, e.Link = "settings", "/settings"

@@ -2,6 +2,7 @@ package board_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -193,5 +194,32 @@ func TestQuietAgent(t *testing.T) {
 	s.restart() // nothing is remembered
 	if _, page := in.get("/"); !quiet.MatchString(page) || !strings.Contains(page, "nothing written of late") {
 		t.Errorf("with 410 ops of others since: got\n%s", page)
+	}
+}
+
+// TestCameLate: a change that another machine made earlier stands among what is new, and says when it came here.
+func TestCameLate(t *testing.T) {
+	s := newSite(t, nil)
+	s.add("1_a", pipeline.Changes{})
+	other := newReplicaBy(t, filepath.Join(t.TempDir(), "other.db"), func() time.Time { return time.Now().Add(-3 * time.Hour) })
+	_, err := other.Update(t.Context(), "bob", func(tx *pipeline.Tx) error {
+		_, _, err := tx.Write("2_b", pipeline.Changes{Stage: ptr(pipeline.Backlog)})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ops, _, err := other.OpsAfter(t.Context(), 0, 10)
+	if err == nil {
+		_, err = s.agents.Admit(t.Context(), ops)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, page := newClient(s).get("/activity")
+	_, list, _ := strings.Cut(page, `id="events"`)
+	first, second, _ := strings.Cut(list, "</li>")
+	if !strings.Contains(first, "bob") || !strings.Contains(first, "came here <time") || strings.Contains(second, "came here") {
+		t.Errorf("got\n%s", list)
 	}
 }
