@@ -68,7 +68,11 @@ func TestManyCards(t *testing.T) {
 	err := s.agents.UpdateAll(t.Context(), "planner", func(*pipeline.State) (all []func(*pipeline.Tx) error, _ error) {
 		for i := range 100 {
 			all = append(all, func(tx *pipeline.Tx) error {
-				_, _, err := tx.Write(fmt.Sprintf("%d_s", i+1), pipeline.Changes{Stage: ptr(pipeline.Backlog)})
+				c := pipeline.Changes{Stage: ptr(pipeline.Backlog)}
+				if i == 80 {
+					c.DependsOn = &[]uint32{1}
+				}
+				_, _, err := tx.Write(fmt.Sprintf("%d_s", i+1), c)
 				return err
 			})
 		}
@@ -104,6 +108,8 @@ func TestManyCards(t *testing.T) {
 	if got, want := js[string](b, ids(pipeline.Backlog)), s.order(pipeline.Backlog); got != want {
 		t.Errorf("the page has\n%s\nwant\n%s", got, want)
 	}
+	b.run(chromedp.Focus("#c-81_s > a"))
+	b.until(`(() => { const r = document.querySelector("#c-81_s .tip").getBoundingClientRect(); return document.elementFromPoint(r.x + 20, r.bottom - 4)?.closest(".tip"); })()`)
 }
 
 // at returns where the middle of an element is.
