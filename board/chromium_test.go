@@ -166,9 +166,12 @@ func size(width, height int64) step {
 }
 
 // scheme makes the browser one whose person wants light or dark pages.
-func scheme(name string) step {
+func scheme(name string) step { return media("", "prefers-color-scheme", name) }
+
+// media makes the browser one with a medium, such as print, and a feature that its person has chosen.
+func media(medium, feature, value string) step {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: medium, Features: []*emulation.MediaFeature{{Name: feature, Value: value}}})
 		return err
 	})
 }

@@ -177,7 +177,7 @@ func TestQuietAgent(t *testing.T) {
 		_, err := tx.Claim("1_a", s.session.ClaimOptions("coder-1", 24*3600))
 		return err
 	})
-	quiet := regexp.MustCompile(`title="It holds a story, and has written nothing for 20m[^"]*">quiet for <time data-t="\d+" class="a1">2h<`)
+	quiet := regexp.MustCompile(`title="It holds a story, and has written nothing for 20m[^"]*">quiet <time data-t="\d+" class="a1">2h<`)
 	in := newClient(s)
 	if _, page := in.get("/"); !quiet.MatchString(page) || !strings.Contains(page, "<dt>quiet</dt>") {
 		t.Errorf("got\n%s", page)
