@@ -90,7 +90,7 @@ func TestManyCards(t *testing.T) {
 	for _, id := range []string{"30_s", "90_s", "1_s"} {
 		s.do("x", func(tx *pipeline.Tx) error { return tx.AddNote(id, nil, "far") })
 	}
-	b.until(`document.querySelector("#c-1_s").innerText.includes("1 note") && document.querySelector("#c-30_s").innerText.includes("1 note")`)
+	b.until(`document.querySelector("#c-1_s").innerText.includes("1 note") && document.querySelector("#c-30_s").textContent.includes("1 note")`)
 	if got := js[int](b, count); got != 30 {
 		t.Errorf("the page has %d cards after changes", got)
 	}

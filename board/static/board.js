@@ -7,7 +7,7 @@ const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
 const cardOf = (id) => document.getElementById("c-" + id);
 const idOf = (card) => card.id.slice(2);
 const parse = (html) => { const t = document.createElement("template"); t.innerHTML = html; return t.content; };
-const still = matchMedia("(prefers-reduced-motion: reduce)");
+const still = matchMedia("(prefers-reduced-motion: reduce)"), phone = matchMedia("(max-width: 40rem)");
 const store = {
 	get(name) { try { return localStorage.getItem(key + " " + name); } catch { return null; } },
 	set(name, value) { try { localStorage.setItem(key + " " + name, value); } catch { /* a browser that keeps nothing */ } },
@@ -366,7 +366,7 @@ const filter = page === "board" && $("#filter");
 if (filter) {
 	let typing = 0;
 	filter.addEventListener("input", (e) => { if (e.target.name) { clearTimeout(typing); typing = setTimeout(() => narrow(filter), 250); } });
-	if (innerWidth <= 640 && !$("#board").hasAttribute("data-narrow")) $(".filters").open = false;
+	if (phone.matches && !$("#board").hasAttribute("data-narrow")) $(".filters").open = false;
 	const empty = $("#hide-empty");
 	empty.checked = store.get("hide-empty") === "1";
 	empty.onchange = () => { store.set("hide-empty", empty.checked ? "1" : ""); body.classList.toggle("hide-empty", empty.checked); };
@@ -382,7 +382,7 @@ async function more(column) {
 		const r = await ask("/cards?" + query);
 		if (list.dataset.more !== from) return;
 		const cards = parse(r.html);
-		for (const c of [...cards.children]) { if (cardOf(idOf(c))) c.remove(); else c.classList.add("far"); }
+		for (const c of [...cards.children]) { if (cardOf(idOf(c))) c.remove(); }
 		list.append(cards);
 		list.dataset.more = r.more;
 		button.hidden = !r.more;
@@ -391,9 +391,10 @@ async function more(column) {
 document.addEventListener("scroll", (e) => {
 	if (e.target.matches?.(".cards")) { if (e.target.scrollTop + e.target.clientHeight > e.target.scrollHeight - 600) more(e.target.closest(".col")); return; }
 	if (e.target.id === "board") tabs();
-	if (e.target === document && innerWidth <= 640) for (const b of $$(".more:not([hidden])")) { const r = b.getBoundingClientRect(); if (r.top < innerHeight + 400 && r.left >= 0 && r.left < innerWidth) more(b.closest(".col")); }
+	if (e.target === document && phone.matches) for (const b of $$(".more:not([hidden])")) { const r = b.getBoundingClientRect(); if (r.top < innerHeight + 400 && r.left >= 0 && r.left < innerWidth) more(b.closest(".col")); }
 }, { capture: true, passive: true });
-function tabs() { // marks the column that is in view
+function tabs() { // marks the column that is in view, where one is
+	if (!phone.matches) return;
 	const left = (c) => Math.abs(c.getBoundingClientRect().left), columns = $$(".col:not(.shut)").sort((a, b) => left(a) - left(b));
 	for (const a of $$(".tabs a")) { if (a.hash === "#" + columns[0]?.id) a.setAttribute("aria-current", "true"); else a.removeAttribute("aria-current"); }
 }
@@ -518,5 +519,6 @@ if (page === "activity") { // a line between what is new and what this browser h
 	addEventListener("pagehide", keep);
 	document.addEventListener("visibilitychange", () => { if (document.hidden) keep(); });
 }
-clocks(document); ages(); tabs(); middle();
+clocks(document); ages();
+requestAnimationFrame(() => { tabs(); middle(); }); // they need the layout, which the browser makes by then
 })();
