@@ -125,7 +125,7 @@ function apply(u) {
 	if (u.reset) return refresh();
 	if (u.needs) waiting(u.waiting);
 	if (u.hub !== undefined) { $("#hub").textContent = u.hub; $("#hub").hidden = !u.hub; }
-	if (page === "board") onBoard(u);
+	if (page === "board") keeping(() => onBoard(u));
 	else if (page === "story") {
 		const id = $("main").dataset.story, ids = [...(u.cards || []).map((c) => c.id), ...u.gone || []];
 		if (ids.includes(id)) refresh();
@@ -139,15 +139,32 @@ function waiting(n) {
 	document.title = document.title.replace(/^\(\d+\) /, "").replace(/^/, n ? "(" + n + ") " : "");
 	$("#icon").href = "/icon.svg?n=" + n;
 }
+// keeping changes the page and leaves a person where they were: lists stay scrolled, and what took the place of the
+// element that had the focus has it now. That is the same link or button, else the one beside it.
+const focusable = "a[href], button, input:not([type=hidden]), select, textarea, summary";
+const alike = (a, b) => a.tagName === b.tagName && ["href", "name", "aria-label"].every((n) => a.getAttribute(n) === b.getAttribute(n)) && a.form?.getAttribute("action") === b.form?.getAttribute("action");
+function keeping(change) {
+	const had = document.activeElement, around = [], scrolled = [".agents", ".needs ul", "#board"].map((s) => [s, $(s)?.scrollLeft, $(s)?.scrollTop]);
+	for (let e = had?.closest("[id]"); e; e = e.parentElement?.closest("[id]")) around.push([e.id, $$(focusable, e).indexOf(had)]);
+	change();
+	for (const [s, left, top] of scrolled) if (left || top) $(s)?.scrollTo({ left, top, behavior: "instant" });
+	if (!had || had.isConnected) return;
+	for (const [id, index] of around) {
+		const now = document.getElementById(id), all = now ? $$(focusable, now).filter((e) => e.checkVisibility()) : [];
+		const next = all.find((e) => alike(e, had)) || all[Math.min(Math.max(index, 0), all.length - 1)];
+		if (next) return next.focus({ preventScroll: true });
+	}
+}
+function needs(change) { // the list stays shut if a person shut it
+	const shut = $("#needs details") && !$("#needs details").open && !$("#needs .none");
+	change();
+	if (shut) $("#needs details").open = false;
+}
 let later = 0;
 function soon(ms = 300) { clearTimeout(later); later = setTimeout(refresh, ms); }
 function onBoard(u) {
 	if (u.agents) $("#agents").innerHTML = u.agents;
-	if (u.needs) {
-		const shut = $("#needs details") && !$("#needs details").open && !$("#needs .none");
-		$("#needs").innerHTML = u.needs;
-		if (shut) $("#needs details").open = false;
-	}
+	if (u.needs) needs(() => { $("#needs").innerHTML = u.needs; });
 	if ($("#board").hasAttribute("data-narrow")) { if (u.cards || u.gone) soon(); return; }
 	for (const [stage, html] of Object.entries(u.heads || {})) head(stage, html);
 	for (const id of u.gone || []) cardOf(id)?.remove();
@@ -172,11 +189,10 @@ function place(c, last) {
 		if (last) old?.remove();
 		return false;
 	} else if (!c.before && list.dataset.more && !(old && old.parentNode === list && !old.nextElementSibling)) { old?.remove(); return true; }
-	const card = parse(c.html).firstElementChild, was = old?.getBoundingClientRect(), focus = old?.contains(document.activeElement) && document.activeElement.tagName;
+	const card = parse(c.html).firstElementChild, was = old?.getBoundingClientRect();
 	const stays = old && old.parentNode === list && old.nextElementSibling === to;
 	list.insertBefore(card, to);
 	old?.remove();
-	if (focus) $(focus === "BUTTON" ? "button" : "a", card).focus({ preventScroll: true });
 	if (!stays) { card.classList.add("new"); fly(card, was); }
 	return true;
 }
@@ -206,7 +222,7 @@ function refresh() {
 			mark = fresh.body.dataset.mark;
 			document.title = fresh.title;
 			$("#icon").href = $("#icon", fresh).getAttribute("href");
-			swap(fresh);
+			keeping(() => needs(() => swap(fresh)));
 			heard();
 		} catch { lost(); } finally { refreshing = null; }
 	})();
@@ -221,32 +237,40 @@ function middle(at) {
 }
 function swap(fresh) {
 	const graph = $(".graph"), at = graph && { left: graph.scrollLeft, top: graph.scrollTop };
-	const focus = document.activeElement?.closest(".card")?.id, scrolls = $$(".col").map((c) => [c.id, $(".cards", c)?.scrollTop || 0]);
+	const scrolls = $$(".col").map((c) => [c.id, $(".cards", c)?.scrollTop || 0]);
 	for (const part of { board: ["#agents", "#needs", "#board"], story: ["article", ".beside", "aside"], activity: ["#events"], charts: ["main"], settings: ["main"] }[page] || []) {
 		const old = $(part), now = $(part, fresh);
 		if (!old || !now) { if (part === "article" || page === "story" && part === ".beside") return location.reload(); continue; }
-		const busy = (part === "aside" || page === "settings") && (old.contains(document.activeElement) || $$("input, textarea", old).some((e) => e.type !== "hidden" && e.value !== e.defaultValue));
-		if (!busy && !(page === "charts" && ($("details[open]", old) || old.contains(document.activeElement)))) old.replaceWith(document.adoptNode(now));
+		const types = old.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+		const busy = (part === "aside" || page === "settings") && (types || $$("input, textarea", old).some((e) => e.type !== "hidden" && e.value !== e.defaultValue));
+		if (busy || page === "charts" && ($("details[open]", old) || old.contains(document.activeElement))) continue;
+		if ($("#edit[open]", old) && $("#edit", now)) $("#edit", now).open = true;
+		old.replaceWith(document.adoptNode(now));
 	}
 	if (page === "story") middle(at);
 	for (const [id, top] of scrolls) { const list = $("#" + CSS.escape(id) + " .cards"); if (list) list.scrollTop = top; }
-	if (focus) document.getElementById(focus)?.querySelector("a").focus({ preventScroll: true });
 	clocks(document); ages(); tabs();
 }
 
 // ---- Deeds: what a person changes.
 
-let lastUndo = null;
+let lastUndo = null, before = null; // where the focus was before it went to a toast
+$("#toasts").addEventListener("focusin", (e) => { if (e.relatedTarget && !e.relatedTarget.closest("#toasts")) before = e.relatedTarget; });
+function away(toast) {
+	const had = toast.contains(document.activeElement);
+	toast.remove();
+	if (had) ($("#toasts button") || (before?.isConnected ? before : $(".card a, main a, main button")))?.focus({ preventScroll: true });
+}
 function toast(text, { bad = false, undo = null } = {}) {
 	const t = document.createElement("p");
 	t.className = "toast" + (bad ? " bad" : "");
 	t.append(Object.assign(document.createElement("span"), { textContent: text }));
 	if (undo) {
-		lastUndo = () => { t.remove(); lastUndo = null; deed(undo.url, undo.fields); };
+		lastUndo = () => { away(t); lastUndo = null; deed(undo.url, undo.fields); };
 		t.append(Object.assign(document.createElement("button"), { type: "button", textContent: "Undo", onclick: lastUndo }));
 	}
 	const x = Object.assign(document.createElement("button"), { type: "button", textContent: "Close" });
-	x.onclick = () => t.remove();
+	x.onclick = () => away(t);
 	t.append(x);
 	$("#toasts").append(t);
 	setTimeout(() => { if (!t.matches(":hover, :focus-within")) t.remove(); }, 12000);
@@ -263,7 +287,7 @@ async function post(url, fields) {
 async function deed(url, fields, at) {
 	const { ok, data } = await post(url, fields);
 	if (ok) { toast([data.said, ...data.warnings || []].join(" "), { undo: data.undo }); if (page === "story") refresh(); return data; }
-	if (data.code === "held" && data.rev) { override(url, fields, data); return null; }
+	if (data.code === "held" && data.rev) { override(url, fields, data, at); return null; }
 	const form = at?.closest("form"), card = at?.closest(".card");
 	if (form) atForm(form, data); else if (card?.isConnected) atCard(card, data); else toast(data.error + " " + (data.next || ""), { bad: true });
 	return null;
@@ -292,8 +316,16 @@ function atCard(card, data) {
 	card.scrollIntoView({ block: "nearest" });
 	setTimeout(() => p.remove(), 12000);
 }
+// present opens a dialog. When it closes, the browser gives the focus back, but not to an element that was replaced
+// meanwhile: back finds where it goes then.
+function present(dialog, back) {
+	if (dialog.open) return; // something else in the dialog that a person has opened
+	dialog.showModal();
+	dialog.onclose = () => { if (document.activeElement === body || dialog.contains(document.activeElement)) (back() || $(".card a, main a, main button"))?.focus(); };
+}
+const linkOf = (card) => () => cardOf(idOf(card))?.querySelector("a");
 // override asks whether to take the story from who holds it.
-function override(url, fields, data) {
+function override(url, fields, data, at) {
 	const dialog = $("#menu");
 	dialog.innerHTML = '<form class="edit"><h2></h2><p class="hint"></p><label>Why <textarea name="reason" rows="3" required maxlength="1024"></textarea></label><p><button class="button danger">Take it and go on</button> <button type="button" class="button" data-close>Leave it</button></p></form>';
 	write($("h2", dialog), data.error);
@@ -305,7 +337,7 @@ function override(url, fields, data) {
 		dialog.close();
 		await deed(url, all);
 	};
-	if (!dialog.open) dialog.showModal();
+	present(dialog, at?.matches(".card") ? linkOf(at) : () => $("aside button"));
 	$("textarea", dialog).focus();
 }
 async function menu(card, focus) {
@@ -314,19 +346,15 @@ async function menu(card, focus) {
 	const r = await fetch("/story/" + idOf(card) + "/menu").catch(() => null);
 	if (!r?.ok) return toast("The menu cannot be shown: is the board still running?", { bad: true });
 	dialog.innerHTML = await r.text();
-	dialog.showModal();
+	present(dialog, linkOf(card));
 	$(focus || "select, button", dialog)?.focus();
-	dialog.onclose = () => { // a card that changed meanwhile is another element, and the browser cannot go back to it
-		dialog.onclose = null;
-		if (document.activeElement === body || dialog.contains(document.activeElement)) (cardOf(idOf(card)) || $(".card"))?.querySelector("a").focus();
-	};
 }
 async function add(url) {
 	const dialog = $("#menu"), r = await fetch(url).catch(() => null);
 	if (!dialog || !r?.ok) { location.href = url; return; }
 	dialog.replaceChildren(...$("main", new DOMParser().parseFromString(await r.text(), "text/html")).children);
 	dialog.append(parse('<p><button type="button" class="button" data-close>Close</button></p>'));
-	dialog.showModal();
+	present(dialog, () => $(`a[href="${url}"]`));
 	$("input[name=name]", dialog)?.focus();
 }
 document.addEventListener("submit", async (e) => {
@@ -342,7 +370,14 @@ document.addEventListener("submit", async (e) => {
 	if (dialog) dialog.close();
 	if (page === "add" || page === "story" && path.endsWith("/delete")) { location.href = page === "add" ? "/story/" + done.id : "/"; return; }
 	if (path.endsWith("/restore") && !$("main").dataset.story) { location.reload(); return; }
-	if (!dialog) { form.reset(); form.closest("details")?.removeAttribute("open"); document.activeElement.blur(); refresh(); }
+	if (dialog) return;
+	const forms = () => $$("main form[data-deed]"), at = forms().indexOf(form);
+	form.reset();
+	form.closest("details")?.removeAttribute("open");
+	document.activeElement.blur();
+	await refresh();
+	const next = forms()[Math.min(at, forms().length - 1)], shut = next?.closest("details:not([open])");
+	if (next && document.activeElement === body) $(shut ? "summary" : "button", shut || next).focus({ preventScroll: true });
 });
 document.addEventListener("click", (e) => {
 	const button = e.target.closest("button, a");
