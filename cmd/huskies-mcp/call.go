@@ -205,8 +205,3 @@ func printable(text string) string {
 	}
 	return b.String()
 }
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}

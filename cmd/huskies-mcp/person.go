@@ -32,8 +32,11 @@ func newScreen(cmd *cobra.Command, getenv func(string) string) terminal.Screen {
 // terminalOf returns the terminal that a writer is, if it is one.
 func terminalOf(w io.Writer) (*os.File, bool) {
 	f, ok := w.(*os.File)
-	return f, ok && term.IsTerminal(int(f.Fd()))
+	return f, ok && isTerminal(f)
 }
+
+// isTerminal reports whether a file is a terminal. A device such as /dev/null is none.
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // view calls fn with the pipeline for a command that shows it. The error says so if there is none.
 func (env *environment) view(cmd *cobra.Command, fn func(*replica.View) error) error {
