@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,8 +20,9 @@ func editCommand(opts *options) *cobra.Command {
 		Use:   "edit STORY",
 		Short: "Edit the description of a story in your editor",
 		Long: `Open the description of a story in the editor that VISUAL or EDITOR names, and
-write it when the editor ends. If somebody else changed the description
-meanwhile, nothing is written, and your text is kept in a file.`,
+write it when the editor ends. The editor may have arguments, such as
+EDITOR="code --wait". If somebody else changed the description meanwhile,
+nothing is written, and your text is kept in a file.`,
 		Args:              oneStory,
 		ValidArgsFunction: completeStories(opts),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -63,12 +65,12 @@ type edit struct {
 // editText lets a person edit the description of a story.
 func editText(cmd *cobra.Command, getenv func(string) string, st pipeline.Story) (e edit, err error) {
 	e.before = st.Description
-	editor := strings.Fields(editorOf(getenv))
-	if len(editor) == 0 {
+	editor := editorOf(getenv)
+	if editor == "" {
 		if in, ok := cmd.InOrStdin().(*os.File); !ok || !isTerminal(in) {
 			return e, errors.New("there is no terminal for an editor: set EDITOR to a program, or write the text with huskies-mcp call write_item. Nothing was changed")
 		}
-		editor = []string{"vi"}
+		editor = "vi"
 	}
 	f, err := os.CreateTemp("", "huskies-"+phrase.Label(st.ID)+"-*.md")
 	if err != nil {
@@ -79,7 +81,11 @@ func editText(cmd *cobra.Command, getenv func(string) string, st pipeline.Story)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return e, err
 	}
-	run := exec.CommandContext(cmd.Context(), editor[0], append(editor[1:], e.file)...)
+	words, err := editorWords(editor, e.file)
+	if err != nil {
+		return e, err
+	}
+	run := exec.CommandContext(cmd.Context(), words[0], words[1:]...)
 	run.Stdin, run.Stdout, run.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	failed := run.Run()
 	text, err := os.ReadFile(e.file)
@@ -88,9 +94,27 @@ func editText(cmd *cobra.Command, getenv func(string) string, st pipeline.Story)
 		e.after = e.before
 	}
 	if failed != nil {
-		return e, fmt.Errorf("the editor %s: %w: nothing was written", editor[0], failed)
+		return e, fmt.Errorf("the editor %s: %w: nothing was written", phrase.Line(editor), failed)
 	}
 	return e, err
+}
+
+// editorWords returns the program that opens a file in an editor, with its arguments. An editor that is
+// the name of a program is that program, also with blanks in the name. Any other is what a shell takes
+// as the beginning of a command (environ(7)), as git has it. Windows has no such shell: there quoted
+// words are parted at blanks.
+func editorWords(editor, file string) ([]string, error) {
+	if program, err := exec.LookPath(editor); err == nil {
+		return []string{program, file}, nil
+	}
+	if runtime.GOOS != "windows" {
+		return []string{"sh", "-c", editor + ` "$@"`, editor, file}, nil
+	}
+	words, err := quotedWords(editor)
+	if err != nil {
+		return nil, fmt.Errorf("VISUAL or EDITOR: %w", err)
+	}
+	return append(words, file), nil
 }
 
 // editorOf returns the person's editor, with arguments, "" if none is named.
