@@ -200,6 +200,14 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%s takes no arguments, got %q: see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
 }
 
+// wrongSubcommand says which subcommands a command has, of which args name none.
+func wrongSubcommand(args []string, are string) error {
+	if len(args) == 0 {
+		return errors.New("a subcommand is missing: use " + are)
+	}
+	return fmt.Errorf("there is no %q here: use %s", args[0], are)
+}
+
 // noSubcommand refuses arguments to the command itself: they were meant as a
 // subcommand.
 func noSubcommand(_ *cobra.Command, args []string) error {

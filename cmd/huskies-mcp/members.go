@@ -26,7 +26,7 @@ members count on every machine, and those of nobody else. The first machine that
 joined is an admin: admins add and remove others. MEMBER is a name, a key, or 8
 or more of its first digits.`,
 		Args: func(_ *cobra.Command, args []string) error {
-			return fmt.Errorf("got %q: use members list, members accept MEMBER, members remove MEMBER or members admin MEMBER", args)
+			return wrongSubcommand(args, "members list, members accept MEMBER, members remove MEMBER or members admin MEMBER")
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
 	}

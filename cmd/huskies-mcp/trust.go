@@ -26,7 +26,7 @@ author be trusted later. With its own key alone on the list a replica applies
 nobody else's. KEY is what huskies-mcp identity prints on the other machine.
 Where the pipeline has joined a hub its members decide: huskies-mcp members.`,
 		Args: func(_ *cobra.Command, args []string) error {
-			return fmt.Errorf("got %q: use trust list, trust add KEY or trust remove KEY", args)
+			return wrongSubcommand(args, "trust list, trust add KEY or trust remove KEY")
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
 	}
