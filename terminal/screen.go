@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
@@ -64,24 +65,30 @@ func (s Screen) Hang(line string, blanks int) string {
 	return line[:blanks] + strings.Join(wrap(line[blanks:], s.Width-blanks), "\n"+strings.Repeat(" ", blanks))
 }
 
+// listMark is what an item of a list in Markdown begins with.
+var listMark = regexp.MustCompile(`^ *([-*+]|[0-9]{1,3}[.)]) (\[[ xX]\] )?`)
+
 // wrap returns the lines of a clean line of text so that each fits the columns. A word that is
-// longer stands on a line of its own. Lines after the first get the blanks of the first one.
+// longer stands on a line of its own. Lines after the first get the blanks of the first one, and those
+// of an item stand below its text.
 func wrap(line string, columns int) []string {
 	if columns <= 0 || phrase.Width(line) <= columns {
 		return []string{line}
 	}
 	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+	hang := max(len(indent), len(listMark.FindString(line)))
 	var lines []string
-	now := ""
+	now, empty := indent, true
 	for _, word := range strings.Fields(line) {
-		switch {
-		case now == "":
-			now = indent + word
-		case phrase.Width(now)+1+phrase.Width(word) > columns:
-			lines = append(lines, now)
-			now = indent + word
-		default:
-			now += " " + word
+		blank := " "
+		for _, part := range phrase.Parts(word) {
+			if empty {
+				blank = ""
+			} else if phrase.Width(now+blank+part) > columns {
+				lines = append(lines, now)
+				now, blank = strings.Repeat(" ", hang), ""
+			}
+			now, blank, empty = now+blank+part, "", false
 		}
 	}
 	return append(lines, now)

@@ -85,3 +85,27 @@ func TestClean(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestLinesEnd shows where a line of text may end, and where the next one begins.
+func TestLinesEnd(t *testing.T) {
+	for _, c := range []struct {
+		given string
+		want  []string
+	}{
+		{"a word and a word", []string{"a word and", "a word"}},
+		{"  - an item of a list", []string{"  - an", "    item", "    of a", "    list"}},
+		{"1. an item", []string{"1. an item"}},
+		{"10. an item too", []string{"10. an", "    item", "    too"}},
+		{"- [x] it is done", []string{"- [x] it", "      is", "      done"}},
+		{"see https://example.com/a-b/c now", []string{"see", "https://example.com/a-b/c", "now"}},
+		{"原因：他们还没有决定颜色。", []string{"原因：他们", "还没有决定", "颜色。"}},
+		{"还没有决定。", []string{"还没有决", "定。"}},
+		{"x 还没有决定", []string{"x 还没有决", "定"}},
+		{"x-还没有决定", []string{"x-还没有决", "定"}},
+	} {
+		got := strings.Split(terminal.Screen{Width: 10}.Hang(c.given, 0), "\n")
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", c.given, diff)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 
@@ -42,6 +43,21 @@ func Cut(text string, columns int) string {
 		b.WriteString(g.Str())
 	}
 	return strings.TrimRight(b.String(), " ") + "…"
+}
+
+// Parts returns the parts of a clean word between which a line may end. Words of letters that take one
+// column each are whole. Chinese and Japanese have no blanks between words (UAX #14).
+func Parts(word string) (parts []string) {
+	if Width(word) == utf8.RuneCountInString(word) {
+		return []string{word}
+	}
+	state := -1
+	for word != "" {
+		var part string
+		part, word, _, state = uniseg.FirstLineSegmentInString(word, state)
+		parts = append(parts, part)
+	}
+	return parts
 }
 
 // Label returns what a person calls a story: its number, or its whole ID if it has none.
