@@ -31,7 +31,7 @@ func History(s Screen, events []Event) string {
 	var out strings.Builder
 	times, agents, most := 0, 0, maxAgentColumn
 	if s.Width > 0 {
-		most = min(most, max(12, s.Width/5))
+		most = min(most, max(8, s.Width/5))
 	}
 	for _, e := range events {
 		times = max(times, len(when(s, e.At)))
@@ -50,7 +50,7 @@ func History(s Screen, events []Event) string {
 			used += phrase.Width(mark) + 3
 		}
 		if s.Width > 0 {
-			line += phrase.Cut(phrase.Line(e.Words), max(20, s.Width-used))
+			line += phrase.Cut(phrase.Line(e.Words), max(1, s.Width-used))
 		} else {
 			line += phrase.Line(e.Words)
 		}

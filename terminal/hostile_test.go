@@ -40,7 +40,7 @@ func anyStory(t *rapid.T, id string, stage pipeline.Stage) pipeline.Story {
 // and the lines of lists fit the screen.
 func TestNothingDrivesATerminal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := terminal.Screen{Width: rapid.IntRange(60, 200).Draw(t, "width"), Now: now}
+		s := terminal.Screen{Width: rapid.IntRange(40, 200).Draw(t, "width"), Now: now}
 		all := []pipeline.Story{anyStory(t, "1_story", pipeline.Backlog), anyStory(t, "12_story", pipeline.Backlog), anyStory(t, "x", pipeline.QA)}
 		board := terminal.NewBoard(all)
 		o := op(anyText(t, "by"), 0, crdt.Note(anyText(t, "note")), set("stage", anyText(t, "stage")), set(anyText(t, "field"), anyText(t, "value")), set("blocked_reason", anyText(t, "why")))
