@@ -80,7 +80,16 @@ func (o *Overview) Text(s Screen) string {
 	o.Blocked.write(&b, "Blocked until a person decides:", func(st *pipeline.Story) string {
 		return phrase.Cut(phrase.Line(st.BlockedReason), 60)
 	})
-	return b.String()
+	return s.hangLines(b.String())
+}
+
+// hangLines returns lines of text so that each fits the screen. What goes on stands below an item's text.
+func (s Screen) hangLines(text string) string {
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		out.WriteString(strings.Join(wrap(strings.TrimSuffix(line, "\n"), s.Width), "\n") + "\n")
+	}
+	return out.String()
 }
 
 // holdFor returns how long the claim on a story still lasts, as the end of a phrase.

@@ -23,6 +23,7 @@ func overview() terminal.Overview {
 func TestOverview(t *testing.T) {
 	o := overview()
 	golden(t, "overview.txt", o.Text(terminal.Screen{Now: now}))
+	golden(t, "overview_80.txt", o.Text(terminal.Screen{Now: now, Width: 80}))
 	none := terminal.Overview{Agent: "x"}
 	if got, err := none.Hook("claude", terminal.Screen{}); got != "" || err != nil {
 		t.Errorf("got %q, %v of an empty pipeline, want nothing", got, err)

@@ -80,7 +80,11 @@ func printContext(cmd *cobra.Command, env *environment, opts *options, form stri
 	if err != nil {
 		return err
 	}
-	text, err := overview.Hook(form, terminal.Screen{Now: time.Now()})
+	screen := terminal.Screen{Now: time.Now()}
+	if form == "text" {
+		screen = newScreen(cmd, opts.getenv)
+	}
+	text, err := overview.Hook(form, screen)
 	if err != nil {
 		return err
 	}
