@@ -57,6 +57,9 @@ func printJSON(cmd *cobra.Command, text string, err error) error {
 
 // printText writes a text that package terminal made.
 func printText(cmd *cobra.Command, text string) error {
+	if _, ok := terminalOf(cmd.OutOrStdout()); ok {
+		text = terminal.KeepColumns(text)
+	}
 	_, err := io.WriteString(cmd.OutOrStdout(), text)
 	return err
 }

@@ -217,6 +217,10 @@ func (w *watcher) resize() {
 func (w *watcher) draw() error {
 	screen := newScreen(w.cmd, w.opts.getenv)
 	screen.Width = w.columns
-	_, err := w.out.Write(w.painter.paint(w.scene.Frame(screen, w.rows)))
+	lines := w.scene.Frame(screen, w.rows)
+	for i := range lines {
+		lines[i] = terminal.KeepColumns(lines[i])
+	}
+	_, err := w.out.Write(w.painter.paint(lines))
 	return err
 }

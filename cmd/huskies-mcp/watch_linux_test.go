@@ -160,3 +160,37 @@ func TestWatchOnATerminal(t *testing.T) {
 		})
 	}
 }
+
+// TestColumnsOnATerminal: names that are written from right to left are kept in their columns at a
+// terminal, and a pipe gets the names alone.
+func TestColumnsOnATerminal(t *testing.T) {
+	const mark = "\u200e"
+	y, dir := newTTY(t, 80, 24), t.TempDir()
+	run := func(stdout io.Writer, args ...string) {
+		t.Helper()
+		cmd := exec.Command("huskies-mcp", args...)
+		cmd.Dir, cmd.Stdin, cmd.Stdout = dir, y.slave, stdout
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(io.Discard, "--db", "p.db", "add", "תיקון דף")
+	var piped bytes.Buffer
+	run(&piped, "--db", "p.db", "list")
+	if text := piped.String(); !strings.Contains(text, "1  תיקון דף  ready") || strings.Contains(text, mark) {
+		t.Errorf("a pipe gets %q", text)
+	}
+	run(y.slave, "--db", "p.db", "list")
+	at := y.await(0, mark+"תיקון דף  "+mark)
+	cmd := exec.Command("huskies-mcp", "--db", "p.db", "watch")
+	cmd.Dir, cmd.Stdin, cmd.Stdout = dir, y.slave, y.slave
+	cmd.Env = append(os.Environ(), "TERM=xterm")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	y.await(at, mark+"  "+mark)
+	_, _ = io.WriteString(y.master, "q")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
