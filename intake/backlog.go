@@ -74,7 +74,7 @@ func (b *backlog) file(name string, data []byte, folderStatus string) {
 	front, body, _ := cutFrontMatter(data)
 	meta, err := yamlMapping(front)
 	if err != nil {
-		b.list.breaks(at, "the front matter is not YAML (%v); mend it, or leave it out with --skip-bad", err)
+		b.list.breaks(at, "the front matter is not YAML (%v); mend it", err)
 		return
 	}
 	stem := strings.TrimSuffix(path.Base(name), path.Ext(name))

@@ -58,7 +58,7 @@ func readBeads(l *List, src Source) error {
 		case b.Kind != "" && b.Kind != "issue": // a memory or another thing that is no work
 		case word(b.Status) == "tombstone": // the issue was deleted
 		case b.ID == "":
-			l.breaks(row.at, "the issue has no id; give it one, or leave it out with --skip-bad")
+			l.breaks(row.at, "the issue has no id; give it one")
 		default:
 			l.add(b.item(row.at))
 		}

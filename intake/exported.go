@@ -72,7 +72,7 @@ func readExported(l *List, name string, story []chunk) {
 	head := story[0]
 	at := Place{File: name, Line: head.line}
 	if head.kind != "story" || !crdt.ValidStoryID(head.argument) {
-		l.breaks(at, "here should be a line such as %sstory 10_story_add_login -->; put it back, or leave this out with --skip-bad", exportMark)
+		l.breaks(at, "here should be a line such as %sstory 10_story_add_login -->; put it back", exportMark)
 		return
 	}
 	r := record{"story_id": head.argument, "name": ""}
@@ -96,7 +96,7 @@ func readExported(l *List, name string, story []chunk) {
 			day, agent, _ := strings.Cut(c.argument, " ")
 			notes = append(notes, map[string]any{"text": text, "at": strings.TrimPrefix(day, "-"), "agent": unquoted(agent)})
 		default:
-			l.breaks(Place{File: name, Line: c.line}, "a part of a story is a description or a note, and not %q; mend it, or leave the story out with --skip-bad", c.kind)
+			l.breaks(Place{File: name, Line: c.line}, "a part of a story is a description or a note, and not %q; mend it", c.kind)
 			return
 		}
 	}

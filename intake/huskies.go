@@ -72,7 +72,7 @@ func readStoryFile(l *List, name string, data []byte) {
 	front, body, _ := cutFrontMatter(data)
 	meta, err := yamlMapping(front)
 	if err != nil {
-		l.breaks(at, "the front matter is not YAML (%v); mend it, or leave it out with --skip-bad", err)
+		l.breaks(at, "the front matter is not YAML (%v); mend it", err)
 		return
 	}
 	it := Item{

@@ -106,7 +106,7 @@ func (l *List) add(it Item) {
 		it.Name = oneLine(it.Name)
 		it.Description = tidy(it.Description)
 		if it.Name == "" {
-			l.breaks(it.At, "the item has no name; give it one, or leave it out with --skip-bad")
+			l.breaks(it.At, "the item has no name; give it one")
 			return
 		}
 	}

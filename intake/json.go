@@ -42,7 +42,7 @@ func readObject(l *List, format Format, at Place, raw []byte) {
 		}
 	}
 	if !slices.ContainsFunc(nameKeys, func(k string) bool { return r[k] != nil }) {
-		l.breaks(at, "the object has no name, title or summary; give it one, or leave it out with --skip-bad")
+		l.breaks(at, "the object has no name, title or summary; give it one")
 		return
 	}
 	it, err := r.item(format, at)
@@ -90,7 +90,7 @@ func decodeRow(l *List, at Place, raw []byte, v any) bool {
 		l.breaks(at, "a merge conflict stands here; resolve it and try again")
 		return false
 	}
-	l.breaks(at, "this is not the JSON that was expected (%s); mend it, or leave it out with --skip-bad", complaint(err))
+	l.breaks(at, "this is not the JSON that was expected (%s); mend it", complaint(err))
 	return false
 }
 

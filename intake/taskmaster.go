@@ -168,7 +168,7 @@ func (r *tagReader) parse(raw json.RawMessage, parent string, index int) {
 	}
 	id := strings.TrimSpace(scalar(t.ID))
 	if id == "" {
-		r.list.breaks(at, "the task has no id; give it one, or leave it out with --skip-bad")
+		r.list.breaks(at, "the task has no id; give it one")
 		return
 	}
 	t.id = id
