@@ -183,10 +183,11 @@ func (s *setup) byHand() string {
 		}
 		fmt.Fprintf(&b, "\n%s has no files in a project. To set it up for all projects: %s\n", h.Name, forAllProjects(h))
 	}
-	b.WriteString("\nTo set up a host for all your projects instead:\n")
+	heading := "\nTo set up a host for all your projects instead:\n"
 	for _, h := range s.hosts {
 		if h.UserCommand != "" {
-			b.WriteString("- " + h.Name + ": " + h.UserCommand + "\n")
+			b.WriteString(heading + "- " + h.Name + ": " + h.UserCommand + "\n")
+			heading = ""
 		}
 	}
 	return b.String()
