@@ -220,6 +220,9 @@ func imported(w io.Writer, r replica.ImportReport) error {
 	if more := r.Refused - len(r.Refusals); more > 0 {
 		fmt.Fprintf(w, "refused: and %d more\n", more)
 	}
+	if r.Refused > 0 && r.New+r.Known+r.Mended == 0 {
+		return fmt.Errorf("%s refused, so nothing was taken in. huskies-mcp add --from FILE brings in files that are no bundle", phrase.Count(r.Refused, "line was", "lines were"))
+	}
 	if r.Refused > 0 {
 		return fmt.Errorf("%s refused; the others were taken in", phrase.Count(r.Refused, "line was", "lines were"))
 	}
