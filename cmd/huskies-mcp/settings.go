@@ -125,6 +125,8 @@ func (env *environment) set(cmd *cobra.Command, name, value string) error {
 	}
 	if !changed {
 		text += " already"
+	} else if value == "" && is[0].Default != "" {
+		text += " again, the default"
 	}
 	return printText(cmd, phrase.Line(text)+"\n")
 }
