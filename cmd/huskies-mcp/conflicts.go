@@ -84,6 +84,9 @@ func (h *history) printConflicts(cmd *cobra.Command, env *environment, asJSON bo
 	if err != nil {
 		return err
 	}
+	if _, ok := terminalOf(cmd.OutOrStdout()); ok && len(all) == 0 && !asJSON {
+		return printText(cmd, "Nothing was decided twice.\n")
+	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for i := range all {
 		c := &all[i]

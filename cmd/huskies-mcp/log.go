@@ -186,7 +186,7 @@ func (h *history) each(cmd *cobra.Command, env *environment, fn func(e replica.E
 		return err
 	}
 	if !found {
-		return fmt.Errorf("no op is about a story %q: see huskies-mcp call list_items", h.story)
+		return fmt.Errorf("no op is about a story %q: huskies-mcp list --all shows all stories", h.story)
 	}
 	for _, e := range kept[max(0, len(kept)-h.last):] {
 		if err := fn(e.Entry, e.first); err != nil {
@@ -228,6 +228,9 @@ func (h *history) printWords(cmd *cobra.Command, env *environment, screen termin
 	})
 	if err != nil {
 		return err
+	}
+	if len(events) == 0 {
+		return printText(cmd, "There is no such change.\n")
 	}
 	return printText(cmd, terminal.History(screen, events))
 }

@@ -194,3 +194,33 @@ func TestColumnsOnATerminal(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNothingToTellAtATerminal: a person hears that there is nothing to tell. A pipe gets nothing.
+func TestNothingToTellAtATerminal(t *testing.T) {
+	y, dir := newTTY(t, 80, 24), t.TempDir()
+	add := exec.Command("huskies-mcp", "--db", "p.db", "add", "One story")
+	add.Dir = dir
+	if out, err := add.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	at := 0
+	for _, c := range []struct {
+		args string
+		want string
+	}{
+		{"log --agent nobody", "There is no such change."},
+		{"log --conflicts", "Nothing was decided twice."},
+	} {
+		for _, stdout := range []io.Writer{y.slave, new(bytes.Buffer)} {
+			cmd := exec.Command("huskies-mcp", strings.Fields("--db p.db "+c.args)...)
+			cmd.Dir, cmd.Stdout = dir, stdout
+			if err := cmd.Run(); err != nil {
+				t.Fatalf("%s: %v", c.args, err)
+			}
+			if piped, ok := stdout.(*bytes.Buffer); ok && piped.Len() > 0 {
+				t.Errorf("%s in a pipe prints %q", c.args, piped)
+			}
+		}
+		at = y.await(at, c.want)
+	}
+}
