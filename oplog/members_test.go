@@ -218,8 +218,6 @@ func TestStrangersAreHeld(t *testing.T) {
 	}
 }
 
-// TestNobodyHeedsStrangers: whose ops count is not read again for ops about members that change nothing. To read it
-// costs as much as all such ops that are here.
 // TestDecidedOnce: many ops about members in one transaction are decided once, at its end. What came behind the removal of
 // its author is held all the same.
 func TestDecidedOnce(t *testing.T) {
@@ -264,6 +262,8 @@ func (m *membersOf) chain(key ed25519.PrivateKey, n int, change members.Change) 
 	return ops
 }
 
+// TestNobodyHeedsStrangers: whose ops count is not read again for ops about members that change nothing. To read it
+// costs as much as all such ops that are here.
 func TestNobodyHeedsStrangers(t *testing.T) {
 	m := newMembers(t)
 	stranger := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{77}, 32))
