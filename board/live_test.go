@@ -13,6 +13,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/huskies/huskies-mcp/board"
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -399,25 +401,41 @@ func TestPhone(t *testing.T) {
 
 // TestHostileInBrowser: nothing that anybody wrote runs, asks another host, or makes the page wider.
 func TestHostileInBrowser(t *testing.T) {
-	s := newSite(t, nil)
+	s := newSite(t, func(c *board.Config) { c.Hub = func(context.Context) string { return evil } })
 	name := evil[:min(len(evil), 200)]
 	s.add("1_story_evil", pipeline.Changes{Name: &name, Description: ptr(evil + "\n\n" + strings.Repeat("x", 31<<10)), Agent: ptr("\"><script>x</script>")})
 	s.add("2_story_long", pipeline.Changes{Name: ptr(strings.Repeat("W", 250)), DependsOn: &[]uint32{1}})
 	s.do("<b>x</b>", func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("1_story_evil", true, ptr(evil)); return err })
+	for i, agent := range []string{"<img src=x onerror=alert(1)>", "\u202eback", strings.Repeat("W", crdt.MaxAgent), strings.Repeat("\u0301", crdt.MaxAgent/2)} {
+		id := fmt.Sprintf("%d_story", 10+i)
+		s.add(id, pipeline.Changes{})
+		s.claim(agent, id)
+		s.do(agent, func(tx *pipeline.Tx) error {
+			tx.By(pipeline.Caller{Session: s.session.ID(), Name: agent})
+			_, err := tx.BumpRetry(id, 1, 9)
+			return err
+		})
+	}
 	b := open(t, s.token("/"))
-	for _, path := range []string{"/", "/story/1_story_evil", "/story/2_story_long", "/activity"} {
+	for _, path := range []string{"/", "/story/1_story_evil", "/story/2_story_long", "/story/12_story", "/activity", "/charts", "/settings"} {
 		b.run(chromedp.Navigate(s.url + path))
 		b.live()
 		s.do("<img src=x onerror=alert(1)>", func(tx *pipeline.Tx) error { return tx.AddNote("1_story_evil", nil, evil+path) }) // comes in live, too
-		b.until(`document.body.innerText.includes("alert(1)")`)
-		if n := js[int](b, `document.querySelectorAll("main script, main img, main svg:not(.graph svg), main .graph :not(svg, a, g, title, path, rect, text), main iframe, main [onerror], main [onload], main a[href^='javascript']").length`); n != 0 {
+		b.until(`document.body.textContent.includes("alert(1)")`)
+		if n := js[int](b, `document.querySelectorAll("main script, main img, main svg:not(.graph svg, .chart), main .chart :not(g, title, desc, path, rect, text, circle), main .graph :not(svg, a, g, title, path, rect, text), main iframe, main [onerror], main [onload], main a[href^='javascript']").length`); n != 0 {
 			t.Errorf("%s has %d elements of a story's own", path, n)
 		}
 		if n := js[int](b, `performance.getEntriesByType("resource").filter((r) => !r.name.startsWith(location.origin)).length`); n != 0 {
 			t.Errorf("%s asked other hosts %d times", path, n)
 		}
-		if wide := js[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
-			t.Errorf("%s is %d pixels too wide", path, wide)
+		if tall := js[int](b, `Math.max(...[...document.querySelectorAll(".bar, .agent-card, .event .agent")].map((e) => e.offsetHeight))`); tall > 220 {
+			t.Errorf("names take %d pixels of %s", tall, path)
+		}
+		for _, width := range []int64{1280, 390} {
+			b.run(size(width, 800))
+			if wide := js[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
+				t.Errorf("%s is %d pixels too wide on a window of %d", path, wide, width)
+			}
 		}
 	}
 }
