@@ -118,6 +118,13 @@ func TestFocusAfterDeeds(t *testing.T) {
 	b.key(kb.Escape)
 	b.focused(`#c-2_b > a`)
 
+	b.key("?")
+	b.until(`document.querySelector("#help").open`)
+	s.do("coder-1", func(tx *pipeline.Tx) error { return tx.AddNote("2_b", nil, "y") })
+	b.until(`document.querySelector("#c-2_b").textContent.includes("2 notes")`)
+	b.key(kb.Escape)
+	b.focused(`#c-2_b > a`)
+
 	b.run(chromedp.Focus(`#s-3_qa .plus`))
 	b.key(kb.Enter)
 	b.focused(`#menu [name=name]`)

@@ -383,7 +383,7 @@ document.addEventListener("click", (e) => {
 	const button = e.target.closest("button, a");
 	if (!button) return;
 	if (button.hasAttribute("data-close")) button.closest("dialog").close();
-	else if (button.id === "keys") $("#help").showModal();
+	else if (button.id === "keys") present($("#help"), () => button);
 	else if (button.matches(".card > button")) menu(button.closest(".card"));
 	else if (button.matches(".more")) more(button.closest(".col"));
 	else if (button.matches("#new, .plus") && !e.ctrlKey && !e.metaKey) { e.preventDefault(); add(button.getAttribute("href")); }
@@ -469,7 +469,7 @@ document.addEventListener("keydown", (e) => {
 	if (to && !arrows[e.key] && $(".card")) { $(".card a").focus(); return; }
 	if (!keysOn.checked) return;
 	const does = { m: () => card && menu(card), b: () => card && menu(card, 'form[action$="/block"] textarea, form[action$="/unblock"] button'), n: () => card && menu(card, "[name=note]"), u: () => lastUndo?.(), a: () => add("/add") };
-	if (e.key === "?") $("#help").showModal();
+	if (e.key === "?") present($("#help"), card ? linkOf(card) : () => null);
 	else if (e.key === "/" && $("[role=search] input")) { e.preventDefault(); $("[role=search] input").focus(); }
 	else if (single && writes && does[e.key]) { e.preventDefault(); does[e.key](); }
 });
