@@ -173,6 +173,14 @@ type Hold struct {
 	Gone bool
 }
 
+// HoldOf returns who has a story, nil if it has no agent.
+func (s *State) HoldOf(st *Story) *Hold {
+	if st.Agent == "" || s.leases == nil {
+		return nil
+	}
+	return s.hold(st.Agent, st.Claim)
+}
+
 // hold returns who has a story, for an error.
 func (s *State) hold(agent string, claim *Claim) *Hold {
 	switch {
