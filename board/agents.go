@@ -101,6 +101,7 @@ type agentState struct{ State, Says, Means string }
 // agentStates are the states of agents, those that a person should look at first.
 var agentStates = []agentState{
 	{"lapsed", "claim lapsed", "The time of its claim is over, and it did not renew it. Any agent may take the story."},
+	{"ended", "session ended", "The session that claimed its story has ended. The claim lapses soon, and then any agent may take the story."},
 	{"quiet", "quiet", "It holds a story, and has written nothing for " + phrase.Span(quiet) + ". A long run of tests looks like that, and so does an agent that hangs."},
 	{"working", "working", "It holds a story, and wrote something in the last " + phrase.Span(quiet) + "."},
 	{"assigned", "not claimed yet", "Somebody gave it a story that it has not begun."},
@@ -110,7 +111,7 @@ var agentStates = []agentState{
 // agentCard is what the board shows of one agent. All of it follows from ops and leases.
 type agentCard struct {
 	Name string
-	// State is working, quiet, lapsed, assigned or idle.
+	// State is that of agentStates.
 	State string
 	// Says is the state in words, and Means explains them.
 	Says, Means string
@@ -134,7 +135,10 @@ type heldStory struct {
 	Lapsed, Foreign, Unclaimed bool
 	Ends                       int64
 	Left                       string `json:"-"`
-	Blocked                    bool
+	// Renewed says that the claim lasts as long as the agent's session, which lives, and Gone that the session
+	// has ended, so that the claim lapses soon.
+	Renewed, Gone bool
+	Blocked       bool
 }
 
 // agents returns the agents that have open stories or were at work of late, those at work first. More says
@@ -176,15 +180,16 @@ func (b *Board) agent(v *replica.View, name string, now time.Time) (c agentCard,
 	if err != nil {
 		return c, err
 	}
-	live, lapsed := false, false
+	live, lapsed, gone := false, false, false
 	var wrote time.Time
 	for i := range page.Stories {
 		st, err := v.Story(page.Stories[i].ID)
 		if err != nil {
 			return c, err
 		}
-		held := newHeld(&st, now)
-		live, lapsed = live || st.Claim.Live(now), lapsed || held.Lapsed
+		held := newHeld(v, &st, now)
+		gone = gone || held.Gone
+		live, lapsed = live || st.Claim.Live(now) && !held.Gone, lapsed || held.Lapsed
 		if st.Claim != nil {
 			wrote = later(wrote, st.Claim.Since)
 		}
@@ -200,8 +205,10 @@ func (b *Board) agent(v *replica.View, name string, now time.Time) (c agentCard,
 	switch {
 	case len(c.Held) == 0 && seen && last.works:
 		c.State = "idle"
-	case lapsed && !live:
+	case lapsed && !live && !gone:
 		c.State = "lapsed"
+	case gone && !live:
+		c.State = "ended"
 	case live && now.Sub(wrote) > quiet:
 		c.State = "quiet"
 	case live:
@@ -218,7 +225,7 @@ func (b *Board) agent(v *replica.View, name string, now time.Time) (c agentCard,
 }
 
 // newHeld returns what an agent's card says of a story that it has.
-func newHeld(st *pipeline.Story, now time.Time) heldStory {
+func newHeld(v *replica.View, st *pipeline.Story, now time.Time) heldStory {
 	h := heldStory{ID: st.ID, Label: phrase.Label(st.ID), Title: phrase.Title(st), Stage: stageName(st.Stage), Blocked: st.Blocked, Unclaimed: st.Claim == nil}
 	if st.Claim == nil {
 		h.Since = newMoment(st.UpdatedAt, now)
@@ -231,6 +238,12 @@ func newHeld(st *pipeline.Story, now time.Time) heldStory {
 		h.Left = phrase.Span(now.Sub(st.Claim.Lease.Ends))
 	} else {
 		h.Left = phrase.Span(st.Claim.Lease.Ends.Sub(now))
+		if hold := v.HoldOf(st); hold != nil && hold.Renewed {
+			h.Renewed, h.Gone = !hold.Gone, hold.Gone
+		}
+	}
+	if h.Renewed { // its end moves on all the time
+		h.Ends = 0
 	}
 	return h
 }

@@ -223,3 +223,25 @@ func TestCameLate(t *testing.T) {
 		t.Errorf("got\n%s", list)
 	}
 }
+
+// TestSessionEnds: a claim that lasts as long as a session says so, and that it lapses when the session has ended.
+func TestSessionEnds(t *testing.T) {
+	s := newSite(t, nil)
+	s.three()
+	s.claim("coder-1", "1_a")
+	in := newClient(s)
+	look := func(path, want string) {
+		t.Helper()
+		if _, page := in.get(path); !strings.Contains(page, want) {
+			t.Errorf("%s: there is no %q on\n%s", path, want, page)
+		}
+	}
+	look("/", "held while it runs")
+	look("/story/1", "the claim lasts while its session lives")
+	look("/story/1", "coder-1 has it while its session lives. Its claim ends now.")
+	s.session.Close()
+	look("/", ">session ended</span>")
+	look("/", "lapses in <time")
+	look("/story/1", "since its session has ended")
+	look("/story/1", "coder-1 has it for another ")
+}

@@ -70,8 +70,8 @@ type past struct {
 type may struct {
 	Write   bool
 	Deleted bool
-	// Holder is who else holds the story now, "" if nobody does. Left is for how long.
-	Holder, Left string
+	// Holder is who else holds the story now, "" if nobody does.
+	Holder string
 	// Release says that the story has an agent that holds it no more, so that it can be freed at once.
 	Release bool
 	// Mine says that the person has it.
@@ -94,7 +94,7 @@ func (b *Board) detail(v *replica.View, id string, who visitor) (d detail, err e
 		d.Warnings = append(d.Warnings, phrase.Line(w))
 	}
 	if st.Agent != "" {
-		held := newHeld(&st, now)
+		held := newHeld(v, &st, now)
 		d.Claim = &held
 	}
 	d.MaxRetries = b.maxRetries(v)
@@ -121,7 +121,7 @@ func (b *Board) may(st *pipeline.Story, who visitor, now time.Time) may {
 	switch {
 	case st.Agent == "":
 	case st.Claim.Live(now) && st.Agent != who.Name:
-		m.Holder, m.Left = phrase.Line(st.Agent), phrase.Span(st.Claim.Lease.Ends.Sub(now))
+		m.Holder = phrase.Line(st.Agent)
 	case st.Agent == who.Name:
 		m.Mine = true
 	default:
