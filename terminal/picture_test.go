@@ -41,6 +41,11 @@ func TestPictures(t *testing.T) {
 		screen := terminal.Screen{Width: 110, Now: now, Color: true}
 		picture(t, "list", 110, board.Text(screen))
 		picture(t, "show", 110, detail.Text(screen))
+		overview, err := terminal.ReadOverview(v, "claude-1")
+		if err != nil {
+			return err
+		}
+		picture(t, "context", 110, overview.Text(screen))
 		stats, err := terminal.ReadStats(v, screen)
 		if err != nil {
 			return err
@@ -69,7 +74,7 @@ func TestPictures(t *testing.T) {
 // picture compares an SVG of what a command printed with the file of its name.
 func picture(t *testing.T, command string, columns int, printed string) {
 	t.Helper()
-	got := svgOf("huskies-mcp "+strings.NewReplacer("show", "show 36", "log", "log -n 20").Replace(command), columns, printed)
+	got := svgOf("huskies-mcp "+strings.NewReplacer("show", "show 36", "log", "log -n 20", "context", "context --agent claude-1").Replace(command), columns, printed)
 	if err := xml.Unmarshal(got, new(struct{})); err != nil {
 		t.Errorf("%s: %v", command, err)
 	}
