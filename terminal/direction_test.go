@@ -15,6 +15,7 @@ func TestKeepColumns(t *testing.T) {
 		"  5  plain  name 2h left\n":      "  5  plain  name 2h left\n",
 		"  5  שם אחד  דנה 2h 5m left\n":   ">  >5  >שם אחד  >דנה >2h >5m left\n",
 		"  5  שם ארוך… דנה\n":             ">  >5  >שם ארוך… >דנה\n",
+		"  blocked 4 \"שם\": סיבה\n":      ">  >blocked 4 \"שם\": >סיבה\n",
 		"שורה אחת של טקסט 3 4\n":          "שורה אחת של טקסט 3 4\n",
 		"\x1b[31m  اسم\x1b[0m  \x1b[31mx": ">\x1b[31m  >اسم\x1b[0m  >\x1b[31mx",
 		"plain\n  שם\nplain  2h":          "plain\n>  >שם\nplain  2h",
