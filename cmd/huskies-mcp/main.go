@@ -16,9 +16,7 @@ import (
 	"os/signal"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -104,9 +102,6 @@ type options struct {
 	rebuilding func(rows, of int64) // hears how far a rebuild is; may be nil
 }
 
-// helpWidth is how many columns help takes at most, which every terminal has.
-const helpWidth = 80
-
 // rootCommand returns the command, which reads its flags into opts.
 func rootCommand(opts *options) *cobra.Command {
 	cmd := &cobra.Command{
@@ -131,7 +126,6 @@ repository, else a new one at that root.`,
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
 	})
-	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", helpWidth)))
 	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&opts.db, "db", "", "database file (HUSKIES_DB)")
@@ -143,81 +137,13 @@ repository, else a new one at that root.`,
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
 	flags.BoolVar(&opts.offlineClaims, "offline-claims", false, "claim stories also while the hub cannot be asked whether another machine has them (HUSKIES_OFFLINE_CLAIMS=1)")
 	flags.BoolVar(&opts.noBackup, "no-auto-backup", false, "make no backups by itself in the user's folder for state (HUSKIES_NO_AUTO_BACKUP=1)")
+	cmd.SetUsageTemplate(usageTemplate(cmd))
 	addOfferFlags(cmd, opts)
 	cmd.AddCommand(settingsCommand(opts), serveCommand(opts), initCommand(opts), contextCommand(opts), callCommand(opts),
 		boardCommand(opts), listCommand(opts), showCommand(opts), nextCommand(opts), statsCommand(opts), watchCommand(opts), logCommand(opts), addCommand(opts),
 		claimCommand(opts), moveCommand(opts), releaseCommand(opts), noteCommand(opts), editCommand(opts), blockCommand(opts), unblockCommand(opts), rmCommand(opts), undeleteCommand(opts), exportCommand(opts), importCommand(opts),
 		mirrorCommand(opts), syncCommand(opts), headsCommand(opts), backupCommand(opts), restoreCommand(opts), identityCommand(opts), trustCommand(opts), joinCommand(opts), leaveCommand(opts), membersCommand(opts), hubCommand(opts), relayCommand(opts), doctorCommand(opts), verifyCommand(opts), rebuildCommand(opts), demoCommand(opts), versionCommand())
 	return cmd
-}
-
-// askForShell makes completion without a shell that it knows an error: its standard
-// output is for a shell to run. Cobra makes the command with the output that root
-// has by then.
-func askForShell(root *cobra.Command) {
-	root.InitDefaultCompletionCmd()
-	for _, cmd := range root.Commands() {
-		if cmd.Name() != "completion" {
-			continue
-		}
-		cmd.Args = cobra.ArbitraryArgs
-		cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-			var shells []string
-			for _, shell := range cmd.Commands() {
-				shells = append(shells, shell.Name())
-			}
-			return fmt.Errorf("which shell? They are %s", strings.Join(shells, ", "))
-		}
-	}
-}
-
-// refuseUnknownHelp makes help about a command that does not exist an error; Cobra
-// prints the help of the command above it.
-func refuseUnknownHelp(root *cobra.Command) {
-	root.InitDefaultHelpCmd()
-	for _, cmd := range root.Commands() {
-		if cmd.Name() != "help" {
-			continue
-		}
-		cmd.Args = func(_ *cobra.Command, args []string) error {
-			above, rest, err := root.Find(args)
-			switch {
-			case err != nil || len(rest) == 0:
-				return err
-			case above == root:
-				return noSubcommand(root, rest)
-			}
-			return fmt.Errorf("there is no command %q: see huskies-mcp help %s", strings.Join(args, " "), above.Name())
-		}
-	}
-}
-
-// noArguments refuses arguments to a command that takes none.
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s takes no arguments, got %q: see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
-}
-
-// wrongSubcommand says which subcommands a command has, of which args name none.
-func wrongSubcommand(args []string, are string) error {
-	if len(args) == 0 {
-		return errors.New("a subcommand is missing: use " + are)
-	}
-	return fmt.Errorf("there is no %q here: use %s", args[0], are)
-}
-
-// noSubcommand refuses arguments to the command itself: they were meant as a
-// subcommand.
-func noSubcommand(_ *cobra.Command, args []string) error {
-	switch {
-	case len(args) == 0:
-		return nil
-	case slices.Contains(tools.Names(), args[0]):
-		return fmt.Errorf("%s is a tool: huskies-mcp call %s [JSON]", args[0], args[0])
-	}
-	return fmt.Errorf("there is no command %q: see huskies-mcp help", args[0])
 }
 
 // environment is what all commands work with.
