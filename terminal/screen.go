@@ -75,18 +75,20 @@ func wrap(line string, columns int) []string {
 	if columns <= 0 || phrase.Width(line) <= columns {
 		return []string{line}
 	}
-	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
-	hang := max(len(indent), len(listMark.FindString(line)))
+	lead := listMark.FindString(line)
+	if lead == "" {
+		lead = line[:len(line)-len(strings.TrimLeft(line, " "))]
+	}
 	var lines []string
-	now, empty := indent, true
-	for _, word := range strings.Fields(line) {
+	now, empty := lead, true
+	for _, word := range strings.Fields(line[len(lead):]) {
 		blank := " "
 		for _, part := range phrase.Parts(word) {
 			if empty {
 				blank = ""
 			} else if phrase.Width(now+blank+part) > columns {
 				lines = append(lines, now)
-				now, blank = strings.Repeat(" ", hang), ""
+				now, blank = strings.Repeat(" ", len(lead)), ""
 			}
 			now, blank, empty = now+blank+part, "", false
 		}

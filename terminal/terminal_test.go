@@ -94,6 +94,7 @@ func TestLinesEnd(t *testing.T) {
 	}{
 		{"a word and a word", []string{"a word and", "a word"}},
 		{"  - an item of a list", []string{"  - an", "    item", "    of a", "    list"}},
+		{"- 2_story_with_a_long_name too", []string{"- 2_story_with_a_long_name", "  too"}},
 		{"1. an item", []string{"1. an item"}},
 		{"10. an item too", []string{"10. an", "    item", "    too"}},
 		{"- [x] it is done", []string{"- [x] it", "      is", "      done"}},
