@@ -78,7 +78,7 @@ func errorText(err error) string {
 	case errors.As(err, &refusal):
 		return phrase.Refused(refusal)
 	}
-	return err.Error()
+	return flagsApart(err).Error()
 }
 
 // options are what flags and environment say.
