@@ -123,12 +123,18 @@ func (tx *Tx) take(cur Story, o ClaimOptions) (won Claimed, err error) {
 			crdt.Set(NameClaim, crdt.String(interval(tx.state.now(), o.Seconds))))
 		tx.leases = append(tx.leases, LeaseChange{Lease: lease})
 	}
-	if cur.Stage == Backlog && !cur.Blocked && len(cur.WaitingOn) == 0 { // one that is renewed may have to wait
+	stage := cur.Stage
+	if stage == Backlog && !cur.Blocked && len(cur.WaitingOn) == 0 { // one that is renewed may have to wait
 		if crowd := tx.state.crowdFor(Backlog); crowd != nil {
 			won.Stays = &Fact{Code: CodeStaysBack, Stage: Backlog, Crowd: crowd}
 		} else {
-			tx.set(nil, NameStage, crdt.String(string(Current)))
+			stage = Current
 		}
+	}
+	// With a reservation the stage is written, too, so that its fence keeps out what an earlier holder, who is cut off,
+	// says of the stage.
+	if stage != cur.Stage || !won.Renewed && tx.caller.Reserved.Story == cur.ID {
+		tx.set(nil, NameStage, crdt.String(string(stage)))
 	}
 	return won, tx.state.err
 }

@@ -136,6 +136,35 @@ func (c *claimer) refused(err error, want pipeline.Kind, values ...string) {
 	}
 }
 
+// TestReservedClaimWritesTheStage: what is claimed with a reservation has all that its fence guards in one op, wherever the
+// story stands, so that no earlier holder's word of the stage outlives it.
+func TestReservedClaimWritesTheStage(t *testing.T) {
+	for _, is := range pipeline.Stages()[:4] {
+		for _, reserved := range []bool{true, false} {
+			c := newClaimer(t)
+			c.write("1_a", stage(is))
+			by := session("ann")
+			if reserved {
+				by.Reserved = pipeline.Reservation{Story: "1_a", Fence: crdt.Fence{Epoch: 1, Revision: 2}}
+			}
+			var edits []crdt.Edit
+			err := c.as(by, func(tx *pipeline.Tx) error {
+				_, err := tx.Claim("1_a", c.options("ann", 60))
+				edits = tx.Edits()
+				return err
+			})
+			want := is
+			if is == pipeline.Backlog {
+				want = pipeline.Current
+			}
+			written := slices.ContainsFunc(edits, func(e crdt.Edit) bool { return e.Field == pipeline.NameStage })
+			if got := c.story("1_a").Stage; err != nil || got != want || written != (reserved || want != is) {
+				t.Errorf("claimed in %s, reserved %v: the stage is %s, written %v, error %v", is, reserved, got, written, err)
+			}
+		}
+	}
+}
+
 func TestClaimTakesAndKeeps(t *testing.T) {
 	c := newClaimer(t)
 	c.write("1_s", stage(pipeline.Backlog))
