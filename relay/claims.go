@@ -2,58 +2,20 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
-// A reservation says on the hub which machine may claim a story: one message a story, written by compare and
-// set on its number in the stream, and good for a time by the hub's clock. The claim itself is an op, made here
-// after the reservation. So of two machines that are connected one claims a story.
-
-const (
-	// reservationLife is how long a reservation is good. The machine's relay renews it while the claim lasts.
-	reservationLife = 5 * time.Minute
-	// takeOverAfter is how long after its end others wait: who renews it may be slow.
-	takeOverAfter = 10 * time.Second
-	// settleTime is how long after the start of the hub nobody new reserves a story: its store may have been lost, or
-	// put back to an earlier state, and machines enter what they hold first.
-	settleTime = 5 * time.Second
-	// askTimeout bounds the connecting to the hub, and the question: a call waits for both.
-	askTimeout = 2 * time.Second
-)
+// askTimeout bounds the connecting to the hub, and the question: a call waits for both.
+const askTimeout = 2 * time.Second
 
 // ErrUnreachable: the hub cannot be asked now whether another machine has a story.
 var ErrUnreachable = errors.New("the hub cannot be asked")
-
-// errSettling: the hub cannot say yet what machines hold.
-var errSettling = errors.New("the hub began a moment ago, and machines tell it what they hold")
-
-// reservation is a message of the stream, as JSON. The zero one says that the story is free.
-type reservation struct {
-	// Author is the key of the machine that has the story.
-	Author string `json:"author,omitempty"`
-	// Replica is the machine's name at the hub: several machines may sign with one key.
-	Replica string `json:"replica,omitempty"`
-	// Agent is who claims it there.
-	Agent string `json:"agent,omitempty"`
-	// At is when it was made or renewed, Until when it ends, in ms since 1970 UTC by the hub's clock.
-	At    int64 `json:"at,omitempty"`
-	Until int64 `json:"until,omitempty"`
-}
-
-// entry is a reservation with its number in the stream, 0 if there is none.
-type entry struct {
-	reservation
-	seq uint64
-}
 
 // Claims asks the hub before this process makes a claim. It connects when it is first asked.
 type Claims struct {
@@ -156,90 +118,6 @@ func (c *Claims) ask(ctx context.Context, patience time.Duration, question func(
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	return nil
-}
-
-// reserve makes or renews a reservation. It returns its fence, or the agent of another machine that has the story.
-// Holds says that a claim of this machine lasts, which the hub may have forgotten.
-//
-// The epoch of a fence is when the hub began last: a store that was put back to an earlier state gives out its numbers again.
-func (d *desk) reserve(ctx context.Context, story, agent string, holds bool) (fence crdt.Fence, by string, err error) {
-	for {
-		have, now, began, err := d.look(ctx, ClaimSubject(d.hub.Pipeline, story))
-		switch {
-		case err != nil:
-			return fence, "", err
-		case d.has(&have.reservation):
-		case have.lasts(now):
-			return fence, have.Agent, nil
-		case !holds && now.Sub(began) < settleTime:
-			return fence, "", errSettling
-		}
-		next := reservation{Author: d.author, Replica: d.hub.Replica, Agent: agent, At: now.UnixMilli(), Until: now.Add(reservationLife).UnixMilli()}
-		revision, err := d.put(ctx, story, &have, next)
-		if err == nil {
-			began, err := d.began(ctx) // anew: who was given the story before has seen no later beginning
-			return crdt.Fence{Epoch: uint64(began.UnixMilli()), Revision: revision}, "", err
-		}
-		if !isOvertaken(err) {
-			return fence, "", err
-		}
-		// Somebody was faster: look who it was.
-	}
-}
-
-// ended returns those of the stories whose reservations of other machines have run out.
-func (d *desk) ended(ctx context.Context, stories []string) (ended []string, err error) {
-	var now, began time.Time
-	entries := make([]entry, len(stories))
-	questions := []func() error{func() (err error) { now, began, err = d.times(ctx); return err }}
-	for i, story := range stories {
-		questions = append(questions, func() (err error) {
-			entries[i], err = lastEntry(ctx, d.stream, ClaimSubject(d.hub.Pipeline, story))
-			return err
-		})
-	}
-	if err = all(questions...); err == nil && now.Sub(began) < settleTime {
-		err = errSettling
-	}
-	if err != nil {
-		return nil, err
-	}
-	for i := range entries {
-		if have := &entries[i]; have.Author != "" && !d.has(&have.reservation) && !have.lasts(now) {
-			ended = append(ended, stories[i])
-		}
-	}
-	return ended, nil
-}
-
-// has reports whether a reservation is of this machine.
-func (d *desk) has(r *reservation) bool { return r.Author == d.author && r.Replica == d.hub.Replica }
-
-// lasts reports whether nobody else may have the story.
-func (r *reservation) lasts(now time.Time) bool {
-	return r.Author != "" && now.Before(time.UnixMilli(r.Until).Add(takeOverAfter))
-}
-
-// lastEntry returns the reservation of a story.
-func lastEntry(ctx context.Context, stream jetstream.Stream, subject string) (e entry, err error) {
-	msg, err := stream.GetLastMsgForSubject(ctx, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return e, nil
-	}
-	if err != nil {
-		return e, fmt.Errorf("read a reservation: %w", err)
-	}
-	e.seq = msg.Sequence
-	if json.Unmarshal(msg.Data, &e.reservation) != nil {
-		e.reservation = reservation{} // what no build of ours wrote holds nobody up
-	}
-	return e, nil
-}
-
-// isOvertaken reports whether another message of the story came first.
-func isOvertaken(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
 }
 
 // memberOf returns the key with which the replica connects, and its author.

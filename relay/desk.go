@@ -16,11 +16,11 @@ import (
 
 // desk is where reservations are made, over one connection.
 type desk struct {
+	claimant
 	conn   *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	hub    replica.Hub
-	author string // of this replica
 }
 
 func newDesk(ctx context.Context, conn *nats.Conn, js jetstream.JetStream, hub *replica.Hub, author string) (*desk, error) {
@@ -28,7 +28,9 @@ func newDesk(ctx context.Context, conn *nats.Conn, js jetstream.JetStream, hub *
 	if err != nil {
 		return nil, fmt.Errorf("look at the hub's reservations: %w", err)
 	}
-	return &desk{conn, js, stream, *hub, author}, nil
+	d := &desk{conn: conn, js: js, stream: stream, hub: *hub}
+	d.claimant = claimant{d, author, hub.Replica}
+	return d, nil
 }
 
 // dialing is a connection that is being made. It goes on when nobody waits for it any more: a hub that is far away is
@@ -128,10 +130,10 @@ func all(questions ...func() error) error {
 	return errors.Join(errs...)
 }
 
-// look returns the reservation of a story, the hub's time, and when the hub began last.
-func (d *desk) look(ctx context.Context, subject string) (have entry, now, began time.Time, err error) {
+// look implements shelf.
+func (d *desk) look(ctx context.Context, story string) (have entry, now, began time.Time, err error) {
 	err = all(
-		func() (err error) { have, err = lastEntry(ctx, d.stream, subject); return err },
+		func() (err error) { have, err = d.entry(ctx, story); return err },
 		func() (err error) { now, began, err = d.times(ctx); return err },
 	)
 	return have, now, began, err
@@ -153,7 +155,7 @@ func (d *desk) times(ctx context.Context) (now, began time.Time, err error) {
 	return now, began, err
 }
 
-// began returns when the hub began last, by its clock.
+// began implements shelf.
 func (d *desk) began(ctx context.Context) (time.Time, error) {
 	start, err := d.stream.GetLastMsgForSubject(ctx, StartSubject(d.hub.Pipeline))
 	if err != nil {
@@ -162,9 +164,9 @@ func (d *desk) began(ctx context.Context) (time.Time, error) {
 	return start.Time, nil
 }
 
-// put replaces an entry, if it is still the last of its story, and returns the number of the new one.
-func (d *desk) put(ctx context.Context, story string, have *entry, next reservation) (seq uint64, err error) {
-	return d.putNext(ctx, ClaimSubject(d.hub.Pipeline, story), have.seq, next)
+// put implements shelf.
+func (d *desk) put(ctx context.Context, story string, last uint64, next reservation) (seq uint64, err error) {
+	return d.putNext(ctx, ClaimSubject(d.hub.Pipeline, story), last, next)
 }
 
 // putNext puts a message into the stream if the last one of its subject has the given number, 0 for none.
@@ -179,4 +181,45 @@ func (d *desk) putNext(ctx context.Context, subject string, last uint64, next an
 		return 0, err
 	}
 	return ack.Sequence, nil
+}
+
+// ended returns those of the stories whose reservations of other machines have run out.
+func (d *desk) ended(ctx context.Context, stories []string) (ended []string, err error) {
+	var now, began time.Time
+	entries := make([]entry, len(stories))
+	questions := []func() error{func() (err error) { now, began, err = d.times(ctx); return err }}
+	for i, story := range stories {
+		questions = append(questions, func() (err error) {
+			entries[i], err = d.entry(ctx, story)
+			return err
+		})
+	}
+	if err = all(questions...); err == nil && now.Sub(began) < settleTime {
+		err = errSettling
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range entries {
+		if have := &entries[i]; have.Author != "" && !d.has(&have.reservation) && !have.lasts(now) {
+			ended = append(ended, stories[i])
+		}
+	}
+	return ended, nil
+}
+
+// entry returns the reservation of a story.
+func (d *desk) entry(ctx context.Context, story string) (e entry, err error) {
+	msg, err := d.stream.GetLastMsgForSubject(ctx, ClaimSubject(d.hub.Pipeline, story))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return e, nil
+	}
+	if err != nil {
+		return e, fmt.Errorf("read a reservation: %w", err)
+	}
+	e.seq = msg.Sequence
+	if json.Unmarshal(msg.Data, &e.reservation) != nil {
+		e.reservation = reservation{} // what no build of ours wrote holds nobody up
+	}
+	return e, nil
 }

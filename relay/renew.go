@@ -157,10 +157,9 @@ func (k *keeper) renew(ctx context.Context, story, agent string) error {
 
 // giveBack gives back the reservation of a story that is claimed here no more.
 func (k *keeper) giveBack(ctx context.Context, story string, e entry) error {
-	_, err := k.desk.put(ctx, story, &e, reservation{})
-	if err == nil || isOvertaken(err) { // then the message that came first is on its way here
+	err := k.desk.giveBack(ctx, story, &e)
+	if err == nil {
 		delete(k.held, story)
-		return nil
 	}
 	return err
 }

@@ -29,6 +29,7 @@ type world struct {
 	hubUp    bool
 	busy     time.Duration // until when the hub stores
 	schema   *crdt.Schema
+	shelf    *simShelf
 	stories  int
 
 	sent, repeated, delivered, bytesUp, bytesDown int64
@@ -102,6 +103,7 @@ type machine struct {
 	acked     mark
 	own       int32 // its last op, -1: none
 	doc       *crdt.Doc
+	holds     map[string]*holding
 }
 
 // mark is a message that was seen in a store.
@@ -166,6 +168,7 @@ func (w *world) connect(m *machine) {
 	}
 	m.from = m.read[here]
 	conn := m.conn
+	w.enter(m)
 	w.after(3*m.delay+time.Duration(len(w.last().ops)-m.from)*admitTime, func() {
 		if m.conn != conn {
 			return
@@ -318,7 +321,10 @@ func (w *world) apply(m *machine, op *crdt.Op) {
 // write makes an op of what the machine has.
 func (w *world) write(m *machine) {
 	w.sync(m)
-	op := w.draft(m)
+	w.writeOp(m, w.draft(m))
+}
+
+func (w *world) writeOp(m *machine, op *crdt.Op) {
 	signed, err := crdt.Sign(op, m.key)
 	if err != nil {
 		w.t.Fatal(err)

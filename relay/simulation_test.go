@@ -19,9 +19,11 @@ var machines = flag.Int("machines", 200, "how many machines TestSimulation has")
 // TestSimulation simulates a hub and many machines for a week: ops are written, sent, acknowledged and read with
 // delays, losses and partitions; machines join and go away; the hub is killed, its store is put back to an earlier
 // state, and is lost. Each op is signed and verified by package crdt, and twenty machines apply all to a document.
-// In the end every machine has every op, and the twenty documents are one. Reservations are not simulated.
+// In the end every machine has every op, and the twenty documents are one. Machines also claim stories: the fences of a
+// story rise, and no two machines have it by the word of a hub that has not lost its store.
 //
-// The hub and the machines here follow the rules of package relay, but are not its code, which needs a real hub.
+// The hub and the machines here follow the rules of package relay. Of its code they use that which reserves stories; the rest
+// needs a real hub.
 func TestSimulation(t *testing.T) {
 	w := newWorld(t, *machines, rand.New(rand.NewPCG(23, uint64(*machines))))
 	w.run()
@@ -51,14 +53,14 @@ func (w *world) some(d time.Duration) time.Duration {
 }
 
 func newWorld(t *testing.T, n int, random *rand.Rand) *world {
-	w := &world{t: t, random: random, schema: pipeline.Schema(), hubUp: true, stores: []*store{{}}}
+	w := &world{t: t, random: random, schema: pipeline.Schema(), hubUp: true, stores: []*store{{}}, shelf: newShelf()}
 	for id := range n {
 		var seed [ed25519.SeedSize]byte
 		for i := range seed {
 			seed[i] = byte(random.Uint32())
 		}
 		key := ed25519.NewKeyFromSeed(seed[:])
-		m := &machine{id: id, key: key, author: crdt.AuthorOf(key), delay: time.Duration(1+random.IntN(150)) * time.Millisecond, own: -1}
+		m := &machine{id: id, key: key, author: crdt.AuthorOf(key), delay: time.Duration(1+random.IntN(150)) * time.Millisecond, own: -1, holds: map[string]*holding{}}
 		if id%max(n/sampled, 1) == 0 && id/max(n/sampled, 1) < sampled {
 			m.doc = crdt.NewDoc(w.schema)
 		}
@@ -72,14 +74,20 @@ func newWorld(t *testing.T, n int, random *rand.Rand) *world {
 			w.connect(m)
 			w.works(m)
 			w.goes(m)
+			w.claims(m)
 		})
 	}
 	for day := time.Duration(1); day < 7; day++ {
-		w.after(day*24*time.Hour, func() { w.hubFails(time.Minute, w.last()) })
+		w.after(day*24*time.Hour, func() { w.hubFails(time.Minute, w.last(), &w.shelf.reservations) })
 		w.after(day*24*time.Hour-5*time.Hour, w.partition)
 	}
-	w.after(60*time.Hour, func() { w.hubFails(time.Hour, w.putBack(2*time.Hour)) })
-	w.after(100*time.Hour, func() { w.hubFails(10*time.Minute, &store{epoch: w.last().epoch + 1}) })
+	w.after(58*time.Hour, func() {
+		then := w.shelf.clone()
+		w.after(2*time.Hour, func() { w.hubFails(time.Hour, w.putBack(2*time.Hour), then) })
+	})
+	w.after(100*time.Hour, func() {
+		w.hubFails(time.Minute, &store{epoch: w.last().epoch + 1}, &newShelf().reservations)
+	})
 	return w
 }
 
@@ -119,19 +127,23 @@ func (w *world) partition() {
 	}
 }
 
-// hubFails ends all connections. The hub comes back with a store.
-func (w *world) hubFails(down time.Duration, with *store) {
+// hubFails ends all connections. The hub comes back with a store, and with reservations.
+func (w *world) hubFails(down time.Duration, with *store, reserved *reservations) {
 	w.hubUp = false
 	for _, m := range w.machines {
 		w.cut(m)
 	}
 	w.after(down, func() {
 		w.hubUp = true
+		w.shelf.begins(w.now, reserved)
 		if with != w.last() {
 			w.stores = append(w.stores, with)
 		}
 		for _, m := range w.machines {
-			w.after(time.Duration(w.random.Int64N(int64(2*maxBackoff))), func() { w.connect(m) })
+			w.after(time.Duration(w.random.Int64N(int64(2*maxBackoff))), func() {
+				w.connect(m)
+				w.after(3*m.delay, func() { w.claimAny(m) }) // at once, while others may not have entered what they hold
+			})
 		}
 	})
 }
@@ -174,6 +186,7 @@ func (w *world) converged() {
 		if !bytes.Equal(first, text) {
 			w.t.Fatalf("machine %d shows another pipeline than machine 0", m.id)
 		}
+		w.fencesCount(m)
 	}
 }
 
@@ -187,6 +200,7 @@ func (w *world) report() {
 	}
 	n := int64(len(w.ops))
 	w.t.Logf("%d machines, %d ops of %d stories", len(w.machines), n, w.stories)
+	w.t.Logf("claims: %d, and %d refused; %d of what a machine that was away had, %d of what a hub had lost", w.shelf.claims, w.shelf.refused, w.shelf.taken, w.shelf.lost)
 	w.t.Logf("seen by another machine that is connected: p50 %v, p99 %v; by one that was away: p50 %v, p99 %v",
 		quantile(w.lags, 0.5), quantile(w.lags, 0.99), quantile(w.lagsAway, 0.5), quantile(w.lagsAway, 0.99))
 	w.t.Logf("messages up: %d, %.2f an op, of them %d that the hub had; twice in its store: %d; %.1f MB", w.sent, float64(w.sent)/float64(n), w.repeated, w.last().copies, float64(w.bytesUp)/1e6)
