@@ -154,7 +154,8 @@ func (c *call) put(_ context.Context, story string, last uint64, next reservatio
 	return seq, err
 }
 
-// isPut fails if another machine has the story by the hub's word, unless the hub has lost that.
+// isPut fails if another machine has the story by the hub's word, unless the hub has lost that, and either its time to hear
+// what machines hold is over, or the machine enters what it held before, too.
 func (w *world) isPut(m *machine, story string, next reservation) {
 	s := w.shelf
 	before := s.holds[story]
@@ -162,7 +163,7 @@ func (w *world) isPut(m *machine, story string, next reservation) {
 	case before == nil || before.free || before.m == m:
 	case w.now > before.until+takeOverAfter:
 		s.taken++
-	case before.loss < s.loss && w.now >= s.began+settleTime:
+	case before.loss < s.loss && (w.now >= s.began+settleTime || m.holds[story] != nil):
 		s.lost++
 	default:
 		w.t.Errorf("machine %d reserves %s at %v, which machine %d has until %v", m.id, story, w.now, before.m.id, before.until)
