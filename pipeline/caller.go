@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
 )
@@ -31,6 +32,8 @@ type Caller struct {
 	Elsewhere []string
 	// Ended are stories that machines claimed which the hub keeps for them no more: their claims hold nobody up.
 	Ended []string
+	// Shared says that a hub decides which machine has a story, so a new claim needs Reserved.
+	Shared bool
 	// Reserved is what a hub keeps for this machine. Reserved may be none.
 	Reserved Reservation
 }
@@ -39,8 +42,30 @@ type Caller struct {
 // there. The zero Reservation is none.
 type Reservation struct {
 	Story string
-	// Fence is greater than that of any reservation of the story before.
+	// Fence is greater than that of any reservation of the story before. It is zero if the hub was not asked.
 	Fence crdt.Fence
+	// Until is when the claim must have been made: later the hub may give the story to another machine. The zero time
+	// is no bound.
+	Until time.Time
+}
+
+// ends reports whether the reservation says that the claim of another machine on the story has ended.
+func (r *Reservation) ends(story string) bool { return r.Story == story && !r.Fence.IsZero() }
+
+// Fence returns the greatest fence that is known for the story.
+func (s *State) Fence(story string) (f crdt.Fence) {
+	if c := s.known(story); c != nil {
+		f = c.Fence()
+	}
+	return f
+}
+
+// covers reports whether a claim on the story may follow the reservation. If a claim was made on a later
+// reservation of the same run of the hub, this one is over.
+func (r *Reservation) covers(c *crdt.Story, now time.Time) bool {
+	known := c.Fence()
+	overtaken := known.Epoch == r.Fence.Epoch && known.Revision >= r.Fence.Revision && !r.Fence.IsZero()
+	return r.Story == c.ID() && !overtaken && (r.Until.IsZero() || now.Before(r.Until))
 }
 
 // MadeClaim is a claim that a session made for an agent.

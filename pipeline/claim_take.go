@@ -95,22 +95,31 @@ func (tx *Tx) Claim(id string, o ClaimOptions) (Claimed, error) {
 
 // ClaimOf returns the story whose claim the caller gives. The error says that the claim has ended
 // ([KindStale]).
-func (tx *Tx) ClaimOf() (story string, err error) {
-	digits, ok := parseClaim(tx.caller.Claim)
+func (tx *Tx) ClaimOf() (story string, err error) { return tx.state.claimOf(&tx.caller) }
+
+// ClaimOf is [Tx.ClaimOf] for the reader.
+func (s *State) ClaimOf() (story string, err error) { return s.claimOf(&s.caller) }
+
+func (s *State) claimOf(by *Caller) (story string, err error) {
+	digits, ok := parseClaim(by.Claim)
 	if ok {
-		if c := tx.state.claimedBy(digits); c != nil {
+		if c := s.claimedBy(digits); c != nil {
 			return c.ID(), nil
 		}
 	}
-	return "", refuse(Fact{Code: CodeNoSuchClaim, Given: tx.caller.Claim}).orErr(tx.state)
+	return "", refuse(Fact{Code: CodeNoSuchClaim, Given: by.Claim}).orErr(s)
 }
 
 // take records a claim that may be made.
 func (tx *Tx) take(cur Story, o ClaimOptions) (won Claimed, err error) {
 	won.StoryID = cur.ID
 	lease := o.lease(tx.state.now(), tx.Settings())
-	if cur.Claim != nil && tx.accessTo(&cur) == accessHolder {
-		won.Renewed = true
+	won.Renewed = cur.Claim != nil && tx.accessTo(&cur) == accessHolder
+	lasts := won.Renewed && cur.Claim.Live(tx.state.now())
+	if tx.caller.Shared && !lasts && !tx.state.isReserved(cur.ID, &tx.caller) {
+		return Claimed{}, Unreachable(cur.ID)
+	}
+	if won.Renewed {
 		tx.leases = append(tx.leases, LeaseChange{Claim: cur.Claim.Token, Lease: lease})
 	} else {
 		tx.state.lookBeside(&won, &tx.caller)
@@ -137,6 +146,12 @@ func (tx *Tx) take(cur Story, o ClaimOptions) (won Claimed, err error) {
 		tx.set(nil, NameStage, crdt.String(string(stage)))
 	}
 	return won, tx.state.err
+}
+
+// isReserved reports whether the hub keeps the story for the caller.
+func (s *State) isReserved(story string, by *Caller) bool {
+	c := s.known(story)
+	return c != nil && by.Reserved.covers(c, s.now())
 }
 
 // endClaim forgets the lease of the story's claim, which ends with this change.
@@ -173,7 +188,7 @@ func (s *State) keeping(c *crdt.Story, by *Caller) (Obstacle, *Claim) {
 		return IsFree, nil
 	case claim == nil:
 		return IsHeld, nil
-	case !claim.Live(s.now()), claim.Foreign && (c.ID() == by.Reserved.Story || slices.Contains(by.Ended, c.ID())):
+	case !claim.Live(s.now()), claim.Foreign && (by.Reserved.ends(c.ID()) || slices.Contains(by.Ended, c.ID())):
 		return IsFree, claim
 	case s.holds(claim, by):
 		return IsMine, claim
@@ -260,6 +275,12 @@ func NoMember() *Error { return refuse(Fact{Code: CodeNoMember}) }
 
 // Unreachable returns the error that nobody can say whether another machine has a story.
 func Unreachable(story string) error { return refuse(Fact{Code: CodeUnreachable, Story: story}) }
+
+// IsUnreachable reports whether the error is that of [Unreachable].
+func IsUnreachable(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == CodeUnreachable
+}
 
 // IgnoreNotNow returns err unless it says that a claim may succeed later.
 func IgnoreNotNow(err error) error {

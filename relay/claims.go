@@ -7,12 +7,16 @@ import (
 	"sync"
 	"time"
 
-	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
-// askTimeout bounds the connecting to the hub, and the question: a call waits for both.
-const askTimeout = 2 * time.Second
+const (
+	// askTimeout bounds the connecting to the hub, and the question: a call waits for both.
+	askTimeout = 2 * time.Second
+	// claimTime is how long after its question a claim may be made. Later the reservation may be given back.
+	claimTime = 5 * time.Second
+)
 
 // ErrUnreachable: the hub cannot be asked now whether another machine has a story.
 var ErrUnreachable = errors.New("the hub cannot be asked")
@@ -46,18 +50,20 @@ func (c *Claims) Joined(ctx context.Context) (bool, error) {
 	return hub != nil, err
 }
 
-// Reserve reserves a story for this machine, on behalf of an agent. It returns the fence of the claim that may follow,
+// Reserve reserves a story for this machine, on behalf of an agent. It returns what the claim may follow,
 // or the agent of another machine that has the story. The error is ErrUnreachable if the hub cannot be asked. A
 // reservation for which no claim follows ends by itself.
-func (c *Claims) Reserve(ctx context.Context, story, agent string) (fence crdt.Fence, by string, err error) {
+func (c *Claims) Reserve(ctx context.Context, story, agent string) (r pipeline.Reservation, by string, err error) {
+	r.Story = story
 	err = c.ask(ctx, askTimeout, func(ctx context.Context) error {
-		fence, by, err = c.desk.reserve(ctx, story, agent, false)
+		r.Until = c.cfg.Now().Add(claimTime)
+		r.Fence, by, err = c.desk.reserve(ctx, story, agent, false)
 		return err
 	})
 	if errors.Is(err, errLeft) {
 		err = nil
 	}
-	return fence, by, err
+	return r, by, err
 }
 
 // Ended returns those of the stories that the hub kept for another machine and does not any more: that machine has

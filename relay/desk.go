@@ -23,13 +23,13 @@ type desk struct {
 	hub    replica.Hub
 }
 
-func newDesk(ctx context.Context, conn *nats.Conn, js jetstream.JetStream, hub *replica.Hub, author string) (*desk, error) {
+func newDesk(ctx context.Context, conn *nats.Conn, js jetstream.JetStream, hub *replica.Hub, author string, lease time.Duration) (*desk, error) {
 	stream, err := js.Stream(ctx, ClaimStreamName(hub.Pipeline))
 	if err != nil {
 		return nil, fmt.Errorf("look at the hub's reservations: %w", err)
 	}
 	d := &desk{conn: conn, js: js, stream: stream, hub: *hub}
-	d.claimant = claimant{d, author, hub.Replica}
+	d.claimant = claimant{d, author, hub.Replica, lease}
 	return d, nil
 }
 
@@ -44,12 +44,12 @@ type dialing struct {
 }
 
 // dialDesk begins to connect.
-func dialDesk(hub *replica.Hub, key transportKey, author string) *dialing {
+func dialDesk(hub *replica.Hub, key transportKey, author string, lease time.Duration) *dialing {
 	ctx, stop := context.WithCancel(context.Background())
 	d := &dialing{hub: *hub, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(d.done)
-		d.desk, d.err = openDesk(ctx, hub, key, author)
+		d.desk, d.err = openDesk(ctx, hub, key, author, lease)
 		if ctx.Err() != nil && d.err == nil {
 			d.desk.conn.Close()
 			d.err = ctx.Err()
@@ -58,7 +58,7 @@ func dialDesk(hub *replica.Hub, key transportKey, author string) *dialing {
 	return d
 }
 
-func openDesk(ctx context.Context, hub *replica.Hub, key transportKey, author string) (*desk, error) {
+func openDesk(ctx context.Context, hub *replica.Hub, key transportKey, author string, lease time.Duration) (*desk, error) {
 	conn, err := dialAs(key, hub.Address, hub.CA, nats.Timeout(askTimeout))
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func openDesk(ctx context.Context, hub *replica.Hub, key transportKey, author st
 	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(askTimeout))
 	if err == nil {
 		var d *desk
-		if d, err = newDesk(ctx, conn, js, hub, author); err == nil {
+		if d, err = newDesk(ctx, conn, js, hub, author, lease); err == nil {
 			return d, nil
 		}
 	}
@@ -85,7 +85,7 @@ func (c *Claims) connect(ctx context.Context, hub *replica.Hub, patience time.Du
 		if err != nil {
 			return err
 		}
-		c.dialing = dialDesk(hub, key, author)
+		c.dialing = dialDesk(hub, key, author, c.cfg.lease())
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -201,7 +201,7 @@ func (d *desk) ended(ctx context.Context, stories []string) (ended []string, err
 		return nil, err
 	}
 	for i := range entries {
-		if have := &entries[i]; have.Author != "" && !d.has(&have.reservation) && !have.lasts(now) {
+		if have := &entries[i]; have.Author != "" && !d.has(&have.reservation) && !have.lasts(now, d.lease) {
 			ended = append(ended, stories[i])
 		}
 	}

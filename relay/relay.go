@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -18,7 +19,11 @@ type Config struct {
 	Now     func() time.Time
 	Rand    io.Reader
 	Logger  *slog.Logger
+	// Lease is how long a reservation of a story is good, the same on all machines; 0: 5 min.
+	Lease time.Duration
 }
+
+func (c *Config) lease() time.Duration { return cmp.Or(c.Lease, reservationLife) }
 
 // Relay exchanges ops with the hub that the replica is joined to.
 type Relay struct {

@@ -8,14 +8,17 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
 const (
-	// renewInterval is how often the reservations of this machine are looked at when nothing changes.
-	renewInterval = 15 * time.Second
-	// claimTime is how long a claim may take to follow its reservation.
-	claimTime = 5 * time.Second
+	// looksPerLease is how often in a lease the reservations of this machine are looked at when nothing changes: by
+	// default all 15 s.
+	looksPerLease = 20
+	// giveBackAfter is how long a reservation is kept for which no claim is here: one that may still be made must have
+	// been stored by then, and the hub's clock may gain on ours.
+	giveBackAfter = 2 * claimTime
 )
 
 // keeper keeps the reservations of this machine: it renews those whose claims last, and gives back the others.
@@ -27,18 +30,24 @@ type keeper struct {
 	held map[string]entry
 	// soon comes when claims that are on the way must have come.
 	soon *time.Timer
+	// epoch is that of the fences that the hub gives out.
+	epoch uint64
+	// settled is when all claims are here that were on the way when the connection began.
+	settled time.Time
 }
 
 // keepClaims follows the reservations, and looks after those of this machine at each change.
 func (s *session) keepClaims(ctx context.Context) error {
-	desk, err := newDesk(ctx, s.conn, s.js, s.hub, s.author)
+	desk, err := newDesk(ctx, s.conn, s.js, s.hub, s.author, s.cfg.lease())
 	if err != nil {
 		return err
 	}
 	k := &keeper{session: s, desk: desk, ahead: desk.stream.CachedInfo().TimeStamp.Sub(s.cfg.Now()), held: make(map[string]entry)}
-	if err := k.remember(ctx); err != nil {
+	began, err := desk.began(ctx)
+	if err != nil {
 		return err
 	}
+	k.epoch, k.settled = uint64(began.UnixMilli()), s.cfg.Now().Add(giveBackAfter)
 	consumer, err := desk.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy})
 	if err != nil {
 		return fmt.Errorf("follow the hub's reservations: %w", err)
@@ -56,9 +65,9 @@ func (s *session) keepClaims(ctx context.Context) error {
 		return fmt.Errorf("follow the hub's reservations: %w", err)
 	}
 	defer consuming.Stop()
-	ticker := time.NewTicker(renewInterval)
+	ticker := time.NewTicker(desk.lease / looksPerLease)
 	defer ticker.Stop()
-	k.soon = time.NewTimer(claimTime)
+	k.soon = time.NewTimer(giveBackAfter)
 	defer k.soon.Stop()
 	signal(s.claims)
 	for {
@@ -79,12 +88,12 @@ func (s *session) keepClaims(ctx context.Context) error {
 }
 
 // remember notes the claims that last here as ones of which the hub may know nothing: it may have lost its store, and
-// claims are made before a machine joins, or while it is offline.
+// claims are made before a machine joins, or while it is offline. A claim whose reservation is older than the
+// connection may come a moment after its beginning.
 func (k *keeper) remember(ctx context.Context) error {
 	return k.cfg.Replica.View(ctx, func(v *replica.View) error {
-		clear(k.held) // this may be a second try
 		for story, claim := range v.LiveClaims() {
-			if !claim.Foreign {
+			if _, known := k.held[story]; !known && !claim.Foreign {
 				k.held[story] = entry{reservation: reservation{Author: k.author, Replica: k.desk.hub.Replica, Agent: claim.Agent}}
 			}
 		}
@@ -111,13 +120,19 @@ func (k *keeper) take(msg jetstream.Msg) {
 
 // keep renews the reservations of this machine whose claims last, and gives back the others.
 func (k *keeper) keep(ctx context.Context) error {
+	if k.cfg.Now().Before(k.settled) {
+		if err := k.remember(ctx); err != nil {
+			return err
+		}
+	}
 	if len(k.held) == 0 {
 		return nil
 	}
-	claims := make(map[string]bool, len(k.held))
+	claims, made := make(map[string]bool, len(k.held)), make(map[string]bool, len(k.held))
 	err := k.cfg.Replica.View(ctx, func(v *replica.View) error {
-		for id := range k.held {
+		for id, e := range k.held {
 			st, err := v.Story(id)
+			made[id] = v.Fence(id) == crdt.Fence{Epoch: k.epoch, Revision: e.seq} // so no other claim follows it
 			claims[id] = err == nil && st.Claim.Live(k.cfg.Now()) && !st.Claim.Foreign
 		}
 		return v.Err()
@@ -128,13 +143,13 @@ func (k *keeper) keep(ctx context.Context) error {
 	now := k.cfg.Now().Add(k.ahead)
 	for id, e := range k.held {
 		switch {
-		case claims[id] && (e.seq == 0 || time.UnixMilli(e.Until).Sub(now) < reservationLife/2):
+		case claims[id] && (e.seq == 0 || time.UnixMilli(e.Until).Sub(now) < k.desk.lease/2):
 			err = k.renew(ctx, id, e.Agent)
 		case claims[id]:
 		case e.seq == 0:
 			delete(k.held, id) // it ended meanwhile; if the hub has it, it says so
-		case now.Sub(time.UnixMilli(e.At)) < claimTime:
-			k.soon.Reset(claimTime) // its claim may be on the way
+		case !made[id] && now.Sub(time.UnixMilli(e.At)) < giveBackAfter:
+			k.soon.Reset(giveBackAfter) // its claim may be on the way
 		default:
 			err = k.giveBack(ctx, id, e)
 		}

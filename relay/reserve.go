@@ -17,7 +17,7 @@ import (
 const (
 	// reservationLife is how long a reservation is good. The machine's relay renews it while the claim lasts.
 	reservationLife = 5 * time.Minute
-	// takeOverAfter is how long after its end others wait: who renews it may be slow.
+	// takeOverAfter is how long after its end others wait, in proportion to its life: who renews it may be slow.
 	takeOverAfter = 10 * time.Second
 	// settleTime is how long after the start of the hub nobody new reserves a story: its store may have been lost, or
 	// put back to an earlier state, and machines enter what they hold first.
@@ -41,8 +41,8 @@ type reservation struct {
 }
 
 // lasts reports whether nobody else may have the story.
-func (r *reservation) lasts(now time.Time) bool {
-	return r.Author != "" && now.Before(time.UnixMilli(r.Until).Add(takeOverAfter))
+func (r *reservation) lasts(now time.Time, lease time.Duration) bool {
+	return r.Author != "" && now.Before(time.UnixMilli(r.Until).Add(lease/(reservationLife/takeOverAfter)))
 }
 
 // entry is a reservation with its number in the stream, 0 if there is none.
@@ -67,6 +67,7 @@ type claimant struct {
 	at      shelf
 	author  string // the machine's key
 	replica string // its name at the hub
+	lease   time.Duration
 }
 
 // has reports whether a reservation is of this machine.
@@ -83,12 +84,12 @@ func (c *claimant) reserve(ctx context.Context, story, agent string, holds bool)
 		case err != nil:
 			return fence, "", err
 		case c.has(&have.reservation):
-		case have.lasts(now):
+		case have.lasts(now, c.lease):
 			return fence, have.Agent, nil
 		case !holds && now.Sub(began) < settleTime:
 			return fence, "", errSettling
 		}
-		next := reservation{Author: c.author, Replica: c.replica, Agent: agent, At: now.UnixMilli(), Until: now.Add(reservationLife).UnixMilli()}
+		next := reservation{Author: c.author, Replica: c.replica, Agent: agent, At: now.UnixMilli(), Until: now.Add(c.lease).UnixMilli()}
 		revision, err := c.at.put(ctx, story, have.seq, next)
 		if err == nil {
 			began, err := c.at.began(ctx) // anew: who was given the story before has seen no later beginning

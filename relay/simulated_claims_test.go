@@ -93,7 +93,7 @@ func (w *world) calls(m *machine, fn func(*claimant)) {
 	c := &call{w, m, m.conn, make(chan struct{}), make(chan struct{})}
 	go func() {
 		<-c.resumes
-		fn(&claimant{c, m.author.String(), ""})
+		fn(&claimant{c, m.author.String(), "", reservationLife})
 		c.rests <- struct{}{}
 	}()
 	c.goOn()

@@ -73,27 +73,24 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 	c := s.caller(a)
 	options := s.session.ClaimOptions(c.Signature(), in.LeaseSeconds)
 	options.Stage = in.Stage
-	reserved, err := s.reserveFor(ctx, &c, in)
-	if err != nil {
-		return out, err
-	}
 	var won pipeline.Claimed
-	story, err := s.changeAs(ctx, c, func(tx *pipeline.Tx) (err error) {
-		id := cmp.Or(text(in.StoryID), reserved)
-		if id == "" && c.Claim != "" {
-			if id, err = tx.ClaimOf(); err != nil {
-				return err
-			}
+	var story pipeline.Story
+	for tries := 1; ; tries++ {
+		reserved, err := s.reserveFor(ctx, &c, in)
+		if err != nil {
+			return out, err
 		}
-		if id != "" {
-			won, err = tx.Claim(id, options)
-		} else {
-			won, err = tx.ClaimNext(in.Stage, options)
+		story, err = s.changeAs(ctx, c, func(tx *pipeline.Tx) (err error) {
+			won, err = claim(tx, &c, cmp.Or(text(in.StoryID), reserved), in.Stage, options)
+			return err
+		})
+		if pipeline.IsUnreachable(err) && tries < maxReservations {
+			continue // what was reserved is not the machine's any more
 		}
-		return err
-	})
-	if err != nil {
-		return out, err
+		if err != nil {
+			return out, err
+		}
+		break
 	}
 	it, left := newItem(story), secondsLeft(story.Claim, s.now())
 	out = claimItemOut{
@@ -105,6 +102,22 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 	return out, err
 }
 
+// claim claims the story, or without an ID that of the caller's claim, or else the next one.
+func claim(tx *pipeline.Tx, c *pipeline.Caller, id string, stage *pipeline.Stage, options pipeline.ClaimOptions) (won pipeline.Claimed, err error) {
+	if id == "" && c.Claim != "" {
+		if id, err = tx.ClaimOf(); err != nil {
+			return won, err
+		}
+	}
+	if id != "" {
+		return tx.Claim(id, options)
+	}
+	return tx.ClaimNext(stage, options)
+}
+
+// maxReservations bounds how often one call reserves a story anew when others on this machine were faster.
+const maxReservations = 3
+
 // maxElsewhere bounds the stories that one call tries to reserve: others are claimed at the same time on other
 // machines, each once.
 const maxElsewhere = 16
@@ -112,12 +125,14 @@ const maxElsewhere = 16
 // reserveFor asks the hub to keep the story for this machine that the call is about to claim, and returns its ID. Without a hub
 // it asks nothing and returns none.
 func (s *call) reserveFor(ctx context.Context, c *pipeline.Caller, in claimItemIn) (story string, err error) {
+	c.Reserved = pipeline.Reservation{}
 	if s.hub == nil {
 		return "", nil
 	}
 	if joined, err := s.hub.Joined(ctx); err != nil || !joined {
 		return "", err
 	}
+	c.Shared = true
 	if in.StoryID == nil && in.Claim == nil {
 		c.Ended = s.endedElsewhere(ctx)
 	}
@@ -129,16 +144,16 @@ func (s *call) reserveFor(ctx context.Context, c *pipeline.Caller, in claimItemI
 		if err != nil || id == "" {
 			return "", err
 		}
-		fence, by, err := s.hub.Reserve(ctx, id, c.Signature())
+		reserved, by, err := s.hub.Reserve(ctx, id, c.Signature())
 		switch {
 		case err != nil:
 			s.logger.Warn("the hub was not asked whether another machine has a story", "story", id, "error", err)
 			return "", pipeline.Unreachable(id)
 		case by == "":
-			c.Reserved = pipeline.Reservation{Story: id, Fence: fence}
+			c.Reserved = reserved
 			return id, nil
 		}
-		if taken = pipeline.Elsewhere(id, by); in.StoryID != nil || len(c.Elsewhere) == maxElsewhere {
+		if taken = pipeline.Elsewhere(id, by); in.StoryID != nil || in.Claim != nil || len(c.Elsewhere) == maxElsewhere {
 			return "", taken
 		}
 		c.Elsewhere = append(c.Elsewhere, id)
@@ -179,7 +194,14 @@ func (s *call) aboutToClaim(ctx context.Context, c *pipeline.Caller, in claimIte
 			if err == nil && (st.Ready || st.Claim != nil && st.Claim.Foreign) {
 				story = st.ID
 			}
-		case in.Claim != nil: // it is renewed, if it lasts
+		case in.Claim != nil: // while it lasts its reservation does, too
+			id, err := state.ClaimOf()
+			if err != nil {
+				return nil // the claim says it better
+			}
+			if st, err := state.Story(id); err == nil && !st.Claim.Live(s.now()) {
+				story = id
+			}
 		default:
 			story, err = state.NextToClaim(in.Stage)
 		}

@@ -16,7 +16,6 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
-	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/tools/calls"
@@ -62,9 +61,9 @@ type Config struct {
 type Hub interface {
 	// Joined reports whether there are other machines to ask about.
 	Joined(ctx context.Context) (bool, error)
-	// Reserve keeps a story for this machine, on behalf of an agent. It returns the fence of the claim that may
-	// follow, or the agent of another machine that has the story. The error says why nobody can tell.
-	Reserve(ctx context.Context, story, agent string) (fence crdt.Fence, by string, err error)
+	// Reserve keeps a story for this machine, on behalf of an agent. It returns what the claim may follow, or the
+	// agent of another machine that has the story. The error says why nobody can tell.
+	Reserve(ctx context.Context, story, agent string) (r pipeline.Reservation, by string, err error)
 	// Ended returns those of the stories, which other machines have claimed, that are kept for them no more.
 	Ended(ctx context.Context, stories []string) ([]string, error)
 	// Number keeps a number for a new story of this machine. It returns 0 without a hub, and if the hub does not answer.

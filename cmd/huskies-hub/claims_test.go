@@ -360,3 +360,99 @@ func TestCutOffHolder(t *testing.T) {
 		t.Errorf("got notes %q", notes)
 	}
 }
+
+// claimOn claims a story for a machine's agent on a reservation, as a process does that was slow to come to it.
+func (m *machine) claimOn(r pipeline.Reservation, agent string) error {
+	_, err := m.replica.Update(m.t.Context(), agent, func(tx *pipeline.Tx) error {
+		tx.By(pipeline.Caller{Session: agent, Name: agent, Shared: true, Reserved: r})
+		_, err := tx.Claim(r.Story, pipeline.ClaimOptions{Agent: agent, Seconds: 3600, Session: agent})
+		return err
+	})
+	return err
+}
+
+// TestSlowClaim: a process reserves a story and is slow. Meanwhile the story went to another machine, which the hub kept it
+// for. The slow process does not take it, whether it has heard of that or not.
+func TestSlowClaim(t *testing.T) {
+	t.Parallel()
+	h, a, b := sharing(t, "1_story_x")
+	claims := relay.NewClaims(a.config())
+	defer claims.Close()
+	slow, _, err := claims.Reserve(t.Context(), "1_story_x", "slow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.expire(t, a, "1_story_x") // as if it had been given back
+	bobs := b.claim("bob", "1_story_x")
+	converge(t, 2, a, b)
+	if err := a.claimOn(slow, "slow"); err == nil {
+		t.Error("the slow process takes over what bob has")
+	}
+	if st := a.story("1_story_x"); st.Claim == nil || pipeline.ClaimText(st.Claim.Token) != bobs.Claim {
+		t.Errorf("the claim is %+v, want that of bob", st.Claim)
+	}
+	late := pipeline.Reservation{Story: "1_story_x", Fence: slow.Fence, Until: time.Now()}
+	a.write("2_story_y")
+	late.Story = "2_story_y" // of which nothing else is known
+	if err := a.claimOn(late, "late"); !pipeline.IsUnreachable(err) {
+		t.Errorf("claiming on an old reservation: %v", err)
+	}
+}
+
+// TestClaimOnTheWay: a claim whose reservation the hub lost before the claim was made is entered again, though the machine was
+// connected before it.
+func TestClaimOnTheWay(t *testing.T) {
+	t.Parallel()
+	h, a, b := sharing(t, "1_story_x")
+	claims := relay.NewClaims(a.config())
+	defer claims.Close()
+	reserved, _, err := claims.Reserve(t.Context(), "1_story_x", "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.kill()
+	h.put(t, "")
+	h.start()
+	a.write("2_story_y")
+	converge(t, 2, a, b) // a is connected again
+	if err := a.claimOn(reserved, "ann"); err != nil {
+		t.Skip("the machine was too slow: ", err)
+	}
+	b.pause() // it does not hear of the claim's op
+	h.settled(b)
+	if _, err := b.call("bob", "claim_item", `{"story_id":"1_story_x"}`); err == nil || !strings.Contains(err.Error(), "ann") {
+		t.Errorf("bob claims what ann has: %v", err)
+	}
+}
+
+// TestOfflineClaimOfWhatOthersHave: a claim without the hub takes nothing that another machine is known to have.
+func TestOfflineClaimOfWhatOthersHave(t *testing.T) {
+	t.Parallel()
+	h, a, b := sharing(t, "1_story_x")
+	a.claim("ann", "1_story_x")
+	converge(t, 2, a, b)
+	h.kill()
+	_, err := b.call("bob", "claim_item", `{"story_id":"1_story_x"}`, "--offline-claims")
+	if err == nil || !strings.Contains(err.Error(), "is not free") {
+		t.Errorf("bob claims what ann has: %v", err)
+	}
+}
+
+// TestRenewedAfterItsEnd: a claim that has ended is not renewed once another machine has the story.
+func TestRenewedAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	h, a, b := sharing(t, "1_story_x")
+	anns, err := a.call("ann", "claim_item", `{"story_id":"1_story_x","lease_seconds":1}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	converge(t, 2, a, b)
+	a.pause() // it does not hear of the next claim's op
+	await(t, "ann's claim ends", func() bool { return !a.story("1_story_x").Claim.Live(time.Now()) })
+	h.expire(t, a, "1_story_x")
+	b.claim("bob", "1_story_x")
+	_, err = a.call("ann", "claim_item", fmt.Sprintf(`{"claim":%q}`, anns.Claim))
+	if err == nil || !strings.Contains(err.Error(), "bob") {
+		t.Errorf("ann renews what bob has: %v", err)
+	}
+}

@@ -54,7 +54,7 @@ type doer struct {
 // caller returns the doer as the rules of the pipeline know callers. Whoever overrides a holder says
 // which state of the story was seen, and why it is changed.
 func (by *doer) caller(first bool) pipeline.Caller {
-	c := pipeline.Caller{Session: by.env.session.ID(), Name: by.agent, Reserved: by.reserved}
+	c := pipeline.Caller{Session: by.env.session.ID(), Name: by.agent, Shared: by.reserved.Story != "", Reserved: by.reserved}
 	if by.overrides && first { // what comes next is about the story as the first step left it
 		c.Rev, c.Reason = by.rev.String(), "a person decided so"
 	}

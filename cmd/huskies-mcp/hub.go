@@ -215,13 +215,13 @@ type claimsHub struct {
 }
 
 // Reserve is that of [tools.Hub].
-func (h *claimsHub) Reserve(ctx context.Context, story, agent string) (fence crdt.Fence, by string, err error) {
-	fence, by, err = h.Claims.Reserve(ctx, story, agent)
+func (h *claimsHub) Reserve(ctx context.Context, story, agent string) (r pipeline.Reservation, by string, err error) {
+	r, by, err = h.Claims.Reserve(ctx, story, agent)
 	if h.offline && errors.Is(err, relay.ErrUnreachable) {
 		h.logger.Warn("a story is claimed though the hub cannot be asked whether another machine has it", "story", story, "error", err)
-		return crdt.Fence{}, "", nil
+		return pipeline.Reservation{Story: story}, "", nil
 	}
-	return fence, by, err
+	return r, by, err
 }
 
 // reserveFor reserves a story before a person claims it. Without a hub it returns none.
@@ -229,7 +229,7 @@ func (env *environment) reserveFor(ctx context.Context, story, person string) (r
 	if joined, err := env.hub.Joined(ctx); err != nil || !joined {
 		return r, err
 	}
-	fence, by, err := env.hub.Reserve(ctx, story, person)
+	r, by, err := env.hub.Reserve(ctx, story, person)
 	switch {
 	case errors.Is(err, relay.ErrUnreachable):
 		return r, fmt.Errorf("%w: %w", pipeline.Unreachable(story), err)
@@ -238,7 +238,7 @@ func (env *environment) reserveFor(ctx context.Context, story, person string) (r
 	case by != "":
 		return r, pipeline.Elsewhere(story, by)
 	}
-	return pipeline.Reservation{Story: story, Fence: fence}, nil
+	return r, nil
 }
 
 func leaveCommand(opts *options) *cobra.Command {
