@@ -2,6 +2,7 @@ package oplog
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
@@ -267,19 +268,42 @@ func (tx *Tx) Resend(all bool, replica string) error {
 	return tx.changed("queue ops again", err)
 }
 
-// Requeue enters those of the ops that are in the log as ones to send, and returns how many they are.
-func (tx *Tx) Requeue(ids []crdt.OpID) (n int, err error) {
-	for _, id := range ids {
-		found, err := findOp(tx.ctx, tx.log.queries, id)
-		if err == nil && found != nil {
-			n++
-			err = tx.log.queries.QueueOp(tx.ctx, found.Arrival)
+// Requeue enters those of the ops that are in the log as ones to send, and then those that they build on, the nearest first,
+// up to most in all. It returns how many they are.
+func (tx *Tx) Requeue(ids []crdt.OpID, most int) (n int, err error) {
+	seen := make(map[crdt.OpID]bool)
+	for ids = slices.Clone(ids); len(ids) > 0 && n < most; ids = ids[1:] {
+		id := ids[0]
+		if seen[id] {
+			continue
 		}
+		seen[id] = true
+		found, parents, err := tx.requeue(id)
 		if err != nil {
 			return n, tx.changed("queue ops again", err)
 		}
+		if found {
+			n++
+			ids = append(ids, parents...)
+		}
 	}
 	return n, tx.changed("queue ops again", nil)
+}
+
+// requeue enters an op as one to send, if it is in the log, and returns its parents.
+func (tx *Tx) requeue(id crdt.OpID) (found bool, parents []crdt.OpID, err error) {
+	row, err := findOp(tx.ctx, tx.log.queries, id)
+	if err != nil || row == nil {
+		return false, nil, err
+	}
+	signed, err := tx.log.queries.SignedOpAt(tx.ctx, row.Arrival)
+	if err != nil {
+		return false, nil, err
+	}
+	if op, err := crdt.Decode(signed.Payload); err == nil { // what cannot be read is sent as it is
+		parents = op.Parents
+	}
+	return true, parents, tx.log.queries.QueueOp(tx.ctx, row.Arrival)
 }
 
 // Reread forgets how far the hub's stream was read.

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,7 +27,7 @@ func (s *session) fillGaps(ctx context.Context, caughtUp <-chan struct{}) error 
 		return nil
 	}
 	var before []crdt.OpID
-	for sleep(ctx, gapAge) {
+	for sleep(ctx, cmp.Or(s.cfg.GapAge, gapAge)) {
 		missing, err := s.cfg.Replica.Missing(ctx, crdt.OpID{}, maxWant)
 		if err != nil {
 			return err

@@ -21,6 +21,8 @@ type Config struct {
 	Logger  *slog.Logger
 	// Lease is how long a reservation of a story is good, the same on all machines; 0: 5 min.
 	Lease time.Duration
+	// GapAge is how long a parent may be missing before something is done about it; 0: 2 min.
+	GapAge time.Duration
 }
 
 func (c *Config) lease() time.Duration { return cmp.Or(c.Lease, reservationLife) }

@@ -20,6 +20,9 @@ import (
 const (
 	// maxWant bounds the ops that one question asks for: so many IDs are a message.
 	maxWant = 1000
+	// maxAnswer bounds the ops that are sent for one question. With those that are asked for go the ones that they build
+	// on: where one is missing, others are, too, and whoever asks does not know their IDs.
+	maxAnswer = 1000
 	// wantDelay is up to how long who has what somebody misses waits, so that not all send it at once.
 	wantDelay = 300 * time.Millisecond
 	// wantInterval is the least time between two questions of all machines that are passed on, or answered.
@@ -125,7 +128,7 @@ func (s *session) answerWant(ctx context.Context, ids []crdt.OpID, answered map[
 	if err != nil || !has {
 		return
 	}
-	n, err := s.cfg.Replica.Requeue(ctx, ids)
+	n, err := s.cfg.Replica.Requeue(ctx, ids, maxAnswer)
 	if err != nil {
 		s.end(err)
 		return

@@ -223,11 +223,11 @@ func (r *Replica) HasAny(ctx context.Context, ids []crdt.OpID) (has bool, err er
 	return has, err
 }
 
-// Requeue enters those of the ops that are here as ones to send, and returns how many they are: somebody
-// misses them on the hub.
-func (r *Replica) Requeue(ctx context.Context, ids []crdt.OpID) (n int, err error) {
+// Requeue enters those of the ops that are here as ones to send: somebody misses them on the hub. With them go those that they
+// build on, the nearest first, up to most in all. It returns how many they are.
+func (r *Replica) Requeue(ctx context.Context, ids []crdt.OpID, most int) (n int, err error) {
 	err = r.decide(ctx, func(tx *oplog.Tx) (err error) {
-		n, err = tx.Requeue(ids)
+		n, err = tx.Requeue(ids, most)
 		return err
 	})
 	return n, err

@@ -24,6 +24,9 @@ import (
 	"github.com/huskies/huskies-mcp/replica"
 )
 
+// hangGuard ends what hangs. No test measures time.
+const hangGuard = 2 * time.Minute
+
 // testHub is a hub's folder, and the process that serves it, if it runs.
 type testHub struct {
 	t       testing.TB
@@ -135,6 +138,7 @@ type machine struct {
 	log     *lockedBuffer
 	ahead   time.Duration // how far its clock is ahead
 	env     []string      // of the commands that run there, beside the test's
+	gapAge  time.Duration // see relay.Config
 }
 
 func (m *machine) now() time.Time { return time.Now().Add(m.ahead) }
@@ -183,7 +187,7 @@ func (m *machine) isCut() bool {
 
 // config is what the machine's relay works with.
 func (m *machine) config() relay.Config {
-	return relay.Config{Replica: m.replica, Now: m.now, Rand: rand.Reader, Logger: m.logger()}
+	return relay.Config{Replica: m.replica, Now: m.now, Rand: rand.Reader, Logger: m.logger(), GapAge: m.gapAge}
 }
 
 // second is another process of the machine.

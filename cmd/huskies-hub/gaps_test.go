@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/huskies/huskies-mcp/relay"
+)
+
+// deleteMessages deletes messages of the hub's stream: of each subject all but the last ones, so that there are holes in it. It
+// returns how many messages there were, and are.
+func (h *testHub) deleteMessages(leave int64) (had, has uint64) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), hangGuard)
+	defer cancel()
+	config, err := h.dir.open()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	conn, err := h.dir.connect()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	stream, err := js.Stream(ctx, relay.StreamName(config.Pipeline))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	had = stream.CachedInfo().State.Msgs
+	changed := config.opStream()
+	for _, most := range []int64{leave, -1} { // the hub forbids its owner, too, to delete messages by number
+		changed.MaxMsgsPerSubject = most
+		if stream, err = js.UpdateStream(ctx, changed); err != nil {
+			h.t.Fatal(err)
+		}
+		if most == leave {
+			has = stream.CachedInfo().State.Msgs
+		}
+	}
+	return had, has
+}
+
+// TestGap: a machine that lacks a long row of ops, each of which builds on the one before, asks for them when the hub has
+// lost them. It gets all of them for one question.
+func TestGap(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a := h.joined()
+	b := newMachine(t)
+	b.gapAge = time.Second
+	if err := b.join(h.invite()); err != nil {
+		t.Fatal(err)
+	}
+	const ops = 100
+	for i := range ops {
+		a.write(fmt.Sprintf("%d_story_x", i+1))
+	}
+	converge(t, ops, a)
+	if had, has := h.deleteMessages(2); has >= had {
+		t.Fatalf("the hub has %d messages, and had %d", has, had)
+	}
+	b.relay()
+	converge(t, ops, a, b)
+	if answered := strings.Count(a.log.String(), "sending them again"); answered != 1 {
+		t.Errorf("it was answered %d times", answered)
+	}
+}
