@@ -163,23 +163,24 @@ func (s *session) compare(ctx context.Context, info *jetstream.StreamInfo) (read
 	if err != nil {
 		return read, err
 	}
-	if !same {
-		s.cfg.Logger.Warn("the hub is another, or was put back to an earlier state: all ops are read and sent again", "address", s.hub.Address)
-		s.replaced = true
-		return replica.HubMark{}, s.cfg.Replica.Resend(ctx, true, "")
-	}
 	known, err := s.knowsItsLast(ctx)
 	if err != nil {
 		return read, err
 	}
-	if !known {
-		name, err := newReplicaName(s.cfg.Rand)
-		if err != nil {
+	name := ""
+	if !known { // what was sent from here need not be here, so it is read, too
+		s.cfg.Logger.Warn("this database was put back to an earlier state: all is read from the hub", "address", s.hub.Address)
+		if name, err = newReplicaName(s.cfg.Rand); err != nil {
 			return read, err
 		}
-		s.cfg.Logger.Warn("this database was put back to an earlier state: all is read from the hub", "address", s.hub.Address)
 		s.hub.Replica = name
-		return replica.HubMark{}, s.cfg.Replica.Resend(ctx, false, name)
+	}
+	if !same {
+		s.cfg.Logger.Warn("the hub is another, or was put back to an earlier state: all ops are read and sent again", "address", s.hub.Address)
+		s.replaced = true
+	}
+	if !same || !known {
+		return replica.HubMark{}, s.cfg.Replica.Resend(ctx, !same, name)
 	}
 	if read = state.Read; read.Seq == 0 {
 		return read, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -73,4 +74,31 @@ func TestGap(t *testing.T) {
 	if answered := strings.Count(a.log.String(), "sending them again"); answered != 1 {
 		t.Errorf("it was answered %d times", answered)
 	}
+}
+
+// TestBothPutBack: a machine is put back to what it was before, and meets a hub that has lost messages. It reads what it had sent
+// itself since.
+func TestBothPutBack(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a, b)
+	a.close()
+	old, err := os.ReadFile(a.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.open()
+	a.relay()
+	a.write("2_story_two")
+	converge(t, 2, a, b)
+	a.close()
+	if err := os.WriteFile(a.path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.deleteMessages(1)
+	a.open()
+	a.relay()
+	converge(t, 2, a, b)
 }
