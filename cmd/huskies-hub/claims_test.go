@@ -38,6 +38,7 @@ type answer struct {
 	Reason  string
 	Item    struct {
 		StoryID string `json:"story_id"`
+		Rev     string
 	}
 	Claim string
 }
