@@ -116,8 +116,10 @@ func (w *words) moved() {
 	_, claims := w.told(pipeline.NameClaim)
 	agent, hands := w.told(pipeline.NameAgent)
 	switch {
-	case claims && moves:
+	case claims && moves && stage == string(pipeline.Current):
 		w.say("claimed " + w.name + " into " + w.stage(stage))
+	case claims && moves: // elsewhere a claim says where the story stays
+		w.say("claimed " + w.name + " in " + w.stage(stage))
 	case claims:
 		w.say("claimed " + w.name)
 	case hands && agent == "" && moves && stage == string(pipeline.Backlog):
