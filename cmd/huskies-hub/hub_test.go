@@ -235,6 +235,25 @@ func TestClocks(t *testing.T) {
 	}
 }
 
+// TestUnsent: who writes where nothing exchanges with the hub is told so, and nobody else is.
+func TestUnsent(t *testing.T) {
+	h := newHub(t)
+	a := h.joined()
+	const note = "nothing here sends it to the hub"
+	if out, err := a.huskies("add", "Seen by all"); err != nil || strings.Contains(out, note) {
+		t.Errorf("where a relay runs add says %s, error %v", out, err)
+	}
+	a.pause()
+	for _, args := range [][]string{{"add", "Not seen yet"}, {"block", "1", "not seen either"}} {
+		if out, err := a.huskies(args...); err != nil || !strings.Contains(out, note) {
+			t.Errorf("where no relay runs %s says %s, error %v", args[0], out, err)
+		}
+	}
+	if out, err := newMachine(t).huskies("add", "Of nobody else's concern"); err != nil || strings.Contains(out, note) {
+		t.Errorf("without a hub add says %s, error %v", out, err)
+	}
+}
+
 func TestFullHub(t *testing.T) {
 	h := newHub(t, "--max-bytes", "1048576")
 	a := h.joined()

@@ -160,8 +160,9 @@ func addStory(cmd *cobra.Command, env *environment, agent, name string, flags *a
 	return printText(cmd, fmt.Sprintf("added %s to %s\n", story.ID, story.Stage))
 }
 
-// warn says what a person may not have meant.
+// warn says what a person who wrote may not have meant, and that other machines do not see it yet.
 func (env *environment) warn(cmd *cobra.Command, warnings []pipeline.Fact) {
+	env.warnUnsent(cmd)
 	for _, w := range phrase.Warnings(warnings) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", phrase.Line(w))
 	}

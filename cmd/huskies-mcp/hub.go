@@ -194,6 +194,27 @@ func (env *environment) startRelay(ctx context.Context) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
+// relayRuns reports whether a process of this machine exchanges with the hub.
+func (env *environment) relayRuns() (bool, error) {
+	release, free, err := env.replica.ElectRelay()
+	if err != nil || !free {
+		return true, err
+	}
+	release()
+	return false, nil
+}
+
+// warnUnsent says that nothing on this machine sends what was written to the hub.
+func (env *environment) warnUnsent(cmd *cobra.Command) {
+	hub, state, err := env.replica.Hub(cmd.Context())
+	if err != nil || hub == nil || state.Outbox == 0 {
+		return
+	}
+	if running, err := env.relayRuns(); err == nil && !running {
+		fmt.Fprintln(cmd.ErrOrStderr(), "note: other machines do not see this yet: nothing here sends it to the hub. An agent's server does when it runs, or huskies-mcp relay")
+	}
+}
+
 // offlineClaims returns what the flag says, or else the variable.
 func offlineClaims(cmd *cobra.Command, opts options) (bool, error) {
 	value := opts.getenv("HUSKIES_OFFLINE_CLAIMS")
@@ -317,12 +338,7 @@ func showHub(cmd *cobra.Command, env *environment) error {
 	if err != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: what the relay says of itself cannot be read, so this may not be all: %s. huskies-mcp doctor says what to do\n", printable(err.Error()))
 	}
-	running := true
-	release, free, locked := env.replica.ElectRelay()
-	if locked == nil && free {
-		release()
-		running = false
-	}
+	running, locked := env.relayRuns()
 	fmt.Fprintf(out, "hub         %s, joined %s\n", printable(hub.Address), at(hub.JoinedAt))
 	if err := showOwnStanding(cmd, env); err != nil {
 		return err
