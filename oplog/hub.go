@@ -269,25 +269,25 @@ func (tx *Tx) Resend(all bool, replica string) error {
 }
 
 // Requeue enters those of the ops that are in the log as ones to send, and then those that they build on, the nearest first,
-// up to most in all. It returns how many they are.
-func (tx *Tx) Requeue(ids []crdt.OpID, most int) (n int, err error) {
+// up to most in all. It leaves out what not reports, with what that builds on. It returns those that it entered.
+func (tx *Tx) Requeue(ids []crdt.OpID, most int, not func(crdt.OpID) bool) (entered []crdt.OpID, err error) {
 	seen := make(map[crdt.OpID]bool)
-	for ids = slices.Clone(ids); len(ids) > 0 && n < most; ids = ids[1:] {
+	for ids = slices.Clone(ids); len(ids) > 0 && len(entered) < most; ids = ids[1:] {
 		id := ids[0]
-		if seen[id] {
+		if seen[id] || not(id) {
 			continue
 		}
 		seen[id] = true
 		found, parents, err := tx.requeue(id)
 		if err != nil {
-			return n, tx.changed("queue ops again", err)
+			return nil, tx.changed("queue ops again", err)
 		}
 		if found {
-			n++
+			entered = append(entered, id)
 			ids = append(ids, parents...)
 		}
 	}
-	return n, tx.changed("queue ops again", nil)
+	return entered, tx.changed("queue ops again", nil)
 }
 
 // requeue enters an op as one to send, if it is in the log, and returns its parents.

@@ -109,7 +109,7 @@ func (s *session) listenForWants(ctx context.Context) error {
 	if IsOwn(s.hub.Address) { // nobody passes anything on there
 		wants.Subjects = WantSubject(s.hub.Pipeline, "*")
 	}
-	answered := make(map[crdt.OpID]time.Time) // when an op was asked for last, for a minute
+	answered := make(map[crdt.OpID]time.Time) // when an op was asked for or sent again last, for a minute
 	return wants.Hear(ctx, func(_ *nats.Msg, ids []crdt.OpID) { s.answerWant(ctx, ids, answered) })
 }
 
@@ -119,20 +119,18 @@ func (s *session) answerWant(ctx context.Context, ids []crdt.OpID, answered map[
 	}
 	now := s.cfg.Now()
 	maps.DeleteFunc(answered, func(_ crdt.OpID, last time.Time) bool { return now.Sub(last) >= askInterval })
-	ids = slices.DeleteFunc(ids, func(id crdt.OpID) bool {
-		_, ok := answered[id]
+	isAnswered := func(id crdt.OpID) bool { _, ok := answered[id]; return ok }
+	ids = slices.DeleteFunc(ids, isAnswered)
+	var sent []crdt.OpID
+	if has, err := s.cfg.Replica.HasAny(ctx, ids); err == nil && has {
+		if sent, err = s.cfg.Replica.Requeue(ctx, ids, maxAnswer, isAnswered); err != nil {
+			s.end(err)
+			return
+		}
+		s.cfg.Logger.Info("another machine misses ops that are here: sending them again", "ops", len(sent))
+		signal(s.wake)
+	}
+	for _, id := range slices.Concat(ids, sent) {
 		answered[id] = now
-		return ok
-	})
-	has, err := s.cfg.Replica.HasAny(ctx, ids)
-	if err != nil || !has {
-		return
 	}
-	n, err := s.cfg.Replica.Requeue(ctx, ids, maxAnswer)
-	if err != nil {
-		s.end(err)
-		return
-	}
-	s.cfg.Logger.Info("another machine misses ops that are here: sending them again", "ops", n)
-	signal(s.wake)
 }

@@ -224,13 +224,14 @@ func (r *Replica) HasAny(ctx context.Context, ids []crdt.OpID) (has bool, err er
 }
 
 // Requeue enters those of the ops that are here as ones to send: somebody misses them on the hub. With them go those that they
-// build on, the nearest first, up to most in all. It returns how many they are.
-func (r *Replica) Requeue(ctx context.Context, ids []crdt.OpID, most int) (n int, err error) {
+// build on, the nearest first, up to most in all. It leaves out what not reports, with what that builds on. It returns those that it
+// entered.
+func (r *Replica) Requeue(ctx context.Context, ids []crdt.OpID, most int, not func(crdt.OpID) bool) (entered []crdt.OpID, err error) {
 	err = r.decide(ctx, func(tx *oplog.Tx) (err error) {
-		n, err = tx.Requeue(ids, most)
+		entered, err = tx.Requeue(ids, most, not)
 		return err
 	})
-	return n, err
+	return entered, err
 }
 
 // ElectRelay makes this process the one of the machine that exchanges ops with the hub, if there is none. It is

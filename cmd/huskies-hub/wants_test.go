@@ -74,12 +74,13 @@ func TestFloodOfWants(t *testing.T) {
 	if string(heard.last(mia)) != string(misses) {
 		t.Error("a member asks under the name of another one")
 	}
-	if greatest > wantOps+1 {
-		t.Errorf("the outbox grows to %d ops", greatest)
+	most := (heard.of(mallory)+heard.of(mia))*wantOps + 1
+	if greatest > int64(most) {
+		t.Errorf("the outbox grows to %d ops, want %d at most", greatest, most)
 	}
 	for _, m := range []*machine{a, b} {
-		if n := m.sentAgain(t); n > minutes*wantOps+1 {
-			t.Errorf("a machine sends %d ops again", n)
+		if n := m.sentAgain(t); n > most {
+			t.Errorf("a machine sends %d ops again, want %d at most: so many for each question", n, most)
 		}
 		if strings.Contains(m.log.String(), "not connected") {
 			t.Errorf("the connection of a machine does not outlive the flood:\n%s", m.log)
