@@ -27,6 +27,8 @@ type Choice struct {
 // Board is a part of the pipeline, by stage.
 type Board struct {
 	Columns []Column
+	// Agent is whose stories were chosen, "" if all were.
+	Agent string
 	// Missing counts the changes without which stories may be missing.
 	Missing pipeline.Gaps
 }
@@ -61,6 +63,9 @@ func ReadBoard(v *replica.View, c Choice) (b Board, err error) {
 		if len(column.Stories) > 0 {
 			b.Columns = append(b.Columns, column)
 		}
+	}
+	if c.Agent != nil {
+		b.Agent = *c.Agent
 	}
 	b.Missing = v.Missing()
 	return b, v.Err()
@@ -121,7 +126,11 @@ func (b *Board) Text(s Screen) string {
 	if b.Missing.Any() {
 		out.WriteString(s.paint(phrase.Missing(b.Missing, ""), yellow) + "\n")
 	}
-	if len(b.Columns) == 0 {
+	switch {
+	case len(b.Columns) > 0:
+	case b.Agent != "":
+		out.WriteString(phrase.Cut(phrase.Line(b.Agent), maxCalled) + " has no story to show.\n")
+	default:
 		out.WriteString("There is no story to show.\n")
 	}
 	labels := b.labels()

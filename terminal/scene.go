@@ -17,7 +17,7 @@ const (
 	maxHeld    = 5
 	// maxNeeds bounds the blocked stories of a scene.
 	maxNeeds = 40
-	// maxCalled bounds what an event shows of a story's name, in columns.
+	// maxCalled bounds what a sentence shows of a name, in columns.
 	maxCalled = 40
 	// latestRows is how many rows of the log a scene looks at for what happened last.
 	latestRows = 60
