@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -81,22 +80,7 @@ func TestGap(t *testing.T) {
 func TestBothPutBack(t *testing.T) {
 	t.Parallel()
 	h := newHub(t)
-	a, b := h.joined(), h.joined()
-	a.write("1_story_one")
-	converge(t, 1, a, b)
-	a.close()
-	old, err := os.ReadFile(a.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.open()
-	a.relay()
-	a.write("2_story_two")
-	converge(t, 2, a, b)
-	a.close()
-	if err := os.WriteFile(a.path, old, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	a, b := h.putBackOne()
 	h.deleteMessages(1)
 	a.open()
 	a.relay()

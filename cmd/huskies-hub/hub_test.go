@@ -93,24 +93,32 @@ func TestStorePutBack(t *testing.T) {
 	converge(t, 4, h.joined(), a, b)
 }
 
-func TestDatabasePutBack(t *testing.T) {
-	h := newHub(t)
-	a, b := h.joined(), h.joined()
+// putBackOne returns two machines that have two stories. The database of the first, which no process has open, was then put
+// back to what it was with one.
+func (h *testHub) putBackOne() (a, b *machine) {
+	h.t.Helper()
+	a, b = h.joined(), h.joined()
 	a.write("1_story_one")
-	converge(t, 1, a, b)
+	converge(h.t, 1, a, b)
 	a.close()
 	old, err := os.ReadFile(a.path)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	a.open()
 	a.relay()
 	a.write("2_story_two")
-	converge(t, 2, a, b)
+	converge(h.t, 2, a, b)
 	a.close()
 	if err := os.WriteFile(a.path, old, 0o600); err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
+	return a, b
+}
+
+func TestDatabasePutBack(t *testing.T) {
+	h := newHub(t)
+	a, b := h.putBackOne()
 	a.open()
 	a.write("3_story_three") // on a past that the hub knows to be old
 	a.relay()
