@@ -19,6 +19,7 @@ type fault struct {
 
 var faults = []fault{
 	{"cut the link", func(_ *chaos, c *chaosMachine) { c.cut() }, 4, false},
+	{"silence the link", func(_ *chaos, c *chaosMachine) { c.silence() }, 2, false},
 	{"mend the link", func(_ *chaos, c *chaosMachine) { c.mend() }, 5, false},
 	{"kill a process", (*chaos).killProcess, 3, false},
 	{"kill a machine", (*chaos).killMachine, 1, false},

@@ -104,20 +104,23 @@ func (c *chaosMachine) leave() {
 }
 
 func (c *chaosMachine) comeBack() {
-	c.link.mu.Lock()
-	down := c.link.down
-	c.link.mu.Unlock()
+	passes := c.link.passes()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n := len(c.away); !down && n > 0 && c.away[n-1].to.IsZero() {
+	if n := len(c.away); passes && n > 0 && c.away[n-1].to.IsZero() {
 		c.away[n-1].to = time.Now()
 	}
 }
 
-// cut cuts the link, or mends it.
+// cut cuts the link, silence lets nothing through any more, and mend mends both.
 func (c *chaosMachine) cut() {
 	c.leave()
 	c.link.set(false)
+}
+
+func (c *chaosMachine) silence() {
+	c.leave()
+	c.link.silence()
 }
 
 func (c *chaosMachine) mend() {

@@ -7,14 +7,17 @@ import (
 	"testing"
 )
 
-// link is a way to the hub that can be cut.
+// link is a way to the hub that can be cut, and can fall silent: then nothing comes through and nobody is told, as where
+// packets are dropped.
 type link struct {
 	listener net.Listener
 	to       string
 
-	mu    sync.Mutex
-	down  bool
-	conns []net.Conn
+	mu     sync.Mutex
+	change *sync.Cond // of what follows
+	down   bool
+	silent bool
+	conns  []net.Conn
 }
 
 func newLink(t testing.TB, to string) *link {
@@ -23,6 +26,7 @@ func newLink(t testing.TB, to string) *link {
 		t.Fatal(err)
 	}
 	k := &link{listener: l, to: to}
+	k.change = sync.NewCond(&k.mu)
 	t.Cleanup(func() { l.Close(); k.set(false) })
 	go k.accept()
 	return k
@@ -49,18 +53,54 @@ func (k *link) accept() {
 			k.conns = append(k.conns, in, out)
 		}
 		k.mu.Unlock()
-		go func() { io.Copy(out, in); out.Close() }()
-		go func() { io.Copy(in, out); in.Close() }()
+		go k.pass(out, in)
+		go k.pass(in, out)
 	}
 }
 
-// set cuts the link, or lets new connections through.
+// pass passes on what comes, while the link is not silent.
+func (k *link) pass(to io.WriteCloser, from io.Reader) {
+	defer to.Close()
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		k.mu.Lock()
+		for k.silent {
+			k.change.Wait()
+		}
+		k.mu.Unlock()
+		if _, failed := to.Write(b[:n]); err != nil || failed != nil {
+			return
+		}
+	}
+}
+
+// set cuts the link, or lets new connections through. One that is silent passes on what it held, and is not cut by being
+// mended.
 func (k *link) set(up bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.down = !up
+	wasSilent := k.silent
+	k.down, k.silent = !up, false
+	k.change.Broadcast()
+	if up && wasSilent {
+		return
+	}
 	for _, c := range k.conns {
 		c.Close()
 	}
 	k.conns = nil
+}
+
+func (k *link) silence() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.silent = true
+}
+
+// passes reports whether anything comes through.
+func (k *link) passes() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.down && !k.silent
 }
