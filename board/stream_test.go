@@ -82,12 +82,20 @@ func (f *follower) change(id string) event {
 		if !ok {
 			f.t.Fatalf("the stream ended before %s changed", id)
 		}
-		for _, c := range e.data.Cards {
-			if c.ID == id {
-				return e
-			}
+		if e.changes(id) {
+			return e
 		}
 	}
+}
+
+// changes reports whether a story changed in the event.
+func (e *event) changes(id string) bool {
+	for _, c := range e.data.Cards {
+		if c.ID == id {
+			return true
+		}
+	}
+	return false
 }
 
 // until reads events until one says what is wanted.
@@ -143,8 +151,11 @@ func TestStream(t *testing.T) {
 		t.Errorf("got the heads %v", e.data.Heads)
 	}
 	s.do("coder", func(tx *pipeline.Tx) error { _, err := tx.SetBlocked("1_a", true, ptr("stuck")); return err })
-	f.change("1_a")
-	f.until("that it is stuck", func(e event) bool { return strings.Contains(e.data.Needs, "stuck") })
+	changed := false
+	f.until("that it is stuck", func(e event) bool { // with the change, or soon after
+		changed = changed || e.changes("1_a")
+		return changed && strings.Contains(e.data.Needs, "stuck")
+	})
 	s.do("coder", func(tx *pipeline.Tx) error { _, err := tx.Delete("2_b"); return err })
 	f.until("that it is gone", func(e event) bool { return len(e.data.Gone) > 0 })
 	// A page that comes later hears of what it missed, and one from another run reads anew.
