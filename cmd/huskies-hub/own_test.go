@@ -39,7 +39,7 @@ func ownNATS() {
 		}
 	}
 	srv, err := server.NewServer(&server.Options{
-		Host: os.Args[2], Port: port, JetStream: true, StoreDir: filepath.Join(dir, "store"), SyncAlways: true, NoSigs: true,
+		Host: os.Args[2], Port: port, JetStream: true, StoreDir: filepath.Join(dir, "store"), JetStreamMaxStore: 16 << 30, SyncAlways: true, NoSigs: true,
 		TrustedKeys: []string{read("operator.pub")}, AccountResolver: resolver, SystemAccount: read("sys.pub"),
 	})
 	if err != nil {
