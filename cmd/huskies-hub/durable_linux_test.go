@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,9 +14,7 @@ import (
 // name of a file in memory until its folder is synced.
 func TestNamesAreDurable(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("strace"); err != nil && os.Getenv("HUSKIES_CI") == "" {
-		t.Skip("strace, which records what a command does to its files, is not installed; CI installs it")
-	}
+	needsStrace(t)
 	h := newHub(t)
 	m := h.joined()
 	m.write("1_story_one")

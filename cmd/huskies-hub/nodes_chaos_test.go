@@ -12,9 +12,7 @@ import (
 // TestChaosOfThreeHubs: machines write while one, two or all of three hubs are killed, again and again. When that is over every
 // op is on every machine, and the hubs have all without them. HUSKIES_CHAOS says for how long; without it the test is skipped.
 func TestChaosOfThreeHubs(t *testing.T) {
-	if !isLong() {
-		t.Skip("it takes a minute: HUSKIES_CHAOS=60s runs it, as CI does")
-	}
+	needsTime(t)
 	duration, err := time.ParseDuration(os.Getenv("HUSKIES_CHAOS"))
 	if err != nil {
 		t.Fatal(err)

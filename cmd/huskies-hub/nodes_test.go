@@ -129,6 +129,14 @@ func (m *machine) reserves(story string) error {
 // isLong reports whether the tests may take long: each vote of three hubs takes up to ten seconds.
 func isLong() bool { return os.Getenv("HUSKIES_CHAOS") != "" }
 
+// needsTime skips a test unless there is time for long ones, as in CI.
+func needsTime(t *testing.T) {
+	t.Helper()
+	if !isLong() {
+		t.Skip("it takes a minute: HUSKIES_CHAOS=60s runs it, as CI does")
+	}
+}
+
 // TestThreeHubs: one of three may fail, the leader too. With two gone nothing is exchanged and no story claimed, and local work
 // goes on. After a cut of all three nothing is lost that was acknowledged. With HUSKIES_CHAOS set a follower fails first.
 func TestThreeHubs(t *testing.T) {
@@ -191,9 +199,7 @@ func TestThreeHubs(t *testing.T) {
 
 // TestListsOfThreeHubs, which runs with HUSKIES_CHAOS set: who is invited at one of them joins at any, and who is removed at one is cut off from all.
 func TestListsOfThreeHubs(t *testing.T) {
-	if !isLong() {
-		t.Skip("it takes a minute: HUSKIES_CHAOS=60s runs it, as CI does")
-	}
+	needsTime(t)
 	t.Parallel()
 	hubs := newNodes(t)
 	in := hubs[0].inviteOf()

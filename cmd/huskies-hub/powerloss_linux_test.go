@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,9 +26,7 @@ import (
 // The control shows that the test can fail: with NATS's own setting, which syncs every two minutes, ops are lost.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("strace"); err != nil && os.Getenv("HUSKIES_CI") == "" {
-		t.Skip("strace, which records what a hub does to its files, is not installed; CI installs it")
-	}
+	needsStrace(t)
 	for _, test := range []struct {
 		name, sync string
 		loses      bool

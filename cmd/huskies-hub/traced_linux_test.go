@@ -18,6 +18,14 @@ import (
 	"github.com/huskies/huskies-mcp/internal/vfstest"
 )
 
+// needsStrace skips a test where strace is missing, but in CI, which installs it.
+func needsStrace(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("strace"); err != nil && os.Getenv("HUSKIES_CI") == "" {
+		t.Skip("strace, which records what a command does to its files, is not installed; CI installs it")
+	}
+}
+
 // trace is what a process did to the files of a folder, as strace saw it.
 type trace struct {
 	folder string
