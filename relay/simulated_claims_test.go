@@ -171,17 +171,6 @@ func (w *world) isPut(m *machine, story string, next reservation) {
 	s.holds[story] = &held{m, time.UnixMilli(next.Until).Sub(hubTime(0)), s.loss, next.Author == ""}
 }
 
-// claims claims a story, and plans the next claim.
-func (w *world) claims(m *machine) {
-	w.after(w.some(simulated/claimsEach), func() {
-		if w.now > simulated {
-			return
-		}
-		w.claimAny(m)
-		w.claims(m)
-	})
-}
-
 func (w *world) claimAny(m *machine) {
 	w.claim(m, fmt.Sprintf("%d_story_to_claim", w.random.IntN(max(1, len(w.machines)/storiesForOne))))
 }

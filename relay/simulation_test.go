@@ -72,9 +72,9 @@ func newWorld(t *testing.T, n int, random *rand.Rand) *world {
 		w.after(joins, func() {
 			m.joined, m.joinedAt = true, w.now
 			w.connect(m)
-			w.works(m)
+			w.again(simulated/opsEach, func() { w.write(m) })
 			w.goes(m)
-			w.claims(m)
+			w.again(simulated/claimsEach, func() { w.claimAny(m) })
 		})
 	}
 	for day := time.Duration(1); day < 7; day++ {
@@ -91,14 +91,14 @@ func newWorld(t *testing.T, n int, random *rand.Rand) *world {
 	return w
 }
 
-// works writes an op, and plans the next.
-func (w *world) works(m *machine) {
-	w.after(w.some(simulated/opsEach), func() {
+// again does something now and then until the end.
+func (w *world) again(each time.Duration, do func()) {
+	w.after(w.some(each), func() {
 		if w.now > simulated {
 			return
 		}
-		w.write(m)
-		w.works(m)
+		do()
+		w.again(each, do)
 	})
 }
 
