@@ -3,6 +3,7 @@ package tools
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,9 +160,7 @@ func (l *listing) read(p *pipeline.State) error {
 	}
 	l.group(page)
 	if l.after == nil {
-		if gaps := p.Missing(); gaps.Any() {
-			l.out.Warning = phrase.Missing(gaps, tellUser)
-		}
+		l.out.Warning = warningOf(p, &page)
 		for _, story := range l.first {
 			if err := l.add(p, story); err != nil {
 				return err
@@ -173,6 +172,18 @@ func (l *listing) read(p *pipeline.State) error {
 	}
 	l.arrange()
 	return p.Err()
+}
+
+// warningOf says what the first page does not show: changes that are missing, and that its counts are too small.
+func warningOf(p *pipeline.State, page *pipeline.Page) string {
+	var texts []string
+	if gaps := p.Missing(); gaps.Any() {
+		texts = append(texts, phrase.Missing(gaps, tellUser))
+	}
+	if !page.Complete {
+		texts = append(texts, fmt.Sprintf("more than %d stories match: the counts and total stop there, the pages go on", page.Total))
+	}
+	return strings.Join(texts, "; ")
 }
 
 // findNumber finds the stories that have the number that the query names.

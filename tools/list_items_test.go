@@ -249,3 +249,28 @@ func TestListOfForeignStories(t *testing.T) {
 		t.Errorf("%d stories on %d pages, want 300", len(seen), pages)
 	}
 }
+
+// TestListOfManyHits: the hits of a query are counted up to a bound, and an answer says so when there are more.
+func TestListOfManyHits(t *testing.T) {
+	const most = 1000
+	path := filepath.Join(t.TempDir(), "p.db")
+	h, r := newHost(t, path), newReplica(t, path)
+	foreign := newForeign(t)
+	list := func(hits int) (out listItemsOut) {
+		t.Helper()
+		for n := int(foreign.seq); n < hits; n++ {
+			foreign.add(fmt.Sprintf("%d_story_x", n+1), crdt.Set("stage", crdt.String("1_backlog")), crdt.Set("name", crdt.String("Needle")))
+		}
+		foreign.importInto(r)
+		if err := json.Unmarshal([]byte(h.ok("list_items", `{"query":"needle","limit":1}`)), &out); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if out := list(most); out.Total != most || out.Warning != "" {
+		t.Errorf("of %d hits %d are counted, and the warning is %q", most, out.Total, out.Warning)
+	}
+	if out := list(most + 1); out.Total != most || !strings.Contains(out.Warning, "more than 1000 stories match") || out.NextCursor == "" {
+		t.Errorf("of %d hits %d are counted, and the warning is %q", most+1, out.Total, out.Warning)
+	}
+}
