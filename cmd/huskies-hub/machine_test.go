@@ -185,6 +185,12 @@ func (m *machine) isCut() bool {
 	return err == nil && status.ConnectedSince == 0 && strings.Contains(status.LastError, "not any more")
 }
 
+// isConnected reports whether the machine's relay is connected to the hub.
+func (m *machine) isConnected() bool {
+	status, err := relay.ReadStatus(m.replica)
+	return err == nil && status.ConnectedSince != 0
+}
+
 // config is what the machine's relay works with.
 func (m *machine) config() relay.Config {
 	return relay.Config{Replica: m.replica, Now: m.now, Rand: rand.Reader, Logger: m.logger(), GapAge: m.gapAge}

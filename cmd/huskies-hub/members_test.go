@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -83,6 +85,43 @@ func TestFirstMemberIsAdmin(t *testing.T) {
 	if strings.Count(out, "admin") != 1 || strings.Count(out, "member") != 2 {
 		t.Errorf("the hub's list of members is %s", out)
 	}
+}
+
+// TestRemovalBeforeMeeting: a node lets members in by what it has kept before it has read what the other nodes stored. Who was
+// removed meanwhile is cut when it reads that.
+func TestRemovalBeforeMeeting(t *testing.T) {
+	t.Parallel()
+	h := newFolder(t, "")
+	command(t, "init", string(h.dir))
+	config, err := h.dir.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options, err := h.dir.options(config, h.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := h.dir.startWith(options, config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.stop(stopTimeout)
+	if err := errors.Join(e.gate.serveJoins(e.conn), makeStreams(t.Context(), e.conn, config)); err != nil {
+		t.Fatal(err)
+	}
+	close(e.gate.ready)
+	a := h.joined()
+	await(t, "the member is connected", a.isConnected)
+	if _, err := h.dir.removeBy(t.Context(), config, e.conn, a.author().String()); err != nil { // by roster of its own
+		t.Fatal(err)
+	}
+	if !a.isConnected() {
+		t.Fatal("the member was cut before the removal was read")
+	}
+	if err := e.gate.meetMembers(t.Context(), e.srv); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the member is cut", a.isCut)
 }
 
 // TestRemovalByAdmin: an admin removes a lost laptop by one op. The hub cuts it, what it had written counts everywhere,

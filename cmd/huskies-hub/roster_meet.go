@@ -15,13 +15,17 @@ import (
 )
 
 // meetMembers brings the roster and the stream together, and signs the admission of those who stand in the list of a
-// build that signed none. Then whoever is removed, by whomever, is cut until ctx ends.
+// build that signed none. Then whoever is removed, by whomever, is cut until ctx ends. Nodes let members in before, by what
+// each has kept: so who was removed meanwhile is cut at once.
 func (g *gate) meetMembers(ctx context.Context, srv *server.Server) error {
 	if err := g.exchangeMembers(ctx); err != nil {
 		return fmt.Errorf("read the members: %w", err)
 	}
 	if err := g.signLists(ctx); err != nil {
 		return fmt.Errorf("admit the members of the list: %w", err)
+	}
+	if err := g.cut(srv); err != nil {
+		return err
 	}
 	return g.followMembers(ctx, srv)
 }
