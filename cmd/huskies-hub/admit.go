@@ -103,6 +103,9 @@ func (g *gate) admit(msg *nats.Msg) error {
 	case len(request.Name) > maxName || !utf8.ValidString(request.Name):
 		return errors.New("the name is too long, or no text")
 	}
+	if err := g.meetOthers(); err != nil {
+		return err
+	}
 	asked := member{Author: author, Transport: request.Transport, Name: request.Name, AdmittedAt: time.Now().UTC().Truncate(time.Second)}
 	if err := g.enlist(&request, &asked); err != nil {
 		return err
@@ -164,9 +167,23 @@ func (g *gate) admitMember(m member) error {
 	return nil
 }
 
-// admitLate signs the admission of who stands on the list, if that could not be done when it asked.
+// meetOthers reads whom other nodes have admitted, or removed: what this one has kept may be old.
+func (g *gate) meetOthers() error {
+	ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)
+	defer cancel()
+	if err := g.exchangeMembers(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errLater, err)
+	}
+	return nil
+}
+
+// admitLate signs the admission of who stands on the list, if that could not be done when it asked and no op speaks of it.
 func (g *gate) admitLate(m member) {
-	if err := g.admitMember(m); err != nil {
+	err := g.meetOthers()
+	if err == nil && g.roster.members().Of(m.Author) == nil {
+		err = g.admitMember(m)
+	}
+	if err != nil {
 		g.logger.Warn("a machine on the list is no member by a signed op yet", "name", m.Name, "error", err)
 	}
 }

@@ -87,32 +87,43 @@ func TestFirstMemberIsAdmin(t *testing.T) {
 	}
 }
 
+// serveUnmet serves the hub in this process, as a node does that has not read yet what the other nodes have stored.
+func (h *testHub) serveUnmet() *engine {
+	h.t.Helper()
+	config, err := h.dir.open()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	options, err := h.dir.options(config, h.address)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	e, err := h.dir.startWith(options, config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { e.stop(stopTimeout) })
+	if err := errors.Join(makeStreams(h.t.Context(), e.conn, config), e.gate.serveJoins(e.conn)); err != nil {
+		h.t.Fatal(err)
+	}
+	close(e.gate.ready)
+	return e
+}
+
 // TestRemovalBeforeMeeting: a node lets members in by what it has kept before it has read what the other nodes stored. Who was
 // removed meanwhile is cut when it reads that.
 func TestRemovalBeforeMeeting(t *testing.T) {
 	t.Parallel()
 	h := newFolder(t, "")
 	command(t, "init", string(h.dir))
-	config, err := h.dir.open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	options, err := h.dir.options(config, h.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := h.dir.startWith(options, config, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.stop(stopTimeout)
-	if err := errors.Join(e.gate.serveJoins(e.conn), makeStreams(t.Context(), e.conn, config)); err != nil {
-		t.Fatal(err)
-	}
-	close(e.gate.ready)
+	e := h.serveUnmet()
 	a := h.joined()
 	await(t, "the member is connected", a.isConnected)
-	if _, err := h.dir.removeBy(t.Context(), config, e.conn, a.author().String()); err != nil { // by roster of its own
+	config, err := h.dir.open()
+	if err == nil {
+		_, err = h.dir.removeBy(t.Context(), config, e.conn, a.author().String()) // by a roster of its own
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	if !a.isConnected() {
@@ -122,6 +133,42 @@ func TestRemovalBeforeMeeting(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "the member is cut", a.isCut)
+}
+
+// TestAdmissionBeforeMeeting: who joins at a node that knows of no member yet is no admin if the stream has one, and who was
+// removed is not admitted again.
+func TestAdmissionBeforeMeeting(t *testing.T) {
+	t.Parallel()
+	h := newFolder(t, "")
+	command(t, "init", string(h.dir))
+	before := h.serveUnmet()
+	a, gone := h.joined(), h.joined()
+	a.say(members.Change{Author: gone.author(), Remove: true})
+	a.write("1_story_x")
+	converge(t, 1, a, gone)
+	a.pause()
+	before.stop(stopTimeout)
+	if err := os.Remove(h.dir.path(rosterFile)); err != nil {
+		t.Fatal(err)
+	}
+	e := h.serveUnmet()
+	await(t, "who stands on the list is let in, and looked up", func() bool { return len(e.gate.roster.kept()) > 0 })
+	b := h.joined()
+	await(t, "b has what there is", func() bool { return len(b.stories()) == 1 })
+	if err := e.gate.meetMembers(t.Context(), e.srv); err != nil {
+		t.Fatal(err)
+	}
+	is := e.gate.roster.members()
+	if s := is.Of(a.author()); s == nil || !s.Admin {
+		t.Errorf("the first machine is %+v, want an admin", s)
+	}
+	if s := is.Of(b.author()); s == nil || !s.Member || s.Admin {
+		t.Errorf("the second machine is %+v, want a member that is no admin", s)
+	}
+	if s := is.Of(gone.author()); s == nil || s.Member {
+		t.Errorf("the machine that was removed is %+v, want no member", s)
+	}
+	await(t, "who was removed is cut", gone.isCut)
 }
 
 // TestRemovalByAdmin: an admin removes a lost laptop by one op. The hub cuts it, what it had written counts everywhere,
