@@ -96,7 +96,7 @@ func (ch *chaos) copyMachine(c *chaosMachine) {
 	if len(ch.machines) > ch.first {
 		return
 	}
-	d := &chaosMachine{machine: newMachine(ch.t), link: newLink(ch.t, ch.h.address)}
+	d := &chaosMachine{machine: newMachine(ch.t), link: newLink(ch.t, ch.h.address, newWire(ch.t))}
 	d.close()
 	c.crash()
 	c.copyTo(d.path)

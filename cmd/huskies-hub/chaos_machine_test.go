@@ -18,7 +18,8 @@ import (
 // processesEach is how many servers a machine runs.
 const processesEach = 2
 
-// chaosMachine is a machine whose servers are processes of their own, and that reaches the hub by a link. While they run
+// chaosMachine is a machine whose servers are processes of their own, in a network namespace where the test may make one, and
+// that reaches the hub by a link. While they run
 // nothing of this process has the database open.
 type chaosMachine struct {
 	*machine
@@ -37,7 +38,7 @@ type span struct{ from, to time.Time }
 
 // newChaosMachine joins a new machine to the hub, and starts its servers.
 func newChaosMachine(t *testing.T, h *testHub) *chaosMachine {
-	c := &chaosMachine{machine: newMachine(t), link: newLink(t, h.address)}
+	c := &chaosMachine{machine: newMachine(t), link: newLink(t, h.address, newWire(t))}
 	c.joinBy(h)
 	c.start()
 	t.Cleanup(c.crash)

@@ -72,16 +72,16 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-// startProcess starts a server on a machine's database.
-func (m *machine) startProcess() *process {
-	m.t.Helper()
+// startProcess starts a server on the machine's database.
+func (c *chaosMachine) startProcess() *process {
+	c.t.Helper()
 	p := &process{gone: make(chan struct{})}
 	spawn := func(_ context.Context, command string, _, args []string) (*exec.Cmd, error) {
-		p.cmd = exec.Command(command, args...)
-		p.cmd.Stderr = m.log
+		p.cmd = c.link.command(command, args...)
+		p.cmd.Stderr = c.log
 		return p.cmd, nil
 	}
-	p.Client = client.NewClient(transport.NewStdioWithOptions("chaos-process", nil, []string{m.path}, transport.WithCommandFunc(spawn)))
+	p.Client = client.NewClient(transport.NewStdioWithOptions("chaos-process", nil, []string{c.path}, transport.WithCommandFunc(spawn)))
 	err := p.Start(context.Background())
 	if err == nil {
 		var hello mcp.InitializeRequest
@@ -89,7 +89,7 @@ func (m *machine) startProcess() *process {
 		_, err = p.Initialize(context.Background(), hello)
 	}
 	if err != nil {
-		m.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	return p
 }

@@ -3,15 +3,16 @@ package main
 import (
 	"io"
 	"net"
+	"os/exec"
 	"sync"
 	"testing"
 )
 
-// link is a way to the hub that can be cut, and can fall silent: then nothing comes through and nobody is told, as where
-// packets are dropped.
+// link is a way to the hub that can be cut, and can fall silent: then nothing comes through and nobody is told.
 type link struct {
 	listener net.Listener
 	to       string
+	wire     *wire // the way to the listener, nil if it is in this namespace
 
 	mu     sync.Mutex
 	change *sync.Cond // of what follows
@@ -20,12 +21,17 @@ type link struct {
 	conns  []net.Conn
 }
 
-func newLink(t testing.TB, to string) *link {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// newLink makes a link that begins with a wire, unless it is nil.
+func newLink(t testing.TB, to string, w *wire) *link {
+	host := net.IPv4(127, 0, 0, 1)
+	if w != nil {
+		host = w.address
+	}
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: host})
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &link{listener: l, to: to}
+	k := &link{listener: l, to: to, wire: w}
 	k.change = sync.NewCond(&k.mu)
 	t.Cleanup(func() { l.Close(); k.set(false) })
 	go k.accept()
@@ -81,6 +87,9 @@ func (k *link) set(up bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	wasSilent := k.silent
+	if k.silent && k.wire != nil {
+		k.wire.set(true)
+	}
 	k.down, k.silent = !up, false
 	k.change.Broadcast()
 	if up && wasSilent {
@@ -95,6 +104,9 @@ func (k *link) set(up bool) {
 func (k *link) silence() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if !k.silent && k.wire != nil {
+		k.wire.set(false)
+	}
 	k.silent = true
 }
 
@@ -103,4 +115,12 @@ func (k *link) passes() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return !k.down && !k.silent
+}
+
+// command is one that runs at the beginning of the link.
+func (k *link) command(name string, args ...string) *exec.Cmd {
+	if k.wire == nil {
+		return exec.Command(name, args...)
+	}
+	return k.wire.command(name, args...)
 }
