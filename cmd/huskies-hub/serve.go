@@ -41,7 +41,7 @@ func serve(ctx context.Context, d folder, address string, logs io.Writer) error 
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewTextHandler(logs, nil))
+	logger := slog.New(slog.NewTextHandler(newBoundedLog(logs), nil))
 	release, err := d.alone()
 	if err != nil {
 		return err

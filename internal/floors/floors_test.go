@@ -78,7 +78,7 @@ var floor = map[string]int{
 var thirdParty = map[string][]string{
 	"cmd/huskies-mcp": {"github.com/spf13/cobra", "github.com/gofrs/flock", "github.com/mark3labs/mcp-go", "github.com/schollz/progressbar", "github.com/aymanbagabas/go-udiff", "golang.org/x/term", "golang.org/x/sys"},
 	// The only place that knows the server.
-	"cmd/huskies-hub": {"github.com/spf13/cobra", "github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/nats-io/nkeys", "github.com/gofrs/flock"},
+	"cmd/huskies-hub": {"github.com/spf13/cobra", "github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/nats-io/nkeys", "github.com/gofrs/flock", "golang.org/x/time"},
 	"relay":           {"github.com/nats-io/nats.go", "github.com/nats-io/nkeys"},
 	// Parsers of the hosts' files, which keep the place of everything.
 	"internal/hosts":        {"github.com/tailscale/hujson", "github.com/pelletier/go-toml"},
