@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -129,6 +130,7 @@ func serveBoard(cmd *cobra.Command, env *environment, b *board.Board, listener n
 	defer stop()
 	server := boardServer(b.Handler())
 	server.BaseContext = func(net.Listener) context.Context { return ctx }
+	server.ErrorLog = slog.NewLogLogger(env.logger.Handler(), slog.LevelDebug) // strangers cause what is logged there
 	reader := make(chan struct{})
 	go func() {
 		defer close(reader)
