@@ -121,17 +121,19 @@ func (g *gate) admit(msg *nats.Msg) error {
 func (g *gate) enlist(request *relay.JoinRequest, asked *member) error {
 	return g.folder.change(func(l *lists) error {
 		in := l.find(request.Token, request.Secret, time.Now())
+		is, before := g.roster.members(), l.member(asked.Transport)
+		if s := byTransport(is)[asked.Transport]; s != nil && s.Author != asked.Author || before != nil && before.Author != asked.Author {
+			return errors.New("the request names the transport key of another machine")
+		}
 		if in != nil && in.UsedBy == "" {
 			in.UsedBy, asked.Waits = asked.Transport, in.Ask
 			l.members = append(l.without(asked.Transport), *asked)
 			return nil
 		}
-		before := l.member(asked.Transport)
 		if before == nil || in != nil && in.UsedBy != asked.Transport {
 			return errInvitation
 		}
 		asked.Waits = before.Waits
-		is := g.roster.members()
 		if is.Of(asked.Author) != nil && letIn(byTransport(is), is, *l, asked.Transport) == nil {
 			return errInvitation // it was removed
 		}

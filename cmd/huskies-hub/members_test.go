@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -11,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/members"
@@ -280,6 +284,49 @@ func TestAskedMachineWaits(t *testing.T) {
 	converge(t, 1, a, b)
 	if waiting, err := desk.Waiting(t.Context()); err != nil || len(waiting) != 0 {
 		t.Errorf("who waits then: %+v, error %v", waiting, err)
+	}
+}
+
+// TestKeyOfAnother: who was invited, and must wait for an admin, asks with the transport key of a member. It is not admitted, and
+// takes nothing from the member.
+func TestKeyOfAnother(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a := h.joined()
+	in, err := relay.ParseInvitation(command(t, "invite", string(h.dir), "--ask", "--name", h.address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, public := a.nkey()
+	mallory := newMachine(t)
+	signature, err := mallory.replica.SignMembership(t.Context(), in.Pipeline, public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := nats.Connect("tls://"+h.address, nats.Secure(&tls.Config{InsecureSkipVerify: true}), nats.TLSHandshakeFirst(),
+		nats.UserInfo(in.Token, in.Secret), nats.CustomInboxPrefix(relay.InboxPrefix(in.Token)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, secret := range []string{"", in.Secret} {
+		request, err := json.Marshal(relay.JoinRequest{
+			Token: in.Token, Secret: secret, Author: mallory.author().String(), Transport: public, Signature: signature, Name: "mallory",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := conn.Request(relay.JoinSubject(in.Pipeline), request, 10*time.Second)
+		if err != nil || !strings.Contains(string(reply.Data), "key of another machine") {
+			t.Errorf("the hub answers %s, error %v", reply.Data, err)
+		}
+	}
+	r, err := h.dir.roster()
+	if err != nil || r.is.Of(mallory.author()) != nil {
+		t.Errorf("the hub has admitted %+v, error %v", r.is.Of(mallory.author()), err)
+	}
+	if l, err := h.dir.lists(); err != nil || len(l.members) != 1 || l.members[0].Author != a.author() {
+		t.Errorf("the list of members is %+v, error %v", l.members, err)
 	}
 }
 
