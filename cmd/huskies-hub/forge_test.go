@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -62,6 +65,54 @@ func TestMembersStayInTheirRoom(t *testing.T) {
 		}
 	}
 	converge(t, 1, a, b)
+}
+
+// TestForgedLists: a member lets the hub deliver messages of its own where nodes tell each other who was invited. No node takes
+// them for those of another.
+func TestForgedLists(t *testing.T) {
+	t.Parallel()
+	h := newFolder(t, "")
+	command(t, "init", string(h.dir))
+	e := h.serveUnmet()
+	if err := e.gate.shareLists(t.Context(), e.conn, 1); err != nil {
+		t.Fatal(err)
+	}
+	config, err := h.dir.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mallory := h.joined()
+	conn := connectAs(t, h, mallory)
+	forged, err := json.Marshal(told{From: 2, Invites: []invite{{Token: "forged", Secret: secretSum("x"), ExpiresAt: time.Now().Add(time.Hour)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject := relay.OpSubject(config.Pipeline, mallory.author().String(), "forger")
+	if _, err := conn.Request(subject, forged, 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	delivered := make(chan *nats.Msg, 10)
+	if _, err := e.conn.ChanSubscribe(listsSubject(config.Pipeline), delivered); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	stream := relay.StreamName(config.Pipeline)
+	create := fmt.Sprintf(`{"stream_name":%q,"config":{"name":"forged","deliver_policy":"all","ack_policy":"none","filter_subject":%q,"deliver_subject":%q}}`,
+		stream, subject, listsSubject(config.Pipeline))
+	if _, err := conn.Request("$JS.API.CONSUMER.CREATE."+stream+".forged."+subject, []byte(create), 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for msg := range delivered {
+		if bytes.Equal(msg.Data, forged) {
+			break
+		}
+	}
+	time.Sleep(time.Second) // the hub has heard it, too
+	if l, err := h.dir.lists(); err != nil || slices.ContainsFunc(l.invites, func(in invite) bool { return in.Token == "forged" }) {
+		t.Errorf("a member has invited somebody: %+v, error %v", l.invites, err)
+	}
 }
 
 // TestForgedMessageID: a member that sends something under the ID of another's op does not make the hub drop the op.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -24,7 +25,8 @@ const (
 	maxTold = 100
 )
 
-// told is what nodes send each other, as JSON.
+// told is what nodes send each other: a signature with the owner's key, and JSON. Who may make a consumer of a stream can have
+// messages of its own delivered anywhere, so the subject says nothing of who sends.
 type told struct {
 	// From is the node.
 	From int `json:"from"`
@@ -68,8 +70,13 @@ func (g *gate) shareLists(ctx context.Context, conn *nats.Conn, node int) error 
 }
 
 func (g *gate) hear(conn *nats.Conn, node int, data []byte) error {
+	size := min(len(data), ed25519.SignatureSize)
+	signature, text := data[:size], data[size:]
+	if !ed25519.Verify(g.roster.root.Public().(ed25519.PublicKey), toldText(text), signature) {
+		return errors.New("what came in the name of another hub is not signed by the owner")
+	}
 	var t told
-	if err := json.Unmarshal(data, &t); err != nil {
+	if err := json.Unmarshal(text, &t); err != nil {
 		return err
 	}
 	if t.From == node {
@@ -121,8 +128,11 @@ func (g *gate) tell(conn *nats.Conn, t told) error {
 	if err != nil {
 		return err
 	}
-	return conn.Publish(listsSubject(g.pipeline), b)
+	return conn.Publish(listsSubject(g.pipeline), append(ed25519.Sign(g.roster.root, toldText(b)), b...))
 }
+
+// toldText is what a node signs. It begins as no op does.
+func toldText(text []byte) []byte { return append([]byte("huskies-lists-v1\n"), text...) }
 
 // errNothingNew: the lists have all of the others.
 var errNothingNew = errors.New("nothing is new")
