@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/durable"
 	"github.com/huskies/huskies-mcp/relay"
 )
@@ -84,7 +86,11 @@ func initHub(cmd *cobra.Command, d folder, opts initOptions) error {
 	if keys.MaxBytes == 0 || cmd.Flags().Changed("max-bytes") {
 		keys.MaxBytes = opts.maxBytes
 	}
-	if err := d.make(keys, node); err != nil {
+	said, err := opsOfMembers(keys, cmp.Or(opts.recover, opts.peer))
+	if err != nil {
+		return err
+	}
+	if err := d.make(keys, node, said); err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()
@@ -132,12 +138,20 @@ func (o *initOptions) keys() (keys safeKeeping, node int, err error) {
 	return keys, 0, err
 }
 
-// make makes the folder of a hub with the keys. Without hub.json there is no hub, so that is written last.
-func (d folder) make(keys safeKeeping, node int) error {
+// make makes the folder of a hub with the keys, and what was said of members. Without hub.json there is no hub, so that is
+// written last.
+func (d folder) make(keys safeKeeping, node int, said []crdt.SignedOp) error {
 	if err := d.makeEmpty(); err != nil {
 		return err
 	}
 	if err := d.writeKeys(keys); err != nil {
+		return err
+	}
+	r, err := d.roster()
+	if err == nil {
+		_, err = r.take(said...)
+	}
+	if err != nil {
 		return err
 	}
 	return d.writeJSON("hub.json", newConfig(keys, node))

@@ -19,6 +19,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/relay"
 )
 
 func restoreCommand() *cobra.Command {
@@ -148,6 +151,30 @@ func (b *backupReader) next() (*keptMessage, error) {
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%s is damaged in or before its line %d: take another backup", b.file, b.read+2)
+}
+
+// opsOfMembers returns the ops about members of a backup, so that a hub that is made of its keys knows who was removed: its list
+// does not say. A file without members is no backup.
+func opsOfMembers(keys safeKeeping, file string) (ops []crdt.SignedOp, err error) {
+	if len(keys.Members) == 0 {
+		return nil, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	kept, err := readBackup(f, file)
+	for err == nil {
+		var msg *keptMessage
+		if msg, err = kept.next(); msg == nil {
+			break
+		}
+		if op, err := relay.ReadMessage(msg.Data); err == nil && msg.Subject == relay.MembersSubject(keys.Pipeline) {
+			ops = append(ops, op)
+		}
+	}
+	return ops, err
 }
 
 // restoreFrom makes the hub. Its store is filled by a server that listens nowhere. All of it is on the disk before

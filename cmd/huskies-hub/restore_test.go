@@ -141,3 +141,31 @@ func TestRestoreRefuses(t *testing.T) {
 	a.write("3_story_three")
 	converge(t, 3, a)
 }
+
+// TestRecoveredHubKnowsWhoWasRemoved: a hub that is made again of the keys in a backup lets nobody in who was removed before.
+func TestRecoveredHubKnowsWhoWasRemoved(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a, gone := h.joined(), h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a, gone)
+	command(t, "members", "remove", string(h.dir), gone.author().String())
+	await(t, "the machine is cut", gone.isCut)
+	file := filepath.Join(t.TempDir(), "hub.backup")
+	command(t, "backup", string(h.dir), file)
+	h.kill()
+	a.pause() // nobody tells the hub of the removal
+
+	again := newFolder(t, h.address)
+	command(t, "init", string(again.dir), "--recover", file)
+	again.start()
+	t.Cleanup(again.kill)
+	out := command(t, "members", string(again.dir))
+	if strings.Count(out, "removed") != 1 || strings.Count(out, "admin") != 1 {
+		t.Errorf("the members of the hub are %s", out)
+	}
+	a.relay()
+	a.write("2_story_two")
+	converge(t, 2, a, again.joined())
+	await(t, "a removed machine is let in no more", gone.isCut)
+}
