@@ -212,35 +212,47 @@ func (d folder) restoreFrom(ctx context.Context, kept *backupReader, logs io.Wri
 // fill puts the messages of a backup into the stream. If that is new, it is another one to machines than they knew, so they
 // read all of it and send what it lacks.
 func fill(ctx context.Context, conn *nats.Conn, config hubConfig, kept *backupReader) error {
-	js, err := jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(4096))
+	js, err := jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(fillAtOnce), jetstream.WithPublishAsyncTimeout(startTimeout))
 	if err != nil {
 		return err
 	}
 	if _, err := js.CreateOrUpdateStream(ctx, config.opStream()); err != nil {
 		return err
 	}
-	for {
+	for futures := []jetstream.PubAckFuture(nil); ; {
 		msg, err := kept.next()
 		if err != nil {
 			return err
 		}
-		if msg == nil {
-			break
+		if msg == nil || len(futures) == fillAtOnce {
+			if err := areStored(ctx, futures); err != nil || msg == nil {
+				return err
+			}
+			futures = futures[:0]
 		}
-		if _, err := js.PublishAsync(msg.Subject, msg.Data, jetstream.WithStallWait(startTimeout)); err != nil {
+		future, err := js.PublishAsync(msg.Subject, msg.Data)
+		if err != nil {
 			return fmt.Errorf("store message %d: %w", kept.read, err)
 		}
+		futures = append(futures, future)
 	}
-	select {
-	case <-js.PublishAsyncComplete():
-	case <-ctx.Done():
-		return ctx.Err()
+}
+
+// fillAtOnce is how many messages are on their way into the stream.
+const fillAtOnce = 4096
+
+// areStored returns an error unless all messages were acknowledged.
+func areStored(ctx context.Context, futures []jetstream.PubAckFuture) error {
+	for _, future := range futures {
+		select {
+		case <-future.Ok():
+		case err := <-future.Err():
+			return fmt.Errorf("the store does not take all messages: see that it has room for them, and that most of the hubs run: %w", err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	state, err := opState(ctx, js, config)
-	if err == nil && state.Msgs < uint64(kept.read) {
-		err = fmt.Errorf("the store took %d of %d messages: see that the disk has room for them", state.Msgs, kept.read)
-	}
-	return err
+	return nil
 }
 
 // syncStore makes the store durable.

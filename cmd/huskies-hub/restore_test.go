@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/relay"
 )
 
 // TestRestoredHub: machines write while a backup is made and after it, and the hub is lost. They come back to the one that is
@@ -168,4 +171,51 @@ func TestRecoveredHubKnowsWhoWasRemoved(t *testing.T) {
 	a.write("2_story_two")
 	converge(t, 2, a, again.joined())
 	await(t, "a removed machine is let in no more", gone.isCut)
+}
+
+// TestFillIsWhole: messages of a backup that a hub has no room for are an error, also where it had other ones before.
+func TestFillIsWhole(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a := h.joined()
+	for i := range 50 {
+		_, err := a.replica.Update(t.Context(), "tester", func(tx *pipeline.Tx) error {
+			stage, text := pipeline.Backlog, strings.Repeat("x", 30_000)+fmt.Sprint(i)
+			_, _, err := tx.Write("1_story_big", pipeline.Changes{Stage: &stage, Description: &text})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "hub.backup")
+	await(t, "all is on the hub", func() bool { _, state, err := a.replica.Hub(t.Context()); return err == nil && state.Outbox == 0 })
+	command(t, "backup", string(h.dir), file)
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	kept, err := readBackup(f, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := newFolder(t, "")
+	command(t, "init", string(small.dir), "--recover", h.dir.path(recoveryFile), "--max-bytes", "1048576")
+	e := small.serveUnmet()
+	config, err := small.dir.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		if err := e.conn.Publish(relay.OpSubject(config.Pipeline, "x", "y"), []byte{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := fill(t.Context(), e.conn, config, kept); err == nil {
+		t.Errorf("of %d messages not all have room, and it is no error", kept.read)
+	}
 }
