@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -158,12 +159,13 @@ func (f *follower) note(ctx context.Context) error {
 	return err
 }
 
-// retrySkipped reads the messages again that were passed over: there may be room now, or this is a newer build.
+// retrySkipped reads the messages again that were passed over: there may be room now, or this is a newer build. One that the hub
+// has lost is an op that nobody has.
 func (s *session) retrySkipped(ctx context.Context) error {
 	seqs, err := s.cfg.Replica.SkippedMessages(ctx, batchOps)
 	for _, seq := range seqs {
 		op, err := s.message(ctx, seq)
-		if err != nil {
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 			return err
 		}
 		if err := s.cfg.Replica.AdmitSkipped(ctx, replica.HubOp{Seq: seq, Signed: op}); err != nil {

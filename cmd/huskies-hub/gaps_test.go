@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/relay"
 )
 
@@ -85,4 +86,31 @@ func TestBothPutBack(t *testing.T) {
 	a.open()
 	a.relay()
 	converge(t, 2, a, b)
+}
+
+// TestSkippedMessageIsLost: a machine passed over a message of a newer build, and the hub has lost it since. The machine connects
+// all the same, and goes on.
+func TestSkippedMessageIsLost(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	for i := range 2 {
+		publish(t, h, b, crdt.SignedOp{Payload: []byte{0xa2, 1, 9, 2, byte(i)}}) // an op of version 9
+	}
+	a.write("1_story_one")
+	converge(t, 1, a, b)
+	skipped := func() int64 {
+		_, state, err := a.replica.Hub(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.Skipped
+	}
+	await(t, "both are passed over", func() bool { return skipped() == 2 })
+	a.pause()
+	h.deleteMessages(1)
+	a.relay()
+	b.write("2_story_two")
+	converge(t, 2, a, b)
+	await(t, "what is lost is not looked for again", func() bool { return skipped() == 1 })
 }
