@@ -1,6 +1,7 @@
 package oplog
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -201,8 +202,19 @@ func (tx *Tx) queueAgain(id crdt.OpID) error {
 	return tx.queue(found.Arrival)
 }
 
-// FromHub notes that what the transaction appends came from the hub.
-func (tx *Tx) FromHub() { tx.fromHub = true }
+// ErrHubLeft says that this replica has left the hub that something came from, or begins anew with it.
+var ErrHubLeft = errors.New("the replica has left the hub")
+
+// FromHub notes that what the transaction does came from the hub that this replica is joined to under a name. Unless it still is,
+// the error is ErrHubLeft: what one hub has is not known to be on the next one.
+func (tx *Tx) FromHub(name string) error {
+	tx.fromHub = true
+	row, err := tx.log.queries.GetHub(tx.ctx)
+	if err = none(err); err == nil && row.Replica != name {
+		return ErrHubLeft
+	}
+	return tx.log.fail("read hub", err)
+}
 
 // OnHub notes that an op which was here already is on the hub.
 func (tx *Tx) OnHub(id crdt.OpID) error {

@@ -102,6 +102,12 @@ func (l *Log) takeRows(ctx context.Context, version int) error {
 		`INSERT INTO main.crdt_node_identity (seed, author, created_at, machine, path)
 		 SELECT NULL, author, created_at, machine, path FROM restored.crdt_node_identity
 		 WHERE author NOT IN (SELECT author FROM main.crdt_node_identity) ORDER BY id`,
+		// The hub is read anew, also what was sent from here, and gets what it lacks.
+		`UPDATE main.hub SET replica = lower(hex(randomblob(10)))`,
+		`DELETE FROM main.hub_marks`,
+		`DELETE FROM main.hub_skipped`,
+		`DELETE FROM main.hub_outbox`,
+		`INSERT INTO main.hub_outbox SELECT arrival FROM main.crdt_ops WHERE EXISTS (SELECT 1 FROM main.hub)`,
 		`DELETE FROM main.leases WHERE claim NOT IN (SELECT op_id FROM main.crdt_ops)`,
 	}
 	if version >= leasesSchema {

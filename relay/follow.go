@@ -132,7 +132,7 @@ func (f *follower) admit(ctx context.Context) error {
 	if len(f.batch) == 0 {
 		return nil
 	}
-	report, err := f.cfg.Replica.AdmitFromHub(ctx, f.batch, f.read)
+	report, err := f.cfg.Replica.AdmitFromHub(ctx, f.hub.Replica, f.batch, f.read)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (f *follower) admit(ctx context.Context) error {
 // note notes how far the stream was read.
 func (f *follower) note(ctx context.Context) error {
 	f.noted = f.read.Seq
-	_, err := f.cfg.Replica.AdmitFromHub(ctx, nil, f.read)
+	_, err := f.cfg.Replica.AdmitFromHub(ctx, f.hub.Replica, nil, f.read)
 	return err
 }
 
@@ -168,7 +168,7 @@ func (s *session) retrySkipped(ctx context.Context) error {
 		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 			return err
 		}
-		if err := s.cfg.Replica.AdmitSkipped(ctx, replica.HubOp{Seq: seq, Signed: op}); err != nil {
+		if err := s.cfg.Replica.AdmitSkipped(ctx, s.hub.Replica, replica.HubOp{Seq: seq, Signed: op}); err != nil {
 			return err
 		}
 	}

@@ -71,7 +71,7 @@ func (s *session) meetMembers(ctx context.Context, read replica.HubMark) error {
 	}
 	for len(ops) > 0 {
 		n := min(len(ops), batchOps)
-		if _, err := s.cfg.Replica.AdmitFromHub(ctx, ops[:n], read); err != nil {
+		if _, err := s.cfg.Replica.AdmitFromHub(ctx, s.hub.Replica, ops[:n], read); err != nil {
 			return err
 		}
 		ops = ops[n:]

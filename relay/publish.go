@@ -147,7 +147,7 @@ func (s *session) send(ctx context.Context, ops []replica.OutboxOp) error {
 		}
 	}
 	if len(sent) > 0 {
-		if err := s.cfg.Replica.Sent(ctx, sent, last); err != nil {
+		if err := s.cfg.Replica.Sent(ctx, s.hub.Replica, sent, last); err != nil {
 			return err
 		}
 	}

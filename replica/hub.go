@@ -111,15 +111,20 @@ func (r *Replica) outbox(ctx context.Context, read func(*oplog.Snapshot) ([]oplo
 		return err
 	})
 	if err == nil && len(damaged) > 0 { // they are queued again when they are repaired
-		err = r.Sent(ctx, damaged, HubMark{})
+		err = r.decide(ctx, func(tx *oplog.Tx) error { return tx.Sent(damaged, HubMark{}) })
 	}
 	return ops, err
 }
 
-// Sent notes that the hub has ops of the outbox, and the last message that it acknowledged; the zero mark
-// if there is none.
-func (r *Replica) Sent(ctx context.Context, arrivals []int64, last HubMark) error {
-	return r.decide(ctx, func(tx *oplog.Tx) error { return tx.Sent(arrivals, last) })
+// Sent notes that the hub that the replica is joined to under a name has ops of the outbox, and the last message that it
+// acknowledged; the zero mark if there is none.
+func (r *Replica) Sent(ctx context.Context, name string, arrivals []int64, last HubMark) error {
+	return r.decide(ctx, func(tx *oplog.Tx) error {
+		if err := tx.FromHub(name); err != nil {
+			return err
+		}
+		return tx.Sent(arrivals, last)
+	})
 }
 
 // Resend begins anew with the hub: the stream is read from its beginning, and the replica's own ops, or all
@@ -128,12 +133,12 @@ func (r *Replica) Resend(ctx context.Context, all bool, name string) error {
 	return r.decide(ctx, func(tx *oplog.Tx) error { return tx.Resend(all, name) })
 }
 
-// AdmitFromHub is Admit for messages of the hub's stream, and notes that it was read up to the mark. An op for
-// which there is no room now, or that a newer build wrote, is noted as skipped. A message that is no op of its
-// author is refused, and nothing else waits for it.
-func (r *Replica) AdmitFromHub(ctx context.Context, ops []HubOp, to HubMark) (report HubReport, err error) {
+// AdmitFromHub is Admit for messages of the stream of the hub that the replica is joined to under a name, and notes that
+// it was read up to the mark. An op for which there is no room now, or that a newer build wrote, is noted as skipped. A
+// message that is no op of its author is refused, and nothing else waits for it.
+func (r *Replica) AdmitFromHub(ctx context.Context, name string, ops []HubOp, to HubMark) (report HubReport, err error) {
 	im := newImporter(r, nil)
-	im.fromHub = true
+	im.fromHub = name
 	signed := make([]crdt.SignedOp, len(ops))
 	for i := range ops {
 		signed[i] = ops[i].Signed
@@ -144,6 +149,9 @@ func (r *Replica) AdmitFromHub(ctx context.Context, ops []HubOp, to HubMark) (re
 	}
 	err = r.decide(ctx, func(tx *oplog.Tx) error {
 		report.Skipped = 0
+		if err := tx.FromHub(name); err != nil {
+			return err
+		}
 		for _, id := range im.known {
 			if err := tx.OnHub(id); err != nil {
 				return err
@@ -257,10 +265,10 @@ func (r *Replica) SkippedMessages(ctx context.Context, most int) (seqs []uint64,
 	return seqs, err
 }
 
-// AdmitSkipped is Admit for a message that was passed over. It is no longer one, unless it must be passed over again.
-func (r *Replica) AdmitSkipped(ctx context.Context, op HubOp) error {
+// AdmitSkipped is AdmitFromHub for a message that was passed over. It is no longer one, unless it must be passed over again.
+func (r *Replica) AdmitSkipped(ctx context.Context, name string, op HubOp) error {
 	im := newImporter(r, nil)
-	im.fromHub = true
+	im.fromHub = name
 	if err := im.admit(ctx, []crdt.SignedOp{op.Signed}); err != nil {
 		return err
 	}

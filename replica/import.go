@@ -80,9 +80,9 @@ type importer struct {
 	waiting map[crdt.OpID]int
 	// created are stories that ops taken in create, up to maxCreated.
 	created map[string]bool
-	// fromHub: the ops are on the hub that the replica is joined to. known are those of them that
-	// were here already.
-	fromHub bool
+	// fromHub, if it is not empty: the ops are on the hub that the replica is joined to under this name. known are those of them
+	// that were here already.
+	fromHub string
 	known   []crdt.OpID
 	// again are ops of the window for which there was no room among those of
 	// authors who are not trusted. When a trusted author's op that builds on one
@@ -321,8 +321,10 @@ func (im *importer) storeBatches(ctx context.Context, good []candidate) error {
 				if im.report = before; im.again != nil { // this may be a second try
 					*im.again = (*im.again)[:again]
 				}
-				if im.fromHub {
-					tx.FromHub()
+				if im.fromHub != "" {
+					if err := tx.FromHub(im.fromHub); err != nil {
+						return err
+					}
 				}
 				for i := range batch {
 					if err := im.take(tx, &batch[i]); err != nil {
@@ -421,7 +423,7 @@ func (im *importer) takeKnown(tx *oplog.Tx, kind oplog.Kind, op *crdt.Op, c *can
 // note counts an op that is here already.
 func (im *importer) note(id crdt.OpID) {
 	im.report.Known++
-	if im.fromHub {
+	if im.fromHub != "" {
 		im.known = append(im.known, id)
 	}
 }
@@ -457,7 +459,7 @@ func (im *importer) admit(ctx context.Context, ops []crdt.SignedOp) error {
 
 func (im *importer) refuse(r Refusal) {
 	im.report.Refused++
-	if len(im.report.Refusals) < maxRefusals || im.fromHub { // each of a batch is told apart
+	if len(im.report.Refusals) < maxRefusals || im.fromHub != "" { // each of a batch is told apart
 		im.report.Refusals = append(im.report.Refusals, r)
 	}
 }
