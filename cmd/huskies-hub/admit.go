@@ -197,8 +197,7 @@ func (g *gate) publish(signed crdt.SignedOp) error {
 	if err := publishMember(ctx, g.js, g.pipeline, signed); err != nil {
 		return err
 	}
-	_, err := g.roster.take(signed)
-	return err
+	return g.roster.take(signed)
 }
 
 // publishMember stores an op about members in the stream.

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 
+	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/relay"
 )
 
@@ -169,10 +170,12 @@ const (
 	forgetInterval = time.Minute
 )
 
-// follow tells the other nodes when another command has changed the lists, and cuts who is a member no more by them.
+// follow tells the other nodes when another command has changed the lists, and cuts who is a member no more by them, or by what
+// came of ops about members.
 func (g *gate) follow(srv *server.Server, stop <-chan struct{}) {
 	ticker := time.NewTicker(listsInterval)
 	defer ticker.Stop()
+	var is *members.Members // as of the last cut
 	for seen, last := (time.Time{}), (time.Time{}); ; {
 		select {
 		case <-ticker.C:
@@ -183,16 +186,17 @@ func (g *gate) follow(srv *server.Server, stop <-chan struct{}) {
 		if info, err := os.Stat(g.folder.path("members.json")); err == nil {
 			changed = info.ModTime()
 		}
+		now := g.roster.members()
 		if !changed.Equal(seen) {
 			g.tellChange()
-		} else if time.Since(last) < forgetInterval {
+		} else if now == is && time.Since(last) < forgetInterval {
 			continue
 		}
 		if err := g.cut(srv); err != nil {
 			g.logger.Error("the list of members cannot be read: nobody is cut", "error", err)
 			continue
 		}
-		seen, last = changed, time.Now()
+		seen, is, last = changed, now, time.Now()
 	}
 }
 

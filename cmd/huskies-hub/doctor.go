@@ -81,9 +81,9 @@ func (d folder) count() (members, invites int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	members = r.is.Count()
+	members = r.members().Count()
 	for _, m := range l.members {
-		if m.RemovedAt == nil && !m.Waits && r.is.Of(m.Author) == nil {
+		if m.RemovedAt == nil && !m.Waits && r.members().Of(m.Author) == nil {
 			members++
 		}
 	}

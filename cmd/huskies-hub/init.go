@@ -149,7 +149,7 @@ func (d folder) make(keys safeKeeping, node int, said []crdt.SignedOp) error {
 	}
 	r, err := d.roster()
 	if err == nil {
-		_, err = r.take(said...)
+		err = r.take(said...)
 	}
 	if err != nil {
 		return err

@@ -90,7 +90,7 @@ func newInvitation(d folder, address string, ask bool) (*relay.Invitation, error
 // hasAdmin returns an error unless somebody can accept who waits.
 func (d folder) hasAdmin() error {
 	r, err := d.roster()
-	if err == nil && !slices.ContainsFunc(r.is.All(), func(s *members.Standing) bool { return s.Admin }) {
+	if err == nil && !slices.ContainsFunc(r.members().All(), func(s *members.Standing) bool { return s.Admin }) {
 		err = fmt.Errorf("nobody could accept the machine, since there is no admin yet: the first one to join is one, so leave out --ask")
 	}
 	return err

@@ -48,16 +48,16 @@ func listMembers(cmd *cobra.Command, d folder) error {
 	if err != nil {
 		return err
 	}
-	if len(l.members) == 0 && len(r.is.All()) == 0 {
+	if len(l.members) == 0 && len(r.members().All()) == 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "no machine is a member yet: let one in with huskies-hub invite %s\n", d)
 		return nil
 	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	for _, s := range r.is.All() {
+	for _, s := range r.members().All() {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", printable(s.Name), s.Author, stateOf(s))
 	}
 	for _, m := range l.members {
-		if r.is.Of(m.Author) != nil {
+		if r.members().Of(m.Author) != nil {
 			continue
 		}
 		state := "since " + m.AdmittedAt.Format(time.RFC3339)

@@ -175,6 +175,52 @@ func TestAdmissionBeforeMeeting(t *testing.T) {
 	await(t, "who was removed is cut", gone.isCut)
 }
 
+// TestFloodOfMemberOps: a hub that is told of members by very many ops, one by one, does not decide anew at each.
+func TestFloodOfMemberOps(t *testing.T) {
+	t.Parallel()
+	h := newFolder(t, "")
+	command(t, "init", string(h.dir))
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := members.Change{Author: crdt.AuthorOf(key)}
+	var ops []crdt.SignedOp
+	for i := range 5000 {
+		signed, err := crdt.Sign(&crdt.Op{Story: members.Story, Seq: 1, At: int64(i), Edits: []crdt.Edit{change.Edit()}}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ops = append(ops, signed)
+	}
+	r, err := h.dir.roster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now()
+	if err := r.take(ops...); err != nil {
+		t.Fatal(err)
+	}
+	atOnce := time.Since(before)
+	if err := os.Remove(h.dir.path(rosterFile)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = h.dir.roster(); err != nil {
+		t.Fatal(err)
+	}
+	before = time.Now()
+	for _, op := range ops {
+		if err := r.take(op); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if singly := time.Since(before); singly > 5*atOnce+2*time.Second {
+		t.Errorf("one by one they take %v, at once %v", singly, atOnce)
+	} else {
+		t.Logf("one by one they take %v, at once %v", singly, atOnce)
+	}
+}
+
 // TestRemovalByAdmin: an admin removes a lost laptop by one op. The hub cuts it, what it had written counts everywhere,
 // what it writes on counts nowhere, though it comes in a bundle.
 func TestRemovalByAdmin(t *testing.T) {
@@ -322,8 +368,8 @@ func TestKeyOfAnother(t *testing.T) {
 		}
 	}
 	r, err := h.dir.roster()
-	if err != nil || r.is.Of(mallory.author()) != nil {
-		t.Errorf("the hub has admitted %+v, error %v", r.is.Of(mallory.author()), err)
+	if err != nil || r.members().Of(mallory.author()) != nil {
+		t.Errorf("the hub has admitted %+v, error %v", r.members().Of(mallory.author()), err)
 	}
 	if l, err := h.dir.lists(); err != nil || len(l.members) != 1 || l.members[0].Author != a.author() {
 		t.Errorf("the list of members is %+v, error %v", l.members, err)

@@ -27,7 +27,9 @@ type roster struct {
 	ops  []members.Op
 	all  []crdt.SignedOp
 	seen map[crdt.OpID]bool
-	is   *members.Members
+	// is, nil if ops came since, is who is a member. To decide that costs more than to take in an op, of which a member may send
+	// very many.
+	is *members.Members
 }
 
 const rosterFile = "members.jsonl"
@@ -39,7 +41,6 @@ func (d folder) roster() (*roster, error) {
 		return nil, err
 	}
 	r := &roster{root: root, file: d.path(rosterFile), seen: make(map[crdt.OpID]bool)}
-	defer r.decide()
 	f, err := os.Open(r.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
@@ -72,15 +73,13 @@ func (r *roster) enter(signed crdt.SignedOp) (isNew bool) {
 	if err != nil || op.Story != members.Story {
 		return false
 	}
-	r.seen[op.ID] = true
+	r.seen[op.ID], r.is = true, nil
 	r.ops, r.all = append(r.ops, members.Read(op)), append(r.all, signed)
 	return true
 }
 
-func (r *roster) decide() { r.is = members.Decide(crdt.AuthorOf(r.root), r.ops) }
-
-// take takes in ops and keeps those that are new. It reports whether there are any.
-func (r *roster) take(ops ...crdt.SignedOp) (changed bool, err error) {
+// take takes in ops and keeps those that are new.
+func (r *roster) take(ops ...crdt.SignedOp) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var lines []byte
@@ -90,10 +89,9 @@ func (r *roster) take(ops ...crdt.SignedOp) (changed bool, err error) {
 		}
 	}
 	if len(lines) == 0 {
-		return false, nil
+		return nil
 	}
-	r.decide()
-	return true, r.keep(lines)
+	return r.keep(lines)
 }
 
 // keep appends lines to the file, durably.
@@ -116,6 +114,14 @@ func (r *roster) keep(lines []byte) error {
 func (r *roster) members() *members.Members {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.decided()
+}
+
+// decided is members for a caller that has the lock.
+func (r *roster) decided() *members.Members {
+	if r.is == nil {
+		r.is = members.Decide(crdt.AuthorOf(r.root), r.ops)
+	}
 	return r.is
 }
 
@@ -134,7 +140,7 @@ func (r *roster) sign(changes ...members.Change) (crdt.SignedOp, error) {
 	for i := range changes {
 		op.Edits = append(op.Edits, changes[i].Edit())
 	}
-	op.Parents, op.Seq = members.Next(r.ops, func(a crdt.Author) bool { return a == r.is.Root() || r.is.Counts(a) })
+	op.Parents, op.Seq = members.Next(r.ops, r.decided().Counts)
 	signed, err := crdt.Sign(op, r.root)
 	if err != nil {
 		return signed, fmt.Errorf("sign an op about members: %w", err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -15,7 +14,7 @@ import (
 )
 
 // meetMembers brings the roster and the stream together, and signs the admission of those who stand in the list of a
-// build that signed none. Then whoever is removed, by whomever, is cut until ctx ends. Nodes let members in before, by what
+// build that signed none. Then whoever is removed, by whomever, is known until ctx ends. Nodes let members in before, by what
 // each has kept: so who was removed meanwhile is cut at once.
 func (g *gate) meetMembers(ctx context.Context, srv *server.Server) error {
 	if err := g.exchangeMembers(ctx); err != nil {
@@ -27,7 +26,7 @@ func (g *gate) meetMembers(ctx context.Context, srv *server.Server) error {
 	if err := g.cut(srv); err != nil {
 		return err
 	}
-	return g.followMembers(ctx, srv)
+	return g.followMembers(ctx)
 }
 
 // exchangeMembers takes in the ops about members of the stream, and stores there those that it does not have.
@@ -36,7 +35,7 @@ func (g *gate) exchangeMembers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := g.roster.take(there...); err != nil {
+	if err := g.roster.take(there...); err != nil {
 		return err
 	}
 	has := make(map[crdt.OpID]bool)
@@ -131,8 +130,8 @@ func streamHeads(ctx context.Context, js jetstream.JetStream, pipelineID string,
 	return g.HeadsOf(a, func(crdt.OpID) bool { return true }), nil
 }
 
-// followMembers takes in what comes of ops about members, and cuts who is no member any more.
-func (g *gate) followMembers(ctx context.Context, srv *server.Server) error {
+// followMembers takes in what comes of ops about members. Who is no member any more is cut by [gate.follow].
+func (g *gate) followMembers(ctx context.Context) error {
 	consumer, err := g.js.OrderedConsumer(ctx, relay.StreamName(g.pipeline), jetstream.OrderedConsumerConfig{FilterSubjects: []string{relay.MembersSubject(g.pipeline)}})
 	if err != nil {
 		return fmt.Errorf("follow the members: %w", err)
@@ -142,12 +141,8 @@ func (g *gate) followMembers(ctx context.Context, srv *server.Server) error {
 		if err != nil {
 			return
 		}
-		changed, err := g.roster.take(signed)
-		if changed {
-			err = errors.Join(err, g.cut(srv))
-		}
-		if err != nil {
-			g.logger.Error("what was said of the members was not kept, or nobody was cut", "error", err)
+		if err := g.roster.take(signed); err != nil {
+			g.logger.Error("what was said of the members was not kept", "error", err)
 		}
 	})
 	if err != nil {
