@@ -221,5 +221,6 @@ func (d *desk) entry(ctx context.Context, story string) (e entry, err error) {
 	if json.Unmarshal(msg.Data, &e.reservation) != nil {
 		e.reservation = reservation{} // what no build of ours wrote holds nobody up
 	}
+	e.Until = min(e.Until, msg.Time.Add(d.lease).UnixMilli()) // nor does what ends later than a lease
 	return e, nil
 }

@@ -322,6 +322,32 @@ func TestSilentHub(t *testing.T) {
 	}
 }
 
+// TestReservationWithoutEnd: what a member puts in the place of a reservation ends with a lease, whatever it says, and holds a story up no longer.
+func TestReservationWithoutEnd(t *testing.T) {
+	t.Parallel()
+	h, a, mallory := sharing(t, "1_story_x")
+	config, err := h.dir.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const forged = `{"author":"x","replica":"y","agent":"mallory","at":1,"until":9000000000000000}`
+	if _, err := connectAs(t, h, mallory).Request(relay.ClaimSubject(config.Pipeline, "1_story_x"), []byte(forged), 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	command(t, "members", "remove", string(h.dir), mallory.author().String())
+	short := a.config()
+	short.Lease = 2 * time.Second
+	claims := relay.NewClaims(short)
+	defer claims.Close()
+	if _, by, err := claims.Reserve(t.Context(), "1_story_x", "ann"); err != nil || by != "mallory" {
+		t.Errorf("the story is reserved for %q, error %v", by, err)
+	}
+	await(t, "the reservation ends", func() bool {
+		_, by, err := claims.Reserve(t.Context(), "1_story_x", "ann")
+		return err == nil && by == ""
+	})
+}
+
 // TestCutOffHolder: a machine that was cut off with a claim does not overwrite its successor, however often it writes. What it
 // noted counts, and it is told who has the story.
 func TestCutOffHolder(t *testing.T) {
