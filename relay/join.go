@@ -255,7 +255,7 @@ func (j *Joining) compare(ctx context.Context, stream jetstream.Stream, pipeline
 
 // hasCommon reports whether an op of the stream is here. It reads to the first that is.
 func (j *Joining) hasCommon(ctx context.Context, stream jetstream.Stream, last uint64) (bool, error) {
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{MaxResetAttempts: 1}) // else it goes on for ever
 	if err != nil {
 		return false, err
 	}

@@ -37,6 +37,7 @@ func ReadMembers(ctx context.Context, stream jetstream.Stream, pipeline string, 
 	}
 	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{MembersSubject(pipeline)}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
+		MaxResetAttempts: 1, // else it goes on for ever when the connection is lost
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the members: %w", err)

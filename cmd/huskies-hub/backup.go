@@ -169,7 +169,7 @@ func eachMessage(ctx context.Context, js jetstream.JetStream, name string, state
 	if state.Msgs == 0 {
 		return nil
 	}
-	consumer, err := js.OrderedConsumer(ctx, name, jetstream.OrderedConsumerConfig{})
+	consumer, err := js.OrderedConsumer(ctx, name, jetstream.OrderedConsumerConfig{MaxResetAttempts: 1}) // else it goes on for ever
 	if err != nil {
 		return fmt.Errorf("read the hub's stream: %w", err)
 	}
