@@ -157,10 +157,13 @@ func (g *gate) admitMember(m member) error {
 	if s := is.Of(m.Author); s != nil && s.Member && s.Transport == m.Transport {
 		return nil
 	}
-	first := is.Count() == 0
+	first, id := is.Count() == 0, ""
+	if first { // of nodes that know the same one admits an admin
+		id = fmt.Sprintf("first-behind-%d", len(g.roster.kept()))
+	}
 	signed, err := g.roster.sign(members.Change{Author: m.Author, Admin: first, Transport: m.Transport, Name: m.Name})
 	if err == nil {
-		err = g.publish(signed)
+		err = g.publish(signed, id)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLater, err)
@@ -190,18 +193,21 @@ func (g *gate) admitLate(m member) {
 	}
 }
 
-// publish stores an op about members in the stream, and takes it in.
-func (g *gate) publish(signed crdt.SignedOp) error {
+// publish stores an op about members in the stream, and takes it in. Of several with one ID the first one is stored; without an ID
+// it is the op's own.
+func (g *gate) publish(signed crdt.SignedOp, id string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)
 	defer cancel()
-	if err := publishMember(ctx, g.js, g.pipeline, signed); err != nil {
+	msg := relay.NewMessage(relay.MembersSubject(g.pipeline), relay.StreamName(g.pipeline), &signed)
+	if id != "" {
+		msg.Header.Set(nats.MsgIdHdr, id)
+	}
+	ack, err := g.js.PublishMsg(ctx, msg)
+	if err != nil {
 		return err
 	}
+	if id != "" && ack.Duplicate {
+		return errors.New("another hub was faster")
+	}
 	return g.roster.take(signed)
-}
-
-// publishMember stores an op about members in the stream.
-func publishMember(ctx context.Context, js jetstream.JetStream, pipeline string, signed crdt.SignedOp) error {
-	_, err := js.PublishMsg(ctx, relay.NewMessage(relay.MembersSubject(pipeline), relay.StreamName(pipeline), &signed))
-	return err
 }

@@ -166,7 +166,7 @@ func (g *gate) remove(ctx context.Context, a crdt.Author) error {
 	if err != nil {
 		return err
 	}
-	return g.publish(signed)
+	return g.publish(signed, "")
 }
 
 // memberCalled returns the member with a name, or a key that begins so.

@@ -221,6 +221,54 @@ func TestFloodOfMemberOps(t *testing.T) {
 	}
 }
 
+// TestOneFirstMember: of two machines that join at two nodes at once, before there is a member, one is an admin.
+func TestOneFirstMember(t *testing.T) {
+	t.Parallel()
+	h := newFolder(t, "")
+	command(t, "init", string(h.dir))
+	e := h.serveUnmet()
+	config, err := h.dir.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := newGate(h.dir, config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.js = e.gate.js
+	gates := []*gate{e.gate, other}
+	for _, g := range gates {
+		if err := g.meetOthers(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, g := range gates {
+		m := newMachine(t)
+		_, public := m.nkey()
+		asked := member{Author: m.author(), Transport: public}
+		if err := g.admitMember(asked); err != nil != (i == 1) {
+			t.Errorf("node %d: error %v", i+1, err)
+		}
+		if err := errors.Join(g.meetOthers(), g.admitMember(asked)); err != nil { // it asks again
+			t.Errorf("node %d: error %v", i+1, err)
+		}
+	}
+	for _, g := range gates {
+		if err := g.meetOthers(); err != nil {
+			t.Fatal(err)
+		}
+		admins := 0
+		for _, s := range g.roster.members().All() {
+			if s.Admin {
+				admins++
+			}
+		}
+		if is := g.roster.members(); is.Count() != 2 || admins != 1 {
+			t.Errorf("there are %d members, %d of them admins, want 2 and 1", is.Count(), admins)
+		}
+	}
+}
+
 // TestRemovalByAdmin: an admin removes a lost laptop by one op. The hub cuts it, what it had written counts everywhere,
 // what it writes on counts nowhere, though it comes in a bundle.
 func TestRemovalByAdmin(t *testing.T) {

@@ -44,7 +44,8 @@ func (g *gate) exchangeMembers(ctx context.Context) error {
 	}
 	for _, signed := range g.roster.kept() {
 		if !has[signed.ID] {
-			if err := publishMember(ctx, g.js, g.pipeline, signed); err != nil {
+			msg := relay.NewMessage(relay.MembersSubject(g.pipeline), relay.StreamName(g.pipeline), &signed)
+			if _, err := g.js.PublishMsg(ctx, msg); err != nil {
 				return err
 			}
 		}
@@ -91,7 +92,7 @@ func (g *gate) signLists(ctx context.Context) error {
 		}
 		signed, err := g.roster.sign(changes...)
 		if err == nil {
-			err = g.publish(signed)
+			err = g.publish(signed, "")
 		}
 		if err != nil {
 			return err
