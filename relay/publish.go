@@ -151,7 +151,7 @@ func (s *session) send(ctx context.Context, ops []replica.OutboxOp) error {
 			return err
 		}
 	}
-	s.set(func(status *Status) { status.Full = isFull(failed) })
+	s.set(func(status *Status) { status.Full = IsFull(failed) })
 	if failed != nil {
 		return fmt.Errorf("send ops to the hub: %w", failed)
 	}
@@ -182,8 +182,8 @@ func (s *session) sendAgain(ctx context.Context, seq uint64, op *replica.OutboxO
 	return err
 }
 
-// isFull reports whether the hub refused a message because it has no room.
-func isFull(err error) bool {
+// IsFull reports whether the hub refused a message because it has no room.
+func IsFull(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && (api.ErrorCode == codeMaxBytes || api.ErrorCode == codeNoStorage)
 }

@@ -283,9 +283,10 @@ func TestUnsent(t *testing.T) {
 	}
 }
 
+// TestFullHub: a hub that is full says so, and a member can be removed all the same.
 func TestFullHub(t *testing.T) {
 	h := newHub(t, "--max-bytes", "1048576")
-	a := h.joined()
+	a, b := h.joined(), h.joined()
 	text := strings.Repeat("x", 30_000)
 	for i := range 50 {
 		id := "1_story_big"
@@ -304,6 +305,27 @@ func TestFullHub(t *testing.T) {
 	})
 	if _, state, err := a.replica.Hub(t.Context()); err != nil || state.Outbox == 0 {
 		t.Errorf("the outbox of a full hub has %d ops, error %v", state.Outbox, err)
+	}
+	b.pause()
+	config, err := h.dir.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := connectAs(t, h, b)
+	for refused := false; !refused; { // b fills what is left
+		reply, err := conn.Request(relay.OpSubject(config.Pipeline, b.author().String(), "x"), []byte("x"), 5*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused = strings.Contains(string(reply.Data), "error")
+	}
+	command(t, "members", "remove", string(h.dir), b.author().String())
+	b.relay()
+	await(t, "the member is cut", b.isCut)
+	h.kill()
+	h.start()
+	if out := command(t, "members", string(h.dir)); strings.Count(out, "removed") != 1 {
+		t.Errorf("the members of a hub that was full are %s", out)
 	}
 }
 

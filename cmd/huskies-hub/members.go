@@ -15,6 +15,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/members"
+	"github.com/huskies/huskies-mcp/relay"
 )
 
 func membersCommand() *cobra.Command {
@@ -166,7 +167,27 @@ func (g *gate) remove(ctx context.Context, a crdt.Author) error {
 	if err != nil {
 		return err
 	}
-	return g.publish(signed, "")
+	err = g.publish(signed, "")
+	if relay.IsFull(err) { // maybe by whom is removed
+		if err = g.makeRoom(ctx); err == nil {
+			err = g.publish(signed, "")
+		}
+	}
+	return err
+}
+
+// roomForRemovals is by how many bytes a stream that is full is made greater, until the hub starts anew.
+const roomForRemovals = 1 << 20
+
+func (g *gate) makeRoom(ctx context.Context) error {
+	stream, err := g.js.Stream(ctx, relay.StreamName(g.pipeline))
+	if err != nil {
+		return err
+	}
+	greater := stream.CachedInfo().Config
+	greater.MaxBytes += roomForRemovals
+	_, err = g.js.UpdateStream(ctx, greater)
+	return err
 }
 
 // memberCalled returns the member with a name, or a key that begins so.
