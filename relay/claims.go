@@ -118,7 +118,9 @@ func (c *Claims) ask(ctx context.Context, patience time.Duration, question func(
 	if err = c.connect(ctx, hub, patience); err == nil {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		err = question(ctx)
+		if err = question(ctx); err != nil && !errors.Is(err, errSettling) {
+			c.drop() // of several hubs another one may answer
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)

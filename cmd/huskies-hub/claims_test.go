@@ -348,6 +348,50 @@ func TestReservationWithoutEnd(t *testing.T) {
 	})
 }
 
+// TestClaimElsewhere: a hub to which a machine is connected cannot say any more who has a story. The machine asks another one.
+func TestClaimElsewhere(t *testing.T) {
+	t.Parallel()
+	h := newFolder(t, "")
+	command(t, "init", string(h.dir))
+	e := h.serveUnmet()
+	a := newMachine(t)
+	if err := a.join(h.invite()); err != nil {
+		t.Fatal(err)
+	}
+	other := newFolder(t, "")
+	if err := a.replica.MoveHub(t.Context(), h.address+","+other.address); err != nil {
+		t.Fatal(err)
+	}
+	claims := relay.NewClaims(a.config())
+	defer claims.Close()
+	reserves := func() bool {
+		_, _, err := claims.Reserve(t.Context(), "1_story_x", "ann")
+		return err == nil
+	}
+	await(t, "a story is reserved", reserves)
+
+	command(t, "init", string(other.dir), "--recover", h.dir.path(recoveryFile))
+	for _, file := range []string{"members.json", rosterFile} {
+		b, err := os.ReadFile(h.dir.path(file))
+		if err == nil {
+			err = other.dir.write(file, b)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	other.start()
+	t.Cleanup(other.kill)
+	config, err := h.dir.open()
+	if err == nil {
+		err = e.gate.js.DeleteStream(t.Context(), relay.ClaimStreamName(config.Pipeline))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "a story is reserved at the other hub", reserves)
+}
+
 // TestCutOffHolder: a machine that was cut off with a claim does not overwrite its successor, however often it writes. What it
 // noted counts, and it is told who has the story.
 func TestCutOffHolder(t *testing.T) {
