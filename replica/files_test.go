@@ -350,3 +350,33 @@ func TestOpOfANewerVersion(t *testing.T) {
 		}
 	}
 }
+
+// TestWALBesideABackup shows that a backup can be read and written that was copied to where a killed
+// process left a write-ahead log. SQLite takes an empty one for none.
+func TestWALBesideABackup(t *testing.T) {
+	for _, left := range []string{"", "no write-ahead log"} {
+		for _, readOnly := range []bool{false, true} {
+			path := filepath.Join(t.TempDir(), "p.db")
+			if err := chain(t, path, 1).Close(); err != nil {
+				t.Fatal(err)
+			}
+			exec(t, path, "PRAGMA journal_mode = DELETE")
+			if err := os.WriteFile(path+"-wal", []byte(left), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cfg := configOf(t, path)
+			cfg.ReadOnly = readOnly
+			r := replica.New(cfg)
+			defer func() { _ = r.Close() }()
+			if _, err := read(t, r, "1_s"); err != nil {
+				t.Errorf("-wal %q, read-only %t: %v", left, readOnly, err)
+			}
+			if readOnly {
+				continue
+			}
+			if err := rename(r, "1_s", "another"); err != nil {
+				t.Errorf("-wal %q: %v", left, err)
+			}
+		}
+	}
+}

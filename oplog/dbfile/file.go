@@ -26,8 +26,10 @@ type File struct {
 
 	// Set by Connect.
 	Info fs.FileInfo // of the file as it was opened
-	DB   *sql.DB
-	Conn *sql.Conn
+	// hadWAL: a -wal file lay there. SQLite takes an empty one for none.
+	hadWAL bool
+	DB     *sql.DB
+	Conn   *sql.Conn
 
 	St      *Statements // of Conn; set by Start
 	Journal string      // the journal mode, which the caller finds out
@@ -52,6 +54,7 @@ func (f *File) Connect(ctx context.Context, settings string) (err error) {
 	if err := f.checkOwner(); err != nil {
 		return err
 	}
+	f.hadWAL = LookAt(f.Path+"-wal").Info != nil
 	if f.cfg.ReadOnly {
 		f.mode = f.lookingMode()
 		settings += f.mode

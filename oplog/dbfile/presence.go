@@ -33,7 +33,7 @@ func (f *File) Presence() Presence {
 		return Replaced
 	}
 	if f.Journal != WALMode {
-		if _, err := os.Stat(f.Path + "-wal"); err == nil {
+		if wal := LookAt(f.Path + "-wal"); wal.Size() > 0 || wal.Info != nil && !f.hadWAL {
 			return Turned
 		}
 	}
