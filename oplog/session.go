@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -33,7 +34,7 @@ func sessionFile(db, id string) string {
 func HoldSession(db, id string) (release func(), err error) {
 	path := sessionFile(db, id)
 	for {
-		if err := os.Mkdir(SessionFolder(db), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := makeSessionFolder(db); err != nil {
 			return nil, err
 		}
 		file, err := dbfile.OpenLockFile(path)
@@ -53,6 +54,18 @@ func HoldSession(db, id string) (release func(), err error) {
 		}
 		file.Close()
 	}
+}
+
+// makeSessionFolder makes the folder if it is missing. What stands in its place may lead nowhere.
+func makeSessionFolder(db string) error {
+	err := os.Mkdir(SessionFolder(db), 0o700)
+	if !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if info, err := os.Lstat(SessionFolder(db)); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is not a folder", SessionFolder(db))
+	}
+	return nil
 }
 
 // removeSession removes the file of a session that has ended, whose lock the caller holds, and the

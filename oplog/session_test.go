@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // TestSessionsLive: a session lives from its mark to its end. What a killed process left counts
@@ -54,4 +55,27 @@ func TestSessionsLive(t *testing.T) {
 	again := hold("killed")
 	lives("killed", true)
 	again()
+}
+
+// TestSessionFolderIsALink: the folder of a hostile checkout may lead nowhere. A session ends with an
+// error there, and does not try for ever.
+func TestSessionFolderIsALink(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "p.db")
+	check(t, os.Symlink(filepath.Join(t.TempDir(), "no", "folder"), SessionFolder(db)))
+	done := make(chan error, 1)
+	go func() {
+		_, err := HoldSession(db, "one")
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("the link was followed")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it tries for ever")
+	}
+	if SessionLives(db, "one") {
+		t.Error("it lives")
+	}
 }
