@@ -17,6 +17,12 @@ func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
 	if err := dbfile.RefuseLinked(l.file.Path); err != nil {
 		return err
 	}
+	defer func() {
+		if p := recover(); p != nil { // or the transaction would keep all others waiting
+			_ = l.rollback(ctx)
+			panic(p)
+		}
+	}()
 	tx, err := l.begin(ctx)
 	if err != nil {
 		return err

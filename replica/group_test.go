@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -188,6 +189,45 @@ func TestRefusalOnNothing(t *testing.T) {
 		if _, err := w.Wait(t.Context()); err == nil || errors.As(err, &refused) {
 			t.Errorf("claim %d: %v, want an error of the storage", i, err)
 		}
+	}
+}
+
+// TestPanicOfAWrite shows that a write that panics outside the change's own function holds nothing: this
+// process and others write on, and the replica can be closed.
+func TestPanicOfAWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	cfg := configOf(t, path)
+	var fails atomic.Bool
+	cfg.Now = func() time.Time {
+		if fails.CompareAndSwap(true, false) {
+			panic("no clock")
+		}
+		return fixedNow()
+	}
+	r := replica.New(cfg)
+	create(t, r, "1_s")
+	_, err := r.Update(t.Context(), "", func(tx *pipeline.Tx) error {
+		err := renaming("1_s", "never")(tx)
+		fails.Store(true)
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "no clock") {
+		t.Errorf("got %v", err)
+	}
+	closed := make(chan error, 1)
+	go func() {
+		closed <- errors.Join(rename(r, "1_s", "here"), rename(newReplica(t, path), "1_s", "elsewhere"), r.Close())
+	}()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("something is held")
+	}
+	if s, err := read(t, newReplica(t, path), "1_s"); err != nil || s.Name != "elsewhere" {
+		t.Errorf("got %q, %v", s.Name, err)
 	}
 }
 

@@ -298,8 +298,10 @@ func (r *Replica) isDoubted() bool {
 func (r *Replica) write(ctx context.Context, fn func(*oplog.Log) error) error {
 	r.mu.RLock()
 	log, known := r.log, r.known != crdt.OpID{}
-	err := fn(log)
-	r.mu.RUnlock()
+	err := func() error {
+		defer r.mu.RUnlock() // fn may panic
+		return fn(log)
+	}()
 	if err == nil {
 		r.bell.Ring()
 		if r.cfg.Wrote != nil {
