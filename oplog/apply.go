@@ -173,14 +173,22 @@ func findOp(ctx context.Context, q *db.Queries, id crdt.OpID) (*db.FindOpRow, er
 		if len(rows[i].OpID) == 0 {
 			return nil, fmt.Errorf("%w: row %d of the log is gone", ErrState, rows[i].Arrival)
 		}
-		if crdt.OpID(rows[i].OpID) == id {
+		if bytes.Equal(rows[i].OpID, id[:]) {
 			return &rows[i], nil
 		}
-		if !bytes.HasPrefix(rows[i].OpID, id[:8]) {
+		if len(rows[i].OpID) != len(id) || !bytes.HasPrefix(rows[i].OpID, id[:8]) {
 			return nil, fmt.Errorf("op ID in row %d: %w", rows[i].Arrival, ErrState)
 		}
 	}
 	return nil, err
+}
+
+// opIDOf returns the op ID in a table of the state. The error is ErrState if it is none.
+func opIDOf(b []byte) (id crdt.OpID, err error) {
+	if copy(id[:], b); len(b) != len(id) {
+		err = fmt.Errorf("op ID of %d bytes: %w", len(b), ErrState)
+	}
+	return id, err
 }
 
 // except notes what a row is whose op is not applied.

@@ -136,7 +136,7 @@ func (e *NoRoom) Unwrap() error { return e.err }
 func (w *stateWriter) wanted(id crdt.OpID) (bool, error) {
 	authors, err := w.q.WaitingAuthors(w.ctx, id[:])
 	for _, a := range authors {
-		if w.trusts(crdt.Author(a)) {
+		if w.trusts(author(a)) {
 			return true, nil
 		}
 	}

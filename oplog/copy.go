@@ -167,7 +167,9 @@ func OpIDs(ctx context.Context, cfg Config) (map[crdt.OpID]bool, error) {
 		if err := rows.Scan(&id); err != nil {
 			return nil, l.fail("read ops", err)
 		}
-		ids[crdt.OpID(id)] = true
+		if len(id) == len(crdt.OpID{}) { // else the row is damaged
+			ids[crdt.OpID(id)] = true
+		}
 	}
 	return ids, l.fail("read ops", rows.Err())
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/huskies/huskies-mcp/crdt"
 )
 
 // TestDamageThatReadersFind shows that a row which rotted after its op was applied is an exception
@@ -68,6 +70,54 @@ func TestDamageThatReadersFind(t *testing.T) {
 			if err != nil || len(copies) != 1 || !strings.Contains(logged.String(), "the rebuild loses their edits") {
 				t.Errorf("got copies %v, %v, and the log %s", copies, err, &logged)
 			}
+		})
+	}
+}
+
+// TestOpIDsOfAnotherLength shows that an op ID that is cut ends nothing: it is damage like any other, and
+// the next write rebuilds the state.
+func TestOpIDsOfAnotherLength(t *testing.T) {
+	for name, tt := range map[string]struct {
+		damage string
+		look   func(l *Log, s *Snapshot, id crdt.OpID) error
+	}{
+		"of a row": {
+			"UPDATE crdt_ops SET op_id = substr(op_id, 1, 8) WHERE arrival = 1",
+			func(_ *Log, s *Snapshot, id crdt.OpID) error { _, _, _, err := s.KindOf(id); return err },
+		},
+		"of a head": {
+			"UPDATE heads SET op_id = x'01'",
+			func(_ *Log, s *Snapshot, _ crdt.OpID) error { _, err := s.Heads(); return err },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "p.db")
+			l := mustCreate(t, path)
+			appendOps(t, l, "a", "b")
+			id := arrived(t, l)[0]
+			execRaw(t, path, "PRAGMA ignore_check_constraints = 1; "+tt.damage)
+			_ = l.View(t.Context(), func(s *Snapshot) error { return tt.look(l, s, id) })
+			if !l.Doubted() {
+				t.Error("the state is believed")
+			}
+			if _, err := OpIDs(t.Context(), testConfig(t, path)); err != nil {
+				t.Error(err)
+			}
+			appendOps(t, l, "c")
+			check(t, l.View(t.Context(), func(s *Snapshot) error { return tt.look(l, s, id) }))
+			checkState(t, l)
+			check(t, l.Close())
+			l = mustCreate(t, path)
+			execRaw(t, path, "PRAGMA ignore_check_constraints = 1; "+tt.damage)
+			err := write(l, func(tx *Tx) error {
+				_, err := tx.IsSound(id)
+				return errors.Join(err, func() error { _, err := appendNext(l, tx, "d"); return err }())
+			})
+			if !errors.Is(err, ErrState) {
+				t.Errorf("a write: got %v", err)
+			}
+			appendOps(t, l, "e")
+			checkState(t, l)
 		})
 	}
 }

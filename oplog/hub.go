@@ -62,7 +62,7 @@ func (s *Snapshot) Hub() (*Hub, error) {
 		return nil, nil
 	}
 	return &Hub{
-		Address: row.Address, Pipeline: row.Pipeline, CA: [32]byte(row.Ca), Root: author(row.Root), Replica: row.Replica, JoinedAt: row.JoinedAt,
+		Address: row.Address, Pipeline: row.Pipeline, CA: author(row.Ca), Root: author(row.Root), Replica: row.Replica, JoinedAt: row.JoinedAt,
 	}, nil
 }
 
@@ -70,7 +70,8 @@ func (s *Snapshot) Hub() (*Hub, error) {
 func (s *Snapshot) HubState() (h HubState, err error) {
 	rows, err := s.q.HubMarks(s.ctx)
 	for _, row := range rows {
-		mark := HubMark{row.Epoch, uint64(row.Seq), crdt.OpID(row.OpID)}
+		mark := HubMark{Epoch: row.Epoch, Seq: uint64(row.Seq)}
+		copy(mark.ID[:], row.OpID)
 		if row.Kind == markRead {
 			h.Read = mark
 		} else {

@@ -92,7 +92,9 @@ func (s *Snapshot) Heads() ([]crdt.OpID, error) {
 	rows, err := s.q.Heads(s.ctx)
 	heads := make([]crdt.OpID, len(rows))
 	for i := range rows {
-		heads[i] = crdt.OpID(rows[i].OpID)
+		if heads[i], err = opIDOf(rows[i].OpID); err != nil {
+			break
+		}
 	}
 	return heads, s.log.fail("read heads", err)
 }
@@ -152,7 +154,9 @@ func (s *Snapshot) Missing(after crdt.OpID, most int) ([]crdt.OpID, error) {
 	rows, err := s.q.MissingParents(s.ctx, db.MissingParentsParams{Missing: after[:], Limit: int64(most)})
 	missing := make([]crdt.OpID, len(rows))
 	for i := range rows {
-		missing[i] = crdt.OpID(rows[i])
+		if missing[i], err = opIDOf(rows[i]); err != nil {
+			break
+		}
 	}
 	return missing, s.log.fail("read pending ops", err)
 }

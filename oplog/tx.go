@@ -116,7 +116,10 @@ func (tx *Tx) Position() Position {
 func (tx *Tx) Next() (parents []crdt.OpID, seq uint64, err error) {
 	heads, err := tx.log.queries.GreatestHeads(tx.ctx, crdt.MaxParents)
 	for _, h := range heads {
-		id := crdt.OpID(h.OpID)
+		id, err := opIDOf(h.OpID)
+		if err != nil {
+			return nil, 0, tx.log.fail("read heads", err)
+		}
 		parents = append(parents, id)
 		seq = max(seq, uint64(h.Seq))
 		tx.w.seqs[id] = uint64(h.Seq)
