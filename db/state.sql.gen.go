@@ -2678,7 +2678,7 @@ func (q *Queries) WaitingAuthors(ctx context.Context, missing []byte) ([][]byte,
 }
 
 const WaitingFor = `-- name: WaitingFor :many
-SELECT w.n, w.arrival, o.payload, e.author FROM waiting_ops AS w
+SELECT w.n, w.arrival, o.op_id, o.payload, e.author FROM waiting_ops AS w
 JOIN crdt_ops AS o ON o.arrival = w.arrival
 JOIN exceptions AS e ON e.arrival = w.arrival
 WHERE w.missing = ?
@@ -2688,6 +2688,7 @@ ORDER BY w.n
 type WaitingForRow struct {
 	N       int64
 	Arrival int64
+	OpID    []byte
 	Payload []byte
 	Author  []byte
 }
@@ -2705,6 +2706,7 @@ func (q *Queries) WaitingFor(ctx context.Context, missing []byte) ([]WaitingForR
 		if err := rows.Scan(
 			&i.N,
 			&i.Arrival,
+			&i.OpID,
 			&i.Payload,
 			&i.Author,
 		); err != nil {

@@ -221,7 +221,7 @@ func (w *stateWriter) release(id crdt.OpID, at int64) error {
 		}
 		for _, row := range waiting {
 			op, err := crdt.Decode(row.Payload)
-			if err != nil {
+			if err != nil || !bytes.Equal(op.ID[:], row.OpID) {
 				return fmt.Errorf("pending op in row %d: %w", row.Arrival, ErrState)
 			}
 			freed, err := w.releaseOne(op, row.Arrival, at)

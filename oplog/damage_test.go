@@ -121,3 +121,25 @@ func TestOpIDsOfAnotherLength(t *testing.T) {
 		})
 	}
 }
+
+// TestReleaseOfADamagedOp shows that an op which waits for its parents is not applied when its row was
+// changed meanwhile to what still looks like an op.
+func TestReleaseOfADamagedOp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	key := authorKey("ann")
+	first, signedFirst := makeOp(t, key, 1, "first")
+	second := &crdt.Op{Seq: 2, Parents: []crdt.OpID{first.ID}, Story: "1_s", Edits: []crdt.Edit{crdt.Set("name", crdt.String("second"))}}
+	signed, err := crdt.Sign(second, key)
+	check(t, err)
+	check(t, write(l, func(tx *Tx) error { return appendOp(tx, second, signed) }))
+	changed := bytes.Replace(signed.Payload, []byte("second"), []byte("forged"), 1)
+	_, err = l.file.Conn.ExecContext(t.Context(), "UPDATE crdt_ops SET payload = ? WHERE arrival = 1", changed)
+	check(t, err)
+	come := func() error { return write(l, func(tx *Tx) error { return appendOp(tx, first, signedFirst) }) }
+	if err := come(); !errors.Is(err, ErrState) {
+		t.Errorf("got %v, want a damaged state", err)
+	}
+	check(t, come()) // on a state that is rebuilt first
+	checkState(t, l)
+}

@@ -63,7 +63,7 @@ INSERT INTO waiting_ops (missing, arrival) VALUES (?, ?);
 
 -- name: WaitingFor :many
 -- WaitingFor returns the pending ops that wait for an op, in the order of their filing.
-SELECT w.n, w.arrival, o.payload, e.author FROM waiting_ops AS w
+SELECT w.n, w.arrival, o.op_id, o.payload, e.author FROM waiting_ops AS w
 JOIN crdt_ops AS o ON o.arrival = w.arrival
 JOIN exceptions AS e ON e.arrival = w.arrival
 WHERE w.missing = ?
