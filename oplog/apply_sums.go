@@ -155,6 +155,9 @@ func (w *stateWriter) flush() error {
 		return err
 	}
 	for a, row := range w.authors {
+		if row.Ops == 0 { // there was no room for any
+			continue
+		}
 		err := w.q.PutAuthor(w.ctx, db.PutAuthorParams{
 			Author: a[:], Ops: row.Ops, Held: row.Held, HeldBytes: row.HeldBytes, Pending: row.Pending, PendingBytes: row.PendingBytes,
 		})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -166,6 +167,26 @@ func TestStateThatDoesNotFit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNoRoomLeavesNoAuthor shows that an author of whom no op was taken in, for want of room, is not among
+// the authors of the state.
+func TestNoRoomLeavesNoAuthor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	check(t, write(l, func(tx *Tx) error { return tx.Trust(l.Author(), "") }))
+	execRaw(t, path, fmt.Sprintf("INSERT INTO sums VALUES (%d, %d, 0)", sumHeld, crdt.MaxHeld))
+	op, _ := makeOp(t, authorKey("bob"), 1, "of bob")
+	check(t, write(l, func(tx *Tx) error {
+		var full *NoRoom
+		if _, _, err := tx.Admit(op); !errors.As(err, &full) {
+			t.Errorf("got %v, want no room", err)
+		}
+		_, err := appendNext(l, tx, "a")
+		return err
+	}))
+	execRaw(t, path, "DELETE FROM sums")
+	checkState(t, l)
 }
 
 // TestNewerState shows that a state of a newer build is refused like a newer schema, and
