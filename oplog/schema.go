@@ -28,11 +28,12 @@ var newestSchema = len(migrations.All())
 // homesSchema is the first version in which keys have homes.
 const homesSchema = 3
 
-// trustSchema is the first version with decisions whom to trust, leasesSchema the first with leases, membersSchema
-// the first with roots.
+// trustSchema is the first version with decisions whom to trust, leasesSchema the first with leases, hubSchema the first
+// with a hub, membersSchema the first with roots.
 const (
 	trustSchema   = 2
 	leasesSchema  = 4
+	hubSchema     = 6
 	membersSchema = 9
 )
 

@@ -70,7 +70,16 @@ var logTables = []struct {
 	name  string
 	since int
 }{
-	{tableOps, 1}, {TrustTable, 2}, {tableRepairs, 2}, {tableIdentities, homesSchema}, {LeasesTable, 4}, {RootsTable, membersSchema},
+	{tableOps, 1},
+	{TrustTable, 2},
+	{tableRepairs, 2},
+	{tableIdentities, homesSchema},
+	{LeasesTable, 4},
+	{RootsTable, membersSchema},
+	{"hub", hubSchema},
+	{"hub_outbox", hubSchema},
+	{"hub_marks", hubSchema},
+	{"hub_skipped", hubSchema},
 }
 
 // uncover makes the names of the log's tables mean those of the file, where it has

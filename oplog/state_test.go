@@ -169,6 +169,24 @@ func TestStateThatDoesNotFit(t *testing.T) {
 	}
 }
 
+// TestHubBesideAStateThatDoesNotFit shows that the replica is joined to its hub also while the state is
+// made in memory.
+func TestHubBesideAStateThatDoesNotFit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	check(t, write(l, func(tx *Tx) error { return tx.Join(Hub{Address: "hub:4222", Pipeline: "p", Replica: "r"}) }))
+	appendOps(t, l, "a")
+	execRaw(t, path, "UPDATE state SET format = 0")
+	view(t, l, func(s *Snapshot) error {
+		hub, err := s.Hub()
+		state, stateErr := s.HubState()
+		if hub == nil || state.Outbox != 1 {
+			t.Errorf("joined to %v, with %d ops to send, want 1", hub, state.Outbox)
+		}
+		return errors.Join(err, stateErr)
+	})
+}
+
 // TestNoRoomLeavesNoAuthor shows that an author of whom no op was taken in, for want of room, is not among
 // the authors of the state.
 func TestNoRoomLeavesNoAuthor(t *testing.T) {
