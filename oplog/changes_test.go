@@ -256,6 +256,51 @@ func TestPositionAfterARebuild(t *testing.T) {
 	})
 }
 
+// TestPositionsInMemory shows that a position in a state that is made in memory is told from one that was
+// made by other decisions, or before a row was repaired, and is good after an op.
+func TestPositionsInMemory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	cfg := testConfig(t, path)
+	cfg.Machine = "elsewhere"
+	reader, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	appendOps(t, l, "a")
+	bob := authorKey("bob")
+	op, signed := makeOp(t, bob, 1, "of bob")
+	check(t, write(l, func(tx *Tx) error { return appendOp(tx, op, signed) }))
+	next := func(name string) func(*Tx) error {
+		return func(tx *Tx) error { _, err := appendNext(l, tx, name); return err }
+	}
+	for i, step := range []struct {
+		change func(tx *Tx) error
+		told   int // -1: the position is not known any more
+	}{
+		{next("b"), 1},
+		{func(tx *Tx) error { return tx.Trust(l.Author(), "") }, -1},
+		{func(tx *Tx) error { return tx.Trust(crdt.AuthorOf(bob), "") }, -1},
+		{next("c"), 1},
+		{func(tx *Tx) error { return errors.Join(tx.Repair(op, signed), next("d")(tx)) }, -1},
+	} {
+		before := position(t, reader)
+		check(t, write(l, step.change))
+		view(t, reader, func(s *Snapshot) error {
+			told := 0
+			ok, err := s.Changes(before, func(Change) bool { told++; return true })
+			if !ok {
+				told = -1
+			}
+			if told != step.told {
+				t.Errorf("step %d: %d changes are told, want %d", i, told, step.told)
+			}
+			return err
+		})
+	}
+}
+
 // TestChangesPassOverDamage shows that rows of which no change can be told are passed over:
 // one that has rotted since it was applied, and one that holds an op a second time.
 func TestChangesPassOverDamage(t *testing.T) {

@@ -2,6 +2,7 @@ package oplog
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -128,5 +129,24 @@ func (s *scratch) replay(ctx context.Context, l *Log, q *db.Queries) error {
 	if err != nil {
 		return err
 	}
-	return rebuild(ctx, q, s.st, r, trust, 0)
+	id, err := idInMemory(ctx, q, r, trust)
+	if err != nil {
+		return err
+	}
+	return rebuild(ctx, q, s.st, r, trust, id)
+}
+
+// idInMemory returns the ID of a state that is made in memory: another one when anything but an op may have
+// changed the state. Decisions and repairs are only added.
+func idInMemory(ctx context.Context, q *db.Queries, r *replay, trust *trust) (int64, error) {
+	row, err := q.GetState(ctx)
+	if err != nil {
+		return 0, err
+	}
+	repairs, err := q.Repairs(ctx)
+	id := uint32(row.LastDecision) + uint32(len(repairs))
+	if trust.members != nil { // any op may change whose ops count
+		id ^= binary.BigEndian.Uint32(r.last[:])
+	}
+	return int64(id), err
 }
