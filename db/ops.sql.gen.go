@@ -212,8 +212,8 @@ func (q *Queries) OpsToVerify(ctx context.Context, arg OpsToVerifyParams) ([]Ops
 	return items, nil
 }
 
-const RenameOp = `-- name: RenameOp :exec
-UPDATE crdt_ops SET op_id = ? WHERE arrival = ?
+const RenameOp = `-- name: RenameOp :execrows
+UPDATE OR IGNORE crdt_ops SET op_id = ? WHERE arrival = ?
 `
 
 type RenameOpParams struct {
@@ -221,10 +221,13 @@ type RenameOpParams struct {
 	Arrival int64
 }
 
-// RenameOp mends a damaged op ID.
-func (q *Queries) RenameOp(ctx context.Context, arg RenameOpParams) error {
-	_, err := q.db.ExecContext(ctx, RenameOp, arg.OpID, arg.Arrival)
-	return err
+// RenameOp mends a damaged op ID, unless another row has the op.
+func (q *Queries) RenameOp(ctx context.Context, arg RenameOpParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, RenameOp, arg.OpID, arg.Arrival)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const RepairOp = `-- name: RepairOp :execrows

@@ -3,6 +3,7 @@ package oplog
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -142,4 +143,23 @@ func TestReleaseOfADamagedOp(t *testing.T) {
 	}
 	check(t, come()) // on a state that is rebuilt first
 	checkState(t, l)
+}
+
+// TestRebuildOfOneOpTwice shows that a state can be made of a log in which a second row has an op of
+// another one, under another ID, wherever the row stands.
+func TestRebuildOfOneOpTwice(t *testing.T) {
+	for _, arrival := range []int{1, 3, 9} {
+		path := filepath.Join(t.TempDir(), "p.db")
+		l := mustCreate(t, path)
+		appendOps(t, l, "a", "b")
+		execRaw(t, path, fmt.Sprintf(`UPDATE crdt_ops SET arrival = 2 * arrival + 2;
+			INSERT INTO crdt_ops SELECT %d, zeroblob(32), author, seq, payload, signature, received_at FROM crdt_ops WHERE arrival = 4`, arrival))
+		appendOps(t, l, "c")
+		before := position(t, l)
+		appendOps(t, l, "d")
+		if after := position(t, l); before.State != after.State {
+			t.Errorf("row %d: the state does not fit the log", arrival)
+		}
+		checkState(t, l)
+	}
 }

@@ -101,10 +101,11 @@ func (l *Log) rebuildWithin(ctx context.Context) error {
 	}
 	r.written = func(rows, of int64) { report.at((r.arrival+r.arrival*rows/of)/2, r.arrival) }
 	for arrival, id := range r.misnamed { // the signature says which op it is
-		if err := l.queries.RenameOp(ctx, db.RenameOpParams{OpID: id[:], Arrival: arrival}); err != nil {
+		renamed, err := l.queries.RenameOp(ctx, db.RenameOpParams{OpID: id[:], Arrival: arrival})
+		if err != nil {
 			return err
 		}
-		if arrival == r.arrival {
+		if arrival == r.arrival && renamed > 0 {
 			r.last = id
 		}
 	}

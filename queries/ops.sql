@@ -4,9 +4,9 @@
 INSERT INTO crdt_ops (op_id, author, seq, payload, signature, received_at)
 VALUES (?, ?, ?, ?, ?, ?);
 
--- name: RenameOp :exec
--- RenameOp mends a damaged op ID.
-UPDATE crdt_ops SET op_id = ? WHERE arrival = ?;
+-- name: RenameOp :execrows
+-- RenameOp mends a damaged op ID, unless another row has the op.
+UPDATE OR IGNORE crdt_ops SET op_id = ? WHERE arrival = ?;
 
 -- name: SignedOpsAfter :many
 -- SignedOpsAfter returns up to limit ops that arrived after the given arrival number,
