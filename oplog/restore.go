@@ -98,6 +98,8 @@ func (l *Log) takeRows(ctx context.Context, version int) error {
 		 WHERE author IN (SELECT author FROM main.crdt_ops WHERE op_id NOT IN (SELECT op_id FROM restored.crdt_ops))`,
 		`DELETE FROM main.crdt_ops`,
 		`INSERT INTO main.crdt_ops SELECT * FROM restored.crdt_ops ORDER BY arrival`,
+		`DELETE FROM main.repairs`, // some are of rows that are gone
+		`INSERT INTO main.repairs SELECT * FROM restored.repairs`,
 		// The authors of the copy stay the replica's own.
 		`INSERT INTO main.crdt_node_identity (seed, author, created_at, machine, path)
 		 SELECT NULL, author, created_at, machine, path FROM restored.crdt_node_identity

@@ -123,6 +123,30 @@ func TestRestoreKeepsWhatIsOurs(t *testing.T) {
 	}))
 }
 
+// TestRestoreTakesBackRepairs: a log that was restored has the repairs of the copy, so that verify finds
+// nothing.
+func TestRestoreTakesBackRepairs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	appendOps(t, l, "one")
+	from, _ := copyOf(t, path)
+	var op *crdt.Op
+	var signed crdt.SignedOp
+	check(t, write(l, func(tx *Tx) (err error) {
+		if op, signed, err = nextOp(tx, l.Key(), "1_s", crdt.Set("name", crdt.String("two"))); err != nil {
+			return err
+		}
+		return appendOp(tx, op, signed)
+	}))
+	execRaw(t, path, "UPDATE crdt_ops SET payload = x'a0' WHERE arrival = 2")
+	check(t, write(l, func(tx *Tx) error { return tx.Repair(op, signed) }))
+	restore(t, l, from)
+	check(t, l.Close())
+	if v := verifyLog(t, path); v.err != nil || v.report.Faults > 0 {
+		t.Error(v.text, v.err)
+	}
+}
+
 // TestRestoreRefuses: a file that is no copy changes nothing.
 func TestRestoreRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
