@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
+	"github.com/huskies/huskies-mcp/internal/durable"
 	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
@@ -75,7 +77,7 @@ func (l *Log) copyBeside(ctx context.Context) (path string, err error) {
 	}
 	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
 	if err = errors.Join(err, db.Close()); err == nil {
-		err = syncFile(path)
+		err = errors.Join(syncFile(path), durable.SyncFolder(filepath.Dir(path)))
 	}
 	if err != nil {
 		_ = os.Remove(path)
