@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
 	"github.com/huskies/huskies-mcp/migrations"
 	"github.com/huskies/huskies-mcp/oplog/dbfile"
@@ -24,7 +25,12 @@ func (s *scratch) view(ctx context.Context, l *Log, fn func(*Snapshot) error) er
 			return l.fail("open database", err)
 		}
 	}
-	err := l.viewBy(ctx, s.st, fn)
+	err := l.viewBy(ctx, s.st, func(snap *Snapshot) error {
+		if id, err := idInMemory(ctx, snap.q, snap.row.OpID); err != nil || id != snap.row.StateID {
+			return errors.Join(err, errStale)
+		}
+		return fn(snap)
+	})
 	if !errors.Is(err, errStale) {
 		return err
 	}
@@ -129,24 +135,28 @@ func (s *scratch) replay(ctx context.Context, l *Log, q *db.Queries) error {
 	if err != nil {
 		return err
 	}
-	id, err := idInMemory(ctx, q, r, trust)
+	id, err := idInMemory(ctx, q, r.last[:])
 	if err != nil {
 		return err
 	}
 	return rebuild(ctx, q, s.st, r, trust, id)
 }
 
-// idInMemory returns the ID of a state that is made in memory: another one when anything but an op may have
-// changed the state. Decisions and repairs are only added.
-func idInMemory(ctx context.Context, q *db.Queries, r *replay, trust *trust) (int64, error) {
+// idInMemory returns the ID of a state that is made in memory up to an op: another one when anything but an op
+// may have changed the state. Decisions and repairs are only added.
+func idInMemory(ctx context.Context, q *db.Queries, last []byte) (int64, error) {
 	row, err := q.GetState(ctx)
 	if err != nil {
 		return 0, err
 	}
 	repairs, err := q.Repairs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	root, err := readRoot(ctx, q)
 	id := uint32(row.LastDecision) + uint32(len(repairs))
-	if trust.members != nil { // any op may change whose ops count
-		id ^= binary.BigEndian.Uint32(r.last[:])
+	if root != (crdt.Author{}) && len(last) >= 4 { // any op may change whose ops count
+		id ^= binary.BigEndian.Uint32(last)
 	}
 	return int64(id), err
 }
