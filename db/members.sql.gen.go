@@ -126,23 +126,29 @@ func (q *Queries) LogOfMembers(ctx context.Context) ([]LogOfMembersRow, error) {
 }
 
 const MemberOps = `-- name: MemberOps :many
-SELECT o.payload FROM member_ops AS m JOIN crdt_ops AS o ON o.arrival = m.arrival ORDER BY m.arrival
+SELECT o.op_id, o.payload, o.signature FROM member_ops AS m JOIN crdt_ops AS o ON o.arrival = m.arrival ORDER BY m.arrival
 `
 
+type MemberOpsRow struct {
+	OpID      []byte
+	Payload   []byte
+	Signature []byte
+}
+
 // MemberOps returns the ops about members.
-func (q *Queries) MemberOps(ctx context.Context) ([][]byte, error) {
+func (q *Queries) MemberOps(ctx context.Context) ([]MemberOpsRow, error) {
 	rows, err := q.db.QueryContext(ctx, MemberOps)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := [][]byte{}
+	items := []MemberOpsRow{}
 	for rows.Next() {
-		var payload []byte
-		if err := rows.Scan(&payload); err != nil {
+		var i MemberOpsRow
+		if err := rows.Scan(&i.OpID, &i.Payload, &i.Signature); err != nil {
 			return nil, err
 		}
-		items = append(items, payload)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

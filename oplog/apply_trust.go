@@ -2,7 +2,6 @@ package oplog
 
 import (
 	"context"
-	"errors"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
@@ -66,9 +65,18 @@ func tableTrust(ctx context.Context, q *db.Queries) (*trust, error) {
 func tableMemberOps(ctx context.Context, q *db.Queries) (ops []members.Op, err error) {
 	rows, err := q.MemberOps(ctx)
 	for i := range rows {
-		if op, err := crdt.Decode(rows[i]); err == nil { // verify says so
-			ops = append(ops, members.Read(op))
+		if ops, err = addMemberOp(ops, rows[i]); err != nil {
+			return nil, err
 		}
+	}
+	return ops, err
+}
+
+// addMemberOp adds the op of a row, unless the row is damaged or holds something else.
+func addMemberOp(ops []members.Op, row db.MemberOpsRow) ([]members.Op, error) {
+	op, err := readableOp(&db.SignedOpsAfterRow{OpID: row.OpID, Payload: row.Payload, Signature: row.Signature}, crdt.Decode)
+	if op != nil && op.Story == members.Story && pipeline.Check(op) == nil {
+		ops = append(ops, members.Read(op))
 	}
 	return ops, err
 }
@@ -86,13 +94,8 @@ func logTrust(ctx context.Context, q *db.Queries) (*trust, error) {
 func logMemberOps(ctx context.Context, q *db.Queries) (ops []members.Op, err error) {
 	rows, err := q.LogOfMembers(ctx)
 	for i := range rows {
-		row := &db.SignedOpsAfterRow{OpID: rows[i].OpID, Payload: rows[i].Payload, Signature: rows[i].Signature}
-		op, err := readableOp(row, crdt.Decode)
-		if errors.Is(err, errNewerOp) {
+		if ops, err = addMemberOp(ops, db.MemberOpsRow(rows[i])); err != nil {
 			return nil, err
-		}
-		if op != nil && op.Story == members.Story && pipeline.Check(op) == nil {
-			ops = append(ops, members.Read(op))
 		}
 	}
 	return ops, err

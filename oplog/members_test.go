@@ -218,6 +218,28 @@ func TestStrangersAreHeld(t *testing.T) {
 	}
 }
 
+// TestChangedRowAdmitsNobody: whom a row admits that was changed in the file is no member, also by the tables of
+// the state.
+func TestChangedRowAdmitsNobody(t *testing.T) {
+	m := newMembers(t)
+	eve := authorKey("eve")
+	field := func(key ed25519.PrivateKey) []byte {
+		c := members.Change{Author: crdt.AuthorOf(key)}
+		return []byte(c.Edit().Field)
+	}
+	_, err := m.log.file.Conn.ExecContext(context.Background(), "UPDATE crdt_ops SET payload = CAST(replace(payload, ?, ?) AS BLOB)", field(m.b), field(eve))
+	check(t, err)
+	m.open() // the members are read anew
+	op, signed := makeOp(t, eve, 1, "of eve")
+	m.equality.write(func(tx *Tx) error {
+		_, kind, err := tx.Append(op, signed)
+		if err == nil && kind != Held {
+			t.Errorf("the op is %s, want held", kind)
+		}
+		return err
+	})
+}
+
 // TestDecidedOnce: many ops about members in one transaction are decided once, at its end. What came behind the removal of
 // its author is held all the same.
 func TestDecidedOnce(t *testing.T) {

@@ -16,7 +16,7 @@ INSERT INTO member_ops (arrival) VALUES (?);
 
 -- name: MemberOps :many
 -- MemberOps returns the ops about members.
-SELECT o.payload FROM member_ops AS m JOIN crdt_ops AS o ON o.arrival = m.arrival ORDER BY m.arrival;
+SELECT o.op_id, o.payload, o.signature FROM member_ops AS m JOIN crdt_ops AS o ON o.arrival = m.arrival ORDER BY m.arrival;
 
 -- name: MemberOpsMark :one
 -- MemberOpsMark tells one set of ops about members of a state from another.
