@@ -1478,10 +1478,10 @@ func (q *Queries) IDsWith(ctx context.Context, arg IDsWithParams) ([]string, err
 
 const IndexAllOps = `-- name: IndexAllOps :exec
 INSERT INTO op_index (prefix, arrival)
-SELECT substr(op_id, 1, 8), arrival FROM crdt_ops ORDER BY 1, 2
+SELECT COALESCE(substr(op_id, 1, 8), x''), arrival FROM crdt_ops ORDER BY 1, 2
 `
 
-// IndexAllOps enters where all ops of the log are.
+// IndexAllOps enters where all ops of the log are. Of an empty ID substr gives NULL.
 func (q *Queries) IndexAllOps(ctx context.Context) error {
 	_, err := q.db.ExecContext(ctx, IndexAllOps)
 	return err

@@ -163,3 +163,14 @@ func TestRebuildOfOneOpTwice(t *testing.T) {
 		checkState(t, l)
 	}
 }
+
+// TestRebuildWithAnEmptyOpID shows that a state can be made of a log that has a row of which nothing is left.
+func TestRebuildWithAnEmptyOpID(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	appendOps(t, l, "a", "b", "c")
+	execRaw(t, path, "PRAGMA ignore_check_constraints = 1; UPDATE crdt_ops SET op_id = x'', payload = x'' WHERE arrival = 2; UPDATE state SET format = 0")
+	checkState(t, l)
+	appendOps(t, l, "d")
+	checkState(t, l)
+}

@@ -18,9 +18,9 @@ SET format = ?, state_id = ?, arrival = ?, op_id = ?, greatest = ?, stories = ?,
 INSERT INTO op_index (prefix, arrival) VALUES (?, ?);
 
 -- name: IndexAllOps :exec
--- IndexAllOps enters where all ops of the log are.
+-- IndexAllOps enters where all ops of the log are. Of an empty ID substr gives NULL.
 INSERT INTO op_index (prefix, arrival)
-SELECT substr(op_id, 1, 8), arrival FROM crdt_ops ORDER BY 1, 2;
+SELECT COALESCE(substr(op_id, 1, 8), x''), arrival FROM crdt_ops ORDER BY 1, 2;
 
 -- name: FindOp :many
 -- FindOp returns the ops whose IDs begin with the prefix: one, unless somebody made more. The
