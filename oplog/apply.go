@@ -3,6 +3,7 @@ package oplog
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -177,6 +178,15 @@ func findOp(ctx context.Context, q *db.Queries, id crdt.OpID) (*db.FindOpRow, er
 			return &rows[i], nil
 		}
 		if len(rows[i].OpID) != len(id) || !bytes.HasPrefix(rows[i].OpID, id[:8]) {
+			return nil, fmt.Errorf("op ID in row %d: %w", rows[i].Arrival, ErrState)
+		}
+	}
+	for i := range rows { // an ID may have rotted behind its prefix
+		row, err := q.SignedOpAt(ctx, rows[i].Arrival)
+		if err != nil {
+			return nil, err
+		}
+		if sha256.Sum256(row.Payload) == id {
 			return nil, fmt.Errorf("op ID in row %d: %w", rows[i].Arrival, ErrState)
 		}
 	}

@@ -102,6 +102,29 @@ func TestDamagedSignature(t *testing.T) {
 	}
 }
 
+// TestDamagedOpID shows that an op whose ID is damaged in its row is not taken in a second time when a bundle
+// brings it, whatever is left of the ID.
+func TestDamagedOpID(t *testing.T) {
+	for _, damage := range []string{
+		"x'00' || substr(op_id, 2)", "substr(op_id, 1, 31) || x'00'", "substr(op_id, 1, 8)", "x''",
+	} {
+		path := filepath.Join(t.TempDir(), "p.db")
+		r := chain(t, path, 2)
+		if _, err := bump(r, "1_s"); err != nil {
+			t.Fatal(err)
+		}
+		create(t, r, "9_last")
+		lines := exported(t, r)
+		exec(t, path, "PRAGMA ignore_check_constraints = 1; UPDATE crdt_ops SET op_id = CAST("+damage+" AS BLOB) WHERE arrival = 3")
+		r = newReplica(t, path)
+		imports(t, r, replica.ImportReport{Known: len(lines)}, lines...)
+		if s, err := read(t, r, "1_s"); err != nil || s.RetryCount != 1 {
+			t.Errorf("%s: %d retries (%v), want 1", damage, s.RetryCount, err)
+		}
+		text(t, r)
+	}
+}
+
 // TestHeadsOfADamagedLog shows that a replica that cannot read all its rows does not say that it has
 // them, so that it gets them again.
 func TestHeadsOfADamagedLog(t *testing.T) {

@@ -235,6 +235,9 @@ func (im *importer) unknown(ctx context.Context, window []candidate) (left []can
 		all = nil
 		return nil
 	})
+	if errors.Is(err, oplog.ErrState) { // whoever writes makes it anew first
+		known, err = nil, nil
+	}
 	for _, c := range known {
 		im.note(c.signed.ID)
 		im.progress(c.bytes)
