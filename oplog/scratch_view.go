@@ -113,15 +113,20 @@ func (s *scratch) rebuildThen(ctx context.Context, l *Log, fn func() error) erro
 	if _, err := s.st.ExecContext(ctx, "BEGIN"); err != nil {
 		return err
 	}
+	committed := false
+	defer func() {
+		if !committed { // fn may have panicked
+			_, _ = s.st.ExecContext(ctx, "ROLLBACK")
+		}
+	}()
 	err := s.replay(ctx, l, db.New(s.st))
 	if err == nil {
 		err = fn()
 	}
-	if err != nil {
-		_, _ = s.st.ExecContext(ctx, "ROLLBACK")
-		return err
+	if err == nil {
+		_, err = s.st.ExecContext(ctx, "COMMIT")
+		committed = err == nil
 	}
-	_, err = s.st.ExecContext(ctx, "COMMIT")
 	return err
 }
 

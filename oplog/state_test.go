@@ -187,6 +187,21 @@ func TestHubBesideAStateThatDoesNotFit(t *testing.T) {
 	})
 }
 
+// TestPanicOfAView shows that a View that panics leaves nothing behind in the state that is made in memory.
+func TestPanicOfAView(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	appendOps(t, l, "a")
+	execRaw(t, path, "UPDATE state SET format = 0")
+	for range 2 {
+		func() {
+			defer func() { _ = recover() }()
+			_ = l.View(t.Context(), func(*Snapshot) error { panic("in a View") })
+		}()
+		checkState(t, l)
+	}
+}
+
 // TestNoRoomLeavesNoAuthor shows that an author of whom no op was taken in, for want of room, is not among
 // the authors of the state.
 func TestNoRoomLeavesNoAuthor(t *testing.T) {
