@@ -1125,12 +1125,15 @@ func (q *Queries) GetNumber(ctx context.Context, number int64) (GetNumberRow, er
 }
 
 const GetState = `-- name: GetState :one
-SELECT s.format, s.state_id, s.arrival, s.op_id, s.greatest, s.stories, s.decision, s.key,
+SELECT CAST(COALESCE(s.format, 0) AS INTEGER) AS format, CAST(COALESCE(s.state_id, 0) AS INTEGER) AS state_id,
+    CAST(COALESCE(s.arrival, 0) AS INTEGER) AS arrival, CAST(COALESCE(s.op_id, x'') AS BLOB) AS op_id,
+    CAST(COALESCE(s.greatest, 0) AS INTEGER) AS greatest, CAST(COALESCE(s.stories, 0) AS INTEGER) AS stories,
+    CAST(COALESCE(s.decision, 0) AS INTEGER) AS decision, CAST(COALESCE(s.key, 0) AS INTEGER) AS "key",
     CAST(COALESCE((SELECT max(o.arrival) FROM crdt_ops AS o), 0) AS INTEGER) AS log_last,
     CAST(COALESCE((SELECT o.op_id FROM crdt_ops AS o WHERE o.arrival = s.arrival), x'') AS BLOB) AS log_id,
     CAST(COALESCE((SELECT max(t.id) FROM trust_decisions AS t), 0) + COALESCE((SELECT max(r.id) FROM roots AS r), 0) AS INTEGER) AS last_decision,
     CAST(COALESCE((SELECT max(k.id) FROM crdt_node_identity AS k), 0) AS INTEGER) AS last_key
-FROM state AS s
+FROM (SELECT 1) LEFT JOIN state AS s
 `
 
 type GetStateRow struct {
@@ -1149,7 +1152,8 @@ type GetStateRow struct {
 }
 
 // GetState returns the state row, and beside it what the log has, so that one look says
-// whether the state fits. The op ID is that of the log's row, empty if there is none.
+// whether the state fits. The op ID is that of the log's row, empty if there is none. A state row
+// that is gone was never filled.
 func (q *Queries) GetState(ctx context.Context) (GetStateRow, error) {
 	row := q.db.QueryRowContext(ctx, GetState)
 	var i GetStateRow
@@ -2327,8 +2331,8 @@ func (q *Queries) PutDependency(ctx context.Context, arg PutDependencyParams) er
 }
 
 const PutState = `-- name: PutState :exec
-UPDATE state
-SET format = ?, state_id = ?, arrival = ?, op_id = ?, greatest = ?, stories = ?, decision = ?, key = ?
+INSERT OR REPLACE INTO state (id, format, state_id, arrival, op_id, greatest, stories, decision, key)
+VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type PutStateParams struct {

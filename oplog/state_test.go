@@ -150,6 +150,7 @@ func TestStateThatDoesNotFit(t *testing.T) {
 		"of an earlier row":    "UPDATE state SET arrival = 2, op_id = (SELECT op_id FROM crdt_ops WHERE arrival = 2)",
 		"of another op":        "UPDATE state SET op_id = zeroblob(32)",
 		"never filled":         "UPDATE state SET format = 0",
+		"gone":                 "DELETE FROM state",
 		"of another decision":  "INSERT INTO trust_decisions SELECT 1, author, '', 1, 1 FROM crdt_node_identity",
 		"of a log that is cut": "DELETE FROM crdt_ops WHERE arrival = 3",
 	} {
