@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
@@ -31,6 +34,9 @@ func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
 	if err == nil {
 		err = tx.finish()
 	}
+	if isConstraint(err) { // no op breaks one where the state is as it should be
+		err = fmt.Errorf("%w: %w", ErrState, err)
+	}
 	if errors.Is(err, ErrState) || dbfile.Damaged(err) {
 		l.Doubt()
 	}
@@ -47,6 +53,12 @@ func (l *Log) Write(ctx context.Context, fn func(*Tx) error) error {
 		l.cutWAL(ctx)
 	}
 	return nil
+}
+
+// isConstraint reports whether SQLite says that a constraint of a table is broken.
+func isConstraint(err error) bool {
+	var se *sqlite.Error
+	return errors.As(err, &se) && se.Code()&0xff == sqlite3.SQLITE_CONSTRAINT
 }
 
 // begin begins a transaction on a state that fits the log.

@@ -125,6 +125,25 @@ func TestDamagedOpID(t *testing.T) {
 	}
 }
 
+// TestDamagedIndex shows that rows which the state does not know are found out when they stand in the way, and
+// that the state is made anew then.
+func TestDamagedIndex(t *testing.T) {
+	for _, statement := range []string{
+		"DELETE FROM op_index WHERE arrival = 2",
+		"INSERT INTO history SELECT n, 4, NULL, NULL FROM stories WHERE id = '1_s'", // the next op's
+	} {
+		path := filepath.Join(t.TempDir(), "p.db")
+		r := chain(t, path, 3)
+		lines := exported(t, r)
+		exec(t, path, statement)
+		imports(t, r, replica.ImportReport{Known: 3}, lines...)
+		if err := rename(r, "1_s", "another"); err != nil {
+			t.Errorf("%s: %v", statement, err)
+		}
+		text(t, r)
+	}
+}
+
 // TestHeadsOfADamagedLog shows that a replica that cannot read all its rows does not say that it has
 // them, so that it gets them again.
 func TestHeadsOfADamagedLog(t *testing.T) {
