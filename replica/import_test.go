@@ -389,3 +389,17 @@ func TestPendingIsBounded(t *testing.T) {
 	friend := chain(t, filepath.Join(t.TempDir(), "friend.db"), 3)
 	imports(t, r, replica.ImportReport{New: 2, Pending: 2}, exported(t, friend)[1:]...)
 }
+
+// TestStateFitsAfterARefusedOp shows that the state says which row it reflects when the op that came last was
+// not taken in.
+func TestStateFitsAfterARefusedOp(t *testing.T) {
+	a := chain(t, filepath.Join(t.TempDir(), "a.db"), 1)
+	_, refused := stranger(t, crdt.Op{Story: "1_s", Seq: 50, Edits: []crdt.Edit{crdt.Set("name", crdt.String("x"))}})
+	b := newReplica(t, filepath.Join(t.TempDir(), "b.db"))
+	imports(t, b, replica.ImportReport{New: 1, Refused: 1}, append(exported(t, a), refused)...)
+	before := position(t, b)
+	create(t, b, "2_s")
+	if after := position(t, b); before.State != after.State || before.Op == after.Op {
+		t.Errorf("the position was %v and is %v: the state was made anew", before, after)
+	}
+}
