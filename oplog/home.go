@@ -91,7 +91,7 @@ func (l *Log) moveIn(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := l.findKey(rows); err != nil || l.key != nil {
+		if err := l.findKey(rows); err != nil || l.Key() != nil {
 			return err // another process has moved in
 		}
 		if tell, err = l.settleIn(ctx, rows); err != nil {
@@ -100,7 +100,7 @@ func (l *Log) moveIn(ctx context.Context) error {
 		return l.rebuildWithin(ctx)
 	})
 	if err != nil {
-		l.key = nil
+		l.setKey(nil)
 		return err
 	}
 	if tell != nil {
@@ -122,9 +122,11 @@ func (l *Log) settleIn(ctx context.Context, rows []db.IdentitiesRow) (tell func(
 		return tell, l.moveHome(ctx, *row)
 	}
 	why := l.whyFresh(rows)
-	if l.key, err = l.createIdentity(ctx); err != nil {
+	key, err := l.createIdentity(ctx)
+	if err != nil {
 		return nil, err
 	}
+	l.setKey(key)
 	var former crdt.Author
 	copy(former[:], rows[len(rows)-1].Author)
 	return func() {

@@ -2,6 +2,7 @@ package oplog
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -427,5 +429,30 @@ func TestIdentities(t *testing.T) {
 	execRaw(t, path, "UPDATE crdt_node_identity SET seed = NULL WHERE id = 1")
 	if got = identities(t, l); len(got) != 2 || !got[0].Keyless || got[1].Keyless {
 		t.Errorf("got %+v, want the first without key", got)
+	}
+}
+
+// TestViewsWhileTheKeyChanges shows, to the race detector, that Views go on while the writer finds out that its
+// key is not in the file any more.
+func TestViewsWhileTheKeyChanges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	l := mustCreate(t, path)
+	appendOps(t, l, "a")
+	ended, end := context.WithCancel(t.Context())
+	end() // so a View looks at the key, and nearly never at the file
+	var stop atomic.Bool
+	var views sync.WaitGroup
+	defer views.Wait()
+	defer stop.Store(true)
+	for range 2 {
+		views.Go(func() {
+			for !stop.Load() {
+				_ = l.View(ended, func(s *Snapshot) error { _, err := s.Hub(); return err })
+			}
+		})
+	}
+	for _, name := range []string{"b", "c", "d"} {
+		execRaw(t, path, "UPDATE crdt_node_identity SET seed = NULL")
+		appendOps(t, l, name)
 	}
 }

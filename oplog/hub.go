@@ -58,7 +58,7 @@ func (s *Snapshot) Hub() (*Hub, error) {
 	if err != nil {
 		return nil, s.log.fail("read hub", none(err))
 	}
-	if s.log.key == nil || author(row.Author) != s.log.Author() {
+	if me := s.log.Author(); me == (crdt.Author{}) || author(row.Author) != me {
 		return nil, nil
 	}
 	return &Hub{

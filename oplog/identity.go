@@ -41,7 +41,7 @@ func (l *Log) identities(rows []db.IdentitiesRow) []Identity {
 		if copy(id.Author[:], row.Author) != len(id.Author) || len(row.Author) != len(id.Author) {
 			continue
 		}
-		id.Present = l.key != nil && id.Author == present
+		id.Present = id.Author == present && present != crdt.Author{}
 		all = append(all, id)
 	}
 	return all
@@ -49,21 +49,36 @@ func (l *Log) identities(rows []db.IdentitiesRow) []Identity {
 
 // Key returns the key that this process signs with. It is nil if [Open] found
 // none whose home is here; [Create] makes out which one it is, or makes one.
-func (l *Log) Key() ed25519.PrivateKey { return l.key }
+func (l *Log) Key() ed25519.PrivateKey {
+	if key := l.key.Load(); key != nil {
+		return *key
+	}
+	return nil
+}
+
+// setKey makes a key the log's, or none if it is nil.
+func (l *Log) setKey(key ed25519.PrivateKey) {
+	if key == nil {
+		l.key.Store(nil)
+		return
+	}
+	l.key.Store(&key)
+}
 
 // Ready reports whether the log can be written to: its schema is current, it has a Key,
 // and is set to write-ahead logging, which a backup is not. Otherwise [Create] sees to
 // it.
 func (l *Log) Ready() bool {
-	return l.version == newestSchema && l.key != nil && l.file.Journal == dbfile.WALMode
+	return l.version == newestSchema && l.Key() != nil && l.file.Journal == dbfile.WALMode
 }
 
 // Author returns the author that Key gives, the zero one if there is no key.
 func (l *Log) Author() crdt.Author {
-	if l.key == nil {
+	key := l.Key()
+	if key == nil {
 		return crdt.Author{}
 	}
-	return crdt.AuthorOf(l.key)
+	return crdt.AuthorOf(key)
 }
 
 // ownAuthors returns the replica's authors, also of a file of an older schema,
@@ -104,8 +119,10 @@ func keyOf(seed, author []byte) (ed25519.PrivateKey, error) {
 }
 
 // useKey makes the key in the row the log's.
-func (l *Log) useKey(row db.IdentitiesRow) (err error) {
-	if l.key, err = keyOf(row.Seed, row.Author); err != nil {
+func (l *Log) useKey(row db.IdentitiesRow) error {
+	key, err := keyOf(row.Seed, row.Author)
+	l.setKey(key)
+	if err != nil {
 		return l.damagedIdentity(err)
 	}
 	return nil

@@ -53,7 +53,8 @@ type Log struct {
 	cfg     Config
 	file    *dbfile.File
 	version int // of its schema
-	key     ed25519.PrivateKey
+	// key is nil if there is none. Views look at it while the writer finds out that it is another one.
+	key     atomic.Pointer[ed25519.PrivateKey]
 	queries *db.Queries // by the file's statements; the writer's
 
 	scratch scratch

@@ -32,7 +32,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		_ = l.Close()
 		return nil, err
 	}
-	if l.key == nil && l.version == newestSchema {
+	if l.Key() == nil && l.version == newestSchema {
 		cfg.Logger.Info("this is not yet the home of any key in the database: the first write finds out whether it was moved or copied here", "path", path)
 	}
 	return l, nil
@@ -117,7 +117,7 @@ func (l *Log) create(ctx context.Context) error {
 	if err := l.start(ctx, state); err != nil {
 		return err
 	}
-	if l.key == nil {
+	if l.Key() == nil {
 		if err := l.moveIn(ctx); err != nil {
 			return l.fail("prepare database", err)
 		}

@@ -51,10 +51,10 @@ func (l *Log) Restore(ctx context.Context, from string) (r RestoreReport, err er
 	if version < homesSchema || version > newestSchema {
 		return r, fmt.Errorf("restore %s: no copy has schema %d", from, version)
 	}
-	former := l.key
+	former := l.Key()
 	r, err = l.restoreWithin(ctx, version)
 	if err != nil {
-		l.key = former
+		l.setKey(former)
 		return r, err
 	}
 	l.doubted.Store(false)
@@ -133,7 +133,8 @@ func (l *Log) keepKey(ctx context.Context) (fresh bool, err error) {
 	if row := l.resident(rows); row != nil {
 		return false, l.useKey(*row)
 	}
-	l.key, err = l.createIdentity(ctx)
+	key, err := l.createIdentity(ctx)
+	l.setKey(key)
 	return true, err
 }
 

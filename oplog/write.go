@@ -73,7 +73,7 @@ func (l *Log) begin(ctx context.Context) (*Tx, error) {
 		}
 		_ = l.rollback(ctx)
 		if errors.Is(err, errKeyGone) {
-			l.key = nil
+			l.setKey(nil)
 			if err := l.moveIn(ctx); err != nil {
 				return nil, l.fail("prepare database", err)
 			}
