@@ -166,20 +166,33 @@ func (h *equality) step() {
 	}
 }
 
-// deliver appends ops as an import does, in one transaction.
+// deliver appends ops as an import does, in one transaction: each is decoded into the memory of the one before.
 func (h *equality) deliver(ops ...*crdt.Op) {
 	h.write(func(tx *Tx) error {
-		for _, op := range ops {
+		var decoder crdt.Decoder
+		for _, made := range ops {
+			signed := h.sign[made.ID]
+			op, err := decoder.Decode(signed.Payload)
+			if err != nil {
+				return err
+			}
 			_, known, err := tx.Admit(op)
 			if err == nil && !known {
-				_, _, err = tx.Append(op, h.sign[op.ID])
+				_, _, err = tx.Append(op, signed)
 			}
 			if err != nil {
 				return err
 			}
 		}
-		return nil
+		_, next := makeOp(h.t, h.root, 1, "not taken in")
+		_, err := decoder.Decode(next.Payload)
+		return err
 	})
+	row, err := h.log.queries.GetState(context.Background())
+	h.must(err)
+	if ok, _ := fits(&row); !ok {
+		h.t.Errorf("%s: the state does not fit the log", h.did)
+	}
 }
 
 // damage changes the payload of a row, and rebuilds.
