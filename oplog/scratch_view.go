@@ -158,8 +158,15 @@ func idInMemory(ctx context.Context, q *db.Queries, last []byte) (int64, error) 
 	if err != nil {
 		return 0, err
 	}
+	first, err := q.FirstOp(ctx)
+	if none(err) != nil {
+		return 0, err
+	}
 	root, err := readRoot(ctx, q)
 	id := uint32(row.LastDecision) + uint32(len(repairs))
+	if len(first) >= 4 { // another pipeline may have been copied into the file
+		id ^= binary.BigEndian.Uint32(first)
+	}
 	if root != (crdt.Author{}) && len(last) >= 4 { // any op may change whose ops count
 		id ^= binary.BigEndian.Uint32(last)
 	}

@@ -204,6 +204,29 @@ func TestOtherPipelineOverIt(t *testing.T) {
 	}
 }
 
+// TestOtherPipelineInMemory shows the same where the state of both is made in memory.
+func TestOtherPipelineInMemory(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "p.db"), filepath.Join(dir, "other.db")
+	r := newReplica(t, path)
+	create(t, r, "1_s")
+	create(t, newReplica(t, other), "2_s")
+	for _, path := range []string{path, other} {
+		exec(t, path, "UPDATE state SET format = 0")
+	}
+	if _, err := read(t, r, "1_s"); err != nil {
+		t.Error(err)
+	}
+	restoreInto(t, path, other)
+	var storage *oplog.Error
+	if _, err := read(t, r, "2_s"); !errors.As(err, &storage) || storage.Code != replica.CodeReplaced {
+		t.Errorf("got %v", err)
+	}
+	if _, err := read(t, r, "2_s"); err != nil {
+		t.Errorf("the second time: got %v", err)
+	}
+}
+
 // TestRemovedAfterAFailure shows that a file that goes away when a commit has failed is missed, too,
 // and that no read makes another file.
 func TestRemovedAfterAFailure(t *testing.T) {
