@@ -22,10 +22,11 @@ func forgetPeak(t *testing.T) {
 	}
 }
 
-// peakOf returns the most memory that an ended command took, in KiB, or 0 where the system does not tell.
+// peakOf returns the most memory that an ended command took, in KiB, or 0 where the system does not tell, or the race detector
+// takes memory of its own.
 func peakOf(cmd *exec.Cmd) int64 {
 	use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok || runtime.GOOS != "linux" { // other systems count in other units
+	if !ok || underRace || runtime.GOOS != "linux" { // other systems count in other units
 		return 0
 	}
 	return use.Maxrss
