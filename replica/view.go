@@ -44,7 +44,7 @@ func (r *Replica) ViewAfter(ctx context.Context, w *Write, fn func(*View) error)
 	began := r.cfg.Now()
 	err := r.view(ctx, fn)
 	if took := r.cfg.Now().Sub(began); took > slowView {
-		r.cfg.Logger.Warn("slow view", "took", took.Round(time.Millisecond))
+		r.cfg.Logger.Info("slow view", "took", took.Round(time.Millisecond))
 	}
 	return err
 }
