@@ -126,7 +126,7 @@ const (
 // recent returns a page of the stories that changed since f.UpdatedSince.
 func (s *State) recent(f Filter, after *Position, limit int) (page []*crdt.Story, more, ok bool) {
 	for {
-		stories, rest, ok := s.page(f, after, recentScan)
+		stories, rest, ok := s.pageFor(f, after, recentScan)
 		if !ok {
 			return nil, false, false
 		}

@@ -51,6 +51,13 @@ func TestReadyIsForTheReader(t *testing.T) {
 	if rest, count := c.listAs(me, pipeline.Filter{Ready: ptr(false)}, 3); len(rest) != 7 || count != 7 {
 		t.Errorf("not ready: %v, count %d", rest, count)
 	}
+	for _, is := range []bool{true, false} {
+		all, _ := c.listAs(me, pipeline.Filter{Ready: &is}, 100)
+		lately := pipeline.Filter{Ready: &is, UpdatedSince: time.UnixMilli(1)}
+		if recent, count := c.listAs(me, lately, 2); !cmp.Equal(recent, all) || count != len(all) {
+			t.Errorf("ready %t of late: %v, count %d, want %v", is, recent, count, all)
+		}
+	}
 	if got, count := c.listAs(me, pipeline.Filter{Ready: ptr(true), Agent: ptr("mia")}, 3); !cmp.Equal(got, []string{"13_for_me"}) || count != 1 {
 		t.Errorf("ready for me: %v, count %d", got, count)
 	}
