@@ -203,9 +203,10 @@ func (s *State) unclaimable(st Story, by *Caller) error {
 		return s.notFound(st.ID).orErr(s)
 	}
 	keeping, claim := s.keeping(c, by)
-	switch {
-	case claim != nil && (by.Claim != "" || s.holds(claim, by)): // to renew is always possible
+	switch renews := claim != nil && (by.Claim != "" || s.holds(claim, by)); {
+	case renews && claim.Live(s.now()): // that is always possible
 		return s.err
+	case renews: // for a claim that has ended there may be no room any more
 	case st.Stage == Archived:
 		return refuse(Fact{Code: CodeFinished, Story: st.ID})
 	case keeping == IsHeld:

@@ -139,6 +139,24 @@ func TestLimitHoldsForCarriedClaims(t *testing.T) {
 	c.refused(err, pipeline.KindNotNow)
 }
 
+// TestLimitHoldsForEndedClaims: a claim that has ended needs room to be renewed, as others may have taken the
+// place.
+func TestLimitHoldsForEndedClaims(t *testing.T) {
+	c := newClaimer(t)
+	c.set("limit.4_merge", "1")
+	c.write("1_a", stage(pipeline.Merge))
+	c.write("2_b", stage(pipeline.Merge))
+	c.mustClaim("1_a", "m1", 0)
+	c.now = c.now.Add(2 * time.Minute)
+	c.mustClaim("2_b", "m2", 0)
+	_, err := c.claim("1_a", "m1", 0)
+	c.refused(err, pipeline.KindNotNow, "crowded Story:1_a Crowd:1 of 1 in 4_merge 2_b by m2")
+	c.must(c.as(session("m2"), advancing("2_b", nil)))
+	if won := c.mustClaim("1_a", "m1", 0); !won.Renewed {
+		t.Errorf("got %+v", won)
+	}
+}
+
 // TestLimitCountsForeignClaims: claims of other replicas count, and may pass the limit together.
 func TestLimitCountsForeignClaims(t *testing.T) {
 	c := newClaimer(t)
