@@ -189,11 +189,16 @@ func (s *call) aboutToClaim(ctx context.Context, c *pipeline.Caller, in claimIte
 		state := p.As(*c)
 		switch {
 		case in.StoryID != nil:
-			// A claim that is renewed has its reservation; one of another machine may have ended on the hub.
+			// A claim that is renewed while it lasts has its reservation; one of another machine may have ended on the hub.
 			st, err := state.Story(*in.StoryID)
-			if err == nil && (st.Ready || st.Claim != nil && st.Claim.Foreign) {
+			if err != nil {
+				return err
+			}
+			can, err := state.CanClaim(st.ID, nil)
+			if can && !st.Claim.Live(s.now()) || st.Claim != nil && st.Claim.Foreign {
 				story = st.ID
 			}
+			return err
 		case in.Claim != nil: // while it lasts its reservation does, too
 			id, err := state.ClaimOf()
 			if err != nil {

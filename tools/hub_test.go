@@ -1,0 +1,77 @@
+package tools
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/pipeline"
+	"github.com/huskies/huskies-mcp/replica"
+)
+
+// shared is a hub whose answers to questions about stories a test decides.
+type shared struct {
+	asked atomic.Int64
+	// reserve says which agent of another machine has the story, or why nobody can tell.
+	reserve func(story string) (by string, err error)
+}
+
+func (s *shared) Joined(context.Context) (bool, error) { return true, nil }
+
+func (s *shared) Reserve(_ context.Context, story, _ string) (r pipeline.Reservation, by string, err error) {
+	revision := s.asked.Add(1)
+	by, err = s.reserve(story)
+	return pipeline.Reservation{Story: story, Fence: crdt.Fence{Epoch: 1, Revision: uint64(revision)}}, by, err
+}
+
+func (s *shared) Ended(context.Context, []string) ([]string, error) { return nil, nil }
+
+func (s *shared) Number(context.Context) (uint32, error) { return 0, nil }
+
+// newSharingHost returns the host of an agent whose machine asks a hub, and the pipeline of that machine.
+func newSharingHost(t *testing.T, agent string, hub Hub) (*host, *replica.Replica) {
+	t.Helper()
+	r := newReplica(t, filepath.Join(t.TempDir(), "p.db"))
+	return newSharingHostOf(t, r, agent, hub), r
+}
+
+func newSharingHostOf(t *testing.T, r *replica.Replica, agent string, hub Hub) *host {
+	t.Helper()
+	srv, err := NewServer(Config{
+		Replica: r, Session: r.OpenSession(rand.Text()), Agent: agent, Version: "test", Hub: hub,
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &host{t, srv}
+}
+
+// TestClaimOfAFinishedStoryAsksTheHub: a story in 5_done is claimed by its ID on a machine that shares its
+// pipeline, too.
+func TestClaimOfAFinishedStoryAsksTheHub(t *testing.T) {
+	h, _ := newSharingHost(t, "ann", &shared{reserve: func(string) (string, error) { return "", nil }})
+	h.ok("write_item", `{"story_id":"1_s","stage":"5_done"}`)
+	h.ok("claim_item", `{"story_id":"1_s"}`)
+}
+
+// TestRenewalOfABlockedStoryAsksTheHub: a claim that has ended is renewed although the story is blocked, as on
+// a machine without a hub.
+func TestRenewalOfABlockedStoryAsksTheHub(t *testing.T) {
+	h, _ := newSharingHost(t, "ann", &shared{reserve: func(string) (string, error) { return "", nil }})
+	h.ok("write_item", `{"story_id":"1_s","stage":"2_current"}`)
+	h.ok("claim_item", `{"story_id":"1_s","lease_seconds":1}`)
+	h.ok("set_blocked", `{"story_id":"1_s","blocked":true}`)
+	for !strings.Contains(h.ok("read_item", `{"story_id":"1_s"}`), "lapsed_agent") {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got := h.ok("claim_item", `{"story_id":"1_s"}`); !strings.Contains(got, `"renewed":true`) {
+		t.Errorf("got %s", got)
+	}
+}
