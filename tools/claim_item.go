@@ -48,7 +48,7 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 			if wait <= 0 {
 				break
 			}
-			if err := s.waitForClaim(ctx, in, wait); errors.Is(err, calls.ErrEnding) {
+			if err := s.waitForClaim(ctx, in, wait, ofHub(err)); errors.Is(err, calls.ErrEnding) {
 				deadline = s.now() // one more try
 			} else if err != nil {
 				return out, err
@@ -242,8 +242,15 @@ const leaseLook = time.Second
 // errLook: it is time to look at the leases.
 var errLook = errors.New("look at the leases")
 
-// waitForClaim waits until there is something to claim, or for so long.
-func (s *call) waitForClaim(ctx context.Context, in claimItemIn, wait time.Duration) error {
+// ofHub reports whether a claim was refused for what the hub says, or since it says nothing.
+func ofHub(err error) bool {
+	var why *pipeline.Error
+	return errors.As(err, &why) && (why.Code == pipeline.CodeElsewhere || why.Code == pipeline.CodeUnreachable)
+}
+
+// waitForClaim waits until there is something to claim, or for so long. If the hub refused it, no change here says
+// when that is, so it waits until it is time to ask again.
+func (s *call) waitForClaim(ctx context.Context, in claimItemIn, wait time.Duration, hub bool) error {
 	ctx, done, err := waiting(ctx)
 	if err != nil {
 		return err
@@ -256,6 +263,9 @@ func (s *call) waitForClaim(ctx context.Context, in claimItemIn, wait time.Durat
 		id = *in.StoryID
 	}
 	err = s.replica.Watch(ctx, func(p *replica.View) (bool, error) {
+		if hub {
+			return false, nil
+		}
 		p.As(s.caller(asking{agent: in.Agent, claim: in.Claim}))
 		return p.CanClaim(id, in.Stage)
 	})

@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -73,5 +74,24 @@ func TestRenewalOfABlockedStoryAsksTheHub(t *testing.T) {
 	}
 	if got := h.ok("claim_item", `{"story_id":"1_s"}`); !strings.Contains(got, `"renewed":true`) {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestWaitingForAnotherMachineAsksNowAndThen: who waits for a story that the hub refuses asks the hub again
+// after a while, and not without end.
+func TestWaitingForAnotherMachineAsksNowAndThen(t *testing.T) {
+	for what, reserve := range map[string]func(string) (string, error){
+		"another machine has it":  func(string) (string, error) { return "bob", nil },
+		"the hub does not answer": func(string) (string, error) { return "", errors.New("no connection") },
+	} {
+		for _, args := range []string{`{"wait_seconds":1}`, `{"story_id":"1_s","wait_seconds":1}`} {
+			hub := &shared{reserve: reserve}
+			h, _ := newSharingHost(t, "ann", hub)
+			h.ok("write_item", `{"story_id":"1_s","stage":"1_backlog"}`)
+			h.call("claim_item", args)
+			if asked := hub.asked.Load(); asked > 10 {
+				t.Errorf("%s: %s asks the hub %d times", what, args, asked)
+			}
+		}
 	}
 }
