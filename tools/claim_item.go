@@ -84,8 +84,9 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 			won, err = claim(tx, &c, cmp.Or(text(in.StoryID), reserved), in.Stage, options)
 			return err
 		})
-		if pipeline.IsUnreachable(err) && tries < maxReservations {
-			continue // what was reserved is not the machine's any more
+		late := err != nil && pipeline.IgnoreNotNow(err) == nil && reserved != "" && in.StoryID == nil
+		if (late || pipeline.IsUnreachable(err)) && tries < maxReservations {
+			continue // another agent here has the story, or what was reserved is not the machine's any more
 		}
 		if err != nil {
 			return out, err

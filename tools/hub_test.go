@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -93,5 +94,27 @@ func TestWaitingForAnotherMachineAsksNowAndThen(t *testing.T) {
 				t.Errorf("%s: %s asks the hub %d times", what, args, asked)
 			}
 		}
+	}
+}
+
+// TestNextStoryAfterAnotherAgentWasFaster: an agent whose story was claimed by another agent of its machine, while
+// the hub was asked, gets the next one.
+func TestNextStoryAfterAnotherAgentWasFaster(t *testing.T) {
+	var faster *host
+	hub := &shared{}
+	hub.reserve = func(story string) (string, error) {
+		if faster != nil {
+			other := faster
+			faster = nil
+			other.ok("claim_item", fmt.Sprintf(`{"story_id":%q}`, story))
+		}
+		return "", nil
+	}
+	h, r := newSharingHost(t, "ann", hub)
+	h.ok("write_item", `{"story_id":"1_s","stage":"1_backlog"}`)
+	h.ok("write_item", `{"story_id":"2_s","stage":"1_backlog"}`)
+	faster = newSharingHostOf(t, r, "bob", hub)
+	if got := h.ok("claim_item", `{}`); !strings.Contains(got, `"story_id":"2_s"`) {
+		t.Errorf("got %s", got)
 	}
 }
