@@ -164,7 +164,7 @@ func (s *call) reserveFor(ctx context.Context, c *pipeline.Caller, in claimItemI
 // endedElsewhere returns stories whose claims came from machines that have died, as the hub says. Without its
 // word they last for as long as their ops say.
 func (s *call) endedElsewhere(ctx context.Context) (stories []string) {
-	err := s.view(ctx, func(p *replica.View) error {
+	err := s.replica.View(ctx, func(p *replica.View) error {
 		stories = nil // this may be a second try
 		for id, claim := range p.LiveClaims() {
 			if claim.Foreign && len(stories) < maxElsewhere {
@@ -184,9 +184,9 @@ func (s *call) endedElsewhere(ctx context.Context) (stories []string) {
 }
 
 // aboutToClaim returns the story that the call would claim now. It is empty if the claim says that better: then it
-// is refused.
+// is refused. The call does not hand over yet: the calls after it see its claim.
 func (s *call) aboutToClaim(ctx context.Context, c *pipeline.Caller, in claimItemIn) (story string, err error) {
-	err = s.view(ctx, func(p *replica.View) (err error) {
+	err = s.replica.View(ctx, func(p *replica.View) (err error) {
 		state := p.As(*c)
 		switch {
 		case in.StoryID != nil:

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 // shared is a hub whose answers to questions about stories a test decides.
@@ -116,5 +118,33 @@ func TestNextStoryAfterAnotherAgentWasFaster(t *testing.T) {
 	faster = newSharingHostOf(t, r, "bob", hub)
 	if got := h.ok("claim_item", `{}`); !strings.Contains(got, `"story_id":"2_s"`) {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestCallsKeepTheirOrderWithAHub: a call that is sent behind a claim takes effect behind it, however long the
+// hub takes.
+func TestCallsKeepTheirOrderWithAHub(t *testing.T) {
+	answered := make(chan struct{})
+	hub := &shared{reserve: func(string) (string, error) {
+		select {
+		case <-answered: // the call behind it has been answered
+		case <-time.After(300 * time.Millisecond):
+		}
+		return "", nil
+	}}
+	h, _ := newSharingHost(t, "ann", hub)
+	h.ok("write_item", `{"story_id":"1_s","stage":"1_backlog"}`)
+	in := make(chan calls.Message, 2)
+	for id, tool := range []string{"claim_item", "advance_item"} {
+		in <- calls.Message{Text: fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":{"story_id":"1_s"}}}`, id, tool)}
+	}
+	close(in)
+	answer := sync.OnceFunc(func() { close(answered) })
+	err := calls.Serve(t.Context(), h.srv, in, func([]byte) error { answer(); return nil }, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := h.read("1_s", "").Item.Stage; got != "3_qa" {
+		t.Errorf("the story is in %s", got)
 	}
 }
