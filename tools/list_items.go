@@ -72,17 +72,19 @@ var listItems = define(definition[listItemsIn, listItemsOut]{
 			l.fields = in.Fields
 		}
 		err = s.view(ctx, func(p *replica.View) error {
-			err := l.read(p.State)
-			l.out.Warning = cmp.Or(l.out.Warning, s.ifLost(p))
+			page := *l // this may be a second try
+			err := page.read(p.State)
+			out = page.out
+			out.Warning = cmp.Or(out.Warning, s.ifLost(p))
 			return err
 		})
 		if err != nil {
 			return out, err
 		}
-		if l.out.Total == 0 && l.out.Warning == "" && s.above != "" {
-			l.out.Warning = "there is another pipeline above this project, which is not used here: " + s.above + "; if that is the one that is meant, tell the user to start the server with --db and this path"
+		if out.Total == 0 && out.Warning == "" && s.above != "" {
+			out.Warning = "there is another pipeline above this project, which is not used here: " + s.above + "; if that is the one that is meant, tell the user to start the server with --db and this path"
 		}
-		return l.out, nil
+		return out, nil
 	},
 })
 

@@ -273,6 +273,7 @@ func (t *telling) name(id string) string {
 // tell tells the changes that match, in their order.
 func (w *changeWait) tell(p *replica.View) error {
 	t := &telling{w: w, state: p.State, names: make(map[string]string), end: w.since}
+	w.out.Changes = []change{} // this may be a second try
 	var row []replica.Change
 	var failed error
 	ok, err := p.Changes(w.since, func(c replica.Change) (more bool) {
