@@ -115,7 +115,7 @@ func (t *tool) handler(s *service, schema json.RawMessage) server.ToolHandlerFun
 		}
 		args, err := check.arguments(raw)
 		if err != nil {
-			return errorResult(err.Error()), nil
+			return errorResult(cut(err.Error(), maxAdviceShown)), nil
 		}
 		s.began()
 		s.nameOf(ctx, req.Params.Meta)
