@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/huskies/huskies-mcp/tools/calls"
 )
 
 // checker checks the arguments of one tool against its schema.
@@ -46,7 +48,7 @@ func (c *checker) arguments(raw json.RawMessage) (map[string]any, error) {
 	}
 	for name, v := range args {
 		s, known := c.schema.Properties[name]
-		if known {
+		if text, _ := v.(string); known && strings.Count(text, ",") < calls.MaxMessageValues { // as a list may have
 			args[name] = lenient(c.plain(name, v), s)
 		}
 		if v == nil || known && saysNothing(args[name], s) || !known && hostKeys[name] {

@@ -67,9 +67,12 @@ func (c *checker) plain(name string, v any) any {
 func (c *checker) strict(args map[string]any) map[string]any {
 	shown := maps.Clone(args)
 	if stages, ok := args["stage"].(string); ok && c.tool == "list_items" {
-		all := strings.Split(stages, ",")
-		i := slices.IndexFunc(all, func(name string) bool { _, ok := pipeline.ParseStage(name); return !ok })
-		shown["stage"] = all[max(0, i)]
+		for name := range strings.SplitSeq(stages, ",") {
+			shown["stage"] = name
+			if _, ok := pipeline.ParseStage(name); !ok {
+				break
+			}
+		}
 	}
 	if fields, ok := args["fields"].([]any); ok {
 		fields = slices.Clone(fields)

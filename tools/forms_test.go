@@ -3,7 +3,34 @@ package tools
 import (
 	"strings"
 	"testing"
+
+	"github.com/huskies/huskies-mcp/schemas"
 )
+
+// TestLongListsAsText: a list that is sent as text has no more values than one that is sent as a list, and a
+// longer one is not taken apart.
+func TestLongListsAsText(t *testing.T) {
+	schema, err := schemas.Input("write_item")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check, err := newChecker("write_item", schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const values = 100_000
+	for _, list := range []string{"[" + strings.Repeat("{},", values) + "1]", strings.Repeat("1,", values)} {
+		args := encoded(t, map[string]any{"story_id": "1_s", "depends_on": list})
+		allocated := testing.AllocsPerRun(1, func() {
+			if _, err := check.arguments(args); err == nil {
+				t.Error("the list is taken")
+			}
+		})
+		if allocated > values/10 {
+			t.Errorf("a text with %d values takes %v allocations", values, allocated)
+		}
+	}
+}
 
 // TestManyWrongValues: what is said of them fits hosts, as every answer does.
 func TestManyWrongValues(t *testing.T) {
