@@ -110,6 +110,10 @@ func lenient(v any, s *jsonschema.Schema) any {
 		if n, ok := integer(v); ok {
 			return json.Number(strconv.FormatInt(n, 10))
 		}
+		if n, ok := v.(json.Number); ok { // the schema would take all its digits apart
+			f, _ := n.Float64() // infinite where it is too great
+			return json.Number(strconv.FormatFloat(max(-math.MaxFloat64, min(f, math.MaxFloat64)), 'g', -1, 64))
+		}
 	case wants(s, "boolean"):
 		if text, ok := v.(string); ok {
 			if b, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(text))); err == nil {

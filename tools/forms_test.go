@@ -1,8 +1,11 @@
 package tools
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/huskies/huskies-mcp/schemas"
 )
@@ -28,6 +31,19 @@ func TestLongListsAsText(t *testing.T) {
 		})
 		if allocated > values/10 {
 			t.Errorf("a text with %d values takes %v allocations", values, allocated)
+		}
+	}
+}
+
+// TestLongNumbers: the schema is asked about a number that is as short as its meaning, since it takes one with
+// a million digits apart for a second, and longer ones for minutes.
+func TestLongNumbers(t *testing.T) {
+	whole := &jsonschema.Schema{Types: new(jsonschema.Types)}
+	whole.Types.Add("integer")
+	for _, digits := range []string{strings.Repeat("9", 1000), "-" + strings.Repeat("9", 1000), "1." + strings.Repeat("5", 1000)} {
+		got, ok := lenient(json.Number(digits), whole).(json.Number)
+		if _, err := got.Float64(); !ok || err != nil || len(got) > 30 {
+			t.Errorf("%.20s...: got %.60s, %v", digits, got, err)
 		}
 	}
 }
