@@ -71,6 +71,7 @@ const (
 	CodeAssigned        Code = "assigned"         // Agent
 	CodeStillHeld       Code = "still_held"       // Agent, Stage
 	CodeStillBlocked    Code = "still_blocked"    // Stage
+	CodeStillDepends    Code = "still_depends"    // Count: how many are left of what was to be taken out
 	CodeMovedWaiting    Code = "moved_waiting"    // Numbers
 	CodeMovedBack       Code = "moved_back"       // Stage: where it was
 	CodeBlockedAnyway   Code = "blocked_anyway"   // Hold

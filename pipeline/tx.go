@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
@@ -388,6 +389,10 @@ func (tx *Tx) block(changed *[]string, cur Story, blocked bool, reason string, z
 	}
 }
 
+// maxGone bounds the dependencies that one change takes out, so that its op has at most [crdt.MaxEdits] edits. Other
+// replicas may have written more together.
+const maxGone = crdt.MaxEdits / 2
+
 // depend records the edits that turn the story's dependencies into want, if that
 // is given: one per number that comes or goes, so that what others add meanwhile
 // stays. It refuses to close a circle, also by creating a story on whose number
@@ -410,10 +415,13 @@ func (tx *Tx) depend(changed *[]string, cur Story, created bool, want *[]uint32)
 			added = append(added, n)
 		}
 	}
-	for _, n := range cur.DependsOn {
-		if !wanted[n] {
-			tx.edits = append(tx.edits, crdt.Dep(n, false))
-		}
+	gone := slices.DeleteFunc(slices.Clone(cur.DependsOn), func(n uint32) bool { return wanted[n] })
+	if left := len(gone) - maxGone; left > 0 {
+		tx.warn(Fact{Code: CodeStillDepends, Count: left})
+		gone = gone[:maxGone]
+	}
+	for _, n := range gone {
+		tx.edits = append(tx.edits, crdt.Dep(n, false))
 	}
 	if len(tx.edits) > before {
 		*changed = append(*changed, NameDependsOn)

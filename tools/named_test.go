@@ -1,8 +1,12 @@
 package tools
 
 import (
+	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/huskies/huskies-mcp/crdt"
 )
 
 // TestStoriesByNumber: every tool takes a number for the story that has it.
@@ -143,5 +147,29 @@ func TestCreatedAgain(t *testing.T) {
 	h.ok("advance_item", `{"story_id":"1","to":"3_qa"}`)
 	if got := h.ok("write_item", `{"story_id":"1","stage":"2_current","note":"no tests"}`); strings.Contains(got, "warning") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestClearingManyDependencies: a story on which other replicas wrote more dependencies than one op holds can be
+// cleared, in several calls, each of which says what is left.
+func TestClearingManyDependencies(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	h, r := newHost(t, path), newReplica(t, path)
+	f := newForeign(t)
+	f.add("1_s", crdt.Set("stage", crdt.String("1_backlog")))
+	for n := range uint32(2 * crdt.MaxEdits) {
+		f.add("1_s", crdt.Dep(100+n, true))
+	}
+	f.importInto(r)
+	for left := 2 * crdt.MaxEdits; left > 0; {
+		var out writeItemOut
+		if err := json.Unmarshal([]byte(h.ok("write_item", `{"story_id":"1_s","clear":["depends_on"]}`)), &out); err != nil {
+			t.Fatal(err)
+		}
+		now := max(out.Item.DependsCount, len(out.Item.DependsOn))
+		if now >= left || strings.Contains(out.Warning, "make the call again") != (now > 0) {
+			t.Fatalf("%d of %d are left, and the warning is %q", now, left, out.Warning)
+		}
+		left = now
 	}
 }

@@ -55,12 +55,13 @@ func warnings(facts []pipeline.Fact) (texts []string) {
 
 // warnedOf follow the facts of warnings.
 var warnedOf = map[pipeline.Code]string{
-	pipeline.CodeStillHeld:   "advance_item would have ended the claim",
-	pipeline.CodeAssigned:    `if that is not meant, write_item with clear: ["agent"] frees it`,
-	pipeline.CodeMovedBack:   "if that is not meant, move it there again",
-	pipeline.CodeSameName:    "if this call was made again, delete one of the two",
-	pipeline.CodeMadeApart:   "if they are not the same work, write one of them anew without story_id",
-	pipeline.CodeOverwritten: "write again what should count",
+	pipeline.CodeStillHeld:    "advance_item would have ended the claim",
+	pipeline.CodeAssigned:     `if that is not meant, write_item with clear: ["agent"] frees it`,
+	pipeline.CodeStillDepends: "make the call again",
+	pipeline.CodeMovedBack:    "if that is not meant, move it there again",
+	pipeline.CodeSameName:     "if this call was made again, delete one of the two",
+	pipeline.CodeMadeApart:    "if they are not the same work, write one of them anew without story_id",
+	pipeline.CodeOverwritten:  "write again what should count",
 }
 
 // beside warns of other stories under the name of the agent that won a claim. It is empty if there are

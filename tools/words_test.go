@@ -179,6 +179,7 @@ func TestWarningWords(t *testing.T) {
 		{pipeline.Fact{Code: pipeline.CodeAssigned, Agent: "b\nc"}, `it is assigned to agent "b c" now: nobody else can claim it, and that agent must claim it to hold it: if that is not meant, write_item with clear: ["agent"] frees it`},
 		{pipeline.Fact{Code: pipeline.CodeStillHeld, Agent: "a", Stage: "3_qa"}, `agent "a" still holds it, so that nobody else can claim it in 3_qa: advance_item would have ended the claim`},
 		{pipeline.Fact{Code: pipeline.CodeStillBlocked, Stage: "5_done"}, "it is still blocked, and counts as done in 5_done"},
+		{pipeline.Fact{Code: pipeline.CodeStillDepends, Count: 9}, "of the dependencies to take out 9 are left, since that is too many for one change: make the call again"},
 		{pipeline.Fact{Code: pipeline.CodeMovedWaiting, Numbers: []uint32{7}}, "it was moved on although it waits on 7"},
 		{pipeline.Fact{Code: pipeline.CodeMovedBack, Stage: "5_done"}, "it was moved back from 5_done: if that is not meant, move it there again"},
 		{pipeline.Fact{Code: pipeline.CodeBlockedAnyway, Hold: assignedTo}, `it was blocked although it is assigned to agent "b", without a claim that would end by itself`},

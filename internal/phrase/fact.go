@@ -155,7 +155,10 @@ var facts = map[pipeline.Code]func(f *fact) string{
 	pipeline.CodeStillHeld: func(f *fact) string {
 		return fmt.Sprintf("agent %s still holds it, so that nobody else can claim it in %s", InQuotes(f.Agent), f.Stage)
 	},
-	pipeline.CodeStillBlocked:  func(f *fact) string { return fmt.Sprintf("it is still blocked, and counts as done in %s", f.Stage) },
+	pipeline.CodeStillBlocked: func(f *fact) string { return fmt.Sprintf("it is still blocked, and counts as done in %s", f.Stage) },
+	pipeline.CodeStillDepends: func(f *fact) string {
+		return fmt.Sprintf("of the dependencies to take out %d are left, since that is too many for one change", f.Count)
+	},
 	pipeline.CodeMovedWaiting:  func(f *fact) string { return "it was moved on although it waits on " + numbers(f.Numbers) },
 	pipeline.CodeMovedBack:     func(f *fact) string { return "it was moved back from " + string(f.Stage) },
 	pipeline.CodeBlockedAnyway: func(f *fact) string { return "it was blocked although " + hold(f.Hold) },
