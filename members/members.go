@@ -96,6 +96,15 @@ func (m *Members) Heeds(op *Op) bool {
 	return slices.ContainsFunc(op.Changes, func(c Change) bool { return c.Remove && c.Author == by })
 }
 
+// removedItself reports whether the op is the last one that removed its own author.
+func (m *Members) removedItself(op *crdt.Stamp) bool {
+	if m == nil {
+		return false
+	}
+	s := m.standings[op.Author]
+	return s != nil && !s.Member && s.Removed == op.Op
+}
+
 // SameFor reports whether the same ops of an author count by both.
 func (m *Members) SameFor(a crdt.Author, other *Members) bool {
 	if m.Counts(a) != other.Counts(a) {

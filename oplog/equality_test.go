@@ -279,7 +279,7 @@ func (h *equality) makeOfMembers() *crdt.Op {
 			ops = append(ops, members.Read(op))
 		}
 	}
-	op.Parents, op.Seq = members.Next(ops, func(crdt.Author) bool { return h.rng.IntN(4) > 0 })
+	op.Parents, op.Seq = members.Next(ops, func(crdt.Author) bool { return h.rng.IntN(4) > 0 }, nil)
 	if id := h.op(); h.rng.IntN(20) == 0 && !slices.Contains(op.Parents, id) && !id.IsZero() { // it does not count
 		op.Parents, op.Seq = append(op.Parents[:0:0], id), seqs[id]+1
 	}

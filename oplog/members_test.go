@@ -175,6 +175,23 @@ func TestRemovalHoldsTheRest(t *testing.T) {
 	}
 }
 
+// TestMemberThatRemovedItselfComesBack: whoever may add it does so again.
+func TestMemberThatRemovedItselfComesBack(t *testing.T) {
+	m := newMembers(t)
+	for range 2 {
+		m.say(m.b, members.Change{Author: crdt.AuthorOf(m.b), Remove: true, Heads: m.headsOf(m.b)})
+		late := m.write(m.b, "while it is no member")
+		m.deliver(late)
+		if kind := m.kind(late); kind != Held {
+			t.Errorf("the op of who removed itself is %s, want held", kind)
+		}
+		m.say(m.a, members.Change{Author: crdt.AuthorOf(m.b)})
+		if kind := m.kind(late); kind != Applied {
+			t.Errorf("once the author was added again its op is %s, want applied", kind)
+		}
+	}
+}
+
 // TestHeadsOfAuthor: ops about members have heads of their own.
 func TestHeadsOfAuthor(t *testing.T) {
 	m := newMembers(t)

@@ -53,7 +53,7 @@ func (tx *Tx) NextOfMembers() (parents []crdt.OpID, seq uint64, err error) {
 	if err != nil {
 		return nil, 0, tx.log.fail("read members", err)
 	}
-	parents, seq = members.Next(ops, tx.w.trusts)
+	parents, seq = members.Next(ops, tx.w.trusts, tx.w.trust.members)
 	return parents, seq, nil
 }
 

@@ -140,7 +140,8 @@ func (r *roster) sign(changes ...members.Change) (crdt.SignedOp, error) {
 	for i := range changes {
 		op.Edits = append(op.Edits, changes[i].Edit())
 	}
-	op.Parents, op.Seq = members.Next(r.ops, r.decided().Counts)
+	is := r.decided()
+	op.Parents, op.Seq = members.Next(r.ops, is.Counts, is)
 	signed, err := crdt.Sign(op, r.root)
 	if err != nil {
 		return signed, fmt.Errorf("sign an op about members: %w", err)
