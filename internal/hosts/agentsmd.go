@@ -30,15 +30,22 @@ func insertBlock(text []byte) []insertion {
 	return appendPart(text, strings.ReplaceAll(AgentsBlock, "\n", newline(text)))
 }
 
-// findBlock returns where our block begins and ends in a text, as whole lines.
+// findBlock returns where our block begins and ends in a text, as whole lines. A person may have written the
+// start alone elsewhere, and what stands between that and our block is the person's.
 func findBlock(text []byte) (start, end int, found bool) {
-	start = bytes.Index(text, []byte(blockStart))
-	if start < 0 {
-		return 0, 0, false
+	for at := 0; ; at = end + len(blockEnd) {
+		length := bytes.Index(text[at:], []byte(blockEnd))
+		if length < 0 {
+			return 0, 0, false
+		}
+		end = at + length
+		n := bytes.LastIndex(text[at:end], []byte(blockStart))
+		if n < 0 {
+			continue
+		}
+		start = lineStart(text, at+n)
+		if len(bytes.TrimSpace(text[start:at+n])) == 0 {
+			return start, lineEnd(text, end), true
+		}
 	}
-	length := bytes.Index(text[start:], []byte(blockEnd))
-	if length < 0 {
-		return 0, 0, false
-	}
-	return lineStart(text, start), lineEnd(text, start+length), true
 }

@@ -96,3 +96,24 @@ func TestInsertComparesMeaning(t *testing.T) {
 		t.Errorf("got %s, %v", out, err)
 	}
 }
+
+// TestBlockAlone: of a text that names the lines around our block only the block is taken out.
+func TestBlockAlone(t *testing.T) {
+	e := Edit{Kind: AgentsEdit}
+	for _, theirs := range []string{
+		"# Rules\n\nBetween `<!-- huskies:start` and `<!-- huskies:end -->` a program writes.\n",
+		"<!-- huskies:start v1 -->\n## Stories\n\nours alone, without an end\n",
+		"# Rules\n\nOur tools write a line `<!-- huskies:start`.\n\nTests come first.\n",
+	} {
+		if state, _, err := e.Look([]byte(theirs)); state != Absent || err != nil {
+			t.Errorf("the state of %q is %d, %v", theirs, state, err)
+		}
+		text, _, err := e.Insert([]byte(theirs))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := e.Remove(text, false); err != nil || string(out) != theirs {
+			t.Errorf("got %q, want %q (%v)", out, theirs, err)
+		}
+	}
+}
