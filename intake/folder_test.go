@@ -82,3 +82,13 @@ func TestOddFiles(t *testing.T) {
 		t.Errorf("broken are %s, want the pipe and the large file", said)
 	}
 }
+
+// TestAliases: front matter whose aliases stand for billions of values is read like any other.
+func TestAliases(t *testing.T) {
+	list := func(of string) string { return "[" + strings.Repeat(of+", ", 300) + of + "]" }
+	front := "---\nname: &name Story\ntitle: *name\na: &a " + list("x") + "\nb: &b " + list("*a") + "\nc: &c " + list("*b") + "\nd: &d " + list("*c") + "\n---\n"
+	l, err := Read(Source{Name: "1_backlog/1_story_x.md", Data: []byte(front)}, Options{})
+	if err != nil || len(l.Items) != 1 || l.Items[0].Name != "Story" {
+		t.Errorf("got %+v, %v", l, err)
+	}
+}

@@ -116,8 +116,10 @@ func plainYAML(n *yaml.Node, depth int) any {
 			m[key(n.Content[i].Value)] = plainYAML(n.Content[i+1], depth+1)
 		}
 		return m
-	case yaml.AliasNode:
-		return plainYAML(n.Alias, depth+1)
+	case yaml.AliasNode: // of lists of lists some lines would become billions of values
+		if n.Alias.Kind == yaml.ScalarNode {
+			return plainYAML(n.Alias, depth+1)
+		}
 	}
 	return nil
 }
