@@ -229,7 +229,8 @@ func (p *planner) wait(it *planned, dependency string) bool {
 	if !ok {
 		return false
 	}
-	it.waits = append(it.waits, p.byNumber[n]...)
+	// Where more stories have the number, the item is refused all the same.
+	it.waits = append(it.waits, p.byNumber[n][:min(len(p.byNumber[n]), crdt.MaxDependencies+1)]...)
 	it.numbers = append(it.numbers, p.known[n]...)
 	if len(p.byNumber[n])+len(p.known[n]) > 0 {
 		return true

@@ -295,3 +295,24 @@ func TestTooManyColumns(t *testing.T) {
 		t.Errorf("got %v, want that there are too many columns", err)
 	}
 }
+
+// TestManyOfOneNumber: of stories that all have one number and wait for it each is refused, and what they wait for
+// is not worked out in full: of 100,000 stories that would be 10,000,000,000.
+func TestManyOfOneNumber(t *testing.T) {
+	l := &List{Format: Huskies}
+	for i := range 4000 {
+		l.add(Item{Origin: string(Huskies), ID: fmt.Sprintf("1_story_%d", i), Name: "x", DependsOn: []string{"1"}})
+	}
+	p := &planner{plan: &Plan{}, here: &Index{}, byKey: map[Key]int{}, byNumber: map[uint32][]int{}, known: map[uint32][]uint32{}}
+	p.sort(l.Items)
+	p.link()
+	for _, it := range p.items {
+		if len(it.waits) > 2*crdt.MaxDependencies {
+			t.Fatalf("%s waits for %d items", it.ID, len(it.waits))
+		}
+	}
+	p.bound()
+	if len(p.plan.Refused) != len(l.Items) {
+		t.Errorf("%d of %d are refused", len(p.plan.Refused), len(l.Items))
+	}
+}
