@@ -12,6 +12,9 @@ const (
 	maxColumns = 2000
 	// maxFrontMatter bounds the front matter of a file, in bytes: several times what any tool writes.
 	maxFrontMatter = 64 << 10
+	// maxSubtasks bounds how deep subtasks stand in each other: task-master has one level, and each is read with all
+	// that stands in it.
+	maxSubtasks = 8
 	// maxComment bounds what one person said, in bytes, so that a log in one comment leaves room for
 	// the others in the note of a story.
 	maxComment = 4 << 10

@@ -316,3 +316,15 @@ func TestManyOfOneNumber(t *testing.T) {
 		t.Errorf("%d of %d are refused", len(p.plan.Refused), len(l.Items))
 	}
 }
+
+// TestDeepSubtasks: subtasks within subtasks by the thousand are refused, since each would keep all that stands in it.
+func TestDeepSubtasks(t *testing.T) {
+	deep := `{"id": 1, "title": "x"}`
+	for range 100 {
+		deep = `{"id": 1, "title": "x", "subtasks": [` + deep + `]}`
+	}
+	l := read(t, Source{Name: "tasks.json", Data: []byte(`{"tasks": [` + deep + `]}`)}, Options{})
+	if len(l.Items) != maxSubtasks+1 || len(l.Broken) != 1 || !strings.Contains(l.Broken[0].Text, "at most 8 are read") {
+		t.Errorf("got %d items, broken are %v", len(l.Items), l.Broken)
+	}
+}

@@ -148,21 +148,25 @@ type parsedTask struct {
 func (r *tagReader) read(tasks []json.RawMessage) {
 	r.known = map[string]bool{}
 	for i, raw := range tasks {
-		r.parse(raw, "", i)
+		r.parse(raw, "", i, 0)
 	}
 	for _, t := range r.tasks {
 		r.list.add(r.item(t))
 	}
 }
 
-// parse enters a task and its subtasks.
-func (r *tagReader) parse(raw json.RawMessage, parent string, index int) {
+// parse enters a task and its subtasks. Depth is how many tasks it is a part of.
+func (r *tagReader) parse(raw json.RawMessage, parent string, index, depth int) {
 	where := fmt.Sprintf("element %d", index+1)
 	if parent != "" {
 		where += " of task " + parent
 	}
 	at := Place{File: r.file, Row: fmt.Sprintf("%s of tag %s", where, r.tag)}
 	t := parsedTask{parent: parent}
+	if depth > maxSubtasks {
+		r.list.breaks(at, "it is a part of %d tasks, and at most %d are read; make it a task of its own", depth, maxSubtasks)
+		return
+	}
 	if !decodeRow(r.list, at, raw, &t.task) {
 		return
 	}
@@ -179,7 +183,7 @@ func (r *tagReader) parse(raw json.RawMessage, parent string, index int) {
 	r.known[t.id] = true
 	r.tasks = append(r.tasks, t)
 	for i, sub := range t.Subtasks {
-		r.parse(sub, t.id, i)
+		r.parse(sub, t.id, i, depth+1)
 	}
 }
 
