@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -147,6 +148,8 @@ func edit(by *doer) (d deed, err error) {
 			if err != nil {
 				return err
 			}
+			slices.Sort(numbers)
+			numbers = slices.Compact(numbers)
 			c.DependsOn = &numbers
 		}
 		_, _, err := tx.Write(by.id, c)
@@ -158,6 +161,8 @@ func edit(by *doer) (d deed, err error) {
 			return nil, editedMeanwhile("name", st.Name)
 		case changesText && fingerprint(st.Description) != by.form("was_description") && st.Description != text:
 			return nil, editedMeanwhile("description", st.Description)
+		case changesDepends && fingerprint(phrase.Numbers(st.DependsOn)) != by.form("was_depends") && phrase.Numbers(st.DependsOn) != depends:
+			return nil, editedMeanwhile("depends", phrase.Numbers(st.DependsOn))
 		}
 		return []step{write}, nil
 	}
@@ -172,7 +177,7 @@ func edit(by *doer) (d deed, err error) {
 		}
 		fields := map[string]string{"name": st.Name, "description": st.Description, "was_name": fingerprint(now[0]), "was_description": fingerprint(now[1])}
 		if changesDepends {
-			fields["depends"], fields["was_depends"] = phrase.Numbers(st.DependsOn), fingerprint(depends)
+			fields["depends"], fields["was_depends"] = phrase.Numbers(st.DependsOn), fingerprint(phrase.Numbers(*c.DependsOn))
 		}
 		return &undo{"/story/" + st.ID + "/edit", fields}
 	}
@@ -181,7 +186,7 @@ func edit(by *doer) (d deed, err error) {
 
 func editedMeanwhile(field, theirs string) error {
 	return &refusal{
-		Problem: "Somebody else changed the " + field + " meanwhile. Nothing was written, and your text is still here.",
+		Problem: "Somebody else changed the " + strings.Replace(field, "depends", "dependencies", 1) + " meanwhile. Nothing was written, and your text is still here.",
 		Next:    "Bring the two together, and save again.", Code: "conflict", Field: field, Theirs: theirs, Was: fingerprint(theirs), status: http.StatusConflict,
 	}
 }

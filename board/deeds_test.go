@@ -213,6 +213,35 @@ func TestEditTwice(t *testing.T) {
 	}
 }
 
+// TestDependenciesTwice: a dependency that somebody else added meanwhile is not taken out by a form that does not
+// show it.
+func TestDependenciesTwice(t *testing.T) {
+	s := newSite(t, nil)
+	s.add("1_a", pipeline.Changes{})
+	in := newClient(s)
+	_, page := in.get("/story/1_a")
+	_, was, _ := strings.Cut(page, `name="was_depends" value="`)
+	was, _, _ = strings.Cut(was, `"`)
+	s.do("coder", func(tx *pipeline.Tx) error {
+		_, _, err := tx.Write("1_a", pipeline.Changes{DependsOn: &[]uint32{3}})
+		return err
+	})
+	form := map[string]string{"depends": "5, #4", "was_depends": was}
+	status, out := in.deed("/story/1_a/edit", form)
+	if got := s.story("1_a").DependsOn; status != 409 || out.Field != "depends" || out.Theirs != "3" || len(got) != 1 {
+		t.Fatalf("got %d %+v, and it depends on %v", status, out, got)
+	}
+	form["was_depends"] = out.Was
+	done := in.must("/story/1_a/edit", form)
+	if got := s.story("1_a").DependsOn; len(got) != 2 {
+		t.Errorf("it depends on %v", got)
+	}
+	in.undo(done)
+	if got := s.story("1_a").DependsOn; len(got) != 1 || got[0] != 3 {
+		t.Errorf("after the undo it depends on %v", got)
+	}
+}
+
 func TestAddDeleteRestore(t *testing.T) {
 	s := newSite(t, nil)
 	in := newClient(s)
