@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
@@ -243,13 +244,9 @@ func (r *reader) changes(v *replica.View, u *update) error {
 				touch(id)
 			}
 		}
-		if c.Before != c.After || slices.Contains(c.Fields.Names(), pipeline.NameDependsOn) {
-			if st, err := v.Story(c.Story); err == nil {
-				for _, n := range st.DependsOn {
-					for _, other := range v.NumberedOutlines(n) {
-						touch(other.ID)
-					}
-				}
+		for _, n := range dependencies(v, &c) {
+			for _, other := range v.NumberedOutlines(n) {
+				touch(other.ID)
 			}
 		}
 		return true
@@ -267,6 +264,32 @@ func (r *reader) changes(v *replica.View, u *update) error {
 		}
 	}
 	return nil
+}
+
+// dependencies returns the numbers of the stories whose cards a change of another one changes, since it depends
+// on them, or did before.
+func dependencies(v *replica.View, c *replica.Change) (numbers []uint32) {
+	written := func(op *crdt.Op) {
+		for _, e := range op.Edits {
+			if e.Kind == crdt.KindDep {
+				numbers = append(numbers, e.Number)
+			}
+		}
+	}
+	written(c.Whole)
+	if c.Before == c.After {
+		return numbers
+	}
+	if st, err := v.Story(c.Story); err == nil {
+		return append(numbers, st.DependsOn...)
+	}
+	looked := 0
+	_ = v.History(c.Story, 0, func(e replica.Entry) bool { // it is deleted; an error shows with its card, too
+		written(e.Op)
+		looked++
+		return looked < recent
+	})
+	return numbers
 }
 
 // card adds the card of a story as it is now.

@@ -215,6 +215,34 @@ func TestDependentsToo(t *testing.T) {
 	}
 }
 
+// TestDependenciesThatEnd: when a story no longer waits for another one, or is deleted, the other's card says so.
+func TestDependenciesThatEnd(t *testing.T) {
+	s := newSite(t, nil)
+	s.add("1_a", pipeline.Changes{})
+	s.add("2_b", pipeline.Changes{DependsOn: &[]uint32{1}})
+	s.add("3_c", pipeline.Changes{DependsOn: &[]uint32{1}})
+	in := newClient(s)
+	f := in.follow(in.mark())
+	blocks := func(want string) {
+		t.Helper()
+		f.until(want, func(e event) bool {
+			for _, c := range e.data.Cards {
+				if c.ID == "1_a" && (strings.Contains(c.HTML, "blocks "+want) || want == "" && !strings.Contains(c.HTML, "blocks")) {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	s.do("x", func(tx *pipeline.Tx) error {
+		_, _, err := tx.Write("2_b", pipeline.Changes{DependsOn: &[]uint32{}})
+		return err
+	})
+	blocks("1 story")
+	s.do("x", func(tx *pipeline.Tx) error { _, err := tx.Delete("3_c"); return err })
+	blocks("")
+}
+
 // TestManyChanges: a page that cannot be told of so much at once reads anew, and goes on from there.
 func TestManyChanges(t *testing.T) {
 	s := newSite(t, nil)
