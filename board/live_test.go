@@ -439,3 +439,25 @@ func TestHostileInBrowser(t *testing.T) {
 		}
 	}
 }
+
+// held has the page wait for open before it reads an answer, as on a slow network. It tells how many answers wait.
+const held = `const fetched = window.fetch; window.waiting = 0; window.gate = new Promise((done) => { window.open = done; });
+window.fetch = async (...all) => { const answer = await fetched(...all); window.waiting++; await window.gate; return answer; }; true`
+
+// TestChangeWhileReading: what changes while a page is read anew is on it in the end.
+func TestChangeWhileReading(t *testing.T) {
+	s := newSite(t, nil)
+	s.add("1_a", pipeline.Changes{})
+	b := open(t, s.token("/story/1_a"))
+	b.live()
+	in := newClient(s)
+	f := in.follow(in.mark())
+	js[bool](b, held)
+	s.do("x", func(tx *pipeline.Tx) error { return tx.AddNote("1_a", nil, "the first") })
+	b.until("window.waiting > 0")
+	s.do("x", func(tx *pipeline.Tx) error { return tx.AddNote("1_a", nil, "the second") })
+	f.until("2 notes", func(e event) bool { return len(e.data.Cards) > 0 && strings.Contains(e.data.Cards[0].HTML, "2 notes") })
+	b.run(chromedp.Sleep(300 * time.Millisecond)) // ten times what a page that listens takes
+	js[bool](b, "window.open(); true")
+	b.until(`document.querySelector("article").innerText.includes("the second")`)
+}

@@ -49,7 +49,7 @@ setInterval(() => { if (!document.hidden) ages(); }, 2000);
 
 // ---- The stream. One page of a browser streams: the one that holds a lock. It passes on to the others.
 
-let mark = body.dataset.mark, heardAt = Date.now(), stream = null, leads = false, catching = null, channel = null;
+let mark = body.dataset.mark, latest = "", heardAt = Date.now(), stream = null, leads = false, catching = null, channel = null;
 const number = (m) => Number(m.slice(m.indexOf("-") + 1)), run = (m) => m.slice(0, m.indexOf("-"));
 
 function show(state, text) {
@@ -68,6 +68,7 @@ function deliver({ kind, id, data }) {
 	if (kind === "hello") {
 		if (data.reset) refresh(); else if (!leads) catchUp();
 	} else if (kind === "change") {
+		latest = id;
 		if (run(id) !== run(mark) || number(id) > number(mark) + 1) catchUp();
 		else if (number(id) === number(mark) + 1) { mark = id; apply(data); }
 	}
@@ -83,6 +84,8 @@ function lead() {
 }
 function again() { if (leads && !stream) lead(); }
 function stop() { if (stream) stream.close(); stream = null; }
+// behind asks for what was told while the page was read: it is on the page only if the page was made after it.
+function behind() { if (run(latest) === run(mark) && number(latest) > number(mark)) setTimeout(catchUp); }
 // catchUp asks for what this page has missed.
 function catchUp() {
 	catching ||= (async () => {
@@ -92,7 +95,8 @@ function catchUp() {
 			if (r.reset) return await refresh();
 			const first = number(r.mark) - r.messages.length;
 			r.messages.forEach((m, i) => { if (first + i + 1 > number(mark)) apply(m); });
-			mark = r.mark;
+			if (run(r.mark) === run(mark) && number(r.mark) > number(mark)) mark = r.mark;
+			behind();
 		} catch (e) { lost(e.status === 401 ? "not let in any more: run huskies-mcp board" : ""); } finally { catching = null; }
 	})();
 	return catching;
@@ -224,6 +228,7 @@ function refresh() {
 			$("#icon").href = $("#icon", fresh).getAttribute("href");
 			keeping(() => needs(() => swap(fresh)));
 			heard();
+			behind();
 		} catch { lost(); } finally { refreshing = null; }
 	})();
 	return refreshing;
