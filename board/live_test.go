@@ -461,3 +461,14 @@ func TestChangeWhileReading(t *testing.T) {
 	js[bool](b, "window.open(); true")
 	b.until(`document.querySelector("article").innerText.includes("the second")`)
 }
+
+// TestFailedRead: a page that could not be read anew is read again.
+func TestFailedRead(t *testing.T) {
+	s := newSite(t, nil)
+	s.add("1_a", pipeline.Changes{})
+	b := open(t, s.token("/story/1_a"))
+	b.live()
+	js[bool](b, `const fetched = window.fetch; let failed = false; window.fetch = (...all) => failed ? fetched(...all) : (failed = true, Promise.reject(new TypeError("no network"))); true`)
+	s.do("x", func(tx *pipeline.Tx) error { return tx.AddNote("1_a", nil, "the first") })
+	b.until(`document.querySelector("article").innerText.includes("the first")`)
+}

@@ -221,6 +221,7 @@ function refresh() {
 		try {
 			const r = await fetch(location.href, { headers: { Accept: "text/html" } });
 			if (r.status === 401) return lost("not let in any more: run huskies-mcp board");
+			if (r.status >= 500) throw r;
 			const fresh = new DOMParser().parseFromString(await r.text(), "text/html");
 			if (!fresh.body.dataset.mark) return location.reload();
 			mark = fresh.body.dataset.mark;
@@ -229,7 +230,7 @@ function refresh() {
 			keeping(() => needs(() => swap(fresh)));
 			heard();
 			behind();
-		} catch { lost(); } finally { refreshing = null; }
+		} catch { lost(); soon(2000); } finally { refreshing = null; }
 	})();
 	return refreshing;
 }
