@@ -472,3 +472,17 @@ func TestFailedRead(t *testing.T) {
 	s.do("x", func(tx *pipeline.Tx) error { return tx.AddNote("1_a", nil, "the first") })
 	b.until(`document.querySelector("article").innerText.includes("the first")`)
 }
+
+// TestDeletedWhileTyping: what a person is typing stays when somebody deletes the story.
+func TestDeletedWhileTyping(t *testing.T) {
+	s := newSite(t, nil)
+	s.add("1_a", pipeline.Changes{})
+	b := open(t, s.token("/story/1_a"))
+	b.live()
+	b.run(chromedp.SetValue("#actions [name=note]", "a long thought"))
+	s.do("x", func(tx *pipeline.Tx) error { _, err := tx.Delete("1_a"); return err })
+	b.until(`document.querySelector("h1").innerText.includes("is deleted")`)
+	if got := js[string](b, `document.querySelector("#actions [name=note]")?.value || ""`); got != "a long thought" {
+		t.Errorf("the note has %q", got)
+	}
+}

@@ -241,14 +241,14 @@ function middle(at) {
 	const g = graph.getBoundingClientRect(), o = own.getBoundingClientRect();
 	graph.scrollTo(at ? at.left : o.left - g.left - (g.width - o.width) / 2, at ? at.top : o.top - g.top - (g.height - o.height) / 2);
 }
+const typed = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select") || $$("input, textarea", part).some((e) => e.type !== "hidden" && e.value !== e.defaultValue);
 function swap(fresh) {
 	const graph = $(".graph"), at = graph && { left: graph.scrollLeft, top: graph.scrollTop };
 	const scrolls = $$(".col").map((c) => [c.id, $(".cards", c)?.scrollTop || 0]);
 	for (const part of { board: ["#agents", "#needs", "#board"], story: ["article", ".beside", "aside"], activity: ["#events"], charts: ["main"], settings: ["main"] }[page] || []) {
 		const old = $(part), now = $(part, fresh);
-		if (!old || !now) { if (part === "article" || page === "story" && part === ".beside") return location.reload(); continue; }
-		const types = old.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
-		const busy = (part === "aside" || page === "settings") && (types || $$("input, textarea", old).some((e) => e.type !== "hidden" && e.value !== e.defaultValue));
+		if (!old || !now) { if ((part === "article" || page === "story" && part === ".beside") && !typed(body)) return location.reload(); continue; }
+		const busy = (part === "aside" || page === "settings") && typed(old);
 		if (busy || page === "charts" && ($("details[open]", old) || old.contains(document.activeElement))) continue;
 		if ($("#edit[open]", old) && $("#edit", now)) $("#edit", now).open = true;
 		old.replaceWith(document.adoptNode(now));
