@@ -180,6 +180,11 @@ func (s *setup) change(name string) (*change, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be edited: %w", name, err)
 	}
+	for _, c := range s.changes {
+		if c.file.Path == file.Path { // the names are one file, by a link
+			return c, nil
+		}
+	}
 	c := &change{file: file, text: file.Text, steps: slices.Clone(s.ledger.Files[name])}
 	s.changes = append(s.changes, c)
 	return c, nil
@@ -293,7 +298,7 @@ func (s *setup) planRemoval() (refusals []error) {
 			if undone.Created && len(c.steps) > 0 {
 				c.folders = c.steps[0].Folders
 			}
-			c.text, c.remove, c.steps = undone.Text, undone.Created, nil
+			c.text, c.remove, c.steps = undone.Text, c.remove || undone.Created, nil
 		}
 	}
 	return refusals
