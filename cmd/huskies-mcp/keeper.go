@@ -152,13 +152,16 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// due returns how long it is until the next backup, 0 if that is now.
+// due returns how long it is until the next backup, 0 if that is now. A backup from the future was made while the
+// clock was wrong.
 func (k *keeper) due() time.Duration {
-	all, err := k.folder.List()
-	if err != nil || len(all) == 0 {
-		return 0
+	all, _ := k.folder.List() // if it cannot be read, the backup fails, and that is logged
+	for _, b := range all {
+		if age := time.Since(b.Made); age >= 0 {
+			return max(0, backups.Interval-age)
+		}
 	}
-	return max(0, time.Until(all[0].Made.Add(backups.Interval)))
+	return 0
 }
 
 // end makes a backup at the end of a session or command that wrote, unless the database is large and

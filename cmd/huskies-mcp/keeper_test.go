@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -74,4 +75,22 @@ func TestBackupsInTheBackground(t *testing.T) {
 		time.Sleep(2 * backupPause)
 		have(3)
 	})
+}
+
+// TestBackupFromTheFuture: a backup that was made while the clock was wrong keeps no other from being made.
+func TestBackupFromTheFuture(t *testing.T) {
+	k := &keeper{folder: backups.Of(t.TempDir(), "/p/.huskies/pipeline.db")}
+	if err := os.MkdirAll(k.folder.Path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	name := time.Now().AddDate(50, 0, 0).UTC().Format("20060102T150405.000Z") + "-1-1-00000000-00000000.db"
+	if err := os.WriteFile(filepath.Join(k.folder.Path, name), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := k.folder.List(); err != nil || len(all) != 1 {
+		t.Fatalf("got %v, %v", all, err)
+	}
+	if due := k.due(); due != 0 {
+		t.Errorf("the next backup is due in %v, want now", due)
+	}
 }
