@@ -92,7 +92,8 @@ func call(cmd *cobra.Command, opts options, args []string, asJSON bool) error {
 	}
 	if string(arguments) == "-" {
 		var err error
-		if arguments, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), calls.MaxMessageBytes)); err != nil {
+		arguments, err = untilToldToEnd(cmd, "read arguments", func() ([]byte, error) { return io.ReadAll(io.LimitReader(cmd.InOrStdin(), calls.MaxMessageBytes)) })
+		if err != nil {
 			return fmt.Errorf("read arguments: %w", err)
 		}
 		arguments = bytes.TrimPrefix(arguments, byteOrderMark)
