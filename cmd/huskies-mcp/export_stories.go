@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -39,12 +40,17 @@ func chosenForm(cmd *cobra.Command) *storyForm {
 // exportStories writes all stories to a file, or to standard output without one, and says so.
 func exportStories(cmd *cobra.Command, env *environment, form *storyForm, path string, force bool) error {
 	var all []export.Story
+	var missing pipeline.Gaps
 	err := env.view(cmd, func(v *replica.View) (err error) {
+		missing = v.Missing()
 		all, err = wholeStories(v)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if missing.Any() {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", phrase.Line(phrase.Missing(missing, "")))
 	}
 	data, err := form.write(all)
 	if err != nil {
