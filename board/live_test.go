@@ -3,7 +3,9 @@ package board_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -484,5 +486,35 @@ func TestDeletedWhileTyping(t *testing.T) {
 	b.until(`document.querySelector("h1").innerText.includes("is deleted")`)
 	if got := js[string](b, `document.querySelector("#actions [name=note]")?.value || ""`); got != "a long thought" {
 		t.Errorf("the note has %q", got)
+	}
+}
+
+// TestChangeWhileLoading: a change that comes just while a page is made stands in its activity once.
+func TestChangeWhileLoading(t *testing.T) {
+	var s *site
+	var once sync.Once
+	armed := make(chan struct{})
+	s = newSite(t, func(c *board.Config) {
+		c.Hub = func(ctx context.Context) string { // is asked when the page has its mark, and before it reads the pipeline
+			select {
+			case <-armed:
+				if ctx.Value(http.ServerContextKey) != nil {
+					once.Do(func() { s.add("2_b", pipeline.Changes{}) })
+				}
+			default:
+			}
+			return ""
+		}
+	})
+	s.add("1_a", pipeline.Changes{})
+	b := open(t, s.token("/activity"))
+	b.live()
+	close(armed)
+	b.run(chromedp.Reload())
+	b.live()
+	s.add("3_c", pipeline.Changes{})
+	b.until(`document.querySelector('.event a[href="/story/3_c"]')`)
+	if got := js[int](b, `document.querySelectorAll('.event a[href="/story/2_b"]').length`); got != 1 {
+		t.Errorf("the change stands there %d times", got)
 	}
 }

@@ -205,12 +205,16 @@ function fly(card, was) {
 	const now = card.getBoundingClientRect();
 	card.animate([{ transform: `translate(${was.x - now.x}px,${was.y - now.y}px)` }, { transform: "none" }], { duration: 350, easing: "ease-out" });
 }
+// newest returns the row of the newest line: the page has all up to it, and may hear of some of them again.
+const newest = () => Number($(".event")?.dataset.n || 0);
+let shown = newest();
 function onActivity(events) {
 	const list = $("#events"), want = list.dataset;
 	if (!("first" in want)) return;
 	for (const e of events) {
 		if (want.agent && want.agent !== e.agent || want.kind && want.kind !== e.kind || want.story && want.story !== e.story && want.story !== e.story.split("_")[0]) continue;
-		list.prepend(parse(e.html));
+		const line = parse(e.html).firstElementChild;
+		if (Number(line.dataset.n) > shown) list.prepend(line);
 	}
 	clocks(list);
 }
@@ -256,6 +260,7 @@ function swap(fresh) {
 	if (page === "story") middle(at);
 	for (const [id, top] of scrolls) { const list = $("#" + CSS.escape(id) + " .cards"); if (list) list.scrollTop = top; }
 	clocks(document); ages(); tabs();
+	shown = newest();
 }
 
 // ---- Deeds: what a person changes.
