@@ -236,6 +236,18 @@ func untilToldToEnd[T any](cmd *cobra.Command, doing string, fn func() (T, error
 	}
 }
 
+// answers reads what a person types, until the command is told to end.
+type answers struct{ cmd *cobra.Command }
+
+func (a answers) Read(b []byte) (int, error) {
+	text, err := untilToldToEnd(a.cmd, "wait for an answer", func() ([]byte, error) {
+		own := make([]byte, len(b)) // a read that is given up goes on
+		n, err := a.cmd.InOrStdin().Read(own)
+		return own[:n], err
+	})
+	return copy(b, text), err
+}
+
 // readAll is readFile without an end before that of the file.
 func readAll(in io.Reader, name string, most int64) ([]byte, error) {
 	if name != "-" {

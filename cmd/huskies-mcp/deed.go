@@ -150,7 +150,7 @@ func (d *deed) override(cmd *cobra.Command, agent string, st *pipeline.Story, sc
 		return false, errors.New(question + " Nothing was changed. --force changes it all the same")
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), printable(question)+" Change it all the same? [y/N] ")
-	answer, err := bufio.NewReader(in).ReadString('\n')
+	answer, err := bufio.NewReader(answers{cmd}).ReadString('\n')
 	if err != nil {
 		fmt.Fprintln(cmd.ErrOrStderr())
 		return false, errors.New("nobody answered, so nothing was changed: --force changes it all the same")

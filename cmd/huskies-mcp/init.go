@@ -51,7 +51,7 @@ any.`,
 			if err != nil {
 				return err
 			}
-			return s.run(cmd.InOrStdin(), cmd.OutOrStdout())
+			return s.run(answers{cmd}, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().StringArrayVar(&flags.hosts, "host", nil, "a host to set up; can be given several times")

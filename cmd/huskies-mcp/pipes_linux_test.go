@@ -81,29 +81,32 @@ func TestDevicesAreRefused(t *testing.T) {
 	}
 }
 
-// TestArgumentsAreGivenUp: call ends at the first SIGINT while it waits for its arguments.
-func TestArgumentsAreGivenUp(t *testing.T) {
-	project, _ := hostileProject(t)
-	var said bytes.Buffer
-	cmd := exec.Command("huskies-mcp", "call", "list_items", "-")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = project, &said, &said
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	guard := time.AfterFunc(hangGuard, func() { _ = cmd.Process.Kill() })
-	defer guard.Stop()
-	if _, err := in.Write(make([]byte, 1<<17)); err != nil { // more than a pipe holds: then it reads
-		t.Fatal(err)
-	}
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(said.String(), "interrupted") {
-		t.Errorf("got exit code %d and %q, want 1 and a word that it was interrupted", code, &said)
+// TestInputIsGivenUp: a command that waits for its arguments or for an answer ends at the first SIGINT.
+func TestInputIsGivenUp(t *testing.T) {
+	for _, line := range []string{"call list_items -", "init --host claude"} {
+		t.Run(line, func(t *testing.T) {
+			var said bytes.Buffer
+			cmd := exec.Command("huskies-mcp", strings.Fields(line)...)
+			cmd.Dir, cmd.Stdout, cmd.Stderr = t.TempDir(), &said, &said
+			in, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			guard := time.AfterFunc(hangGuard, func() { _ = cmd.Process.Kill() })
+			defer guard.Stop()
+			if _, err := in.Write(make([]byte, 1<<17)); err != nil { // more than a pipe holds: then it reads
+				t.Fatal(err)
+			}
+			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(strings.ToLower(said.String()), "nothing was changed") {
+				t.Errorf("got exit code %d and %q, want 1 and a word that nothing was changed", code, &said)
+			}
+		})
 	}
 }

@@ -146,7 +146,7 @@ func (r *restoring) canAsk() bool {
 
 func (r *restoring) ask(question string) string {
 	if r.in == nil {
-		r.in = bufio.NewReader(r.cmd.InOrStdin())
+		r.in = bufio.NewReader(answers{r.cmd})
 	}
 	fmt.Fprint(r.cmd.ErrOrStderr(), question)
 	answer, err := r.in.ReadString('\n')
