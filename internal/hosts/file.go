@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/huskies/huskies-mcp/internal/durable"
 )
@@ -18,6 +19,7 @@ const maxFile = 8 << 20
 // Outcomes of reading and writing a project's file.
 var (
 	ErrOutside    = errors.New("it leads out of the project")
+	ErrKept       = errors.New("it is a link, and one that leads to files of git or of the pipeline, or stands among those of the pipeline, is not followed")
 	ErrBrokenLink = errors.New("it is a link to a file that is not there")
 	ErrNotRegular = errors.New("it is not a regular file")
 	ErrTooLarge   = fmt.Errorf("it has more than %d MiB", maxFile>>20)
@@ -33,8 +35,12 @@ type File struct {
 	mode   fs.FileMode
 }
 
+// kept is the folder of the pipeline, with the database.
+const kept = ".huskies"
+
 // ReadFile reads a project's file, which need not exist. A link is followed if it
-// stays in the project, so that writing leaves the link as it is.
+// stays in the project, so that writing leaves the link as it is. It may have come
+// with a checkout, so none leads to the database or to git's own files.
 func ReadFile(project, name string) (File, error) {
 	f := File{Name: name, mode: 0o644}
 	root, err := filepath.EvalSymlinks(project)
@@ -44,6 +50,17 @@ func ReadFile(project, name string) (File, error) {
 	f.Path, err = follow(root, filepath.Join(root, filepath.FromSlash(name)))
 	if err != nil {
 		return f, err
+	}
+	rel, err := filepath.Rel(root, f.Path)
+	if err != nil {
+		return f, err
+	}
+	link, err := os.Lstat(filepath.Join(root, filepath.FromSlash(name)))
+	isLink := err == nil && link.Mode()&fs.ModeSymlink != 0
+	first, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
+	own := strings.HasPrefix(name, kept+"/")
+	if own && isLink || !own && (strings.EqualFold(first, kept) || strings.EqualFold(first, ".git")) {
+		return f, ErrKept
 	}
 	info, err := os.Stat(f.Path)
 	switch {

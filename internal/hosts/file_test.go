@@ -71,6 +71,15 @@ func TestFileRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	put(t, filepath.Join(project, ".git", "config"), "", 0o644)
+	put(t, filepath.Join(project, ".huskies", "pipeline.db"), "", 0o644)
+	for name, target := range map[string]string{
+		"git": ".git/config", "dir": ".git", "db": ".huskies/pipeline.db", ".huskies/init.json": "pipeline.db", ".huskies/.gitignore": "../plain/x",
+	} {
+		if err := os.Symlink(target, filepath.Join(project, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	put(t, filepath.Join(project, "plain", "x"), "", 0o644)
 	large := filepath.Join(project, "large")
 	put(t, large, "", 0o644)
@@ -80,6 +89,7 @@ func TestFileRefuses(t *testing.T) {
 	for name, want := range map[string]error{
 		"file": ErrOutside, "folder/mcp.json": ErrOutside, "folder/new.json": ErrOutside, "above/x": ErrOutside,
 		"broken": ErrBrokenLink, "broken/x": ErrBrokenLink, "plain": ErrNotRegular, "large": ErrTooLarge,
+		"git": ErrKept, "dir/config": ErrKept, "dir/new": ErrKept, "db": ErrKept, ".huskies/init.json": ErrKept, ".huskies/.gitignore": ErrKept,
 	} {
 		if _, err := ReadFile(project, name); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", name, err, want)
