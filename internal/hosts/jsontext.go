@@ -167,9 +167,16 @@ func (c container) find(key string) (int, error) {
 	return found, nil
 }
 
+// maxBrackets bounds how many objects and arrays a file has, and so how deep they stand in each other: the parser
+// calls itself for each, and a stack that is full ends the program. A big file of a person has some 10,000.
+const maxBrackets = 250_000
+
 // parseText parses a file, in which comments and trailing commas are allowed. The
 // parser wants a newline behind a comment in the last line, and hosts do not.
 func parseText(text []byte) (hujson.Value, error) {
+	if n := bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{")); n > maxBrackets {
+		return hujson.Value{}, fmt.Errorf("not JSON that can be read: it has %d opening brackets, and at most %d are read", n, maxBrackets)
+	}
 	copied := append(bytes.Clone(text), '\n') // Standardize writes into what was parsed
 	root, err := hujson.Parse(copied)
 	if err != nil {
