@@ -6,7 +6,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -27,8 +26,11 @@ func Ignored(root, file string) bool {
 				continue // git does not follow a link there either (gitignore(5))
 			}
 			text, err := ReadPlain(source)
-			if err == nil && covered(string(text), filepath.ToSlash(rel)) {
-				return true
+			if err != nil {
+				continue
+			}
+			if is, not := covered(string(text), filepath.ToSlash(rel)); is || not {
+				return is
 			}
 		}
 		if dir == root {
@@ -61,23 +63,31 @@ func ReadPlain(path string) ([]byte, error) {
 }
 
 // covered reports whether a line of a .gitignore file covers the file at rel,
-// relative to the .gitignore's folder.
-func covered(gitignore, rel string) bool {
+// relative to the .gitignore's folder, or takes it out again. The last one counts.
+func covered(gitignore, rel string) (is, not bool) {
 	parts := strings.Split(rel, "/")
-	return slices.ContainsFunc(strings.Split(gitignore, "\n"), func(line string) bool {
-		pattern := strings.TrimSpace(line)
-		folders := strings.HasSuffix(pattern, "/")
-		anchored := strings.Contains(strings.TrimSuffix(pattern, "/"), "/")
-		pattern = strings.Trim(strings.TrimPrefix(pattern, "**/"), "/")
-		for i := range parts {
-			part := parts[i]
-			if anchored {
-				part = strings.Join(parts[:i+1], "/")
-			}
-			if match, _ := path.Match(pattern, part); match && (!folders || i < len(parts)-1) {
-				return true
-			}
+	for line := range strings.SplitSeq(gitignore, "\n") {
+		pattern, negated := strings.CutPrefix(strings.TrimSpace(line), "!")
+		if covers(pattern, parts) {
+			is, not = !negated, negated
 		}
-		return false
-	})
+	}
+	return is, not
+}
+
+// covers reports whether a pattern covers a path or a folder above it.
+func covers(pattern string, parts []string) bool {
+	folders := strings.HasSuffix(pattern, "/")
+	anchored := strings.Contains(strings.TrimSuffix(pattern, "/"), "/")
+	pattern = strings.Trim(strings.TrimPrefix(pattern, "**/"), "/")
+	for i := range parts {
+		part := parts[i]
+		if anchored {
+			part = strings.Join(parts[:i+1], "/")
+		}
+		if match, _ := path.Match(pattern, part); match && (!folders || i < len(parts)-1) {
+			return true
+		}
+	}
+	return false
 }

@@ -21,13 +21,17 @@ func TestGitignoreCovers(t *testing.T) {
 		{"huskies", false},
 		{"other/pipeline.db", false},
 		{"!*.db", false},
+		{"*\n!*", false},
+		{"pipeline.db*\n!pipeline.db\n", false},
+		{"*\n!.gitignore\n", true},
+		{"*\n!*\npipeline.db*\n", true},
 		{"[", false},
 	} {
-		if got := covered(c.gitignore, file); got != c.want {
+		if got, _ := covered(c.gitignore, file); got != c.want {
 			t.Errorf("covered(%q): got %t, want %t", c.gitignore, got, c.want)
 		}
 	}
-	if covered("*.db", file+"-wal") {
+	if is, _ := covered("*.db", file+"-wal"); is {
 		t.Error("*.db does not cover the -wal file")
 	}
 }
