@@ -265,7 +265,7 @@ func TestNewerSchemaUnderARunningProcess(t *testing.T) {
 // TestHideFromGit: a folder that was there gets its .gitignore too; one that the
 // user wrote stays, with a warning if the database is not covered.
 func TestHideFromGit(t *testing.T) {
-	for have, warns := range map[string]bool{"": false, "*\n": false, "pipeline.db*\n": false, "work/\n": true} {
+	for have, warns := range map[string]bool{"": false, "*\n": false, "pipeline.db*\n": false, "*\n!.gitignore\n": false, "work/\n": true, "*\n!*.db\n": true} {
 		dir := filepath.Join(t.TempDir(), ".huskies")
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)

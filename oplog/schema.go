@@ -110,10 +110,18 @@ func hideFromGit(dir, name string, log *slog.Logger) error {
 			log.Warn("database holds a private key, and its .gitignore is not a regular file: see that git ignores the database", "path", path)
 			return nil
 		}
+		plain := false
 		for line := range strings.Lines(string(have)) {
-			if line = strings.TrimSpace(line); line == "*" || line == name+"*" {
-				return err
+			line = strings.TrimSpace(line)
+			switch {
+			case line == "*" || line == name+"*":
+				plain = true
+			case strings.HasPrefix(line, "!") && line != "!.gitignore": // it may take the database out again
+				plain = false
 			}
+		}
+		if plain {
+			return err
 		}
 		log.Warn("database holds a private key: make git ignore it", "add", name+"*", "to", path)
 		return err
