@@ -122,3 +122,15 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("%s is other than expected (-want +got):\n%s", file, diff)
 	}
 }
+
+// TestMembersOfOneName: an object with "ID" and "id" is the same item each time it is read, else it came in twice.
+func TestMembersOfOneName(t *testing.T) {
+	seen := map[string]bool{}
+	for range 100 {
+		l := read(t, Source{Name: "x.json", Data: []byte(`[{"ID": "a", "id": "b", "title": "x"}]`)}, Options{})
+		seen[l.Items[0].ID] = true
+	}
+	if len(seen) != 1 {
+		t.Errorf("its IDs were %v", seen)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -36,9 +37,9 @@ func readObject(l *List, format Format, at Place, raw []byte) {
 		return
 	}
 	r := record{}
-	for name, v := range members {
+	for _, name := range slices.Sorted(maps.Keys(members)) { // of "ID" and "id" the same one counts each time
 		if k := key(name); r[k] == nil {
-			r[k] = v
+			r[k] = members[name]
 		}
 	}
 	if !slices.ContainsFunc(nameKeys, func(k string) bool { return r[k] != nil }) {
