@@ -246,13 +246,13 @@ func (e Edit) wanted(before map[string]any) map[string]any {
 // also removes what is not ours.
 func (e Edit) Remove(text []byte, foreign bool) ([]byte, error) {
 	if e.Kind == AgentsEdit {
-		start, end, found := findBlock(text)
-		if !found {
-			return text, nil
+		for { // a merge may have left two
+			start, end, found := findBlock(text)
+			if !found {
+				return text, nil
+			}
+			text, _ = cutAll(text, []Span{withBlankLine(text, Span{start, end - start})})
 		}
-		s := withBlankLine(text, Span{start, end - start})
-		out, _ := cutAll(text, []Span{s})
-		return out, nil
 	}
 	for {
 		out, err := e.removeOne(text, foreign)

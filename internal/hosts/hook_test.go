@@ -117,3 +117,11 @@ func TestBlockAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoBlocks: where a merge left our block twice, both are taken out.
+func TestTwoBlocks(t *testing.T) {
+	text := "# Rules\n\n" + AgentsBlock + "\nTests come first.\n\n" + AgentsBlock
+	if out, err := (Edit{Kind: AgentsEdit}).Remove([]byte(text), false); err != nil || string(out) != "# Rules\n\nTests come first.\n" {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
