@@ -1,12 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,48 +14,6 @@ import (
 	"github.com/huskies/huskies-mcp/relay"
 	"github.com/huskies/huskies-mcp/replica"
 )
-
-// huskiesMCP builds the other command once, and returns its path.
-var huskiesMCP = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "huskies-hub-test")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "huskies-mcp")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/huskies/huskies-mcp/cmd/huskies-mcp").CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("go build: %w: %s", err, out)
-	}
-	return path, err
-})
-
-// answer is what a tool answers.
-type answer struct {
-	Claimed bool
-	Reason  string
-	Item    struct {
-		StoryID string `json:"story_id"`
-		Rev     string
-	}
-	Claim string
-}
-
-// call calls a tool on the machine, as a script does. The error has what the command says.
-func (m *machine) call(agent, tool, arguments string, flags ...string) (a answer, err error) {
-	m.t.Helper()
-	path, err := huskiesMCP()
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	cmd := exec.Command(path, append([]string{"--db", m.path, "--agent", agent, "--no-auto-backup", "call", tool, arguments}, flags...)...)
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil {
-		return a, fmt.Errorf("%w: %s", err, errs.String())
-	}
-	return a, json.Unmarshal(out, &a)
-}
 
 // settled waits until the hub lets reserve stories.
 func (h *testHub) settled(m *machine) {

@@ -1,63 +1,13 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/json"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
-
-	"github.com/huskies/huskies-mcp/relay"
-	"github.com/huskies/huskies-mcp/tools"
-	"github.com/huskies/huskies-mcp/tools/calls"
 )
-
-// toolsFor returns a server for an agent on the machine, which asks the hub.
-func (m *machine) toolsFor(agent string) *server.MCPServer {
-	m.t.Helper()
-	claims := relay.NewClaims(m.config())
-	m.t.Cleanup(claims.Close)
-	srv, err := tools.NewServer(tools.Config{
-		Replica: m.replica, Session: m.replica.OpenSession(rand.Text()), Agent: agent, Version: "test", Logger: m.logger(), Hub: claims,
-	})
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	return srv
-}
-
-// toolCall is a tool, and the arguments as JSON.
-type toolCall struct{ tool, arguments string }
-
-// send sends calls one right behind the other, and returns the answers in the order of the calls.
-func (m *machine) send(srv *server.MCPServer, all ...toolCall) (answers []string) {
-	m.t.Helper()
-	in := make(chan calls.Message, len(all))
-	for id, c := range all {
-		in <- calls.Message{Text: fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, id, c.tool, c.arguments)}
-	}
-	close(in)
-	answers = make([]string, len(all))
-	var mu sync.Mutex
-	err := calls.Serve(m.t.Context(), srv, in, func(text []byte) error {
-		var answer struct{ ID int }
-		if err := json.Unmarshal(text, &answer); err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		answers[answer.ID] = string(text)
-		return nil
-	}, m.logger())
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	return answers
-}
 
 // TestClaimsOfWhatIsNotReady: with a hub, too, a story in 5_done is claimed by its ID, and a claim that has ended is renewed although
 // the story is blocked.
