@@ -441,3 +441,17 @@ func TestBackupKnowsTheMembers(t *testing.T) {
 		t.Errorf("a backup over another: exit code %d, %q", code, errs.String())
 	}
 }
+
+// TestCommandsNeedNoNames: commands reach a hub that listens everywhere also where no name can be looked up, as in an empty container.
+func TestCommandsNeedNoNames(t *testing.T) {
+	h := newFolder(t, "")
+	command(t, "init", string(h.dir))
+	for _, listens := range []string{"[::]:4222", "0.0.0.0:4222"} {
+		if err := h.dir.write("address", []byte(listens+"\n")); err != nil {
+			t.Fatal(err)
+		}
+		if address, err := h.dir.local(); err != nil || address != "127.0.0.1:4222" {
+			t.Errorf("a hub that listens at %s is reached at %s, error %v", listens, address, err)
+		}
+	}
+}

@@ -73,7 +73,7 @@ func (d folder) local() (string, error) {
 	}
 	host, port, err := net.SplitHostPort(string(trimNewline(b)))
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "localhost" // it listens everywhere
+		host = "127.0.0.1" // it listens everywhere; a container without /etc/hosts knows no names
 	}
 	return net.JoinHostPort(host, port), err
 }
