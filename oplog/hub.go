@@ -61,9 +61,9 @@ func (s *Snapshot) Hub() (*Hub, error) {
 	if me := s.log.Author(); me == (crdt.Author{}) || author(row.Author) != me {
 		return nil, nil
 	}
-	return &Hub{
-		Address: row.Address, Pipeline: row.Pipeline, CA: author(row.Ca), Root: author(row.Root), Replica: row.Replica, JoinedAt: row.JoinedAt,
-	}, nil
+	hub := &Hub{Address: row.Address, Pipeline: row.Pipeline, Root: author(row.Root), Replica: row.Replica, JoinedAt: row.JoinedAt}
+	copy(hub.CA[:], row.Ca)
+	return hub, nil
 }
 
 // HubState returns how far this replica and its hub know each other.
