@@ -159,18 +159,26 @@ func (f *follower) note(ctx context.Context) error {
 	return err
 }
 
-// retrySkipped reads the messages again that were passed over: there may be room now, or this is a newer build. One that the hub
-// has lost is an op that nobody has.
+// retrySkipped reads the messages again that were passed over: there may be room now, or this is a newer build. It ends where it
+// could take none of a thousand. A message that the hub has lost is an op that nobody has.
 func (s *session) retrySkipped(ctx context.Context) error {
-	seqs, err := s.cfg.Replica.SkippedMessages(ctx, batchOps)
-	for _, seq := range seqs {
-		op, err := s.message(ctx, seq)
-		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+	for after, took := uint64(0), true; took; {
+		seqs, err := s.cfg.Replica.SkippedMessages(ctx, after, batchOps)
+		if err != nil {
 			return err
 		}
-		if err := s.cfg.Replica.AdmitSkipped(ctx, s.hub.Replica, replica.HubOp{Seq: seq, Signed: op}); err != nil {
-			return err
+		took = false
+		for _, seq := range seqs {
+			op, err := s.message(ctx, seq)
+			if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+				return err
+			}
+			done, err := s.cfg.Replica.AdmitSkipped(ctx, s.hub.Replica, replica.HubOp{Seq: seq, Signed: op})
+			if err != nil {
+				return err
+			}
+			after, took = seq, took || done
 		}
 	}
-	return err
+	return nil
 }

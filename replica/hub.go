@@ -256,26 +256,28 @@ func (r *Replica) PutRelayStatus(status []byte) error {
 // RelayStatus returns what a relay said of itself last, nil if none did.
 func (r *Replica) RelayStatus() ([]byte, error) { return oplog.RelayStatus(r.cfg.Path) }
 
-// SkippedMessages returns up to most sequence numbers of messages that were passed over.
-func (r *Replica) SkippedMessages(ctx context.Context, most int) (seqs []uint64, err error) {
+// SkippedMessages returns up to most sequence numbers, above after, of messages that were passed over.
+func (r *Replica) SkippedMessages(ctx context.Context, after uint64, most int) (seqs []uint64, err error) {
 	err = r.snapshotIfThere(ctx, func(snap *oplog.Snapshot) error {
-		seqs, err = snap.Skipped(0, most)
+		seqs, err = snap.Skipped(after, most)
 		return err
 	})
 	return seqs, err
 }
 
-// AdmitSkipped is AdmitFromHub for a message that was passed over. It is no longer one, unless it must be passed over again.
-func (r *Replica) AdmitSkipped(ctx context.Context, name string, op HubOp) error {
+// AdmitSkipped is AdmitFromHub for a message that was passed over. It is no longer one, unless it must be passed over again: then
+// AdmitSkipped reports false.
+func (r *Replica) AdmitSkipped(ctx context.Context, name string, op HubOp) (done bool, err error) {
 	im := newImporter(r, nil)
 	im.fromHub = name
 	if err := im.admit(ctx, []crdt.SignedOp{op.Signed}); err != nil {
-		return err
+		return false, err
 	}
 	if len(im.report.Refusals) > 0 && isForNow(im.report.Refusals[0].Err) {
-		return nil
+		return false, nil
 	}
-	return r.decide(ctx, func(tx *oplog.Tx) error { return tx.Unskip(op.Seq) })
+	err = r.decide(ctx, func(tx *oplog.Tx) error { return tx.Unskip(op.Seq) })
+	return err == nil, err
 }
 
 // Reread forgets how far the hub's stream was read.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/relay"
+	"github.com/huskies/huskies-mcp/replica"
 )
 
 // deleteMessages deletes messages of the hub's stream: of each subject all but the last ones, so that there are holes in it. It
@@ -88,6 +89,19 @@ func TestBothPutBack(t *testing.T) {
 	converge(t, 2, a, b)
 }
 
+// newerOp returns an op of version 9.
+func newerOp(i int) crdt.SignedOp { return crdt.SignedOp{Payload: []byte{0xa2, 1, 9, 2, byte(i)}} }
+
+// skipped returns how many messages the machine passed over.
+func (m *machine) skipped() int64 {
+	m.t.Helper()
+	_, state, err := m.replica.Hub(m.t.Context())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return state.Skipped
+}
+
 // TestSkippedMessageIsLost: a machine passed over a message of a newer build, and the hub has lost it since. The machine connects
 // all the same, and goes on.
 func TestSkippedMessageIsLost(t *testing.T) {
@@ -95,22 +109,42 @@ func TestSkippedMessageIsLost(t *testing.T) {
 	h := newHub(t)
 	a, b := h.joined(), h.joined()
 	for i := range 2 {
-		publish(t, h, b, crdt.SignedOp{Payload: []byte{0xa2, 1, 9, 2, byte(i)}}) // an op of version 9
+		publish(t, h, b, newerOp(i))
 	}
 	a.write("1_story_one")
 	converge(t, 1, a, b)
-	skipped := func() int64 {
-		_, state, err := a.replica.Hub(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return state.Skipped
-	}
-	await(t, "both are passed over", func() bool { return skipped() == 2 })
+	await(t, "both are passed over", func() bool { return a.skipped() == 2 })
 	a.pause()
 	h.deleteMessages(1)
 	a.relay()
 	b.write("2_story_two")
 	converge(t, 2, a, b)
-	await(t, "what is lost is not looked for again", func() bool { return skipped() == 1 })
+	await(t, "what is lost is not looked for again", func() bool { return a.skipped() == 1 })
+}
+
+// TestManySkippedMessages: a machine passed over more than a thousand messages, none of which it must pass over any more. One connection is
+// enough to be done with all of them.
+func TestManySkippedMessages(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a := h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a)
+	a.pause()
+	hub, state, err := a.replica.Hub(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ops := make([]replica.HubOp, 1100)
+	for i := range ops {
+		ops[i] = replica.HubOp{Seq: uint64(1000 + i), Signed: newerOp(i)}
+	}
+	if _, err := a.replica.AdmitFromHub(t.Context(), hub.Replica, ops, state.Read); err != nil {
+		t.Fatal(err)
+	}
+	if n := a.skipped(); n != int64(len(ops)) {
+		t.Fatalf("%d messages are passed over", n)
+	}
+	a.relay()
+	await(t, "none is passed over", func() bool { return a.skipped() == 0 })
 }
