@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -91,12 +92,7 @@ func TestFloodOfWants(t *testing.T) {
 // TestFloodOfWantsWithoutAHub: on a NATS server of one's own nobody stands between, and who floods asks under many names.
 func TestFloodOfWantsWithoutAHub(t *testing.T) {
 	t.Parallel()
-	s := newOwnServer(t)
-	_, url, _ := strings.Cut(command(t, "setup", "nats://"+s.address, "--creds", s.creds), "huskies-mcp join --creds FILE ")
-	in, err := relay.ParseOwn(strings.SplitN(url, "\n", 2)[0], s.creds)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := ownInvitation(t)
 	a, b := newMachine(t), newMachine(t)
 	for _, m := range []*machine{a, b} {
 		if err := m.join(in); err != nil {
@@ -128,6 +124,84 @@ func TestFloodOfWantsWithoutAHub(t *testing.T) {
 			t.Errorf("a machine sends %d ops again: some more than once a minute", n)
 		}
 	}
+}
+
+// ownInvitation invites to a pipeline on a NATS server of one's own.
+func ownInvitation(t *testing.T) *relay.Invitation {
+	t.Helper()
+	s := newOwnServer(t)
+	_, url, _ := strings.Cut(command(t, "setup", "nats://"+s.address, "--creds", s.creds), "huskies-mcp join --creds FILE ")
+	in, err := relay.ParseOwn(strings.SplitN(url, "\n", 2)[0], s.creds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// TestWantsOfManyOps: a machine misses more ops than a question may name. It asks for each of them.
+func TestWantsOfManyOps(t *testing.T) {
+	t.Parallel()
+	in := ownInvitation(t)
+	m := newMachine(t)
+	m.gapAge = time.Second
+	if err := m.join(in); err != nil {
+		t.Fatal(err)
+	}
+	const ops = wantOps + 200
+	if _, err := m.replica.Admit(t.Context(), onInventedOps(t, ops)); err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan []crdt.OpID)
+	conn, err := relay.DialOwn(in.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, err = conn.Subscribe(relay.WantSubject(in.Pipeline, "*"), func(msg *nats.Msg) {
+		var ids []crdt.OpID
+		if err := json.Unmarshal(msg.Data, &ids); err != nil {
+			t.Error(err)
+		}
+		select {
+		case asked <- ids:
+		case <-t.Context().Done():
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.relay()
+	all := map[crdt.OpID]bool{}
+	await(t, "all that is missing is asked for", func() bool {
+		select {
+		case ids := <-asked:
+			for _, id := range ids {
+				all[id] = true
+			}
+		default:
+		}
+		return len(all) == ops
+	})
+}
+
+// onInventedOps returns n ops of a stranger, each on a parent that nobody has.
+func onInventedOps(t *testing.T, n int) (ops []crdt.SignedOp) {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		var parent crdt.OpID
+		rand.Read(parent[:])
+		op := &crdt.Op{Story: "1_story_invented", Seq: 2, Parents: []crdt.OpID{parent}, Edits: []crdt.Edit{crdt.Set("name", crdt.String("x"))}}
+		signed, err := crdt.Sign(op, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ops = append(ops, signed)
+	}
+	return ops
 }
 
 // writeMany makes n stories and returns the IDs of all ops.
