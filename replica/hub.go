@@ -119,12 +119,7 @@ func (r *Replica) outbox(ctx context.Context, read func(*oplog.Snapshot) ([]oplo
 // Sent notes that the hub that the replica is joined to under a name has ops of the outbox, and the last message that it
 // acknowledged; the zero mark if there is none.
 func (r *Replica) Sent(ctx context.Context, name string, arrivals []int64, last HubMark) error {
-	return r.decide(ctx, func(tx *oplog.Tx) error {
-		if err := tx.FromHub(name); err != nil {
-			return err
-		}
-		return tx.Sent(arrivals, last)
-	})
+	return r.decideByHub(ctx, name, func(tx *oplog.Tx) error { return tx.Sent(arrivals, last) })
 }
 
 // Resend begins anew with the hub: the stream is read from its beginning, and the replica's own ops, or all
@@ -147,11 +142,8 @@ func (r *Replica) AdmitFromHub(ctx context.Context, name string, ops []HubOp, to
 	if report.ImportReport = im.report; err != nil {
 		return report, err
 	}
-	err = r.decide(ctx, func(tx *oplog.Tx) error {
+	err = r.decideByHub(ctx, name, func(tx *oplog.Tx) error {
 		report.Skipped = 0
-		if err := tx.FromHub(name); err != nil {
-			return err
-		}
 		for _, id := range im.known {
 			if err := tx.OnHub(id); err != nil {
 				return err
@@ -169,6 +161,17 @@ func (r *Replica) AdmitFromHub(ctx context.Context, name string, ops []HubOp, to
 		return tx.ReadTo(to)
 	})
 	return report, err
+}
+
+// decideByHub is decide for what came from the hub that the replica is joined to under a name. It is an error if the
+// replica has left that hub.
+func (r *Replica) decideByHub(ctx context.Context, name string, fn func(*oplog.Tx) error) error {
+	return r.decide(ctx, func(tx *oplog.Tx) error {
+		if err := tx.FromHub(name); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
 }
 
 // isForNow reports whether an op that was refused may be taken later.
@@ -276,7 +279,7 @@ func (r *Replica) AdmitSkipped(ctx context.Context, name string, op HubOp) (done
 	if len(im.report.Refusals) > 0 && isForNow(im.report.Refusals[0].Err) {
 		return false, nil
 	}
-	err = r.decide(ctx, func(tx *oplog.Tx) error { return tx.Unskip(op.Seq) })
+	err = r.decideByHub(ctx, name, func(tx *oplog.Tx) error { return tx.Unskip(op.Seq) })
 	return err == nil, err
 }
 

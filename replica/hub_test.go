@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -53,5 +54,36 @@ func TestCopiesAreNotJoined(t *testing.T) {
 	ops, err := copied.Outbox(t.Context(), false, 10)
 	if err != nil || len(ops) != 0 {
 		t.Errorf("the copy has %d ops to send, error %v", len(ops), err)
+	}
+}
+
+// TestSkippedMessagesOfTheHubBefore: a machine reads a message again that it passed over, and joins another hub meanwhile.
+// What it passed over there under the same number stays noted.
+func TestSkippedMessagesOfTheHubBefore(t *testing.T) {
+	r := New(Config{
+		Path: filepath.Join(t.TempDir(), "pipeline.db"), Now: time.Now, Rand: rand.Reader, Machine: "m", Logger: slog.New(slog.DiscardHandler),
+	})
+	t.Cleanup(func() { _ = r.Close() })
+	newer := HubOp{Seq: 7, Signed: crdt.SignedOp{Payload: []byte{0xa2, 1, 9, 2, 0}}}
+	for _, name := range []string{"first", "second"} {
+		if err := r.JoinHub(t.Context(), Hub{Address: name + ".example.org:4222", Pipeline: "abcdefghijkl2", Replica: name}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.AdmitFromHub(t.Context(), name, []HubOp{newer}, HubMark{Seq: 7}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lost := HubOp{Seq: 7} // the first hub does not have it any more
+	if done, err := r.AdmitSkipped(t.Context(), "first", lost); err == nil {
+		t.Errorf("a message of the first hub was read again after the second was joined, and was taken: %v", done)
+	}
+	if seqs, err := r.SkippedMessages(t.Context(), 0, 10); err != nil || len(seqs) != 1 {
+		t.Errorf("passed over at the second hub: %v, error %v", seqs, err)
+	}
+	if _, err := r.AdmitSkipped(t.Context(), "second", lost); err != nil {
+		t.Error(err)
+	}
+	if seqs, err := r.SkippedMessages(t.Context(), 0, 10); err != nil || len(seqs) != 0 {
+		t.Errorf("passed over at the end: %v, error %v", seqs, err)
 	}
 }
