@@ -12,7 +12,6 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
@@ -235,8 +234,8 @@ const progressInterval = 100 * time.Millisecond
 // progressBar shows on w, if that is a terminal, how much of size is done; size
 // is -1 if nobody knows, and unit says what is counted. Done takes it away again.
 func progressBar(w io.Writer, size int64, what string, unit progressbar.Option) (progress func(more int64), done func()) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	f, ok := terminalOf(w)
+	if !ok {
 		return nil, func() {}
 	}
 	bar := progressbar.NewOptions64(size,

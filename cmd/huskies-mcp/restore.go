@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/backups"
@@ -141,7 +140,7 @@ func (r *restoring) checkFile(path string) error {
 // canAsk reports whether there is a person to be asked.
 func (r *restoring) canAsk() bool {
 	in, ok := r.cmd.InOrStdin().(*os.File)
-	return ok && term.IsTerminal(int(in.Fd()))
+	return ok && isTerminal(in)
 }
 
 func (r *restoring) ask(question string) string {
