@@ -50,10 +50,6 @@ func dialDesk(hub *replica.Hub, key transportKey, author string, lease time.Dura
 	go func() {
 		defer close(d.done)
 		d.desk, d.err = openDesk(ctx, hub, key, author, lease)
-		if ctx.Err() != nil && d.err == nil {
-			d.desk.conn.Close()
-			d.err = ctx.Err()
-		}
 	}()
 	return d
 }
@@ -111,7 +107,7 @@ func (c *Claims) drop() {
 		d := c.dialing
 		c.dialing = nil
 		d.stop()
-		go func() { // it may have been made just before
+		go func() { // it may be made all the same
 			if <-d.done; d.err == nil {
 				d.desk.conn.Close()
 			}
