@@ -32,6 +32,19 @@ type follower struct {
 	ofMembers bool
 }
 
+// LastMessage returns the number of the last message in a pipeline's stream of ops, 0 if there is none. The stream may have lost
+// messages behind it, whose numbers its state still counts.
+func LastMessage(ctx context.Context, stream jetstream.Stream, pipeline string) (uint64, error) {
+	msg, err := stream.GetLastMsgForSubject(ctx, allSubjects(pipeline))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look at the hub's stream: %w", err)
+	}
+	return msg.Sequence, nil
+}
+
 // follow reads the stream behind read, admits what comes, and closes caughtUp at message last.
 func (s *session) follow(ctx context.Context, read replica.HubMark, last uint64, caughtUp chan struct{}) error {
 	consumer, err := s.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{

@@ -239,14 +239,14 @@ func (j *Joining) compare(ctx context.Context, stream jetstream.Stream, pipeline
 	if err != nil || len(ops) == 0 || j.Merge {
 		return state.Msgs, err
 	}
-	_, err = stream.GetLastMsgForSubject(ctx, OpSubjects(pipeline))
+	last, err := stream.GetLastMsgForSubject(ctx, OpSubjects(pipeline))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return state.Msgs, nil // it knows members at most
 	}
 	if err != nil {
 		return 0, fmt.Errorf("look at the hub's stream: %w", err)
 	}
-	common, err := j.hasCommon(ctx, stream, state.LastSeq)
+	common, err := j.hasCommon(ctx, stream, last.Sequence)
 	if err == nil && !common {
 		err = ErrApart
 	}

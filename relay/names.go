@@ -24,6 +24,9 @@ func StreamName(pipeline string) string { return "HK_" + strings.ToUpper(pipelin
 // OpSubjects matches the subjects of all ops of a pipeline.
 func OpSubjects(pipeline string) string { return "hk." + pipeline + ".op.>" }
 
+// allSubjects matches the subjects of all messages of a pipeline's stream of ops.
+func allSubjects(pipeline string) string { return "hk." + pipeline + ".>" }
+
 // OwnSubjects matches the subjects that an author publishes ops to.
 func OwnSubjects(pipeline, author string) string { return "hk." + pipeline + ".op." + author + ".*" }
 

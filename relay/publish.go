@@ -58,11 +58,8 @@ func (s *session) hasRead(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	info, err := s.stream.Info(ctx)
-	if err != nil {
-		return false, fmt.Errorf("look at the hub's stream: %w", err)
-	}
-	return info.State.LastSeq <= state.Read.Seq+outboxPage, nil
+	last, err := LastMessage(ctx, s.stream, s.hub.Pipeline)
+	return err == nil && last <= state.Read.Seq+outboxPage, err
 }
 
 // watch wakes the publisher at each change, whichever process makes it.

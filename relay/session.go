@@ -88,23 +88,28 @@ func (s *session) run(ctx context.Context) (err error) {
 		return err
 	}
 	s.subject = OpSubject(s.hub.Pipeline, s.author, s.hub.Replica)
+	last, err := LastMessage(ctx, s.stream, s.hub.Pipeline)
+	if err != nil {
+		return err
+	}
+	behind := max(last, read.Seq) - read.Seq
 	if err := s.meetMembers(ctx, read); err != nil {
 		return err
 	}
 	s.set(func(status *Status) {
-		status.ConnectedSince, status.Behind, status.ClockAhead = s.cfg.Now().UnixMilli(), info.State.LastSeq-read.Seq, ahead
+		status.ConnectedSince, status.Behind, status.ClockAhead = s.cfg.Now().UnixMilli(), behind, ahead
 	})
 	if ahead, off := s.status.ClockOff(); off {
 		s.cfg.Logger.Warn("the hub's clock and this machine's differ: claims end by the hub's", "hub_ahead", ahead)
 	}
-	s.cfg.Logger.Info("connected to the hub", "address", s.hub.Address, "behind", info.State.LastSeq-read.Seq)
+	s.cfg.Logger.Info("connected to the hub", "address", s.hub.Address, "behind", behind)
 	if err := s.listenForWants(ctx); err != nil {
 		return err
 	}
 	caughtUp := make(chan struct{})
 	var all sync.WaitGroup
 	for _, part := range []func(context.Context) error{
-		func(ctx context.Context) error { return s.follow(ctx, read, info.State.LastSeq, caughtUp) },
+		func(ctx context.Context) error { return s.follow(ctx, read, last, caughtUp) },
 		func(ctx context.Context) error { return s.publish(ctx, caughtUp) },
 		s.watch,
 		s.check,

@@ -18,6 +18,13 @@ import (
 // returns how many messages there were, and are.
 func (h *testHub) deleteMessages(leave int64) (had, has uint64) {
 	h.t.Helper()
+	return h.deleteBy(func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = leave })
+}
+
+// deleteBy deletes messages of the hub's stream by a bound of the stream, since the hub forbids its owner, too, to delete messages
+// by number. It returns how many messages there were, and are.
+func (h *testHub) deleteBy(bound func(*jetstream.StreamConfig)) (had, has uint64) {
+	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), hangGuard)
 	defer cancel()
 	config, err := h.dir.open()
@@ -38,17 +45,46 @@ func (h *testHub) deleteMessages(leave int64) (had, has uint64) {
 		h.t.Fatal(err)
 	}
 	had = stream.CachedInfo().State.Msgs
-	changed := config.opStream()
-	for _, most := range []int64{leave, -1} { // the hub forbids its owner, too, to delete messages by number
-		changed.MaxMsgsPerSubject = most
-		if stream, err = js.UpdateStream(ctx, changed); err != nil {
-			h.t.Fatal(err)
-		}
-		if most == leave {
-			has = stream.CachedInfo().State.Msgs
-		}
+	bounded := config.opStream()
+	bound(&bounded)
+	if stream, err = js.UpdateStream(ctx, bounded); err != nil {
+		h.t.Fatal(err)
 	}
-	return had, has
+	if bounded.MaxAge > 0 {
+		time.Sleep(2 * bounded.MaxAge)
+	}
+	info, err := stream.Info(ctx)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if _, err = js.UpdateStream(ctx, config.opStream()); err != nil {
+		h.t.Fatal(err)
+	}
+	return had, info.State.Msgs
+}
+
+// TestLastMessageIsLost: the hub has lost its messages, the last one too. A machine that joins does not wait for what never comes,
+// but sends what it writes.
+func TestLastMessageIsLost(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a := h.joined()
+	a.write("1_story_one")
+	converge(t, 1, a)
+	a.pause()
+	b := newMachine(t)
+	if err := b.join(h.invite()); err != nil {
+		t.Fatal(err)
+	}
+	if _, has := h.deleteBy(func(c *jetstream.StreamConfig) { c.MaxAge, c.Duplicates = time.Second, time.Second }); has > 0 {
+		t.Fatalf("the hub has %d messages", has)
+	}
+	b.write("2_story_two")
+	b.relay()
+	await(t, "the hub has what was written", func() bool {
+		_, state, err := b.replica.Hub(t.Context())
+		return err == nil && state.Outbox == 0
+	})
 }
 
 // TestGap: a machine that lacks a long row of ops, each of which builds on the one before, asks for them when the hub has
