@@ -128,11 +128,11 @@ func (d folder) writeBackup(ctx context.Context, config hubConfig, conn *nats.Co
 	if err != nil {
 		return 0, 0, err
 	}
-	state, err := opState(ctx, js, config)
+	last, err := lastMessage(ctx, js, config.Pipeline)
 	if err != nil {
 		return 0, 0, err
 	}
-	keys, err := d.keys(config) // behind the state: whoever wrote is among the members
+	keys, err := d.keys(config) // behind the last message: whoever wrote is among the members
 	if err != nil {
 		return 0, 0, err
 	}
@@ -142,7 +142,7 @@ func (d folder) writeBackup(ctx context.Context, config hubConfig, conn *nats.Co
 	if err := lines.Encode(keys); err != nil {
 		return 0, 0, err
 	}
-	err = eachMessage(ctx, js, relay.StreamName(config.Pipeline), state, func(msg jetstream.Msg) error {
+	err = eachMessage(ctx, js, config.Pipeline, last, func(msg jetstream.Msg) error {
 		messages++
 		return lines.Encode(keptMessage{msg.Subject(), msg.Data()})
 	})
@@ -152,24 +152,24 @@ func (d folder) writeBackup(ctx context.Context, config hubConfig, conn *nats.Co
 	return len(keys.Members), messages, errors.Join(err, buffered.Flush())
 }
 
-// opState is the state of the stream of ops; the zero one if it was never made.
-func opState(ctx context.Context, js jetstream.JetStream, config hubConfig) (jetstream.StreamState, error) {
-	stream, err := js.Stream(ctx, relay.StreamName(config.Pipeline))
+// lastMessage returns the number of the last message in the stream of ops, 0 if there is none or the stream was never made.
+func lastMessage(ctx context.Context, js jetstream.JetStream, pipeline string) (uint64, error) {
+	stream, err := js.Stream(ctx, relay.StreamName(pipeline))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return jetstream.StreamState{}, nil
+		return 0, nil
 	}
 	if err != nil {
-		return jetstream.StreamState{}, fmt.Errorf("look at the hub's stream: %w", err)
+		return 0, fmt.Errorf("look at the hub's stream: %w", err)
 	}
-	return stream.CachedInfo().State, nil
+	return relay.LastMessage(ctx, stream, pipeline)
 }
 
-// eachMessage calls fn with each message of a stream up to the last one of a state.
-func eachMessage(ctx context.Context, js jetstream.JetStream, name string, state jetstream.StreamState, fn func(jetstream.Msg) error) error {
-	if state.Msgs == 0 {
+// eachMessage calls fn with each message of the stream of ops up to the last one, whose number is given.
+func eachMessage(ctx context.Context, js jetstream.JetStream, pipeline string, last uint64, fn func(jetstream.Msg) error) error {
+	if last == 0 {
 		return nil
 	}
-	consumer, err := js.OrderedConsumer(ctx, name, jetstream.OrderedConsumerConfig{MaxResetAttempts: 1}) // else it goes on for ever
+	consumer, err := js.OrderedConsumer(ctx, relay.StreamName(pipeline), jetstream.OrderedConsumerConfig{MaxResetAttempts: 1}) // else it goes on for ever
 	if err != nil {
 		return fmt.Errorf("read the hub's stream: %w", err)
 	}
@@ -187,12 +187,12 @@ func eachMessage(ctx context.Context, js jetstream.JetStream, name string, state
 		if err != nil {
 			return err
 		}
-		if meta.Sequence.Stream <= state.LastSeq {
+		if meta.Sequence.Stream <= last {
 			if err := fn(msg); err != nil {
 				return err
 			}
 		}
-		if meta.Sequence.Stream >= state.LastSeq {
+		if meta.Sequence.Stream >= last {
 			return nil
 		}
 	}

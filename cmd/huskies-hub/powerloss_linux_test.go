@@ -234,12 +234,12 @@ func (c *powerCut) check(t *testing.T, d folder) error {
 }
 
 func (c *powerCut) checkOps(ctx context.Context, js jetstream.JetStream, config hubConfig) error {
-	state, err := opState(ctx, js, config)
+	last, err := lastMessage(ctx, js, config.Pipeline)
 	if err != nil {
 		return err
 	}
 	there := map[string]bool{}
-	err = eachMessage(ctx, js, relay.StreamName(config.Pipeline), state, func(msg jetstream.Msg) error {
+	err = eachMessage(ctx, js, config.Pipeline, last, func(msg jetstream.Msg) error {
 		text, _, _ := bytes.Cut(msg.Data(), []byte("\n"))
 		name := string(text)
 		if !c.begun[name] || !bytes.Equal(msg.Data(), recordedMessage(name, len(msg.Data())-len(text)-1)) {

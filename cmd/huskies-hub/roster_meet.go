@@ -105,12 +105,12 @@ func (g *gate) signLists(ctx context.Context) error {
 // streamHeads returns the heads of an author's ops in the stream. Of others' ops nobody asks who signed them: they only
 // say who descends from whom, and a false one is an ancestor of nothing that the author signed.
 func streamHeads(ctx context.Context, js jetstream.JetStream, pipelineID string, a crdt.Author) ([]crdt.OpID, error) {
-	stream, err := js.Stream(ctx, relay.StreamName(pipelineID))
+	last, err := lastMessage(ctx, js, pipelineID)
 	if err != nil {
 		return nil, err
 	}
 	g := members.NewGraph()
-	err = eachMessage(ctx, js, relay.StreamName(pipelineID), stream.CachedInfo().State, func(msg jetstream.Msg) error {
+	err = eachMessage(ctx, js, pipelineID, last, func(msg jetstream.Msg) error {
 		signed, err := relay.ReadMessage(msg.Data())
 		if err != nil {
 			return nil // it is no op
