@@ -26,6 +26,9 @@ const (
 	pauseFactor = 9
 	// maxStep bounds the changes and the cards of one message. Pages read anew where more has changed.
 	maxStep = 150
+	// maxNumbers bounds the numbers of stories that are looked up for one message, since others began or ceased to
+	// depend on them.
+	maxNumbers = 1000
 	// maxAffected bounds the stories whose cards change with one, since they wait for it.
 	maxAffected = 50
 	// recent is how many changes are looked at for the last signs of agents when the reader wakes up.
@@ -226,7 +229,7 @@ func (r *reader) changes(v *replica.View, u *update) error {
 			ids = append(ids, id)
 		}
 	}
-	now, count := r.b.now(), 0
+	now, count, looked := r.b.now(), 0, 0
 	ok, err := v.Changes(r.at, func(c replica.Change) bool {
 		if count++; count > maxStep {
 			return false
@@ -244,7 +247,11 @@ func (r *reader) changes(v *replica.View, u *update) error {
 				touch(id)
 			}
 		}
-		for _, n := range dependencies(v, &c) {
+		numbers := dependencies(v, &c)
+		if looked += len(numbers); looked > maxNumbers {
+			return false
+		}
+		for _, n := range numbers {
 			for _, other := range v.NumberedOutlines(n) {
 				touch(other.ID)
 			}
@@ -254,7 +261,7 @@ func (r *reader) changes(v *replica.View, u *update) error {
 	if err != nil {
 		return err
 	}
-	if !ok || count > maxStep || len(ids) > maxStep {
+	if !ok || count > maxStep || looked > maxNumbers || len(ids) > maxStep {
 		*u = update{Reset: true, Waiting: -1}
 		return nil
 	}
@@ -266,8 +273,8 @@ func (r *reader) changes(v *replica.View, u *update) error {
 	return nil
 }
 
-// dependencies returns the numbers of the stories whose cards a change of another one changes, since it depends
-// on them, or did before.
+// dependencies returns the numbers on which the story of a change depends, or did before: the cards of stories with
+// these numbers change, too.
 func dependencies(v *replica.View, c *replica.Change) (numbers []uint32) {
 	written := func(op *crdt.Op) {
 		for _, e := range op.Edits {
@@ -281,15 +288,17 @@ func dependencies(v *replica.View, c *replica.Change) (numbers []uint32) {
 		return numbers
 	}
 	if st, err := v.Story(c.Story); err == nil {
-		return append(numbers, st.DependsOn...)
+		numbers = append(numbers, st.DependsOn...)
+	} else {
+		looked := 0
+		_ = v.History(c.Story, 0, func(e replica.Entry) bool { // it is deleted; an error shows with its card, too
+			written(e.Op)
+			looked++
+			return looked < recent
+		})
 	}
-	looked := 0
-	_ = v.History(c.Story, 0, func(e replica.Entry) bool { // it is deleted; an error shows with its card, too
-		written(e.Op)
-		looked++
-		return looked < recent
-	})
-	return numbers
+	slices.Sort(numbers)
+	return slices.Compact(numbers)
 }
 
 // card adds the card of a story as it is now.

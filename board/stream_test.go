@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/huskies/huskies-mcp/board"
+	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -241,6 +242,23 @@ func TestDependenciesThatEnd(t *testing.T) {
 	blocks("1 story")
 	s.do("x", func(tx *pipeline.Tx) error { _, err := tx.Delete("3_c"); return err })
 	blocks("")
+}
+
+// TestManyDependenciesThatEnd: of a story that was deleted after it had depended on very many numbers, nobody looks for all of
+// them. Pages read anew.
+func TestManyDependenciesThatEnd(t *testing.T) {
+	s := newSite(t, nil)
+	for i := range uint32(20) {
+		numbers := make([]uint32, crdt.MaxDependencies)
+		for j := range numbers {
+			numbers[j] = 10 + i*crdt.MaxDependencies + uint32(j)
+		}
+		s.add("1_a", pipeline.Changes{DependsOn: &numbers})
+	}
+	in := newClient(s)
+	f := in.follow(in.mark())
+	s.do("x", func(tx *pipeline.Tx) error { _, err := tx.Delete("1_a"); return err })
+	f.until("to read anew", func(e event) bool { return e.data.Reset })
 }
 
 // TestManyChanges: a page that cannot be told of so much at once reads anew, and goes on from there.
