@@ -203,16 +203,13 @@ func (tx *Tx) queueAgain(id crdt.OpID) error {
 	return tx.queue(found.Arrival)
 }
 
-// ErrHubLeft says that this replica has left the hub that something came from, or begins anew with it.
-var ErrHubLeft = errors.New("the replica has left the hub")
-
-// FromHub notes that what the transaction does came from the hub that this replica is joined to under a name. Unless it still is,
-// the error is ErrHubLeft: what one hub has is not known to be on the next one.
+// FromHub notes that what the transaction does came from the hub that this replica is joined to under a name. It is an error if the
+// replica has left that hub, or begins anew with it: what one hub has is not known to be on the next one.
 func (tx *Tx) FromHub(name string) error {
 	tx.fromHub = true
 	row, err := tx.log.queries.GetHub(tx.ctx)
 	if err = none(err); err == nil && row.Replica != name {
-		return ErrHubLeft
+		return errors.New("the replica has left the hub")
 	}
 	return tx.log.fail("read hub", err)
 }
