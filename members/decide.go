@@ -281,14 +281,14 @@ func (d *decision) ancestors(heads []int) []bool {
 }
 
 // Next returns the parents and the seq of an op about members that is written now: the heads of those by authors who
-// count, or the [crdt.MaxParents] greatest of them by seq. The op by which a member removed itself is among them, so that
-// who adds that author again undoes it. Is may be nil.
-func Next(ops []Op, counts func(crdt.Author) bool, is *Members) (parents []crdt.OpID, seq uint64) {
+// count, or the [crdt.MaxParents] greatest of them by seq. The op by which a member removed itself counts, too, so an op
+// that adds this author again undoes the removal. The members may be nil.
+func Next(ops []Op, counts func(crdt.Author) bool, decided *Members) (parents []crdt.OpID, seq uint64) {
 	d := newDecision(crdt.Author{}, ops)
 	marks := make([]bool, len(d.ops))
 	for i := len(d.ops) - 1; i >= 0; i-- {
 		stamp := d.ops[i].Stamp
-		chosen := counts(stamp.Author) || is.removedItself(&stamp)
+		chosen := counts(stamp.Author) || decided.removedItself(&stamp)
 		if chosen && !marks[i] && len(parents) < crdt.MaxParents {
 			parents, seq = append(parents, stamp.Op), max(seq, stamp.Seq)
 		}

@@ -22,8 +22,8 @@
 // each other leave the senior one.
 //
 // An admin's op counts if an op that adds it as an admin is among the op's ancestors, without a removal
-// between the two. It must also pass each removal of the admin: it is one of the heads that the removal
-// names, or an ancestor of one, or it descends from an op that adds the admin again.
+// between the two. It must also pass each removal of the admin. It does if it is one of the heads that the
+// removal names, or an ancestor of one, or if it descends from an op that adds the admin again.
 //
 // An author is a member if somebody has added it, and if from each removal of it descends an op that
 // adds it again. So a removal wins over what was said at the same time. If it is no member any

@@ -86,7 +86,7 @@ func (w *stateWriter) apply(op *crdt.Op, arrival, came int64) (Kind, error) {
 	if err != nil {
 		return kind, err
 	}
-	w.state.Arrival, w.state.OpID = arrival, append(w.state.OpID[:0], op.ID[:]...) // who decodes has op's memory
+	w.state.Arrival, w.state.OpID = arrival, append(w.state.OpID[:0], op.ID[:]...) // a decoder uses the memory of op again
 	w.late = 0
 	if kind.isParent() {
 		err = w.release(op.ID, arrival)

@@ -278,13 +278,13 @@ func (tx *Tx) Resend(all bool, replica string) error {
 	return tx.changed("queue ops again", err)
 }
 
-// Requeue enters those of the ops that are in the log as ones to send, and then those that they build on, the nearest first,
-// up to most in all. It leaves out what not reports, with what that builds on. It returns those that it entered.
-func (tx *Tx) Requeue(ids []crdt.OpID, most int, not func(crdt.OpID) bool) (entered []crdt.OpID, err error) {
+// Requeue enters ops of the log as ones to send, and then the ops that they build on, the nearest first, up to most in all.
+// It leaves out ops of which skip is true, with those that they build on. It returns the ops that it entered.
+func (tx *Tx) Requeue(ids []crdt.OpID, most int, skip func(crdt.OpID) bool) (entered []crdt.OpID, err error) {
 	seen := make(map[crdt.OpID]bool)
 	for ids = slices.Clone(ids); len(ids) > 0 && len(entered) < most; ids = ids[1:] {
 		id := ids[0]
-		if seen[id] || not(id) {
+		if seen[id] || skip(id) {
 			continue
 		}
 		seen[id] = true

@@ -104,7 +104,7 @@ func (l *Log) takeRows(ctx context.Context, version int) error {
 		`INSERT INTO main.crdt_node_identity (seed, author, created_at, machine, path)
 		 SELECT NULL, author, created_at, machine, path FROM restored.crdt_node_identity
 		 WHERE author NOT IN (SELECT author FROM main.crdt_node_identity) ORDER BY id`,
-		// The hub is read anew, also what was sent from here, and gets what it lacks.
+		// All is read from the hub anew, also what was sent from here, and the hub gets what it lacks.
 		`UPDATE main.hub SET replica = lower(hex(randomblob(10)))`,
 		`DELETE FROM main.hub_marks`,
 		`DELETE FROM main.hub_skipped`,

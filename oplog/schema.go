@@ -130,7 +130,7 @@ func hideFromGit(dir, name string, log *slog.Logger) error {
 		return err
 	}
 	if _, err = f.WriteString(text); err == nil {
-		err = f.Sync() // a power loss must not leave the key behind without it
+		err = f.Sync() // after a power loss the key must not be there without this file
 	}
 	return errors.Join(err, f.Close())
 }

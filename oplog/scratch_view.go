@@ -147,8 +147,8 @@ func (s *scratch) replay(ctx context.Context, l *Log, q *db.Queries) error {
 	return rebuild(ctx, q, s.st, r, trust, id)
 }
 
-// idInMemory returns the ID of a state that is made in memory up to an op: another one when anything but an op
-// may have changed the state. Decisions and repairs are only added.
+// idInMemory returns the ID of a state that is made in memory up to an op. It is another one when anything but an op
+// may have changed the state. The numbers of decisions and repairs tell, since only a restore takes any away.
 func idInMemory(ctx context.Context, q *db.Queries, last []byte) (int64, error) {
 	row, err := q.GetState(ctx)
 	if err != nil {

@@ -55,9 +55,9 @@ type VerifyReport struct {
 // It takes no lock and needs no key. It changes nothing, and leaves also a damaged write-ahead
 // log as it is. It reads a page of rows at a time, up to the row that is the last when it
 // begins, so it keeps nobody from writing or from checkpoints. Where a row or a page of the
-// file cannot be read it goes on behind. It uses all processors, and of memory about 125 bytes
-// a row, and 32 for each parent of an op that arrived before one of its parents; then as much
-// as a rebuild.
+// file cannot be read it goes on behind. It uses all processors. Of memory it uses about 125
+// bytes a row, and 32 for each parent of an op that arrived before one of its parents. Then it
+// uses as much as a rebuild.
 //
 // What rows alone cannot show: that the last ones were taken off, and that others
 // wrote them in another order. An error means that it could not be verified to

@@ -389,8 +389,8 @@ func (tx *Tx) block(changed *[]string, cur Story, blocked bool, reason string, z
 	}
 }
 
-// maxGone bounds the dependencies that one change takes out, so that its op has at most [crdt.MaxEdits] edits. Other
-// replicas may have written more together.
+// maxGone bounds the dependencies that one change takes out, so that its op has at most [crdt.MaxEdits] edits. A story
+// may have more, if several replicas added some at the same time.
 const maxGone = crdt.MaxEdits / 2
 
 // depend records the edits that turn the story's dependencies into want, if that

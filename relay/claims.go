@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// askTimeout bounds the connecting to the hub, and the question: a call waits for both.
+	// askTimeout bounds the wait for a connection to the hub, and that for an answer: a call waits for both.
 	askTimeout = 2 * time.Second
 	// claimTime is how long after its question a claim may be made. Later the reservation may be given back.
 	claimTime = 5 * time.Second
@@ -76,7 +76,7 @@ func (c *Claims) Ended(ctx context.Context, stories []string) (ended []string, e
 	return ended, err
 }
 
-// numberTimeout bounds the connecting for a number, and the question: without an answer a story gets one as apart.
+// numberTimeout is askTimeout for a number: without an answer a story gets one as apart.
 const numberTimeout = time.Second
 
 // Number keeps a number for a new story of this machine, above all that the hub gave out and all that are known here. It
@@ -104,7 +104,7 @@ func (c *Claims) Number(ctx context.Context) (n uint32, err error) {
 	return n, nil
 }
 
-// ask asks the hub that the replica is joined to. It waits so long for a connection, and as long for an answer.
+// ask asks the hub that the replica is joined to. It waits up to patience for a connection, and as long again for an answer.
 func (c *Claims) ask(ctx context.Context, patience time.Duration, question func(context.Context) error) error {
 	hub, _, err := c.cfg.Replica.Hub(ctx)
 	if err == nil && hub == nil {

@@ -70,7 +70,7 @@ func openDesk(ctx context.Context, hub *replica.Hub, key transportKey, author st
 	return nil, err
 }
 
-// connect connects to the hub unless it is connected. It waits so long for that.
+// connect connects to the hub unless it is connected. It waits up to patience.
 func (c *Claims) connect(ctx context.Context, hub *replica.Hub, patience time.Duration) error {
 	if c.desk != nil && c.desk.conn.IsConnected() && c.desk.hub == *hub {
 		return nil

@@ -173,7 +173,7 @@ func (f *follower) note(ctx context.Context) error {
 }
 
 // retrySkipped reads the messages again that were passed over: there may be room now, or this is a newer build. It ends where it
-// could take none of a thousand. A message that the hub has lost is an op that nobody has.
+// could take none of a thousand. A message that the hub has lost counts as no op.
 func (s *session) retrySkipped(ctx context.Context) error {
 	for after, took := uint64(0), true; took; {
 		seqs, err := s.cfg.Replica.SkippedMessages(ctx, after, batchOps)

@@ -14,10 +14,10 @@ import (
 
 const (
 	// looksPerLease is how often in a lease the reservations of this machine are looked at when nothing changes: by
-	// default all 15 s.
+	// default every 15 s.
 	looksPerLease = 20
-	// giveBackAfter is how long a reservation is kept for which no claim is here: one that may still be made must have
-	// been stored by then, and the hub's clock may gain on ours.
+	// giveBackAfter is how long a reservation is kept without a claim. A claim that may still be made is stored by then,
+	// even if the hub's clock gains on ours.
 	giveBackAfter = 2 * claimTime
 )
 

@@ -10,17 +10,17 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 )
 
-// A reservation says on the hub which machine may claim a story: one message a story, written by compare and
-// set on its number in the stream, and good for a time by the hub's clock. The claim itself is an op, made here
-// after the reservation. So of two machines that are connected one claims a story.
+// A reservation says on the hub which machine may claim a story. It is one message a story, written by compare and
+// set on its number in the stream. It is good for a time by the hub's clock. The claim itself is an op, which a machine
+// makes after the reservation. So of two machines that are connected one claims a story.
 
 const (
 	// reservationLife is how long a reservation is good. The machine's relay renews it while the claim lasts.
 	reservationLife = 5 * time.Minute
 	// takeOverAfter is how long after its end others wait, in proportion to its life: who renews it may be slow.
 	takeOverAfter = 10 * time.Second
-	// settleTime is how long after the start of the hub nobody new reserves a story: its store may have been lost, or
-	// put back to an earlier state, and machines enter what they hold first.
+	// settleTime is how long after the start of the hub nobody new reserves a story. The hub's store may have been lost
+	// or put back to an earlier state, so machines first enter what they hold.
 	settleTime = 5 * time.Second
 )
 

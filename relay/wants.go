@@ -14,8 +14,8 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 )
 
-// Machines name ops that they miss to the hub, which passes it on to all. A question costs who asks nothing, and all others
-// something. So the hub passes few of them on, and a machine answers few of those.
+// A machine names ops that it misses to the hub, which passes the question on to all. A question costs the machine that
+// asks nothing, and all others something. So the hub passes few questions on, and a machine answers few of those.
 
 const (
 	// maxWant bounds the ops that one question asks for: so many IDs are a message.

@@ -116,8 +116,8 @@ func (r *Replica) outbox(ctx context.Context, read func(*oplog.Snapshot) ([]oplo
 	return ops, err
 }
 
-// Sent notes that the hub that the replica is joined to under a name has ops of the outbox, and the last message that it
-// acknowledged; the zero mark if there is none.
+// Sent notes that a hub has ops of the outbox: the one that the replica is joined to under the name. Last is the last
+// message that the hub acknowledged, the zero mark if there is none.
 func (r *Replica) Sent(ctx context.Context, name string, arrivals []int64, last HubMark) error {
 	return r.decideByHub(ctx, name, func(tx *oplog.Tx) error { return tx.Sent(arrivals, last) })
 }
@@ -234,12 +234,12 @@ func (r *Replica) HasAny(ctx context.Context, ids []crdt.OpID) (has bool, err er
 	return has, err
 }
 
-// Requeue enters those of the ops that are here as ones to send: somebody misses them on the hub. With them go those that they
-// build on, the nearest first, up to most in all. It leaves out what not reports, with what that builds on. It returns those that it
-// entered.
-func (r *Replica) Requeue(ctx context.Context, ids []crdt.OpID, most int, not func(crdt.OpID) bool) (entered []crdt.OpID, err error) {
+// Requeue enters ops that are here as ones to send, since somebody misses them on the hub. The ops that they build on
+// follow, the nearest first, up to most in all. Requeue leaves out ops of which skip is true, with those that they build
+// on. It returns the ops that it entered.
+func (r *Replica) Requeue(ctx context.Context, ids []crdt.OpID, most int, skip func(crdt.OpID) bool) (entered []crdt.OpID, err error) {
 	err = r.decide(ctx, func(tx *oplog.Tx) (err error) {
-		entered, err = tx.Requeue(ids, most, not)
+		entered, err = tx.Requeue(ids, most, skip)
 		return err
 	})
 	return entered, err

@@ -242,7 +242,7 @@ func (im *importer) unknown(ctx context.Context, window []candidate) (left []can
 		im.note(c.signed.ID)
 		im.progress(c.bytes)
 	}
-	if err == nil && all != nil { // there is no database yet
+	if err == nil && all != nil { // there is no database yet, or its state is damaged
 		left = all
 	}
 	return left, err

@@ -10,8 +10,8 @@ import (
 // many terminals draw them as boxes.
 const leftToRight = "\u200e"
 
-// columnEdge is where a column of a line begins: behind two blanks or a text that was cut, where a length of
-// time begins that stands behind a name, and where a reason or a note begins behind the name of a story.
+// columnEdge is where a column of a line begins. That is behind two blanks or a text that was cut, at a length of
+// time behind a name, and at a reason or a note behind the name of a story.
 var columnEdge = regexp.MustCompile(`(?:…| |":) +| [0-9]+[smhd]\b`)
 
 // KeepColumns returns a printed text in which names in Hebrew or Arabic stay in their columns, also in a

@@ -86,7 +86,7 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 		})
 		late := err != nil && pipeline.IgnoreNotNow(err) == nil && reserved != "" && in.StoryID == nil
 		if (late || pipeline.IsUnreachable(err)) && tries < maxReservations {
-			continue // another agent here has the story, or what was reserved is not the machine's any more
+			continue // another agent on this machine was faster, or the reservation is over
 		}
 		if err != nil {
 			return out, err

@@ -158,7 +158,7 @@ func (g *gate) admitMember(m member) error {
 		return nil
 	}
 	first, id := is.Count() == 0, ""
-	if first { // of nodes that know the same one admits an admin
+	if first { // of several nodes that know the same ops, one alone admits an admin
 		id = fmt.Sprintf("first-behind-%d", len(g.roster.kept()))
 	}
 	signed, err := g.roster.sign(members.Change{Author: m.Author, Admin: first, Transport: m.Transport, Name: m.Name})
@@ -182,7 +182,8 @@ func (g *gate) meetOthers() error {
 	return nil
 }
 
-// admitLate signs the admission of who stands on the list, if that could not be done when it asked and no op speaks of it.
+// admitLate signs the admission of a machine on the list, unless there is an op about it. When the machine asked, that could not be
+// done.
 func (g *gate) admitLate(m member) {
 	err := g.meetOthers()
 	if err == nil && g.roster.members().Of(m.Author) == nil {
@@ -193,8 +194,8 @@ func (g *gate) admitLate(m member) {
 	}
 }
 
-// publish stores an op about members in the stream, and takes it in. Of several with one ID the first one is stored; without an ID
-// it is the op's own.
+// publish stores an op about members in the stream, and takes it in. Of several messages with one ID the hub stores the first. An
+// empty ID stands for the op's own.
 func (g *gate) publish(signed crdt.SignedOp, id string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)
 	defer cancel()

@@ -10,9 +10,9 @@ import (
 
 // What others do is logged, strangers too: so what they can write to the disk of the log is bounded.
 const (
-	// logRate is how many lines a second are logged for long.
+	// logRate is how many lines a second are logged in the long run.
 	logRate = 5
-	// logBurst is how many more at once.
+	// logBurst is how many lines may come at once.
 	logBurst = 2000
 )
 

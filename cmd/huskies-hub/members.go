@@ -168,7 +168,7 @@ func (g *gate) remove(ctx context.Context, a crdt.Author) error {
 		return err
 	}
 	err = g.publish(signed, "")
-	if relay.IsFull(err) { // maybe by whom is removed
+	if relay.IsFull(err) { // perhaps the member that is removed filled it
 		if err = g.makeRoom(ctx); err == nil {
 			err = g.publish(signed, "")
 		}
@@ -176,9 +176,10 @@ func (g *gate) remove(ctx context.Context, a crdt.Author) error {
 	return err
 }
 
-// roomForRemovals is by how many bytes a stream that is full is made greater, until the hub starts anew.
+// roomForRemovals is how many bytes a full stream gets more, until the hub starts anew.
 const roomForRemovals = 1 << 20
 
+// makeRoom lets a full stream take a removal.
 func (g *gate) makeRoom(ctx context.Context) error {
 	stream, err := g.js.Stream(ctx, relay.StreamName(g.pipeline))
 	if err != nil {

@@ -27,7 +27,7 @@ type roster struct {
 	ops  []members.Op
 	all  []crdt.SignedOp
 	seen map[crdt.OpID]bool
-	// is, nil if ops came since, is who is a member. To decide that costs more than to take in an op, of which a member may send
+	// is says who is a member. It is nil if ops came since. To decide that costs more than to take in an op, and a member may send
 	// very many.
 	is *members.Members
 }

@@ -167,8 +167,8 @@ func (c container) find(key string) (int, error) {
 	return found, nil
 }
 
-// maxBrackets bounds how many objects and arrays a file has, and so how deep they stand in each other: the parser
-// calls itself for each, and a stack that is full ends the program. A big file of a person has some 10,000.
+// maxBrackets bounds the objects and arrays of a file, and so how deep they are nested. The parser calls itself for
+// each level, and a full stack ends the program. A big file of a person has some 10,000.
 const maxBrackets = 250_000
 
 // parseText parses a file, in which comments and trailing commas are allowed. The

@@ -20,9 +20,9 @@ var ErrLockTimeout = errors.New("another process holds the lock")
 // process holds it, where the system or the holder says so (see holderOf).
 //
 // A blocked flock cannot be interrupted. When a wait runs out of time the
-// goroutine in flock stays. It lets the lock go again should it get it with
-// nobody waiting, and it serves the next acquire if that comes first: there is
-// never more than one such goroutine.
+// goroutine in flock stays. If it gets the lock while nobody waits, it lets it
+// go again. If the next acquire comes first, it serves that. So there is never
+// more than one such goroutine.
 type Lock struct {
 	database string
 	turn     chan struct{} // holds one token; who has it may lock the file
