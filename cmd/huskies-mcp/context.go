@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -104,7 +103,7 @@ func hostSession(ctx context.Context, getenv func(string) string, stdin io.Reade
 	if id, _ := hosts.Session(getenv); id != "" {
 		return id
 	}
-	if f, ok := stdin.(*os.File); ok && isTerminal(f) {
+	if _, ok := terminalOf(stdin); ok {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, hookPatience)

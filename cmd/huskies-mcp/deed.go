@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -145,8 +143,7 @@ func (d *deed) override(cmd *cobra.Command, agent string, st *pipeline.Story, sc
 		return true, nil
 	}
 	question := fmt.Sprintf("%s is held by %s.", st.ID, holder)
-	in, ok := cmd.InOrStdin().(*os.File)
-	if !ok || !isTerminal(in) {
+	if _, ok := terminalOf(cmd.InOrStdin()); !ok {
 		return false, errors.New(question + " Nothing was changed. --force changes it all the same")
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), printable(question)+" Change it all the same? [y/N] ")
@@ -155,7 +152,7 @@ func (d *deed) override(cmd *cobra.Command, agent string, st *pipeline.Story, sc
 		fmt.Fprintln(cmd.ErrOrStderr())
 		return false, errors.New("nobody answered, so nothing was changed: --force changes it all the same")
 	}
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+	if !isYes(answer) {
 		return false, errors.New("nothing was changed")
 	}
 	return true, nil

@@ -67,7 +67,7 @@ func editText(cmd *cobra.Command, getenv func(string) string, st pipeline.Story)
 	e.before = st.Description
 	editor := editorOf(getenv)
 	if editor == "" {
-		if in, ok := cmd.InOrStdin().(*os.File); !ok || !isTerminal(in) {
+		if _, ok := terminalOf(cmd.InOrStdin()); !ok {
 			return e, errors.New("there is no terminal for an editor: set EDITOR to a program, or write the text with huskies-mcp call write_item. Nothing was changed")
 		}
 		editor = "vi"

@@ -142,11 +142,10 @@ func confirm(stdin io.Reader, stdout io.Writer, question string) error {
 		_, _ = io.WriteString(stdout, "\n") // the question ends its line
 		return errors.New("nobody answered, so nothing was changed: give --yes to change the files without a question")
 	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
+	if !isYes(answer) {
+		return errors.New("nothing was changed")
 	}
-	return errors.New("nothing was changed")
+	return nil
 }
 
 // afterwards says what a person has still to do.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,14 +30,17 @@ func newScreen(cmd *cobra.Command, getenv func(string) string) terminal.Screen {
 	return s
 }
 
-// terminalOf returns the terminal that a writer is, if it is one.
-func terminalOf(w io.Writer) (*os.File, bool) {
-	f, ok := w.(*os.File)
-	return f, ok && isTerminal(f)
+// terminalOf returns the terminal that a reader or writer is, if it is one. A device such as /dev/null is none.
+func terminalOf(stream any) (*os.File, bool) {
+	f, ok := stream.(*os.File)
+	return f, ok && term.IsTerminal(int(f.Fd()))
 }
 
-// isTerminal reports whether a file is a terminal. A device such as /dev/null is none.
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+// isYes reports whether an answer to a question is yes.
+func isYes(answer string) bool {
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}
 
 // view calls fn with the pipeline for a command that shows it. The error says so if there is none.
 func (env *environment) view(cmd *cobra.Command, fn func(*replica.View) error) error {

@@ -139,8 +139,8 @@ func (r *restoring) checkFile(path string) error {
 
 // canAsk reports whether there is a person to be asked.
 func (r *restoring) canAsk() bool {
-	in, ok := r.cmd.InOrStdin().(*os.File)
-	return ok && isTerminal(in)
+	_, ok := terminalOf(r.cmd.InOrStdin())
+	return ok
 }
 
 func (r *restoring) ask(question string) string {
@@ -180,7 +180,7 @@ func (r *restoring) run(file string) error {
 		if !r.canAsk() {
 			return errors.New("nothing was changed: --yes puts the backup back without a question")
 		}
-		if a := strings.ToLower(r.ask("Put the backup back? [y/N] ")); a != "y" && a != "yes" {
+		if !isYes(r.ask("Put the backup back? [y/N] ")) {
 			return errors.New("nothing was changed")
 		}
 	}

@@ -55,7 +55,7 @@ func (w *watcher) takeScreen() (restore func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch needs a terminal that can move the cursor, huskies-mcp list prints the pipeline once: %w", err)
 	}
-	if in, ok := w.cmd.InOrStdin().(*os.File); ok && isTerminal(in) {
+	if in, ok := terminalOf(w.cmd.InOrStdin()); ok {
 		before, err := term.MakeRaw(int(in.Fd()))
 		if err != nil {
 			undo()
