@@ -11,6 +11,7 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
 	"github.com/huskies/huskies-mcp/internal/durable"
+	"github.com/huskies/huskies-mcp/internal/locate"
 	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
 
@@ -151,7 +152,7 @@ func Put(cfg Config, from string) (r RestoreReport, err error) {
 		return r, err
 	}
 	dir := filepath.Dir(path)
-	if filepath.Base(dir) == ".huskies" {
+	if filepath.Base(dir) == locate.Folder {
 		if err := hideFromGit(dir, filepath.Base(path), cfg.Logger); err != nil {
 			return r, storageError("restore", path, err)
 		}

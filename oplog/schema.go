@@ -15,6 +15,7 @@ import (
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/db"
 	"github.com/huskies/huskies-mcp/internal/durable"
+	"github.com/huskies/huskies-mcp/internal/locate"
 	"github.com/huskies/huskies-mcp/migrations"
 	"github.com/huskies/huskies-mcp/oplog/dbfile"
 )
@@ -78,7 +79,7 @@ func CreateFolder(path string) error {
 // they hold a private key.
 func createFile(path string, log *slog.Logger) error {
 	dir := filepath.Dir(path)
-	if filepath.Base(dir) == ".huskies" {
+	if filepath.Base(dir) == locate.Folder {
 		if err := hideFromGit(dir, filepath.Base(path), log); err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/board"
+	"github.com/huskies/huskies-mcp/internal/locate"
 	"github.com/huskies/huskies-mcp/internal/phrase"
 )
 
@@ -184,7 +185,7 @@ func announce(cmd *cobra.Command, opts *options, state *boardState, open bool, b
 // projectName returns what people call the project of a database.
 func projectName(path string) string {
 	dir := filepath.Dir(path)
-	if filepath.Base(dir) == ".huskies" {
+	if filepath.Base(dir) == locate.Folder {
 		dir = filepath.Dir(dir)
 	}
 	if name := phrase.Line(filepath.Base(dir)); strings.Trim(name, `./\`) != "" {

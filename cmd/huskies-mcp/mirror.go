@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/export"
+	"github.com/huskies/huskies-mcp/internal/locate"
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/mirror"
 	"github.com/huskies/huskies-mcp/pipeline"
@@ -59,7 +60,7 @@ func (env *environment) mirrorFolder(args []string) (string, error) {
 	switch {
 	case len(args) == 1 && args[0] != "":
 		return args[0], nil
-	case len(args) == 0 && filepath.Base(beside) == ".huskies":
+	case len(args) == 0 && filepath.Base(beside) == locate.Folder:
 		return filepath.Join(beside, "work"), nil
 	}
 	return "", fmt.Errorf("which folder? The database %s is not in a folder .huskies, which would have one for the mirror: give DIR", env.where.Path)

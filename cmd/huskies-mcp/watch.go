@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/huskies/huskies-mcp/internal/locate"
 	"github.com/huskies/huskies-mcp/replica"
 	"github.com/huskies/huskies-mcp/terminal"
 )
@@ -148,7 +149,7 @@ func (w *watcher) read(ctx context.Context) (at replica.Position, err error) {
 		return at, err
 	}
 	scene.Name = filepath.Base(w.env.where.Path)
-	if dir := filepath.Dir(w.env.where.Path); filepath.Base(dir) == ".huskies" {
+	if dir := filepath.Dir(w.env.where.Path); filepath.Base(dir) == locate.Folder {
 		scene.Name = filepath.Base(filepath.Dir(dir))
 	}
 	w.scene = scene

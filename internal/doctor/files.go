@@ -129,7 +129,7 @@ func (e *examination) checkOwner(file dbfile.Part) {
 func (e *examination) others(file dbfile.Part) bool {
 	owner, known := locate.OwnerOf(file.Info)
 	first, _ := locate.OwnerOf(e.file.Database.Info)
-	return known && owner == first && !writable(file.Path) && (!file.Info.IsDir() || filepath.Base(file.Path) == ".huskies")
+	return known && owner == first && !writable(file.Path) && (!file.Info.IsDir() || filepath.Base(file.Path) == locate.Folder)
 }
 
 // list joins a few words.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/huskies/huskies-mcp/internal/durable"
+	"github.com/huskies/huskies-mcp/internal/locate"
 )
 
 // maxFile bounds the files that are edited. Settings that people write have a few
@@ -35,9 +36,6 @@ type File struct {
 	mode   fs.FileMode
 }
 
-// kept is the folder of the pipeline, with the database.
-const kept = ".huskies"
-
 // ReadFile reads a project's file, which need not exist. A link is followed if it
 // stays in the project, so that writing leaves the link as it is. It may have come
 // with a checkout, so none leads to the database or to git's own files.
@@ -58,8 +56,8 @@ func ReadFile(project, name string) (File, error) {
 	link, err := os.Lstat(filepath.Join(root, filepath.FromSlash(name)))
 	isLink := err == nil && link.Mode()&fs.ModeSymlink != 0
 	first, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
-	own := strings.HasPrefix(name, kept+"/")
-	if own && isLink || !own && (strings.EqualFold(first, kept) || strings.EqualFold(first, ".git")) {
+	own := strings.HasPrefix(name, locate.Folder+"/")
+	if own && isLink || !own && (strings.EqualFold(first, locate.Folder) || strings.EqualFold(first, ".git")) {
 		return f, ErrKept
 	}
 	info, err := os.Stat(f.Path)

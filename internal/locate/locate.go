@@ -16,8 +16,10 @@ import (
 	"strings"
 )
 
-// File is where a project keeps its pipeline, relative to the project's root.
-var File = filepath.Join(".huskies", "pipeline.db")
+// Folder is the folder of a project's pipeline. File is the database in it. Both are relative to the project's root.
+const Folder = ".huskies"
+
+var File = filepath.Join(Folder, "pipeline.db")
 
 // Location says which database file is in use and why.
 type Location struct {
