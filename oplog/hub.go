@@ -203,10 +203,15 @@ func (tx *Tx) queueAgain(id crdt.OpID) error {
 	return tx.queue(found.Arrival)
 }
 
-// FromHub notes that what the transaction does came from the hub that this replica is joined to under a name. It is an error if the
-// replica has left that hub, or begins anew with it: what one hub has is not known to be on the next one.
+// FromHub notes that what the transaction appends came from the hub that this replica is joined to under a name. It is an error if
+// the replica has left that hub: what one hub has is not known to be on the next one.
 func (tx *Tx) FromHub(name string) error {
 	tx.fromHub = true
+	return tx.AtHub(name)
+}
+
+// AtHub returns an error if this replica has left the hub that it was joined to under a name, or begins anew with it.
+func (tx *Tx) AtHub(name string) error {
 	row, err := tx.log.queries.GetHub(tx.ctx)
 	if err = none(err); err == nil && row.Replica != name {
 		return errors.New("the replica has left the hub")

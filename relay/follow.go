@@ -152,7 +152,7 @@ func (f *follower) admit(ctx context.Context) error {
 	f.noted, f.batch = f.read.Seq, f.batch[:0]
 	if f.ofMembers {
 		f.ofMembers = false
-		if err := f.cfg.Replica.FollowHub(ctx, f.hub.Root); err != nil {
+		if err := f.cfg.Replica.FollowHub(ctx, f.hub.Replica, f.hub.Root); err != nil {
 			return err
 		}
 		if err := f.retrySkipped(ctx); err != nil {

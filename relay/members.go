@@ -77,7 +77,7 @@ func (s *session) meetMembers(ctx context.Context, read replica.HubMark) error {
 		}
 		ops = ops[n:]
 	}
-	return s.cfg.Replica.FollowHub(ctx, s.hub.Root)
+	return s.cfg.Replica.FollowHub(ctx, s.hub.Replica, s.hub.Root)
 }
 
 // Desk is a connection of a command to the hub that the replica is joined to.

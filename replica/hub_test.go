@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"io"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -57,13 +59,53 @@ func TestCopiesAreNotJoined(t *testing.T) {
 	}
 }
 
-// TestSkippedMessagesOfTheHubBefore: a machine reads a message again that it passed over, and joins another hub meanwhile.
-// What it passed over there under the same number stays noted.
-func TestSkippedMessagesOfTheHubBefore(t *testing.T) {
+func newJoining(t *testing.T) *Replica {
 	r := New(Config{
 		Path: filepath.Join(t.TempDir(), "pipeline.db"), Now: time.Now, Rand: rand.Reader, Machine: "m", Logger: slog.New(slog.DiscardHandler),
 	})
 	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+// TestMembersOfTheHubBefore: a relay takes in that this machine is a member while the machine leaves the hub and forgets the
+// members. Then they stay forgotten.
+func TestMembersOfTheHubBefore(t *testing.T) {
+	r := newJoining(t)
+	_, key, _ := ed25519.GenerateKey(rand.Reader)
+	root := crdt.AuthorOf(key)
+	if err := r.JoinHub(t.Context(), Hub{Address: "hub.example.org:4222", Pipeline: "abcdefghijkl2", Replica: "x", Root: root}); err != nil {
+		t.Fatal(err)
+	}
+	author, _, err := r.Author(t.Context()) // which was made to join
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := members.Change{Author: author, Name: "this"}
+	signed, err := crdt.Sign(&crdt.Op{Author: root, Seq: 1, Story: members.Story, Edits: []crdt.Edit{added.Edit()}}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := r.AdmitFromHub(t.Context(), "x", []HubOp{{Seq: 1, Signed: signed}}, HubMark{Seq: 1}); err != nil || report.New != 1 {
+		t.Fatalf("got %+v, error %v", report, err)
+	}
+	if err := r.LeaveHub(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.ForgetMembers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.FollowHub(t.Context(), "x", root); err == nil {
+		t.Error("it follows a hub that it has left")
+	}
+	if is, _, err := r.Members(t.Context()); err != nil || is != nil {
+		t.Errorf("its members are %v, error %v", is, err)
+	}
+}
+
+// TestSkippedMessagesOfTheHubBefore: a machine reads a message again that it passed over, and joins another hub meanwhile.
+// What it passed over there under the same number stays noted.
+func TestSkippedMessagesOfTheHubBefore(t *testing.T) {
+	r := newJoining(t)
 	newer := HubOp{Seq: 7, Signed: crdt.SignedOp{Payload: []byte{0xa2, 1, 9, 2, 0}}}
 	for _, name := range []string{"first", "second"} {
 		if err := r.JoinHub(t.Context(), Hub{Address: name + ".example.org:4222", Pipeline: "abcdefghijkl2", Replica: name}); err != nil {

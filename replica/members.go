@@ -31,11 +31,16 @@ func (r *Replica) ForgetMembers(ctx context.Context) error {
 	return r.decide(ctx, func(tx *oplog.Tx) error { return tx.Follow(crdt.Author{}) })
 }
 
-// FollowHub makes members decide whose ops count, by the word of the hub's root, if this replica is one of them by
-// now: a hub may be of an older build, which says nothing of members.
-func (r *Replica) FollowHub(ctx context.Context, root crdt.Author) error {
+// FollowHub makes members decide whose ops count, by the word of the root of the hub that the replica is joined to under
+// a name. It does so if this replica is one of them by now: a hub may be of an older build, which says nothing of members.
+func (r *Replica) FollowHub(ctx context.Context, name string, root crdt.Author) error {
 	return r.locked(ctx, func(log *oplog.Log) error {
-		return log.Write(ctx, func(tx *oplog.Tx) error { return r.follow(log, tx, root) })
+		return log.Write(ctx, func(tx *oplog.Tx) error {
+			if err := tx.AtHub(name); err != nil {
+				return err
+			}
+			return r.follow(log, tx, root)
+		})
 	})
 }
 
