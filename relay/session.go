@@ -134,7 +134,7 @@ func (s *session) learnAddresses(ctx context.Context) error {
 	if known == s.hub.Address || IsOwn(s.hub.Address) { // the URL of one's own has what its owner gave
 		return nil
 	}
-	if err := s.cfg.Replica.MoveHub(ctx, known); err != nil {
+	if err := s.cfg.Replica.MoveHub(ctx, s.hub.Replica, known); err != nil {
 		return err
 	}
 	s.hub.Address = known

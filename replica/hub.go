@@ -75,9 +75,9 @@ func (r *Replica) JoinHub(ctx context.Context, hub Hub) error {
 	})
 }
 
-// MoveHub changes where the hub is.
-func (r *Replica) MoveHub(ctx context.Context, address string) error {
-	return r.decide(ctx, func(tx *oplog.Tx) error { return tx.MoveHub(address) })
+// MoveHub changes where the hub is that the replica is joined to under a name.
+func (r *Replica) MoveHub(ctx context.Context, name, address string) error {
+	return r.decideByHub(ctx, name, func(tx *oplog.Tx) error { return tx.MoveHub(address) })
 }
 
 // LeaveHub forgets the hub. All ops stay.

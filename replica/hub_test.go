@@ -102,6 +102,23 @@ func TestMembersOfTheHubBefore(t *testing.T) {
 	}
 }
 
+// TestAddressOfTheHubBefore: a relay hears where else a hub is reached, and its machine joins another hub meanwhile. That one
+// keeps its address.
+func TestAddressOfTheHubBefore(t *testing.T) {
+	r := newJoining(t)
+	for _, name := range []string{"first", "second"} {
+		if err := r.JoinHub(t.Context(), Hub{Address: name + ".example.org:4222", Pipeline: "abcdefghijkl2", Replica: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.MoveHub(t.Context(), "first", "first.example.org:4222,third.example.org:4222"); err == nil {
+		t.Error("the hub that was left has moved")
+	}
+	if hub, _, err := r.Hub(t.Context()); err != nil || hub == nil || hub.Address != "second.example.org:4222" {
+		t.Errorf("joined to %+v, error %v", hub, err)
+	}
+}
+
 // TestSkippedMessagesOfTheHubBefore: a machine reads a message again that it passed over, and joins another hub meanwhile.
 // What it passed over there under the same number stays noted.
 func TestSkippedMessagesOfTheHubBefore(t *testing.T) {

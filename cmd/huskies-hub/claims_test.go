@@ -314,7 +314,11 @@ func TestClaimElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := newFolder(t, "")
-	if err := a.replica.MoveHub(t.Context(), h.address+","+other.address); err != nil {
+	hub, _, err := a.replica.Hub(t.Context())
+	if err == nil {
+		err = a.replica.MoveHub(t.Context(), hub.Replica, h.address+","+other.address)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	claims := relay.NewClaims(a.config())
