@@ -84,14 +84,13 @@ func (s *call) tryClaim(ctx context.Context, in claimItemIn) (out claimItemOut, 
 			won, err = claim(tx, &c, cmp.Or(text(in.StoryID), reserved), in.Stage, options)
 			return err
 		})
-		late := err != nil && pipeline.IgnoreNotNow(err) == nil && reserved != "" && in.StoryID == nil
-		if (late || pipeline.IsUnreachable(err)) && tries < maxReservations {
-			continue // another agent on this machine was faster, or the reservation is over
+		if err == nil {
+			break
 		}
-		if err != nil {
+		overtaken := reserved != "" && in.StoryID == nil && pipeline.IgnoreNotNow(err) == nil // by an agent on this machine
+		if over := pipeline.IsUnreachable(err); tries == maxReservations || !overtaken && !over {
 			return out, err
 		}
-		break
 	}
 	it, left := newItem(story), secondsLeft(story.Claim, s.now())
 	out = claimItemOut{
