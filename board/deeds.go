@@ -158,11 +158,11 @@ func edit(by *doer) (d deed, err error) {
 	d.plan = func(_ *pipeline.State, st *pipeline.Story) ([]step, error) {
 		switch {
 		case changesName && fingerprint(st.Name) != by.form("was_name") && st.Name != name:
-			return nil, editedMeanwhile("name", st.Name)
+			return nil, editedMeanwhile("name", "name", st.Name)
 		case changesText && fingerprint(st.Description) != by.form("was_description") && st.Description != text:
-			return nil, editedMeanwhile("description", st.Description)
+			return nil, editedMeanwhile("description", "description", st.Description)
 		case changesDepends && fingerprint(phrase.Numbers(st.DependsOn)) != by.form("was_depends") && phrase.Numbers(st.DependsOn) != depends:
-			return nil, editedMeanwhile("depends", phrase.Numbers(st.DependsOn))
+			return nil, editedMeanwhile("depends", "dependencies", phrase.Numbers(st.DependsOn))
 		}
 		return []step{write}, nil
 	}
@@ -184,9 +184,10 @@ func edit(by *doer) (d deed, err error) {
 	return d, nil
 }
 
-func editedMeanwhile(field, theirs string) error {
+// editedMeanwhile refuses to overwrite a field of a form with what a person typed. The person knows it as what it is called.
+func editedMeanwhile(field, called, theirs string) error {
 	return &refusal{
-		Problem: "Somebody else changed the " + strings.Replace(field, "depends", "dependencies", 1) + " meanwhile. Nothing was written, and your text is still here.",
+		Problem: "Somebody else changed the " + called + " meanwhile. Nothing was written, and your text is still here.",
 		Next:    "Bring the two together, and save again.", Code: "conflict", Field: field, Theirs: theirs, Was: fingerprint(theirs), status: http.StatusConflict,
 	}
 }
