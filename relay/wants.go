@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -62,13 +61,7 @@ func (w Wants) Hear(ctx context.Context, heed func(msg *nats.Msg, ids []crdt.OpI
 		heard[sender] = now
 		waiting <- msg // nobody else fills it
 	}
-	var sub *nats.Subscription
-	var err error
-	if w.Queue == "" {
-		sub, err = w.Conn.Subscribe(w.Subjects, take)
-	} else {
-		sub, err = w.Conn.QueueSubscribe(w.Subjects, w.Queue, take)
-	}
+	sub, err := w.Conn.QueueSubscribe(w.Subjects, w.Queue, take) // an empty queue is none
 	if err == nil {
 		err = sub.SetPendingLimits(maxUnread, maxUnreadBytes)
 	}
@@ -80,7 +73,7 @@ func (w Wants) Hear(ctx context.Context, heed func(msg *nats.Msg, ids []crdt.OpI
 		for {
 			select {
 			case msg := <-waiting:
-				if ids, err := readWant(msg.Data); err == nil {
+				if ids, ok := readWant(msg.Data); ok {
 					heed(msg, ids)
 				}
 			case <-ctx.Done():
@@ -94,13 +87,10 @@ func (w Wants) Hear(ctx context.Context, heed func(msg *nats.Msg, ids []crdt.OpI
 	return nil
 }
 
-var errWant = errors.New("not a question for ops")
-
-func readWant(data []byte) (ids []crdt.OpID, err error) {
-	if err := json.Unmarshal(data, &ids); err != nil || len(ids) == 0 || len(ids) > maxWant {
-		return nil, errWant
-	}
-	return ids, nil
+// readWant returns the ops that a question asks for. It reports false if the message is no question.
+func readWant(data []byte) (ids []crdt.OpID, ok bool) {
+	err := json.Unmarshal(data, &ids)
+	return ids, err == nil && len(ids) > 0 && len(ids) <= maxWant
 }
 
 // listenForWants sends again what others miss and is here, until ctx ends. The hub drops what came within its last minutes.
