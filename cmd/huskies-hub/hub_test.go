@@ -146,6 +146,34 @@ func TestBackupPutBack(t *testing.T) {
 	converge(t, 4, a, b)
 }
 
+// TestBackupPutBackBehindItsKey: a machine has sent what its backup does not have, so a restore gives its key up. The hub does not
+// know the next one. The machine is told to join again, and gets all back then.
+func TestBackupPutBackBehindItsKey(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	a, b := h.joined(), h.joined()
+	b.env = []string{"XDG_STATE_HOME=" + t.TempDir()}
+	b.write("1_story_one")
+	converge(t, 1, a, b)
+	file := filepath.Join(t.TempDir(), "b.db")
+	if out, err := b.huskies("backup", file); err != nil {
+		t.Fatal(err, out)
+	}
+	b.write("2_story_two")
+	converge(t, 2, a, b)
+	if out, err := b.huskies("identity"); err != nil { // commands know the machine's ID, so they move the key home first
+		t.Fatal(err, out)
+	}
+	out, err := b.huskies("restore", file, "--yes")
+	if err != nil || !strings.Contains(out, "huskies-mcp join") {
+		t.Fatal(err, out)
+	}
+	if err := b.join(h.invite()); err != nil {
+		t.Fatal(err)
+	}
+	converge(t, 2, a, b)
+}
+
 func TestRemovedMemberIsCut(t *testing.T) {
 	h := newHub(t)
 	a, b := h.joined(), h.joined()

@@ -184,6 +184,7 @@ func (r *restoring) run(file string) error {
 			return errors.New("nothing was changed")
 		}
 	}
+	hub, _, _ := r.env.replica.Hub(r.cmd.Context()) // a damaged database says nothing of it
 	report, kept, err := r.replace(part.path)
 	if kept.Path != "" {
 		fmt.Fprintf(out, "What was there before is in %s\n", kept.Path)
@@ -196,7 +197,10 @@ func (r *restoring) run(file string) error {
 	}
 	r.env.keeper.clean()
 	fmt.Fprintf(out, "The pipeline is as it was in %s\n", file)
-	if report.FreshKey {
+	switch {
+	case report.FreshKey && hub != nil:
+		fmt.Fprintln(out, "It signs with a fresh key from now on, which the hub does not know. So nothing is exchanged until huskies-mcp join with a new invitation")
+	case report.FreshKey:
 		fmt.Fprintf(out, "It signs with a fresh key from now on. Where other replicas keep a list of trusted authors, add it: huskies-mcp trust add %s\n", report.Author)
 	}
 	return nil
