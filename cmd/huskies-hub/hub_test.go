@@ -130,6 +130,7 @@ func TestBackupPutBack(t *testing.T) {
 	t.Parallel()
 	h := newHub(t)
 	a, b := h.joined(), h.joined()
+	b.env = []string{"XDG_STATE_HOME=" + t.TempDir()}
 	a.write("1_story_one")
 	b.write("2_story_two")
 	converge(t, 2, a, b)
