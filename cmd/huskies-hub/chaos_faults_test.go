@@ -133,9 +133,9 @@ func (ch *chaos) hangHub(*chaosMachine) {
 	for _, c := range ch.machines {
 		c.leave()
 	}
-	_ = ch.h.process.Process.Signal(syscall.SIGSTOP)
+	ch.h.hang()
 	time.Sleep(time.Second + ch.upTo(4*time.Second))
-	_ = ch.h.process.Process.Signal(syscall.SIGCONT)
+	ch.h.goOn()
 	for _, c := range ch.machines {
 		c.comeBack()
 	}

@@ -26,7 +26,7 @@ import (
 // chaos is a hub and machines that fail, and agents that work on nevertheless.
 type chaos struct {
 	t        *testing.T
-	h        *testHub
+	h        *testHub // nil if there are several
 	machines []*chaosMachine
 	first    int // how many machines there were in the beginning; agents work on these
 	random   *rand.Rand
@@ -47,8 +47,9 @@ type chaos struct {
 func TestChaos(t *testing.T) {
 	duration, seed := chaosTime(t, 12*time.Second), chaosSeed(t)
 	began := time.Now()
-	ch := newChaos(t, seed)
-	ch.end = began.Add(duration)
+	h := newHub(t)
+	ch := newChaos(t, seed, func() *chaosMachine { return newChaosMachine(t, h) })
+	ch.h, ch.end = h, began.Add(duration)
 	ch.employ(seed)
 	times := map[string]int{}
 	for time.Now().Before(ch.end) {
@@ -90,11 +91,11 @@ func chaosSeed(t *testing.T) uint64 {
 	return seed
 }
 
-// newChaos starts a hub and three machines that share the stories which agents want.
-func newChaos(t *testing.T, seed uint64) *chaos {
-	ch := &chaos{t: t, h: newHub(t), first: 3, random: rand.New(rand.NewPCG(seed, 0)), journal: newJournal(), stop: make(chan struct{})}
+// newChaos makes three machines that share the stories which agents want.
+func newChaos(t *testing.T, seed uint64, machine func() *chaosMachine) *chaos {
+	ch := &chaos{t: t, first: 3, random: rand.New(rand.NewPCG(seed, 0)), journal: newJournal(), stop: make(chan struct{})}
 	for range ch.first {
-		ch.machines = append(ch.machines, newChaosMachine(t, ch.h))
+		ch.machines = append(ch.machines, machine())
 	}
 	t.Cleanup(func() {
 		if t.Failed() {

@@ -1,69 +1,78 @@
 package main
 
 import (
-	"fmt"
-	"math/rand/v2"
-	"os"
-	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
 
-// TestChaosOfThreeHubs: machines write while one, two or all of three hubs are killed, again and again. When that is over every
-// op is on every machine, and the hubs have all without them. HUSKIES_CHAOS says for how long; without it the test is skipped.
+// TestChaosOfThreeHubs: on three machines agents write, and claim the same stories, while one, two or all of three hubs are killed
+// or hang, and processes of the machines are killed. When that is over, what [TestChaos] wants is so, and the hubs have all without
+// the machines. HUSKIES_CHAOS says for how long; without it the test is skipped.
 func TestChaosOfThreeHubs(t *testing.T) {
 	needsTime(t)
-	duration, err := time.ParseDuration(os.Getenv("HUSKIES_CHAOS"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	duration, seed := chaosTime(t, time.Minute), chaosSeed(t)
+	began := time.Now()
 	hubs := newNodes(t)
-	machines := []*machine{hubs[0].joinedAny(), hubs[1].joinedAny()}
-	stop := make(chan struct{})
-	written := make([]int, len(machines))
-	var all sync.WaitGroup
-	for i, m := range machines {
-		all.Go(func() {
-			for n := 0; ; n++ {
-				select {
-				case <-stop:
-					return
-				case <-time.After(20 * time.Millisecond):
-				}
-				m.write(fmt.Sprintf("%d_story_x", n*len(machines)+i+1))
-				written[i]++
-			}
-		})
-	}
-	kills := 0
+	ch := newChaos(t, seed, func() *chaosMachine { return newMachineOf(hubs) })
+	ch.employ(seed)
 	for end := time.Now().Add(duration); time.Now().Before(end); {
-		time.Sleep(time.Duration(rand.IntN(12_000)) * time.Millisecond) // a vote takes up to ten seconds
-		down := rand.Perm(len(hubs))[:1+rand.IntN(len(hubs))]
-		for _, i := range down {
-			hubs[i].kill()
-			kills++
+		switch c := ch.machines[ch.random.IntN(ch.first)]; ch.random.IntN(6) {
+		case 0:
+			ch.killProcess(c)
+		case 1:
+			ch.killMachine(c)
+		case 2, 3:
+			ch.withoutHubs(hubs, (*testHub).kill, (*testHub).start)
+		case 4, 5:
+			ch.withoutHubs(hubs, (*testHub).hang, (*testHub).goOn)
 		}
-		time.Sleep(time.Duration(rand.IntN(3_000)) * time.Millisecond)
-		for _, i := range down {
-			hubs[i].start()
-		}
+		time.Sleep(ch.upTo(12 * time.Second)) // a vote takes up to ten seconds
 	}
-	close(stop)
-	all.Wait()
-	n := 0
-	for _, w := range written {
-		n += w
-	}
-	t.Logf("%d ops, %d kills", n, kills)
-	converge(t, n, machines...)
-	for _, m := range machines {
-		m.pause()
-	}
+	close(ch.stop)
+	ch.agents.Wait()
+	ch.quiet()
+	ops := ch.machines[0].ops()
+	ch.checkMachines()
+	ch.journal.checkFences(t)
+	ch.journal.checkClaims(t, began)
 	for _, h := range hubs {
 		h.kill()
 	}
 	for _, h := range hubs {
 		h.start()
 	}
-	converge(t, n, hubs[0].joinedAny())
+	converge(t, len(ops), hubs[0].joinedAny())
 }
+
+// newMachineOf is a new machine that is joined to all of the hubs. It reaches them past its link.
+func newMachineOf(hubs []*testHub) *chaosMachine {
+	h := hubs[0]
+	c := &chaosMachine{machine: h.joinedAny(), link: newLink(h.t, h.address, nil)}
+	c.close()
+	c.start()
+	h.t.Cleanup(c.crash)
+	return c
+}
+
+// withoutHubs takes some of the hubs away and brings them back after a while.
+func (ch *chaos) withoutHubs(hubs []*testHub, take, bring func(*testHub)) {
+	for _, c := range ch.machines {
+		c.leave()
+	}
+	down := ch.random.Perm(len(hubs))[:1+ch.random.IntN(len(hubs))]
+	for _, i := range down {
+		take(hubs[i])
+	}
+	time.Sleep(ch.upTo(3 * time.Second))
+	for _, i := range down {
+		bring(hubs[i])
+	}
+	for _, c := range ch.machines {
+		c.comeBack()
+	}
+}
+
+// hang stops the hub without ending it. When it goes on it does what it was asked meanwhile.
+func (h *testHub) hang() { _ = h.process.Process.Signal(syscall.SIGSTOP) }
+func (h *testHub) goOn() { _ = h.process.Process.Signal(syscall.SIGCONT) }
