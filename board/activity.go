@@ -93,8 +93,10 @@ func newEvent(v *replica.View, c *replica.Change, now time.Time, zone *time.Loca
 			e.Came, e.CameClock = newMoment(came, now), clock(came, now, zone)
 		}
 	}
-	if pipeline.Reserved(c.Story) {
+	if c.Story == pipeline.SettingsStory {
 		e.Title, e.Link = "settings", "/settings"
+	} else if pipeline.Reserved(c.Story) {
+		e.Title, e.Link = strings.TrimPrefix(c.Story, pipeline.ReservedPrefix), ""
 	} else if st, err := v.Story(c.Story); err == nil {
 		e.Title = phrase.Title(&st)
 	} else {

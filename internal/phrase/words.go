@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -15,8 +16,11 @@ const maxQuoted = 200
 // reports whether the op is the first about the story. Stages gives stages their names, and a stage that
 // it has no name for has its ID.
 func Words(op *crdt.Op, name string, first bool, stages map[pipeline.Stage]string) string {
-	if op.Story == pipeline.SettingsStory {
+	switch op.Story {
+	case pipeline.SettingsStory:
 		return settingsWords(op)
+	case members.Story:
+		return membersWords(op)
 	}
 	w := words{name: name, stages: stages, set: map[string]string{}}
 	for i := range op.Edits {
