@@ -21,7 +21,8 @@ func SyncFolder(path string) error {
 		return err
 	}
 	err = folder.Sync()
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+	// PostgreSQL takes the same two errors for "cannot be synced" (src/backend/storage/file/fd.c).
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EBADF) {
 		err = nil
 	}
 	return errors.Join(err, folder.Close())
