@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/relay"
 )
@@ -348,6 +350,7 @@ func TestFullHub(t *testing.T) {
 		}
 		refused = strings.Contains(string(reply.Data), "error")
 	}
+	h.keep(&members.Change{Author: newMachine(t).author(), Name: "whom the stream does not know"})
 	command(t, "members", "remove", string(h.dir), b.author().String())
 	b.relay()
 	await(t, "the member is cut", b.isCut)
@@ -355,6 +358,26 @@ func TestFullHub(t *testing.T) {
 	h.start()
 	if out := command(t, "members", string(h.dir)); strings.Count(out, "removed") != 1 {
 		t.Errorf("the members of a hub that was full are %s", out)
+	}
+}
+
+// keep has the hub's folder keep an op about members that is not in the stream.
+func (h *testHub) keep(c *members.Change) {
+	h.t.Helper()
+	config, err := h.dir.open()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	g, err := newGate(h.dir, config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	signed, err := g.roster.sign(*c)
+	if err == nil {
+		err = g.roster.take(signed)
+	}
+	if err != nil {
+		h.t.Fatal(err)
 	}
 }
 

@@ -120,8 +120,15 @@ func (d folder) removeBy(ctx context.Context, config hubConfig, conn *nats.Conn,
 	if err != nil {
 		return nil, err
 	}
+	roomMade := false
 	for end := time.Now().Add(removeTimeout); ; time.Sleep(removeInterval) {
 		found, err := g.tryRemove(ctx, key)
+		if relay.IsFull(err) && !roomMade { // perhaps the member that is removed filled it
+			if err = g.makeRoom(ctx); err == nil {
+				roomMade = true
+				continue
+			}
+		}
 		if found != nil {
 			s = found
 		}
@@ -167,13 +174,7 @@ func (g *gate) remove(ctx context.Context, a crdt.Author) error {
 	if err != nil {
 		return err
 	}
-	err = g.publish(signed, "")
-	if relay.IsFull(err) { // perhaps the member that is removed filled it
-		if err = g.makeRoom(ctx); err == nil {
-			err = g.publish(signed, "")
-		}
-	}
-	return err
+	return g.publish(signed, "")
 }
 
 // roomForRemovals is how many bytes a full stream gets more, until the hub starts anew.
