@@ -59,6 +59,8 @@ var (
 	ErrOtherHub = errors.New("joined to another hub")
 	// ErrNotInvited: the hub does not know the invitation, or it was used.
 	ErrNotInvited = errors.New("the hub does not know the invitation")
+	// ErrUnaccepted: the replica waits for an admin to accept it, and none has. An admin may still do so.
+	ErrUnaccepted = errors.New("no admin has accepted this machine yet")
 	// ErrApart: the hub's pipeline and the one here have no op in common.
 	ErrApart = errors.New("the hub has another pipeline")
 )
@@ -144,9 +146,16 @@ func dialAdmitted(ctx context.Context, key transportKey, in *Invitation, waits b
 	}
 	for {
 		conn, err = dialAs(key, in.Address, in.CA)
-		if !isRefused(err) || !sleep(ctx, interval) {
+		if !isRefused(err) {
 			return conn, err
 		}
+		if sleep(ctx, interval) {
+			continue
+		}
+		if waits {
+			err = ErrUnaccepted
+		}
+		return nil, err
 	}
 }
 

@@ -148,6 +148,8 @@ func inJoinWords(err error, in *relay.Invitation) error {
 		return fmt.Errorf("this pipeline is %w. To go to another one: huskies-mcp leave, then join again", err)
 	case errors.Is(err, relay.ErrNotInvited):
 		return fmt.Errorf("%w: each invitation is good once, for two days. Ask for another one (huskies-hub invite). Nothing was changed", err)
+	case errors.Is(err, relay.ErrUnaccepted):
+		return fmt.Errorf("interrupted: %w. An admin still can. The same join goes on waiting, for as long as the invitation is good, and goes through once an admin has accepted the machine", err)
 	case errors.Is(err, relay.ErrApart):
 		return fmt.Errorf("%w than this one: they have no op in common. To work on the hub's, join in a folder without a pipeline; to make one of the two for all members, join with --merge", err)
 	}
