@@ -69,6 +69,9 @@ var (
 type Joined struct {
 	// Again: it was joined to this hub already.
 	Again bool
+	// Admitted: the hub has made the replica a member, by the invitation, which is used now. It stays so if the join fails
+	// afterwards.
+	Admitted bool
 	// Ops are here, and are to be sent; Messages are on the hub, to be read.
 	Ops int64
 	// Messages of the stream.
@@ -94,6 +97,7 @@ func (j *Joining) Join(ctx context.Context, in *Invitation) (joined Joined, err 
 		var waits bool
 		if waits, err = j.ask(ctx, in, key); err == nil {
 			conn, err = dialAdmitted(ctx, key, in, waits)
+			joined.Admitted = err == nil || !waits
 		}
 	}
 	if err != nil {
@@ -111,7 +115,8 @@ func (j *Joining) Join(ctx context.Context, in *Invitation) (joined Joined, err 
 		return joined, err
 	}
 	if present != nil && hasAddresses(present.Address, in.Address) && present.CA == in.CA {
-		return Joined{Again: true, Ops: state.Outbox, Messages: joined.Messages}, nil
+		joined.Again, joined.Ops = true, state.Outbox
+		return joined, nil
 	}
 	name, err := newReplicaName(j.Rand)
 	if err != nil {

@@ -56,3 +56,53 @@ func TestInterruptedJoin(t *testing.T) {
 		t.Errorf("the repeated join says %s, error %v", &out, err)
 	}
 }
+
+// TestRefusedJoin: a join that is refused since the two pipelines have nothing in common says that the invitation is used, and the
+// advice that it gives works.
+func TestRefusedJoin(t *testing.T) {
+	h := newHub(t)
+	a := h.joined()
+	for range 2 { // from the first one on the key is the command's, too
+		if out, err := a.huskies("add", "A story"); err != nil {
+			t.Fatalf("add: %v, %s", err, out)
+		}
+	}
+	await(t, "the hub has the stories", func() bool {
+		_, state, err := a.replica.Hub(t.Context())
+		return err == nil && state.Outbox == 0 && a.isConnected()
+	})
+	invite := func() string { return strings.TrimSpace(command(t, "invite", string(h.dir), "--name", h.address)) }
+	in := invite()
+	b, c := newMachine(t), newMachine(t)
+	if out, err := b.huskies("add", "A story of another pipeline"); err != nil {
+		t.Fatalf("add: %v, %s", err, out)
+	}
+	for _, test := range []struct {
+		m         *machine
+		args      []string
+		refused   bool
+		want, not string
+	}{
+		{b, []string{in, "--name", "nine"}, true, "they have no op in common. This machine is not joined, but it is a member of the hub now, and the invitation is used.", ""},
+		{b, []string{in, "--name", "nine"}, true, "This machine was a member of the hub before, and is not joined.", "is used"},
+		{c, []string{in}, true, "the hub does not know the invitation", ""},
+		{c, []string{invite(), "--name", "ten"}, false, "have the same ops", "note:"},
+		{b, []string{in, "--merge"}, false, "have the same ops", "note:"},
+	} {
+		out, err := test.m.huskies(append([]string{"join"}, test.args...)...)
+		if (err != nil) != test.refused || !strings.Contains(out, test.want) || test.not != "" && strings.Contains(out, test.not) {
+			t.Errorf("join %v says %s, error %v, want %q and not %q", test.args[1:], out, err, test.want, test.not)
+		}
+		if test.m != b {
+			continue
+		}
+		if found := regexp.MustCompile("members remove ([0-9a-f]+)").FindStringSubmatch(out); found != nil && test.refused {
+			if out, err := a.huskies("members", "list"); err != nil || !strings.Contains(out, "nine") || !strings.Contains(out, found[1]) {
+				t.Errorf("the machine of the refused join is not the one named in %s, error %v", out, err)
+			}
+		}
+	}
+	if out, err := a.huskies("members", "remove", "nine"); err != nil {
+		t.Fatalf("remove: %v, %s", err, out)
+	}
+}

@@ -87,7 +87,7 @@ func join(cmd *cobra.Command, env *environment, text, creds, name string, merge 
 	joining := relay.Joining{Replica: env.replica, Rand: rand.Reader, Now: time.Now, Name: name, Merge: merge, Waits: waits}
 	joined, err := joining.Join(cmd.Context(), in)
 	if err != nil {
-		return inJoinWords(err, in)
+		return inJoinWords(cmd, env, err, in, joined)
 	}
 	if joined.Again {
 		fmt.Fprintf(cmd.OutOrStdout(), "this pipeline is joined to the hub %s already\n", in.Address)
@@ -142,7 +142,7 @@ func parseHub(text, creds string) (in *relay.Invitation, err error) {
 }
 
 // inJoinWords says what to do about a join that failed.
-func inJoinWords(err error, in *relay.Invitation) error {
+func inJoinWords(cmd *cobra.Command, env *environment, err error, in *relay.Invitation, joined relay.Joined) error {
 	switch {
 	case errors.Is(err, relay.ErrOtherHub):
 		return fmt.Errorf("this pipeline is %w. To go to another one: huskies-mcp leave, then join again", err)
@@ -150,10 +150,30 @@ func inJoinWords(err error, in *relay.Invitation) error {
 		return fmt.Errorf("%w: each invitation is good once, for two days. Ask for another one (huskies-hub invite). Nothing was changed", err)
 	case errors.Is(err, relay.ErrUnaccepted):
 		return fmt.Errorf("interrupted: %w. An admin still can. The same join goes on waiting, for as long as the invitation is good, and goes through once an admin has accepted the machine", err)
-	case errors.Is(err, relay.ErrApart):
+	case errors.Is(err, relay.ErrApart) && relay.IsOwn(in.Address):
 		return fmt.Errorf("%w than this one: they have no op in common. To work on the hub's, join in a folder without a pipeline; to make one of the two for all members, join with --merge", err)
+	case errors.Is(err, relay.ErrApart):
+		return apartInWords(cmd, env, err, joined)
+	case joined.Admitted:
+		return fmt.Errorf("%w. The invitation is used, and this machine is a member. It is not joined yet: repeat the same join when the hub serves and this machine reaches %s", err, in.Address)
 	}
 	return fmt.Errorf("%w. Nothing was changed: see that the hub serves and that this machine reaches %s, then repeat it", err, in.Address)
+}
+
+// apartInWords says what to do where the hub's pipeline is another one. A hub lets members alone read, so a machine is one before the
+// two are compared.
+func apartInWords(cmd *cobra.Command, env *environment, apart error, joined relay.Joined) error {
+	own, _, err := env.replica.Author(cmd.Context())
+	if err != nil {
+		return errors.Join(apart, err)
+	}
+	is, other := "This machine was a member of the hub before, and is not joined", "an invitation that no machine has used"
+	if joined.Admitted {
+		is, other = "This machine is not joined, but it is a member of the hub now, and the invitation is used", "another invitation (huskies-hub invite)"
+	}
+	return fmt.Errorf("%w than this one: they have no op in common. %s. To make one pipeline of the two for all members, repeat the join with --merge. "+
+		"To work on the hub's, join in a folder without a pipeline, with %s. An admin then takes the machine of this folder off the list: huskies-mcp members remove %s",
+		apart, is, other, own.Short())
 }
 
 // firstExchange bounds the wait of join. A big history goes on in the servers, or with huskies-mcp relay.
