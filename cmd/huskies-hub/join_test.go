@@ -87,7 +87,9 @@ func TestRefusedJoin(t *testing.T) {
 		{b, []string{in, "--name", "nine"}, true, "This machine was a member of the hub before, and is not joined.", "is used"},
 		{c, []string{in}, true, "the hub does not know the invitation", ""},
 		{c, []string{invite(), "--name", "ten"}, false, "have the same ops", "note:"},
-		{b, []string{in, "--merge"}, false, "have the same ops", "note:"},
+		{b, []string{in, "--name", "other", "--merge"}, false, "this machine was a member before, as nine, and keeps that name: --name other changes nothing", ""},
+		{b, []string{in, "--name", "nine"}, false, "have the same ops", "note:"},
+		{b, []string{in}, false, "have the same ops", "note:"},
 	} {
 		out, err := test.m.huskies(append([]string{"join"}, test.args...)...)
 		if (err != nil) != test.refused || !strings.Contains(out, test.want) || test.not != "" && strings.Contains(out, test.not) {
@@ -104,5 +106,11 @@ func TestRefusedJoin(t *testing.T) {
 	}
 	if out, err := a.huskies("members", "remove", "nine"); err != nil {
 		t.Fatalf("remove: %v, %s", err, out)
+	}
+	if out, err := a.huskies("members", "accept", "nine", "--name", "other"); err != nil {
+		t.Fatalf("accept: %v, %s", err, out)
+	}
+	if out, err := b.huskies("join", in, "--name", "other"); err != nil || strings.Contains(out, "note:") {
+		t.Errorf("under its new name the machine joins with %s, error %v", out, err)
 	}
 }

@@ -76,6 +76,7 @@ func join(cmd *cobra.Command, env *environment, text, creds, name string, merge 
 	if err != nil {
 		return err
 	}
+	asked := name
 	if name == "" {
 		if name, err = os.Hostname(); err != nil {
 			return fmt.Errorf("say with --name what people call this machine: %w", err)
@@ -98,7 +99,32 @@ func join(cmd *cobra.Command, env *environment, text, creds, name string, merge 
 	if err := settle(cmd, env); err != nil {
 		return err
 	}
+	if err := noteOtherName(cmd, env, asked); err != nil {
+		return err
+	}
 	return noteStrangers(cmd, env)
+}
+
+// noteOtherName says that the name which a person asked for is not the one that the members know: a machine gets its name when it
+// becomes a member.
+func noteOtherName(cmd *cobra.Command, env *environment, asked string) error {
+	m, _, err := readMembership(cmd.Context(), env, nil)
+	if errors.Is(err, errNoMembers) || asked == "" {
+		return nil // a NATS server of one's own knows no names
+	}
+	if err != nil {
+		return err
+	}
+	own := m.is.Of(m.own)
+	if own == nil || own.Name == asked {
+		return nil
+	}
+	text := fmt.Sprintf("this machine was a member before, as %s, and keeps that name: --name %s changes nothing", phrase.Word(own.Name), phrase.Word(asked))
+	if !own.Admin { // to be an admin again would take more than a name
+		text += fmt.Sprintf(". An admin gives it the other name with huskies-mcp members remove %s, then huskies-mcp members accept %s --name NAME", m.own.Short(), m.own.Short())
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", text)
+	return nil
 }
 
 // noteStrangers names the authors whose ops do not count since they are no members.
