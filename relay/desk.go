@@ -55,7 +55,7 @@ func dialDesk(hub *replica.Hub, key transportKey, author string, lease time.Dura
 }
 
 func openDesk(ctx context.Context, hub *replica.Hub, key transportKey, author string, lease time.Duration) (*desk, error) {
-	conn, err := dialAs(key, hub.Address, hub.CA, nats.Timeout(askTimeout))
+	conn, err := dialHub(key, hub, nats.Timeout(askTimeout))
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +94,7 @@ func (c *Claims) connect(ctx context.Context, hub *replica.Hub, patience time.Du
 	c.dialing = nil
 	done.stop()
 	c.desk = done.desk
+	c.cfg.keepRefusal(hub, done.err)
 	return done.err
 }
 

@@ -102,7 +102,7 @@ func OpenDesk(ctx context.Context, cfg Config) (*Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := dialAs(key, hub.Address, hub.CA, nats.Timeout(askTimeout))
+	conn, err := dialHub(key, hub, nats.Timeout(askTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}

@@ -34,6 +34,8 @@ type Relay struct {
 	reread time.Time
 	// said: the log has that the lock cannot be had.
 	said bool
+	// refusal is what the hub said last of a refusal. It changes only while there is no session.
+	refusal refusal
 }
 
 // New returns a relay. It does nothing before Run.
@@ -72,6 +74,9 @@ func (r *Relay) relay(ctx context.Context) {
 		return
 	}
 	defer release()
+	if last, err := ReadStatus(r.cfg.Replica); err == nil {
+		r.refusal = last.refusal
+	}
 	defer r.tell(Status{})
 	var away int64
 	for backoff := minBackoff; ; {
@@ -146,6 +151,7 @@ type Status struct {
 	Full      bool   `json:"full,omitempty"`
 	LastError string `json:"last_error,omitempty"`
 	ErrorAt   int64  `json:"error_at,omitempty"`
+	refusal
 }
 
 // MaxClockAhead is how far two clocks may differ without a word: claims end by the hub's.
@@ -159,7 +165,7 @@ func (s *Status) ClockOff() (ahead time.Duration, off bool) {
 
 // tell keeps the status for other processes, which ask for it. It is no harm if that fails.
 func (r *Relay) tell(s Status) {
-	s.At = r.cfg.Now().UnixMilli()
+	s.At, s.refusal = r.cfg.Now().UnixMilli(), r.refusal
 	if b, err := json.Marshal(s); err == nil {
 		err = r.cfg.Replica.PutRelayStatus(b)
 		if err != nil {
@@ -171,14 +177,15 @@ func (r *Relay) tell(s Status) {
 // stale is how old a word of a relay must be to say that the relay has ended without another.
 const stale = 3 * checkInterval
 
-// ReadStatus returns what the machine's relay says of itself, the zero Status if there is none.
+// ReadStatus returns what the machine's relay says of itself. If there is none, the Status says at most that the hub did not let the
+// machine in.
 func ReadStatus(r *replica.Replica) (s Status, err error) {
 	b, err := r.RelayStatus()
 	if err == nil && b != nil {
 		err = json.Unmarshal(b, &s)
 	}
 	if err != nil || r.Now().Sub(time.UnixMilli(s.At)) > stale {
-		s = Status{}
+		s = Status{refusal: s.refusal}
 	}
 	return s, err
 }

@@ -52,12 +52,9 @@ func (r *Relay) connect(ctx context.Context, hub *replica.Hub) (connected bool, 
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	conn, err := dialAs(key, hub.Address, hub.CA, nats.ClosedHandler(func(conn *nats.Conn) { end(errors.Join(errClosed, conn.LastError())) }))
-	if isRefused(err) && IsOwn(hub.Address) {
-		return false, fmt.Errorf("the NATS server does not take the credentials: see that the file is there and valid, or join with another: %w", err)
-	}
-	if isRefused(err) {
-		return false, fmt.Errorf("the hub does not let this machine in: it is no member, or not any more. huskies-mcp join with another invitation makes it one: %w", err)
+	conn, err := dialHub(key, hub, nats.ClosedHandler(func(conn *nats.Conn) { end(errors.Join(errClosed, conn.LastError())) }))
+	if is, said := r.cfg.refusalOf(hub, err); said {
+		r.refusal = is
 	}
 	if err != nil {
 		return false, err

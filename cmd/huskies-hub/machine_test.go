@@ -191,7 +191,7 @@ func (m *machine) nkey() (pair nkeys.KeyPair, public string) {
 // isCut reports whether the hub does not let the machine in any more.
 func (m *machine) isCut() bool {
 	status, err := relay.ReadStatus(m.replica)
-	return err == nil && status.ConnectedSince == 0 && strings.Contains(status.LastError, "not any more")
+	return err == nil && status.ConnectedSince == 0 && strings.Contains(status.LastError, "does not let this machine in")
 }
 
 // isConnected reports whether the machine's relay is connected to the hub.

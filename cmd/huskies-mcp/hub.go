@@ -252,11 +252,18 @@ func (env *environment) relayRuns() (bool, error) {
 	return false, nil
 }
 
-// warnUnsent says that nothing on this machine sends what was written to the hub.
+// warnUnsent says that nothing on this machine sends what was written to the hub, or that the hub does not take it.
 func (env *environment) warnUnsent(cmd *cobra.Command) {
 	hub, state, err := env.replica.Hub(cmd.Context())
 	if err != nil || hub == nil || state.Outbox == 0 {
 		return
+	}
+	if status, err := relay.ReadStatus(env.replica); err == nil {
+		if _, refused := status.Refused(hub); refused {
+			problem, remedy := phrase.NotLetIn(relay.IsOwn(hub.Address))
+			fmt.Fprintf(cmd.ErrOrStderr(), "note: other machines do not see this: %s. What to do: %s\n", problem, remedy)
+			return
+		}
 	}
 	if running, err := env.relayRuns(); err == nil && !running {
 		fmt.Fprintln(cmd.ErrOrStderr(), "note: other machines do not see this yet: nothing here sends it to the hub. An agent's server does when it runs, or huskies-mcp relay")
@@ -387,13 +394,18 @@ func showHub(cmd *cobra.Command, env *environment) error {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: what the relay says of itself cannot be read, so this may not be all: %s. huskies-mcp doctor says what to do\n", printable(err.Error()))
 	}
 	running, locked := env.relayRuns()
+	_, refused := status.Refused(hub)
 	fmt.Fprintf(out, "hub         %s, joined %s\n", printable(hub.Address), at(hub.JoinedAt))
-	if err := showOwnStanding(cmd, env); err != nil {
+	if err := showOwnStanding(cmd, env, refused); err != nil {
 		return err
 	}
 	switch {
 	case locked != nil:
 		fmt.Fprintf(out, "connected   no: %s. huskies-mcp doctor says what to do\n", printable(locked.Error()))
+	case refused:
+		problem, remedy := phrase.NotLetIn(relay.IsOwn(hub.Address))
+		fmt.Fprintf(out, "connected   no: %s, last tried %s\n", problem, at(status.RefusedAt))
+		fmt.Fprintf(out, "what to do  %s\n", remedy)
 	case !running:
 		fmt.Fprintln(out, "connected   no: no process of this machine exchanges. An agent's server does, or huskies-mcp relay")
 	case status.ConnectedSince > 0:
@@ -419,14 +431,15 @@ func showHub(cmd *cobra.Command, env *environment) error {
 	if state.Skipped > 0 {
 		fmt.Fprintf(out, "passed over %s, for want of room or of a newer huskies-mcp: tried again at each connection\n", phrase.Count(int(state.Skipped), "op", "ops"))
 	}
-	if status.LastError != "" && status.ConnectedSince == 0 {
+	if status.LastError != "" && status.ConnectedSince == 0 && !refused {
 		fmt.Fprintf(out, "last error  %s, %s\n", printable(status.LastError), at(status.ErrorAt))
 	}
 	return nil
 }
 
-// showOwnStanding says how many members there are, and what this machine is among them.
-func showOwnStanding(cmd *cobra.Command, env *environment) error {
+// showOwnStanding says how many members there are, and what this machine is among them. A machine that the hub refused may not have
+// read what it is now.
+func showOwnStanding(cmd *cobra.Command, env *environment, refused bool) error {
 	m, _, err := readMembership(cmd.Context(), env, nil)
 	if errors.Is(err, errNoMembers) {
 		return nil // the hub is of an older build
@@ -440,6 +453,9 @@ func showOwnStanding(cmd *cobra.Command, env *environment) error {
 		is = "an admin"
 	case s != nil && s.Member:
 		is = "one of them"
+	}
+	if refused {
+		is += ", as far as it has read"
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "members     %d, this machine is %s\n", m.is.Count(), is)
 	return nil

@@ -16,7 +16,10 @@ func (env *environment) hubLine(ctx context.Context) (line string, away bool) {
 		return "", false
 	}
 	status, err := relay.ReadStatus(env.replica)
+	_, refused := status.Refused(hub)
 	switch {
+	case err == nil && refused:
+		line, away = "the hub does not let this machine in", true
 	case err == nil && status.ConnectedSince > 0:
 		line = "hub since " + clock(status.ConnectedSince, time.Now())
 	case err == nil && status.AwaySince > 0:

@@ -28,7 +28,11 @@ func (e *examination) checkHub(ctx context.Context, r *replica.Replica) {
 		e.note("hub", "if this goes on, move the file away: a relay makes it anew", "what the relay says of itself cannot be read: %v", err)
 	}
 	since := time.UnixMilli(state.Since)
+	refusedAt, refused := status.Refused(hub)
 	switch waits := phrase.Count(int(state.Outbox), "op", "ops"); {
+	case refused:
+		problem, remedy := phrase.NotLetIn(relay.IsOwn(hub.Address))
+		e.bad("hub", remedy, "%s (%s, last tried %s); %s to send", problem, hub.Address, refusedAt.UTC().Format(time.RFC3339), waits)
 	case status.Full:
 		e.bad("hub", "its owner can give it more room: max_bytes in hub.json", "%s is full; %s wait here", hub.Address, waits)
 	case state.Outbox > 0 && e.cfg.Now().Sub(since) > maxOutboxAge:
