@@ -277,6 +277,10 @@ func NoMember() *Error { return refuse(Fact{Code: CodeNoMember}) }
 // Unreachable returns the error that nobody can say whether another machine has a story.
 func Unreachable(story string) error { return refuse(Fact{Code: CodeUnreachable, Story: story}) }
 
+// NotLetIn returns the error that the hub does not let this machine in, so that it does not say whether another machine
+// has a story.
+func NotLetIn(story string) error { return refuse(Fact{Code: CodeNotLetIn, Story: story}) }
+
 // IsUnreachable reports whether the error is that of [Unreachable].
 func IsUnreachable(err error) bool {
 	var e *Error

@@ -35,7 +35,7 @@ func (c Code) Kind() Kind {
 		return KindHeld
 	case CodeClaimEnded, CodeOtherClaim, CodeNoSuchClaim:
 		return KindStale
-	case CodeStaysBlocked, CodeBlocked, CodeWaiting, CodeFinished, CodeNoneFree, CodeCrowded, CodeCarried, CodeUnreachable:
+	case CodeStaysBlocked, CodeBlocked, CodeWaiting, CodeFinished, CodeNoneFree, CodeCrowded, CodeCarried, CodeUnreachable, CodeNotLetIn:
 		return KindNotNow
 	}
 	return KindInvalid

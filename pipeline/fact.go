@@ -58,6 +58,7 @@ const (
 	CodeCarried       Code = "carried"        // Story, Crowd of the stage it cannot be carried into
 	CodeElsewhere     Code = "elsewhere"      // Story, Agent
 	CodeUnreachable   Code = "unreachable"    // Story
+	CodeNotLetIn      Code = "not_let_in"     // Story
 	CodeReserved      Code = "reserved"       // Story
 	CodeNoMember      Code = "no_member"
 	CodeNoSetting     Code = "no_setting"  // Given

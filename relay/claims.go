@@ -51,8 +51,9 @@ func (c *Claims) Joined(ctx context.Context) (bool, error) {
 }
 
 // Reserve reserves a story for this machine, on behalf of an agent. It returns what the claim may follow,
-// or the agent of another machine that has the story. The error is ErrUnreachable if the hub cannot be asked. A
-// reservation for which no claim follows ends by itself.
+// or the agent of another machine that has the story. The error is ErrUnreachable if the hub cannot be asked. If to ask
+// again does not help, the error is one of package pipeline, too: [pipeline.NoMember] or [pipeline.NotLetIn]. A reservation
+// for which no claim follows ends by itself.
 func (c *Claims) Reserve(ctx context.Context, story, agent string) (r pipeline.Reservation, by string, err error) {
 	r.Story = story
 	err = c.ask(ctx, askTimeout, func(ctx context.Context) error {
@@ -60,8 +61,11 @@ func (c *Claims) Reserve(ctx context.Context, story, agent string) (r pipeline.R
 		r.Fence, by, err = c.desk.reserve(ctx, story, agent, false)
 		return err
 	})
-	if errors.Is(err, errLeft) {
+	switch {
+	case errors.Is(err, errLeft):
 		err = nil
+	case errors.Is(err, ErrUnreachable):
+		err = c.orRefusal(ctx, story, err)
 	}
 	return r, by, err
 }

@@ -1,12 +1,14 @@
 package relay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
 )
 
@@ -64,4 +66,44 @@ func (c *Config) keepRefusal(hub *replica.Hub, tried error) {
 	r := New(*c)
 	r.refusal = is
 	r.tell(Status{})
+}
+
+// orRefusal returns the error of a question about a story that the hub did not answer. If the hub does not let this machine in, or
+// did not when it was asked last, the error says so, too: as one of package pipeline.
+func (c *Claims) orRefusal(ctx context.Context, story string, err error) error {
+	why, lookErr := c.whyRefused(ctx, story, err)
+	if lookErr != nil {
+		c.cfg.Logger.Debug("why the hub did not answer was not looked up", "error", lookErr)
+	}
+	if why == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, why)
+}
+
+// whyRefused returns why this machine cannot claim a story however often the hub is asked, nil if that is not known.
+func (c *Claims) whyRefused(ctx context.Context, story string, err error) (why, lookErr error) {
+	author, _, lookErr := c.cfg.Replica.Author(ctx)
+	if lookErr != nil {
+		return nil, lookErr
+	}
+	is, _, lookErr := c.cfg.Replica.Members(ctx)
+	if lookErr != nil {
+		return nil, lookErr
+	}
+	if is != nil && !is.Counts(author) {
+		return pipeline.NoMember(), nil
+	}
+	if errors.Is(err, ErrRefused) {
+		return pipeline.NotLetIn(story), nil
+	}
+	hub, _, lookErr := c.cfg.Replica.Hub(ctx)
+	if hub == nil || lookErr != nil {
+		return nil, lookErr
+	}
+	status, lookErr := ReadStatus(c.cfg.Replica)
+	if _, refused := status.Refused(hub); refused {
+		return pipeline.NotLetIn(story), nil
+	}
+	return nil, lookErr
 }

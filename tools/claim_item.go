@@ -59,7 +59,7 @@ var claimItem = define(definition[claimItemIn, claimItemOut]{
 			return out, err
 		}
 		text := reason(why)
-		if why.Code == pipeline.CodeNoneFree {
+		if why.Code == pipeline.CodeNoneFree || why.Code == pipeline.CodeNotLetIn {
 			text = refused(why)
 		}
 		out.Reason = cut(text, maxAdviceShown)
@@ -148,6 +148,10 @@ func (s *call) reserveFor(ctx context.Context, c *pipeline.Caller, in claimItemI
 		switch {
 		case err != nil:
 			s.logger.Warn("the hub was not asked whether another machine has a story", "story", id, "error", err)
+			var why *pipeline.Error
+			if errors.As(err, &why) {
+				return "", why
+			}
 			return "", pipeline.Unreachable(id)
 		case by == "":
 			c.Reserved = reserved
@@ -245,7 +249,7 @@ var errLook = errors.New("look at the leases")
 // ofHub reports whether a claim was refused for what the hub says, or since it says nothing.
 func ofHub(err error) bool {
 	var why *pipeline.Error
-	return errors.As(err, &why) && (why.Code == pipeline.CodeElsewhere || why.Code == pipeline.CodeUnreachable)
+	return errors.As(err, &why) && (why.Code == pipeline.CodeElsewhere || why.Code == pipeline.CodeUnreachable || why.Code == pipeline.CodeNotLetIn)
 }
 
 // waitForClaim waits until there is something to claim, or for so long. If the hub refused it, no change here says

@@ -62,7 +62,8 @@ type Hub interface {
 	// Joined reports whether there are other machines to ask about.
 	Joined(ctx context.Context) (bool, error)
 	// Reserve keeps a story for this machine, on behalf of an agent. It returns what the claim may follow, or the
-	// agent of another machine that has the story. The error says why nobody can tell.
+	// agent of another machine that has the story. The error says why nobody can tell. It is one of package pipeline if to ask
+	// again does not help.
 	Reserve(ctx context.Context, story, agent string) (r pipeline.Reservation, by string, err error)
 	// Ended returns those of the stories, which other machines have claimed, that are kept for them no more.
 	Ended(ctx context.Context, stories []string) ([]string, error)

@@ -165,6 +165,7 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 	pipeline.CodeCarried:      always("move it with advance_item, which ends the claim"),
 	pipeline.CodeElsewhere:    always("find another: claim_item without story_id takes the next one"),
 	pipeline.CodeUnreachable:  always("go on with what you hold, or try again (claim_item with wait_seconds waits); a person can allow it with the flag --offline-claims"),
+	pipeline.CodeNotLetIn:     always("go on with what you hold, and tell the user, who can ask an admin of the pipeline for an invitation (huskies-mcp hub says what to do)"),
 	pipeline.CodeNoMember:     always("stop working on it, and tell the user, who can ask an admin of the pipeline for an invitation (huskies-mcp join)"),
 	pipeline.CodeReserved: func(f *pipeline.Fact) string {
 		if f.Story == pipeline.SettingsStory {

@@ -133,6 +133,10 @@ func TestRefusals(t *testing.T) {
 			pipeline.Fact{Code: pipeline.CodeNoneFree, Stages: []pipeline.Stage{"4_merge"}, Crowd: fullMerge, Kept: []pipeline.Kept{{Why: pipeline.IsCrowded, Count: 1, Stories: []pipeline.KeptStory{{ID: "2_b"}}}}},
 			`no story in 4_merge can be claimed: 1 waiting for room (2_b); limit.4_merge is 1, and held there are 1_a by "a", lease ends in 40 s`,
 		},
+		{
+			pipeline.Fact{Code: pipeline.CodeNotLetIn, Story: "1_a"},
+			`story "1_a" was not claimed: the hub does not let this machine in, so it does not say whether another machine has the story; go on with what you hold, and tell the user, who can ask an admin of the pipeline for an invitation (huskies-mcp hub says what to do)`,
+		},
 		{pipeline.Fact{Code: pipeline.CodeReserved, Story: "huskies.settings"}, "huskies.settings is no story: IDs that begin with huskies. are kept for what concerns the whole pipeline; people read and change the settings with huskies-mcp settings"},
 		{pipeline.Fact{Code: pipeline.CodeReserved, Story: "huskies.x"}, "huskies.x is no story: IDs that begin with huskies. are kept for what concerns the whole pipeline; choose an ID that does not begin with huskies."},
 		{pipeline.Fact{Code: pipeline.CodeNoSetting, Given: "x"}, `there is no setting "x": the settings are max_retries, limit.2_current, limit.3_qa, limit.4_merge, lease_grace`},

@@ -46,10 +46,15 @@ func TestRemovedWhileAway(t *testing.T) {
 		b.says("wrong  hub: "+refusedWord, "", true, "doctor")
 		b.says(refusedWord, "An agent's server", false, "block", "1", "not seen either")
 		b.says(refusedWord, "", false, "unblock", "1")
+		b.says(refusedWord, "try again", true, "--agent", "ann", "claim", "1")
+		if got, err := b.call("bob", "claim_item", "{}"); err != nil || got.Claimed || !strings.Contains(got.Reason, refusedWord) || !strings.Contains(got.Reason, "tell the user") {
+			t.Errorf("claim_item answers %+v, error %v", got, err)
+		}
 	}
 	h.start()
 	admin.says("nine", "", false, "members", "accept", "nine")
-	b.says("nothing here sends it to the hub", refusedWord, false, "add", "Let in again")
+	h.settled(admin)
+	b.says("is yours", refusedWord, false, "--agent", "ann", "claim", "1")
 	b.says("no process of this machine exchanges", refusedWord, false, "hub")
 	b.says("ok     hub: joined", refusedWord, false, "doctor")
 }
@@ -119,5 +124,23 @@ func TestRefusalOutlivesTheRelay(t *testing.T) {
 	}
 	if refused() {
 		t.Error("another hub is said to refuse the machine")
+	}
+}
+
+// TestClaimsOfARemovedMachine: a machine that has read of its removal, say in a bundle, says so when it is to claim.
+func TestClaimsOfARemovedMachine(t *testing.T) {
+	h := newHub(t)
+	admin, b := h.invited("admin"), h.invited("nine")
+	admin.says("added", "", false, "add", "A story")
+	admin.says("nine", "", false, "members", "remove", "nine")
+	carry(t, admin, b)
+	for _, reachable := range []bool{true, false} {
+		if !reachable {
+			h.kill()
+		}
+		b.says("this machine was removed from the members", "try again", true, "--agent", "ann", "claim", "1")
+		if got, err := b.call("bob", "claim_item", "{}"); err == nil || !strings.Contains(err.Error(), "this machine was removed from the members") {
+			t.Errorf("claim_item answers %+v, error %v", got, err)
+		}
 	}
 }

@@ -306,7 +306,10 @@ func (env *environment) reserveFor(ctx context.Context, story, person string) (r
 		return r, err
 	}
 	r, by, err := env.hub.Reserve(ctx, story, person)
+	var why *pipeline.Error
 	switch {
+	case errors.As(err, &why):
+		return r, err
 	case errors.Is(err, relay.ErrUnreachable):
 		return r, fmt.Errorf("%w: %w", pipeline.Unreachable(story), err)
 	case err != nil:

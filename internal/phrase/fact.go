@@ -136,6 +136,9 @@ var facts = map[pipeline.Code]func(f *fact) string{
 	pipeline.CodeUnreachable: func(f *fact) string {
 		return fmt.Sprintf("story %q was not claimed: the hub does not say now whether another machine has it", f.Story)
 	},
+	pipeline.CodeNotLetIn: func(f *fact) string {
+		return fmt.Sprintf("story %q was not claimed: the hub does not let this machine in, so it does not say whether another machine has the story", f.Story)
+	},
 	pipeline.CodeNoMember: func(*fact) string {
 		return "nothing was written: this machine was removed from the members of the pipeline, so nothing that it writes counts any more"
 	},

@@ -61,6 +61,8 @@ func nextStep(f *pipeline.Fact) string {
 		return "huskies-mcp release on that machine gives it back"
 	case pipeline.CodeUnreachable:
 		return "try again in a few seconds; huskies-mcp hub says what is wrong, and --offline-claims claims it all the same"
+	case pipeline.CodeNotLetIn:
+		return "huskies-mcp hub says what to do"
 	case pipeline.CodeNoMember:
 		return "huskies-mcp join with another invitation makes it a member again; huskies-mcp leave --forget-members makes this pipeline one of its own"
 	case pipeline.CodeInStage, pipeline.CodeLastStage:
