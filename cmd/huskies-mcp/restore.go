@@ -30,12 +30,13 @@ func restoreCommand(opts *options) *cobra.Command {
 		Short: "List the backups of the pipeline, and put one back",
 		Long: `List the backups that huskies-mcp made by itself, show in what one of them
 differs from the pipeline as it is now, ask, and put it back. Servers may run
-meanwhile: they go on with what was put back. FILE is another backup, such as
-huskies-mcp backup writes. --latest takes the newest one that differs from now.
+meanwhile: they go on with what was put back. FILE is the name of a backup as
+the list shows it, or the path of another file, such as huskies-mcp backup
+writes. --latest takes the newest backup that differs from now.
 
 It is said how old the backup is, and which stories and how many ops are taken
-out. --latest --yes takes none out: what would be lost must be chosen by its
-FILE.
+out. --latest --yes puts a backup back only if that takes out no op. To put back
+another one, give its FILE.
 
 What is replaced is backed up first, and its place is printed. The backup is
 verified as verify does it before anything is changed. The pipeline keeps its
@@ -84,7 +85,7 @@ type restoring struct {
 // choose returns the file that is to be put back, "" if the person chose none.
 func (r *restoring) choose(args []string, latest bool) (string, error) {
 	if len(args) > 0 {
-		return args[0], r.checkFile(args[0])
+		return r.fileNamed(args[0])
 	}
 	if r.env.backups == nil {
 		return "", errors.New("the folder for backups is not known: set HOME or XDG_STATE_HOME, or give a FILE")
@@ -105,9 +106,9 @@ func (r *restoring) choose(args []string, latest bool) (string, error) {
 		}
 		return "", errors.New("no backup differs from the pipeline as it is: nothing was changed")
 	}
-	printBackups(r.cmd.OutOrStdout(), r.env.backups, listed)
+	printBackups(r.cmd.OutOrStdout(), r.env.backups, listed, r.canAsk())
 	if !r.canAsk() {
-		fmt.Fprintln(r.cmd.OutOrStdout(), "huskies-mcp restore FILE puts one back, and --latest the newest that differs from now")
+		fmt.Fprintln(r.cmd.OutOrStdout(), "huskies-mcp restore FILE --yes puts back the one with that name, and --latest the newest that differs from now")
 		return "", nil
 	}
 	answer := r.ask("Which one is to be put back? Its number, or Enter for none: ")
@@ -121,20 +122,40 @@ func (r *restoring) choose(args []string, latest bool) (string, error) {
 	return listed[n-1].Path, nil
 }
 
-// checkFile returns an error if no pipeline can be restored from the file that a person named.
-func (r *restoring) checkFile(path string) error {
-	info, err := os.Stat(path)
+// fileNamed returns the file that a person named: a path, or the name of a backup in the list. It
+// returns an error if no pipeline can be restored from the file.
+func (r *restoring) fileNamed(name string) (path string, err error) {
+	info, err := os.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there is no file %s: huskies-mcp restore without FILE lists the backups", path)
+		return r.backupNamed(name)
 	case err != nil:
-		return err
+		return "", err
 	case info.IsDir():
-		return fmt.Errorf("%s is a folder: give the FILE of a backup", path)
-	case r.env.isDatabase(path):
-		return fmt.Errorf("%s belongs to the database itself: give the FILE of a backup", path)
+		return "", fmt.Errorf("%s is a folder: give the FILE of a backup", name)
+	case r.env.isDatabase(name):
+		return "", fmt.Errorf("%s belongs to the database itself: give the FILE of a backup", name)
 	}
-	return nil
+	return name, nil
+}
+
+// backupNamed returns the path of the backup whose file has the name.
+func (r *restoring) backupNamed(name string) (path string, err error) {
+	if r.env.backups != nil {
+		all, err := r.env.backups.List()
+		if err != nil {
+			return "", err
+		}
+		for _, b := range all {
+			if filepath.Base(b.Path) == name {
+				return b.Path, nil
+			}
+		}
+	}
+	if _, err := strconv.Atoi(name); err == nil {
+		return "", fmt.Errorf("there is no file %s: the numbers of backups change, so give a name as huskies-mcp restore shows it", name)
+	}
+	return "", fmt.Errorf("there is no file %s, and no backup with that name: huskies-mcp restore without FILE shows the names", name)
 }
 
 // canAsk reports whether there is a person to be asked.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -53,19 +54,30 @@ func onlyIn(a, b map[crdt.OpID]bool) (n int) {
 	return n
 }
 
-// printBackups prints a line for each backup.
-func printBackups(w io.Writer, folder *backups.Folder, all []comparison) {
+// printBackups prints two lines for each backup: what is known of it, and the name of its file. The
+// numbers are for an answer to a question. They change with every backup, so nothing else takes them.
+func printBackups(w io.Writer, folder *backups.Folder, all []comparison, numbers bool) {
 	fmt.Fprintf(w, "Backups of %s in %s:\n", printable(folder.Database), printable(folder.Path))
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for i, c := range all {
+		number := ""
+		if numbers {
+			number = fmt.Sprintf("%3d\t", i+1)
+		}
 		stories := "?"
 		if c.Stories >= 0 {
 			stories = phrase.Count(int(c.Stories), "story", "stories")
 		}
-		fmt.Fprintf(table, "%3d\t%s\t%s ago\t%s\t%s\t%s\t%s\n", i+1, c.Made.Local().Format("2006-01-02 15:04:05"), phrase.Span(time.Since(c.Made)),
+		fmt.Fprintf(table, "%s%s\t%s ago\t%s\t%s\t%s\t%s\n", number, c.Made.Local().Format("2006-01-02 15:04:05"), phrase.Span(time.Since(c.Made)),
 			phrase.Bytes(c.Size), phrase.Count(int(c.Ops), "op", "ops"), stories, c.differs())
 	}
 	_ = table.Flush()
+	i := 0
+	for line := range strings.Lines(text.String()) {
+		fmt.Fprintf(w, "%s     %s\n", line, printable(filepath.Base(all[i].Path)))
+		i++
+	}
 }
 
 // differs says in what the backup differs from now.
