@@ -41,10 +41,11 @@ Copilot CLI reads the file of claude.
 
 Only files of the project are written. Every other byte of a file stays as it
 is. .huskies/init.json remembers what was put in, so that init --remove can
-restore the files exactly. A file that cannot be edited safely is refused: then
-nothing at all is changed and the exit code is 1. A second init changes nothing.
---dry-run shows the changes and makes none. The exit code is 1 then if there are
-any.`,
+restore the files exactly. In a clone, which has no such memory, init --remove
+takes out the entries, and removes a file in which nothing else stands. A file
+that cannot be edited safely is refused: then nothing at all is changed and the
+exit code is 1. A second init changes nothing. --dry-run shows the changes and
+makes none. The exit code is 1 then if there are any.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := newSetup(*opts, flags)

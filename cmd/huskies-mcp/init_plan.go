@@ -292,16 +292,35 @@ func (s *setup) planRemoval() (refusals []error) {
 			if err != nil {
 				continue
 			}
-			if !undone.Exact && len(c.steps) > 0 {
-				s.note("%s has changed since init put its part in: only that part is taken out", name)
-			}
-			if undone.Created && len(c.steps) > 0 {
-				c.folders = c.steps[0].Folders
-			}
-			c.text, c.remove, c.steps = undone.Text, c.remove || undone.Created, nil
+			s.takeOut(c, undone)
 		}
 	}
 	return refusals
+}
+
+// takeOut plans a file without what init put in. A file in which nothing else stands is removed if it is
+// known that init made it, and also if that is not known, as in a clone: an empty file of a person is soon
+// made again, and hosts complain of a hollow one.
+func (s *setup) takeOut(c *change, undone hosts.Undone) {
+	known := len(c.steps) > 0
+	made := known && c.steps[0].Created
+	hollow := undone.Hollow && !undone.Created && (made || !known) && !c.file.Linked
+	switch {
+	case hollow && !known:
+		s.note("%s has nothing else in it, so it is removed, though it is not known whether init made it", c.file.Name)
+	case !hollow && !undone.Exact && known:
+		s.note("%s has changed since init put its part in: only that part is taken out", c.file.Name)
+	}
+	switch {
+	case hollow && !known:
+		c.folders = foldersOf(c.file.Name)
+	case (hollow || undone.Created) && known:
+		c.folders = c.steps[0].Folders
+	}
+	c.text, c.remove, c.steps = undone.Text, c.remove || undone.Created || hollow, nil
+	if hollow {
+		c.text = nil
+	}
 }
 
 // diff returns the change for people.

@@ -70,15 +70,21 @@ func (s *setup) expectFolders(c *change) {
 	if len(steps) == 0 || !steps[0].Created || c.file.Exists {
 		return
 	}
-	for i, letter := range c.file.Name {
-		if letter != '/' {
-			continue
-		}
-		folder := c.file.Name[:i]
+	for _, folder := range foldersOf(c.file.Name) {
 		if _, err := os.Lstat(filepath.Join(s.project, filepath.FromSlash(folder))); errors.Is(err, fs.ErrNotExist) {
 			steps[0].Folders = append(steps[0].Folders, folder)
 		}
 	}
+}
+
+// foldersOf returns the folders above a file, relative to the project, the outermost first.
+func foldersOf(name string) (folders []string) {
+	for i, letter := range name {
+		if letter == '/' {
+			folders = append(folders, name[:i])
+		}
+	}
+	return folders
 }
 
 // The file that keeps git from seeing what is in .huskies, and its beginning if it is

@@ -31,6 +31,7 @@ var (
 type File struct {
 	Name   string // in the project, with slashes
 	Path   string // where it is when all links are followed
+	Linked bool   // a link leads to Path
 	Exists bool
 	Text   []byte
 	mode   fs.FileMode
@@ -49,6 +50,7 @@ func ReadFile(project, name string) (File, error) {
 	if err != nil {
 		return f, err
 	}
+	f.Linked = f.Path != filepath.Join(root, filepath.FromSlash(name))
 	rel, err := filepath.Rel(root, f.Path)
 	if err != nil {
 		return f, err

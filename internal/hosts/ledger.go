@@ -75,12 +75,16 @@ type Undone struct {
 	// Created reports that the file did not exist before the edits and has nothing
 	// else now.
 	Created bool
+	// Hollow reports that edits were taken out, and that the text has nothing but what putting
+	// them into an empty file makes around them.
+	Hollow bool
 }
 
 // Undo takes the edits out of a file: byte for byte those of which the steps are
 // right, by their keys the others. An edit without a step is taken out, too.
 func Undo(steps []Step, name string, text []byte, edits []Edit) (Undone, error) {
 	u := Undone{Text: text, Exact: true}
+	var taken []Edit
 	for _, s := range slices.Backward(steps) {
 		edit, _ := s.edit()
 		if !slices.Contains(edits, edit) {
@@ -93,6 +97,7 @@ func Undo(steps []Step, name string, text []byte, edits []Edit) (Undone, error) 
 		}
 		if ok {
 			u.Text, u.Created = before, s.Created && len(before) == 0
+			taken = append(taken, edit)
 		} else {
 			u.Exact = false
 		}
@@ -107,7 +112,31 @@ func Undo(steps []Step, name string, text []byte, edits []Edit) (Undone, error) 
 		}
 		if !bytes.Equal(out, u.Text) {
 			u.Text, u.Exact, u.Created = out, false, false
+			taken = append(taken, edit)
 		}
 	}
+	taken = slices.DeleteFunc(slices.Clone(edits), func(e Edit) bool { return !slices.Contains(taken, e) })
+	rest, err := around(taken)
+	u.Hollow = err == nil && len(taken) > 0 && bytes.Equal(withoutSpace(u.Text), withoutSpace(rest))
 	return u, nil
+}
+
+// around returns what is left when edits are put into an empty file and taken out one by one.
+func around(edits []Edit) (text []byte, err error) {
+	for _, e := range edits {
+		if text, _, err = e.Insert(text); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range edits {
+		if text, err = e.Remove(text, false); err != nil {
+			return nil, err
+		}
+	}
+	return text, nil
+}
+
+// withoutSpace returns a text without white space and without a byte order mark.
+func withoutSpace(text []byte) []byte {
+	return bytes.Join(bytes.Fields(bytes.TrimPrefix(text, bom)), nil)
 }

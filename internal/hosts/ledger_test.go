@@ -39,20 +39,20 @@ func TestUndo(t *testing.T) {
 		ledger Ledger
 		want   Undone
 	}{
-		"unchanged": {file, ledger, Undone{[]byte(text), true, false}},
+		"unchanged": {file, ledger, Undone{Text: []byte(text), Exact: true}},
 		"a line added before": {
 			"// theirs\n" + file, ledger,
-			Undone{[]byte("// theirs\n{\n  \"ui\": {},\n  \"mcpServers\": {\n  },\n  \"hooks\": {\n    \"SessionStart\": [\n    ]\n  }\n}"), false, false},
+			Undone{Text: []byte("// theirs\n{\n  \"ui\": {},\n  \"mcpServers\": {\n  },\n  \"hooks\": {\n    \"SessionStart\": [\n    ]\n  }\n}")},
 		},
 		"a line added behind": {
 			file + "\n", ledger,
-			Undone{[]byte(text + "\n"), true, false},
+			Undone{Text: []byte(text + "\n"), Exact: true},
 		},
 		"no ledger": {
 			file, ParseLedger(nil),
-			Undone{[]byte("{\n  \"ui\": {},\n  \"mcpServers\": {\n  },\n  \"hooks\": {\n    \"SessionStart\": [\n    ]\n  }\n}"), false, false},
+			Undone{Text: []byte("{\n  \"ui\": {},\n  \"mcpServers\": {\n  },\n  \"hooks\": {\n    \"SessionStart\": [\n    ]\n  }\n}")},
 		},
-		"nothing of ours": {text, ledger, Undone{[]byte(text), false, false}},
+		"nothing of ours": {text, ledger, Undone{Text: []byte(text)}},
 	} {
 		got, err := Undo(c.ledger.Files[name], name, []byte(c.text), edits)
 		if err != nil {
@@ -65,6 +65,57 @@ func TestUndo(t *testing.T) {
 	created, ledger := edited(t, name, "", edits...)
 	if got, err := Undo(ledger.Files[name], name, []byte(created), edits); err != nil || len(got.Text) > 0 || !got.Exact || !got.Created {
 		t.Errorf("a file that was created: got %+v, %v", got, err)
+	}
+}
+
+// TestHollow: without a ledger, a file is hollow if it has nothing but what init makes around its edits.
+func TestHollow(t *testing.T) {
+	claude, _ := ByID("claude")
+	cursor, _ := ByID("cursor")
+	gemini, _ := ByID("gemini")
+	codex, _ := ByID("codex")
+	all := []Edit{{ServerEdit, claude}, {ServerEdit, codex}, {HookEdit, cursor}, {ServerEdit, gemini}, {HookEdit, gemini}, {Kind: AgentsEdit}}
+	for _, edits := range [][]Edit{
+		{{ServerEdit, claude}},
+		{{ServerEdit, codex}},
+		{{HookEdit, cursor}},
+		{{ServerEdit, gemini}},
+		{{HookEdit, gemini}},
+		{{ServerEdit, gemini}, {HookEdit, gemini}},
+		{{Kind: AgentsEdit}},
+	} {
+		name := edits[0].Paths()[0]
+		text, _ := edited(t, name, "", edits...)
+		rest, err := around(edits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			what, text string
+			want       bool
+		}{
+			{"as it was made", text, true},
+			{"other line endings", strings.ReplaceAll(text, "\n", "\r\n"), true},
+			{"lines behind", text + "\n\n", true},
+			{"a comment before", "# mine\n" + text, false},
+			{"a comment behind", text + "\n// mine\n", false},
+			{"nothing of ours", string(rest), false},
+		} {
+			got, err := Undo(nil, name, []byte(c.text), all)
+			if err == nil && got.Hollow != c.want {
+				t.Errorf("%s, %s: hollow is %v, want %v, of\n%s", name, c.what, got.Hollow, c.want, got.Text)
+			}
+		}
+	}
+	for _, text := range []string{
+		"{\"mcpServers\": {\"huskies\": {\"command\": \"huskies-mcp\"}}, \"inputs\": []}",
+		"{\"mcpServers\": {\"huskies\": {\"command\": \"huskies-mcp\"}, \"a\": {}}}",
+		"{\"mcpServers\": {\n// mine\n\"huskies\": {\"command\": \"huskies-mcp\"}}}",
+	} {
+		got, err := Undo(nil, ".gemini/settings.json", []byte(text), []Edit{{ServerEdit, gemini}, {HookEdit, gemini}})
+		if err != nil || got.Hollow {
+			t.Errorf("%s is hollow (%v)", text, err)
+		}
 	}
 }
 
