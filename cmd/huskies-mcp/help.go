@@ -21,19 +21,28 @@ var flagName = regexp.MustCompile(`(?m)^ +--[a-z-]+`)
 
 // usageTemplate returns Cobra's template for help, within the columns of any terminal. The flags that all
 // commands have are named there, and explained only in the help of the command itself: else they would
-// take more lines than the rest.
+// take more lines than the rest. The command itself has flags that only few others have.
 func usageTemplate(cmd *cobra.Command) string {
 	names := flagName.FindAllString(cmd.PersistentFlags().FlagUsages(), -1)
 	for i := range names {
 		names[i] = strings.TrimSpace(names[i])
 	}
 	all := terminal.Screen{Width: helpWidth}.Hang("  "+strings.Join(names, ", "), 2)
+	own := strings.Replace(cmd.UsageTemplate(), localFlags, "{{if .HasParent}}"+localFlags+"{{else}}"+flagsOfRoot+"{{end}}", 1)
 	return strings.NewReplacer(
 		"Global Flags:", "Global Flags, see huskies-mcp help:",
 		"{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}", all,
 		".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", helpWidth),
-	).Replace(cmd.UsageTemplate())
+	).Replace(own)
 }
+
+// Parts of Cobra's template for help: what it says of the flags of a command, and what is said of those of
+// the command itself in its place.
+const (
+	localFlags  = "Flags:\n{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}"
+	flagsOfRoot = "Flags of every command:\n{{.PersistentFlags.FlagUsages | trimTrailingWhitespaces}}\n\n" +
+		"Flags without a command, as of serve:\n{{.LocalNonPersistentFlags.FlagUsages | trimTrailingWhitespaces}}"
+)
 
 // askForShell makes completion without a shell that it knows an error: its standard
 // output is for a shell to run. Cobra makes the command with the output that root

@@ -17,7 +17,7 @@ type offer struct {
 // addOfferFlags gives the flags of an offer to a command that makes one. HUSKIES_READ_ONLY holds
 // for every other command, too, and HUSKIES_TOOLS for none.
 func addOfferFlags(cmd *cobra.Command, opts *options) {
-	cmd.Flags().BoolVar(&opts.readOnly, "read-only", false, "offer no tool that writes, and never write (HUSKIES_READ_ONLY=1)")
+	cmd.Flags().BoolVar(&opts.readOnly, "read-only", false, "offer no tool that writes, and never write (HUSKIES_READ_ONLY=1, also for every other command)")
 	cmd.Flags().StringVar(&opts.tools, "tools", "", "names of the tools to offer, with commas between (HUSKIES_TOOLS)")
 }
 

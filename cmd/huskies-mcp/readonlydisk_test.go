@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestReadOnlyDisk: a disk that is mounted read-only is called that, and --read-only reads a
-// pipeline there, unless what was written last stands in the write-ahead log alone.
+// TestReadOnlyDisk: a disk that is mounted read-only is called that, and HUSKIES_READ_ONLY=1 reads
+// a pipeline there, unless what was written last stands in the write-ahead log alone.
 func TestReadOnlyDisk(t *testing.T) {
 	if err := exec.Command("unshare", "--mount", "mount", "-t", "tmpfs", "none", t.TempDir()).Run(); err != nil {
 		t.Skip("no file system can be mounted here: ", err)
@@ -36,15 +36,17 @@ cp disk/x.db disk/without/x.db
 mount -o remount,ro disk
 
 fails 'read-only file system' huskies-mcp --db disk/x.db call list_items
-fails '--read-only or HUSKIES_READ_ONLY=1 reads the pipeline' huskies-mcp --db disk/x.db log
+fails 'To read the pipeline, set HUSKIES_READ_ONLY=1 for the command or server' huskies-mcp --db disk/x.db log
 fails 'read-only file system' huskies-mcp --db disk/x.db call write_item '{"story_id":"2_story","stage":"1_backlog"}'
 fails 'read-only file system' huskies-mcp --db disk/without/x.db call write_item '{"story_id":"2_story","stage":"1_backlog"}'
 fails 'read-only file system' huskies-mcp --db disk/.huskies/x.db call write_item '{"story_id":"2_story","stage":"1_backlog"}'
 fails '1 thing is wrong' huskies-mcp --db disk/x.db doctor
 fails 'is on a disk that is mounted read-only' huskies-mcp --db disk/x.db doctor
+fails 'to read the pipeline, set HUSKIES_READ_ONLY=1 for the command or server' huskies-mcp --db disk/x.db doctor
 fails 'copy the database with its -wal file' huskies-mcp --db disk/left/x.db call --read-only list_items
 
 huskies-mcp --db disk/x.db call --read-only list_items | grep -q 1_story
+HUSKIES_READ_ONLY=1 huskies-mcp --db disk/x.db list | grep -q 1_story
 HUSKIES_READ_ONLY=1 huskies-mcp --db disk/x.db log | grep -q 1_story
 HUSKIES_READ_ONLY=1 huskies-mcp --db disk/x.db heads >/dev/null
 huskies-mcp --db disk/x.db verify >/dev/null

@@ -71,7 +71,7 @@ func (e *examination) checkModes() {
 		e.bad("modes", "chmod 600 "+strings.Join(open, " "), "others can read or write %s; the replica's private key is in the database, and who can open the lock can keep it", list(open))
 	}
 	if readOnlyDisk(f.Folder.Path) {
-		e.bad("disk", "read the pipeline with --read-only or HUSKIES_READ_ONLY=1; to write, mount the disk so that it can be written, or give another --db", "%s is on a disk that is mounted read-only, so no story can be written", f.Folder.Path)
+		e.bad("disk", "to read the pipeline, set HUSKIES_READ_ONLY=1 for the command or server; to write, mount the disk so that it can be written, or give another --db", "%s is on a disk that is mounted read-only, so no story can be written", f.Folder.Path)
 		return
 	}
 	if len(locked) > 0 && !e.foreign {

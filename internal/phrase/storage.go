@@ -54,7 +54,7 @@ var remedies = map[oplog.Code]string{
 	dbfile.CodeDamaged: "the database is damaged: keep a copy of it with its -wal file and restore a backup (huskies-mcp restore lists them); " + maySalvage,
 	dbfile.CodeFull:    "the disk is full: free some space, then repeat the call",
 	dbfile.CodeDisk:    "the disk failed to read or write: check the disk and its free space, then repeat the call",
-	dbfile.CodeReadOnlyDisk: "the disk is mounted read-only: nothing can be written there. --read-only or HUSKIES_READ_ONLY=1 reads the pipeline; " +
+	dbfile.CodeReadOnlyDisk: "the disk is mounted read-only: nothing can be written there. To read the pipeline, set HUSKIES_READ_ONLY=1 for the command or server; " +
 		"to write, mount the disk so that it can be written, or give a --db on another one",
 	dbfile.CodeReadOnlyWAL: "the disk is mounted read-only, and what was written last stands in the -wal file: copy the database with its -wal file to a disk that can be written, and give the copy's --db",
 	dbfile.CodeUnwritable:  "it cannot be written: check the permissions of the file, of its folder, and of the -wal and -shm files beside it, then repeat the call",
