@@ -110,18 +110,6 @@ func readLeaseGrace(s *Settings, value string) (string, error) {
 	return SpellDuration(d), nil
 }
 
-// SpellDuration writes whole seconds without the units that are zero: 5m, not 5m0s.
-func SpellDuration(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
-
 // SettingNames returns the names of the settings, in the order in which people see them.
 func SettingNames() (names []string) {
 	for _, def := range settings {

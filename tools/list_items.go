@@ -136,13 +136,7 @@ func sinceTime(text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.DateOnly, text); err == nil {
 		return t, nil
 	}
-	span := strings.TrimSpace(text)
-	if days, ok := strings.CutSuffix(span, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n <= 10_000 {
-			return now.Add(-time.Duration(n) * 24 * time.Hour), nil
-		}
-	}
-	if d, err := time.ParseDuration(span); err == nil && d >= 0 {
+	if d, ok := pipeline.ParseDuration(strings.TrimSpace(text)); ok && d >= 0 {
 		return now.Add(-d), nil
 	}
 	return time.Time{}, &misuse{"updated_since is " + quote(text), "give a time as RFC 3339, e.g. 2026-01-31T09:00:00Z, or how long ago, e.g. 24h or 7d"}

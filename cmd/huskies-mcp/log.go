@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -95,7 +94,7 @@ op that was lost.`,
 	}
 	cmd.Flags().StringVar(&flags.story, "story", "", "only the history of the story with this ID or number")
 	cmd.Flags().IntVarP(&flags.last, "last", "n", 0, "only the last so many ops, 0 for all")
-	cmd.Flags().StringVar(&flags.since, "since", "", "only what was written since then: 2h, 3d, or a day such as 2026-03-04")
+	cmd.Flags().StringVar(&flags.since, "since", "", "only what was written since then: 2h, 3d, 1w, or a day such as 2026-03-04")
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "one JSON object a line")
 	cmd.Flags().BoolVar(&flags.conflicts, "conflicts", false, "what was decided twice apart, and which of it was lost")
 	_ = cmd.RegisterFlagCompletionFunc("story", completeStories(opts))
@@ -107,18 +106,15 @@ func sinceOf(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+	if d, ok := pipeline.ParseDuration(text); ok && d >= 0 {
 		return now.Add(-d), nil
-	}
-	if days, err := strconv.ParseUint(strings.TrimSuffix(text, "d"), 10, 16); err == nil && strings.HasSuffix(text, "d") {
-		return now.AddDate(0, 0, -int(days)), nil
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("--since must be a time span such as 2h or 3d, or a day such as 2026-03-04; got %q", text)
+	return time.Time{}, fmt.Errorf("--since must be a time span such as 2h, 3d or 1w, or a day such as 2026-03-04; got %q", text)
 }
 
 // storyNamed returns the ID of the story that a name names, its number too. A name that cannot be

@@ -259,8 +259,8 @@ func duration(flagName, flag, variableName, variable string, otherwise time.Dura
 	if value == "" {
 		return otherwise, nil
 	}
-	d, err := time.ParseDuration(value)
-	if err != nil || d <= 0 {
+	d, ok := pipeline.ParseDuration(value)
+	if !ok || d <= 0 {
 		return 0, fmt.Errorf("%s must be a duration above 0, such as 10s or 500ms; got %q", name, value)
 	}
 	return d, nil

@@ -53,7 +53,7 @@ The flags --max-retries and --lease-grace win in their own process.`,
 				case unset:
 					return env.set(cmd, args[0], "")
 				case len(args) == 2:
-					return env.set(cmd, args[0], args[1])
+					return env.set(cmd, args[0], valueOf(args[0], args[1]))
 				}
 				return env.printSettings(cmd, newScreen(cmd, opts.getenv), args, asJSON)
 			})
@@ -62,6 +62,14 @@ The flags --max-retries and --lease-grace win in their own process.`,
 	cmd.Flags().BoolVar(&unset, "unset", false, "clear the setting, so that the default counts")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	return cmd
+}
+
+// valueOf returns a setting's value in the form in which it is kept, without days and weeks in a duration.
+func valueOf(name, value string) string {
+	if d, ok := pipeline.ParseDuration(value); ok && name == pipeline.NameLeaseGrace {
+		return pipeline.SpellDuration(d)
+	}
+	return value
 }
 
 // printSettings prints all settings, or the one that args names.
