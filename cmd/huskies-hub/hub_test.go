@@ -438,6 +438,10 @@ func TestCommandsRefuse(t *testing.T) {
 		{[]string{"invite", string(h.dir), "--name", "somewhere:0"}, "is not HOST:PORT"},
 		{[]string{"invite", string(h.dir), "--name", "somewhere:http"}, "not a number from 0 to 65535"},
 		{[]string{"members", "remove", string(h.dir), "nobody"}, "no member is called"},
+		{[]string{"members", "remove", "nobody"}, "1 argument is too few: use huskies-hub members remove DIR MEMBER\n"},
+		{[]string{"members", "remove", string(h.dir), ""}, "argument 2 is empty: use huskies-hub members remove DIR MEMBER\n"},
+		{[]string{"init", empty, "--node", "two"}, `--node must be a whole number; got "two": see huskies-hub init --help`},
+		{[]string{"init", empty, "--peer", "a", "--recover", "b"}, "--peer and --recover do not go together: give one of them"},
 		{[]string{"init"}, "give the hub's folder"},
 		{[]string{"init", filepath.Join(empty, "x"), "--recover", "/dev/null"}, "is not a file that huskies-hub init or backup wrote"},
 	} {

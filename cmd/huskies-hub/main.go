@@ -16,6 +16,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/internal/cmdline"
 )
 
 // version is what huskies-hub version prints; a release sets it.
@@ -35,7 +37,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	if err := cmd.ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(stderr, "huskies-hub: %s\n", printable(err.Error()))
+		fmt.Fprintf(stderr, "huskies-hub: %s\n", printable(cmdline.FlagsApart(err).Error()))
 		return 1
 	}
 	return 0
@@ -59,9 +61,7 @@ in with invite. All that it is stands in the folder DIR: keep it as you keep a k
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
-	})
+	cmd.SetFlagErrorFunc(cmdline.FlagError)
 	cmd.AddCommand(initCommand(), serveCommand(), inviteCommand(), membersCommand(), backupCommand(), restoreCommand(), setupCommand(), doctorCommand())
 	return cmd
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/huskies/huskies-mcp/crdt"
+	"github.com/huskies/huskies-mcp/internal/cmdline"
 	"github.com/huskies/huskies-mcp/members"
 	"github.com/huskies/huskies-mcp/relay"
 )
@@ -26,11 +27,11 @@ func membersCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, args []string) error { return listMembers(cmd, folder(args[0])) },
 	}
 	remove := &cobra.Command{
-		Use:   "remove DIR KEY",
+		Use:   "remove DIR MEMBER",
 		Short: "Let a machine in no more: by its name, its key, or 8 or more of the key's first digits",
 		Long: `Let a machine in no more. Its connection is cut within a second. What the hub has of it
 stays, and what it writes from now on counts on no machine. It cannot come back without another invitation.`,
-		Args: cobra.ExactArgs(2),
+		Args: cmdline.Exactly(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return removeMember(cmd, folder(args[0]), args[1]) },
 	}
 	cmd.AddCommand(remove)

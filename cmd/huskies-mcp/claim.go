@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/huskies/huskies-mcp/internal/cmdline"
 	"github.com/huskies/huskies-mcp/pipeline"
 )
 
@@ -14,7 +15,7 @@ const personLease = 8 * time.Hour
 
 func claimCommand(opts *options) *cobra.Command {
 	d := deed{asks: true, claims: true}
-	lasts := personLease
+	lasts := cmdline.Duration(personLease)
 	cmd := &cobra.Command{
 		Use:               "claim STORY",
 		Short:             "Claim a story, so that no agent takes it",
@@ -22,8 +23,9 @@ func claimCommand(opts *options) *cobra.Command {
 		Args:              oneStory,
 		ValidArgsFunction: completeStories(opts),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if lasts < time.Second || lasts > pipeline.MaxLease {
-				return fmt.Errorf("--for must be from 1s to %v; got %v", pipeline.MaxLease, lasts)
+			lease := time.Duration(lasts)
+			if lease < time.Second || lease > pipeline.MaxLease {
+				return fmt.Errorf("--for must be from 1s to %dd; got %s", pipeline.MaxLease/(24*time.Hour), pipeline.SpellDuration(lease))
 			}
 			d.name = args[0]
 			d.takeOver = func(tx *pipeline.Tx, by doer) error {
@@ -31,7 +33,7 @@ func claimCommand(opts *options) *cobra.Command {
 				return err
 			}
 			d.do = func(tx *pipeline.Tx, by doer) error {
-				_, err := tx.Claim(by.story, by.env.session.ClaimOptions(by.agent, int64(lasts/time.Second)))
+				_, err := tx.Claim(by.story, by.env.session.ClaimOptions(by.agent, int64(lease/time.Second)))
 				return err
 			}
 			d.said = func(_, after pipeline.Story) string {
@@ -40,7 +42,7 @@ func claimCommand(opts *options) *cobra.Command {
 			return d.run(cmd, opts)
 		},
 	}
-	cmd.Flags().DurationVar(&lasts, "for", personLease, "how long the claim lasts")
+	cmd.Flags().Var(&lasts, "for", "how long the claim lasts, such as 90m, 8h or 2d")
 	d.addForce(cmd)
 	return cmd
 }

@@ -112,15 +112,3 @@ func noSubcommand(_ *cobra.Command, args []string) error {
 	}
 	return fmt.Errorf("there is no command %q: see huskies-mcp help", args[0])
 }
-
-// apart is what Cobra says of flags that do not go together.
-var apart = regexp.MustCompile(`^if any flags in the group \[.*\] are set none of the others can be; \[(.*)\] were all set$`)
-
-// flagsApart returns an error in words that say which flags do not go together, if it is about that.
-func flagsApart(err error) error {
-	given := apart.FindStringSubmatch(err.Error())
-	if given == nil {
-		return err
-	}
-	return fmt.Errorf("--%s do not go together: give one of them", strings.ReplaceAll(given[1], " ", " and --"))
-}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/backups"
+	"github.com/huskies/huskies-mcp/internal/cmdline"
 	"github.com/huskies/huskies-mcp/internal/hosts"
 	"github.com/huskies/huskies-mcp/internal/locate"
 	"github.com/huskies/huskies-mcp/internal/phrase"
@@ -78,7 +79,7 @@ func errorText(err error) string {
 	case errors.As(err, &refusal):
 		return phrase.Refused(refusal)
 	}
-	return flagsApart(err).Error()
+	return cmdline.FlagsApart(err).Error()
 }
 
 // options are what flags and environment say.
@@ -123,17 +124,15 @@ repository, else a new one at that root.`,
 			return serve(cmd, *opts)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
-	})
+	cmd.SetFlagErrorFunc(cmdline.FlagError)
 	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&opts.db, "db", "", "database file (HUSKIES_DB)")
 	flags.StringVar(&opts.agent, "agent", "", "name of the agent that asks, for its claims and the history (HUSKIES_AGENT)")
 	_ = cmd.RegisterFlagCompletionFunc("agent", completeAgents(opts))
 	flags.StringVar(&opts.maxRetries, "max-retries", "", "retry count at which bump_retry blocks a story, 0 for never (HUSKIES_MAX_RETRIES, default: as huskies-mcp settings says)")
-	flags.StringVar(&opts.lockTimeout, "lock-timeout", "", fmt.Sprintf("how long a write waits for other processes before it is refused (HUSKIES_LOCK_TIMEOUT, default %v)", replica.DefaultLockTimeout))
-	flags.StringVar(&opts.leaseGrace, "lease-grace", "", "how long a claim outlives the session that made it (HUSKIES_LEASE_GRACE, default: as huskies-mcp settings says)")
+	flags.StringVar(&opts.lockTimeout, "lock-timeout", "", fmt.Sprintf("how long a write waits for other processes before it is refused, such as 30s or 500ms (HUSKIES_LOCK_TIMEOUT, default %v)", replica.DefaultLockTimeout))
+	flags.StringVar(&opts.leaseGrace, "lease-grace", "", "how long a claim outlives the session that made it, such as 90s or 5m (HUSKIES_LEASE_GRACE, default: as huskies-mcp settings says)")
 	flags.StringVar(&opts.logLevel, "log-level", "info", "what to log on standard error: debug, info, warn or error; default for all but serve: warn")
 	flags.BoolVar(&opts.offlineClaims, "offline-claims", false, "claim stories also while the hub cannot be asked whether another machine has them (HUSKIES_OFFLINE_CLAIMS=1)")
 	flags.BoolVar(&opts.noBackup, "no-auto-backup", false, "make no backups by itself in the user's folder for state (HUSKIES_NO_AUTO_BACKUP=1)")

@@ -19,6 +19,7 @@ import (
 
 	"github.com/huskies/huskies-mcp/crdt"
 	"github.com/huskies/huskies-mcp/internal/backups"
+	"github.com/huskies/huskies-mcp/internal/cmdline"
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/oplog"
 )
@@ -48,7 +49,7 @@ the next exchange.`,
 		Example: `  huskies-mcp restore                  # lists the backups, and asks
   huskies-mcp restore --latest --yes   # after git clean -fdx
   huskies-mcp restore backup.db`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cmdline.AtMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && latest {
 				return errors.New("give a FILE or --latest, not both")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/huskies/huskies-mcp/internal/cmdline"
 	"github.com/huskies/huskies-mcp/internal/phrase"
 	"github.com/huskies/huskies-mcp/pipeline"
 	"github.com/huskies/huskies-mcp/replica"
@@ -34,7 +35,7 @@ The flags --max-retries and --lease-grace win in their own process.`,
 		Example: `  huskies-mcp settings
   huskies-mcp settings limit.4_merge 1
   huskies-mcp settings --unset limit.4_merge`,
-		Args: cobra.MaximumNArgs(2),
+		Args: cmdline.AtMost(2),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
