@@ -95,6 +95,8 @@ func (s *setup) chooseHosts() error {
 func canSetUp(id string) error {
 	h, ok := hosts.ByID(id)
 	switch {
+	case !ok && strings.Contains(id, ","):
+		return errors.New("it takes one name: give --host once for each host, such as --host claude --host codex")
 	case !ok:
 		return fmt.Errorf("there is no such host; the hosts are %s", strings.Join(initHosts(), ", "))
 	case h.New != "":
