@@ -1,16 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/spf13/cobra"
 )
 
@@ -47,6 +51,9 @@ func serve(ctx context.Context, d folder, address string, logs io.Writer) error 
 		return err
 	}
 	defer release()
+	if err := checkAddresses(options); err != nil {
+		return err
+	}
 	if err := d.checkStore(config, logger); err != nil {
 		return err
 	}
@@ -142,6 +149,35 @@ func (d folder) alone() (release func(), err error) {
 		return nil, fmt.Errorf("%w %s", errServed, d)
 	}
 	return func() { _ = lock.Close() }, nil
+}
+
+// checkAddresses returns an error if the server cannot listen where it is to. The server itself would only log that, and
+// not end.
+func checkAddresses(options *server.Options) error {
+	if err := checkAddress(options.Host, options.Port); err != nil {
+		return fmt.Errorf("%w: end the program that listens there, or give another address with --addr HOST:PORT", err)
+	}
+	if err := checkAddress(options.Cluster.Host, options.Cluster.Port); err != nil {
+		return fmt.Errorf("%w: end the program that listens there, since the other hubs reach this one at that port", err)
+	}
+	return nil
+}
+
+// checkAddress returns an error if nothing can listen at the address. Any free port can be listened at.
+func checkAddress(host string, port int) error {
+	if port <= 0 {
+		return nil
+	}
+	address := net.JoinHostPort(cmp.Or(host, server.DEFAULT_HOST), strconv.Itoa(port))
+	l, err := net.Listen("tcp", address)
+	if err == nil {
+		return l.Close()
+	}
+	var failed *net.OpError
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return fmt.Errorf("the hub cannot listen at %s (%w)", address, err)
 }
 
 // checkStore refuses the store of another hub, and says when there is none where one was.
