@@ -442,6 +442,8 @@ func TestCommandsRefuse(t *testing.T) {
 		{[]string{"members", "remove", string(h.dir), ""}, "argument 2 is empty: use huskies-hub members remove DIR MEMBER\n"},
 		{[]string{"init", empty, "--node", "two"}, `--node must be a whole number; got "two": see huskies-hub init --help`},
 		{[]string{"init", empty, "--peer", "a", "--recover", "b"}, "--peer and --recover do not go together: give one of them"},
+		{[]string{"init", filepath.Join(empty, "x"), "--peer", "nosuch", "--node", "2"}, "there is no file nosuch: give the keep-this-file-elsewhere.json of the hub, which huskies-hub init wrote into its folder, or a backup of it\n"},
+		{[]string{"restore", filepath.Join(empty, "x"), "nosuch"}, "there is no file nosuch: give a file that huskies-hub backup wrote\n"},
 		{[]string{"init"}, "give the hub's folder"},
 		{[]string{"init", filepath.Join(empty, "x"), "--recover", "/dev/null"}, "is not a file that huskies-hub init or backup wrote"},
 	} {

@@ -220,8 +220,12 @@ func newKeys() (k safeKeeping, err error) {
 	return k, err
 }
 
+// keysOf reads the file for safe keeping, or the beginning of a backup.
 func keysOf(file string) (k safeKeeping, err error) {
 	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return k, fmt.Errorf("there is no file %s: give the %s of the hub, which huskies-hub init wrote into its folder, or a backup of it", file, recoveryFile)
+	}
 	if err != nil {
 		return k, err
 	}

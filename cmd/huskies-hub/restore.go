@@ -43,6 +43,9 @@ one in DIR.`,
 
 func restore(cmd *cobra.Command, d folder, file string) error {
 	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no file %s: give a file that huskies-hub backup wrote", file)
+	}
 	if err != nil {
 		return err
 	}

@@ -116,7 +116,7 @@ func TestRestoreRefuses(t *testing.T) {
 	changed := bytes.Replace(lines[1], []byte(`"data":"`), []byte(`"data":"AAAA`), 1)
 	for i, test := range []struct{ to, file, want string }{
 		{string(h.dir), whole, "is not empty"},
-		{"", filepath.Join(dir, "none"), "no such file"},
+		{"", filepath.Join(dir, "none"), "there is no file"},
 		{"", h.dir.path(recoveryFile), "init DIR --recover"},
 		{"", made("empty"), "is not a file that huskies-hub backup wrote"},
 		{"", made("other", []byte("PK\x03\x04\n")), "is not a file that huskies-hub backup wrote"},
