@@ -124,7 +124,7 @@ repository, else a new one at that root.`,
 			return serve(cmd, *opts)
 		},
 	}
-	cmd.SetFlagErrorFunc(cmdline.FlagError)
+	cmd.SetFlagErrorFunc(flagError)
 	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&opts.db, "db", "", "database file (HUSKIES_DB)")

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/huskies/huskies-mcp/internal/cmdline"
 )
 
 // offer is what a server offers of the tools.
@@ -19,6 +21,16 @@ type offer struct {
 func addOfferFlags(cmd *cobra.Command, opts *options) {
 	cmd.Flags().BoolVar(&opts.readOnly, "read-only", false, "offer no tool that writes, and never write (HUSKIES_READ_ONLY=1, also for every other command)")
 	cmd.Flags().StringVar(&opts.tools, "tools", "", "names of the tools to offer, with commas between (HUSKIES_TOOLS)")
+}
+
+// flagError words an error about flags. A command that does not make an offer is made to read only by the
+// variable.
+func flagError(cmd *cobra.Command, err error) error {
+	err = cmdline.FlagError(cmd, err)
+	if strings.HasPrefix(err.Error(), "unknown flag: --read-only:") {
+		return fmt.Errorf("--read-only is a flag of serve, call and board: for %s set HUSKIES_READ_ONLY=1", cmd.CommandPath())
+	}
+	return err
 }
 
 // newOffer reads the options, if the command takes them.
