@@ -41,17 +41,34 @@ func (l *Log) bringUpToDate(ctx context.Context) error {
 	case ok && !l.Doubted():
 		return nil
 	}
-	return l.rebuild(ctx, "the state does not fit the log, or is not of this home")
+	if err := l.rebuild(ctx); err != nil {
+		return err
+	}
+	if row.LogLast == 0 && row.Arrival == 0 {
+		l.cfg.Logger.Debug("state was made for an empty log")
+		return nil
+	}
+	l.noteRebuilt("it did not match the log or this replica's key, or was damaged")
+	return nil
 }
 
 // Rebuild makes the state anew from the log: the replay of all ops. It is the only
 // repair of a state. The caller holds the lock.
 func (l *Log) Rebuild(ctx context.Context) error {
-	return l.rebuild(context.WithoutCancel(ctx), "it was asked for")
+	if err := l.rebuild(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	l.noteRebuilt("it was asked for")
+	return nil
+}
+
+// noteRebuilt says on the log that the state was made anew, and why.
+func (l *Log) noteRebuilt(why string) {
+	l.cfg.Logger.Info("state was rebuilt from the log", "why", why)
 }
 
 // rebuild makes the state anew in one transaction.
-func (l *Log) rebuild(ctx context.Context, why string) error {
+func (l *Log) rebuild(ctx context.Context) error {
 	l.before(ctx)
 	if _, err := l.file.St.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return l.fail("begin transaction", err)
@@ -68,7 +85,6 @@ func (l *Log) rebuild(ctx context.Context, why string) error {
 		return l.fail("rebuild the state", err) // nothing of the log has changed
 	}
 	l.doubted.Store(false)
-	l.cfg.Logger.Info("state was rebuilt from the log", "why", why)
 	l.cutWAL(ctx)
 	return nil
 }

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -262,6 +264,32 @@ func TestDamagedState(t *testing.T) {
 	check(t, l.Rebuild(t.Context()))
 	release()
 	checkState(t, l)
+}
+
+// TestNewLogSpeaksOfNoRebuild: the first state of a new database is no repair, so the log does not call
+// it one. A state that does not match the log is repaired, and the log says so.
+func TestNewLogSpeaksOfNoRebuild(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	logged := func() string {
+		t.Helper()
+		var text bytes.Buffer
+		cfg := testConfig(t, path)
+		cfg.Logger = slog.New(slog.NewTextHandler(&text, nil))
+		l, err := create(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		appendOps(t, l, "a")
+		check(t, l.Close())
+		return text.String()
+	}
+	if said := logged(); strings.Contains(said, "rebuilt") {
+		t.Errorf("a new log says %s", said)
+	}
+	execRaw(t, path, "UPDATE state SET arrival = 7")
+	if said := logged(); !strings.Contains(said, "state was rebuilt from the log") || !strings.Contains(said, "did not match the log") {
+		t.Errorf("after the state was changed the log says %s", said)
+	}
 }
 
 // TestRebuildCutsTheWAL shows that what a rebuild wrote does not stay in the write-ahead

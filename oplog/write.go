@@ -82,9 +82,10 @@ func (l *Log) begin(ctx context.Context) (*Tx, error) {
 		if !errors.Is(err, errStale) && !errors.Is(err, ErrState) && !dbfile.Damaged(err) {
 			return nil, l.fail("begin transaction", err)
 		}
-		if err := l.rebuild(ctx, "the state does not fit the log, or is damaged"); err != nil {
+		if err := l.rebuild(ctx); err != nil {
 			return nil, err
 		}
+		l.noteRebuilt("it did not match the log, or was damaged")
 	}
 	return nil, l.fail("begin transaction", errStale)
 }

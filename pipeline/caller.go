@@ -164,7 +164,7 @@ func (tx *Tx) mayChange(cur *Story) error {
 		tx.overrides = true
 		return nil
 	}
-	return refuse(Fact{Code: CodeNotYours, Story: cur.ID, Hold: tx.state.hold(cur.Agent, cur.Claim)})
+	return refuse(Fact{Code: CodeNotYours, Story: cur.ID, Agent: tx.agent, Hold: tx.state.hold(cur.Agent, cur.Claim)})
 }
 
 // mayAdd warns of a block of a story that somebody else holds. A block and a note are allowed.

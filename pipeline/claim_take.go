@@ -210,7 +210,7 @@ func (s *State) unclaimable(st Story, by *Caller) error {
 	case st.Stage == Archived:
 		return refuse(Fact{Code: CodeFinished, Story: st.ID})
 	case keeping == IsHeld:
-		return refuse(Fact{Code: CodeNotFree, Story: st.ID, Hold: s.hold(st.Agent, claim)})
+		return refuse(Fact{Code: CodeNotFree, Story: st.ID, Agent: by.Signature(), Hold: s.hold(st.Agent, claim)})
 	case st.Blocked:
 		return refuse(Fact{Code: CodeBlocked, Story: st.ID, Text: st.BlockedReason})
 	case len(st.WaitingOn) > 0 && !st.Stage.met():

@@ -44,8 +44,8 @@ const (
 	CodeDeleted       Code = "deleted"        // Story, Field, End
 	CodeMovedOn       Code = "moved_on"       // Story, Given, Rev, Agent
 	CodeFull          Code = "full"           // Most
-	CodeNotYours      Code = "not_yours"      // Story, Hold
-	CodeNotFree       Code = "not_free"       // Story, Hold
+	CodeNotYours      Code = "not_yours"      // Story, Hold, Agent: the caller
+	CodeNotFree       Code = "not_free"       // Story, Hold, Agent: the caller
 	CodeClaimEnded    Code = "claim_ended"    // Story, Given, End, Stage, Hold
 	CodeOtherClaim    Code = "other_claim"    // Story, Given, IDs: whose claim it is, Stage, Hold
 	CodeNoSuchClaim   Code = "no_such_claim"  // Given
