@@ -284,7 +284,7 @@ func TestClaimIsRefused(t *testing.T) {
 		has  string
 	}{
 		"1_s": {pipeline.KindNotNow, "finished Story:1_s"},
-		"2_s": {pipeline.KindHeld, "not_free Story:2_s Hold:{Agent:b Claimed:false"},
+		"2_s": {pipeline.KindHeld, "not_free Story:2_s Agent:a Hold:{Agent:b Claimed:false"},
 		"3_s": {pipeline.KindNotNow, "blocked Story:3_s Text:no key"},
 		"4_s": {pipeline.KindNotNow, "waiting Story:4_s Numbers:[3 77]"},
 		"5_s": {pipeline.KindNotFound, "no_story Story:5_s"},

@@ -129,5 +129,8 @@ type Fact struct {
 	Overwritten []Overwritten
 }
 
+// Namesake reports whether the story is held by another session that has the caller's own name.
+func (f *Fact) Namesake() bool { return f.Hold != nil && f.Agent != "" && f.Hold.Agent == f.Agent }
+
 // warn adds a warning.
 func (tx *Tx) warn(f Fact) { tx.warnings = append(tx.warnings, f) }

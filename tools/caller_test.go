@@ -97,6 +97,19 @@ func TestDefaultNames(t *testing.T) {
 	again.ok("write_item", `{"story_id":"1_story_one","description":"x","claim":"`+mine.Claim+`"}`)
 }
 
+// TestNamesakes: a session is not told to leave a story to itself when another session has its name.
+func TestNamesakes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	first, second := newSession(t, path, "coder-1", ""), newSession(t, path, "coder-1", "")
+	first.ok("write_item", `{"name":"One"}`)
+	won := first.claims(`{}`)
+	want(t, second.fails("bump_retry", `{"story_id":"1"}`),
+		`is not yours: another session with your name "coder-1" holds it`, "if you claimed it, give claim as claim_item answered it; else leave it to that session")
+	want(t, second.fails("claim_item", `{"story_id":"1"}`), `is not free: another session with your name "coder-1" holds it`, "take a name of your own")
+	want(t, second.fails("release_item", `{"story_id":"1","agent":"coder-2"}`), `agent "coder-1" holds it`, "leave it to that agent")
+	second.ok("bump_retry", `{"story_id":"1","claim":"`+won.Claim+`"}`)
+}
+
 // TestClaimsAreMarked: a claim is shown so that no rev is taken for it, and taken in both forms.
 func TestClaimsAreMarked(t *testing.T) {
 	h := newSession(t, filepath.Join(t.TempDir(), "p.db"), "", "")

@@ -147,9 +147,15 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 	},
 	pipeline.CodeFull: always("start a new pipeline with another --db"),
 	pipeline.CodeNotYours: func(f *pipeline.Fact) string {
+		if f.Namesake() {
+			return ifYours + "leave it to that session and take a name of your own; a note (write_item) is possible, and claim_item without story_id finds other work"
+		}
 		return startedAnew(f) + "leave it to that agent; a note (write_item) is possible, and claim_item without story_id finds other work"
 	},
 	pipeline.CodeNotFree: func(f *pipeline.Fact) string {
+		if f.Namesake() {
+			return ifYours + "take a name of your own and find another: claim_item without story_id takes the next one"
+		}
 		return startedAnew(f) + "find another: claim_item without story_id takes the next one"
 	},
 	pipeline.CodeClaimEnded: always("nothing was written; stop working on it; read_item shows what happened, claim_item finds other work"),
@@ -184,6 +190,9 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 		return "" // to wait is what a model does next by itself
 	},
 }
+
+// ifYours tells an agent that made the claim itself, in another session, how it goes on.
+const ifYours = "if you claimed it, give claim as claim_item answered it; else "
 
 // startedAnew tells the agent of a session that has ended how it goes on in another one, whose name
 // may differ. Only that agent knows the claim.

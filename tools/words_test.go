@@ -107,6 +107,12 @@ func TestRefusals(t *testing.T) {
 			pipeline.Fact{Code: pipeline.CodeNotYours, Story: "1_a", Hold: goneA},
 			`story "1_a" is not yours: agent "a" holds it and the lease ends in 40 s (the session that claimed it has ended); nothing was written; if you are that agent, started anew, give claim as claim_item answered it; else leave it to that agent;...`,
 		},
+		{
+			pipeline.Fact{Code: pipeline.CodeNotYours, Story: "1_a", Agent: "a", Hold: heldByA},
+			`story "1_a" is not yours: another session with your name "a" holds it and the lease ends in 40 s, unless that session lives and renews it; nothing was written; if you claimed it, give claim as claim_item answered it; else leave it to that session and take a name of your own; a note (write_item) is possible, and claim_item without story_id finds other work`,
+		},
+		{pipeline.Fact{Code: pipeline.CodeNotYours, Story: "1_a", Agent: "b", Hold: heldByA}, `story "1_a" is not yours: agent "a" holds it...`},
+		{pipeline.Fact{Code: pipeline.CodeNotFree, Story: "1_a", Agent: "a", Hold: heldByA}, `story "1_a" is not free: another session with your name "a" holds it and the lease ends in 40 s, unless that session lives and renews it; if you claimed it, give claim as claim_item answered it; else take a name of your own and find another: claim_item without story_id takes the next one`},
 		{pipeline.Fact{Code: pipeline.CodeNotFree, Story: "1_a", Hold: goneA}, `story "1_a" is not free: agent "a" holds it and the lease ends in 40 s (the session that claimed it has ended); if you are that agent, started anew, give claim as claim_item answered it; else find another:...`},
 		{pipeline.Fact{Code: pipeline.CodeNotFree, Story: "1_a", Hold: assignedTo}, `story "1_a" is not free: it is assigned to agent "b", without a claim that would end by itself; find another: claim_item without story_id takes the next one`},
 		{

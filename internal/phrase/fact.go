@@ -98,9 +98,9 @@ var facts = map[pipeline.Code]func(f *fact) string{
 	},
 	pipeline.CodeFull: func(f *fact) string { return fmt.Sprintf("the pipeline holds %d stories, the most it can", f.Most) },
 	pipeline.CodeNotYours: func(f *fact) string {
-		return fmt.Sprintf("story %q is not yours: %s; nothing was written", f.Story, hold(f.Hold))
+		return fmt.Sprintf("story %q is not yours: %s; nothing was written", f.Story, heldFrom(f))
 	},
-	pipeline.CodeNotFree:    func(f *fact) string { return fmt.Sprintf("story %q is not free: %s", f.Story, hold(f.Hold)) },
+	pipeline.CodeNotFree:    func(f *fact) string { return fmt.Sprintf("story %q is not free: %s", f.Story, heldFrom(f)) },
 	pipeline.CodeClaimEnded: func(f *fact) string { return claimEnded(f) + "; now " + Whose(f) },
 	pipeline.CodeOtherClaim: func(f *fact) string {
 		return fmt.Sprintf("claim %.64s is of story %q, not of %q; nothing was written", f.Given, f.IDs[0], f.Story)
@@ -280,12 +280,26 @@ func hold(h *pipeline.Hold) string {
 	case h.Ended:
 		return "agent " + InQuotes(h.Agent) + " had it, but its lease has ended"
 	}
-	text := fmt.Sprintf("agent %s holds it and the lease ends in %d s", InQuotes(h.Agent), h.Left/time.Second)
+	return held(h, "agent "+InQuotes(h.Agent), "that agent's session")
+}
+
+// heldFrom says who holds a story that was refused to the caller. A holder with the caller's own name is
+// another session.
+func heldFrom(f *fact) string {
+	if f.Namesake() {
+		return held(f.Hold, "another session with your name "+InQuotes(f.Agent), "that session")
+	}
+	return hold(f.Hold)
+}
+
+// held says that somebody has a claim, and until when. Session is what renews the claim.
+func held(h *pipeline.Hold, holder, session string) string {
+	text := fmt.Sprintf("%s holds it and the lease ends in %d s", holder, h.Left/time.Second)
 	switch {
 	case h.Gone:
 		text += " (the session that claimed it has ended)"
 	case h.Renewed:
-		text += ", unless that agent's session lives and renews it"
+		text += ", unless " + session + " lives and renews it"
 	}
 	return text
 }
