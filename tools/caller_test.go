@@ -260,6 +260,6 @@ func TestSubAgentsGiveTheirClaim(t *testing.T) {
 func TestFinishedStoriesAreMovedByID(t *testing.T) {
 	h := newSession(t, filepath.Join(t.TempDir(), "p.db"), "", "")
 	h.ok("write_item", `{"name":"One","stage":"5_done"}`)
-	want(t, h.ok("claim_item", `{"stage":"5_done"}`), `"claimed":false,"reason":"no story in 5_done can be claimed: 1 finished (1_story_one); advance_item with story_id and to moves one on"`)
+	want(t, h.ok("claim_item", `{"stage":"5_done"}`), `"claimed":false,"reason":"no story in 5_done can be claimed: 1 finished (1_story_one); advance_item moves one on if you give the arguments story_id and to"`)
 	want(t, h.ok("advance_item", `{"story_id":"1","to":"archived"}`), `"stage":"6_archived"`)
 }

@@ -65,7 +65,7 @@ func TestWaitForChange(t *testing.T) {
 		{"wait_for_change", `{"since":"$3"}`, changes("5.P", taken, retry, moved)},
 		{"wait_for_change", `{"since":"$7","timeout_seconds":0}`, nothing("5.P")},
 		{"wait_for_change", `{"since":"$3","story_id":"2_s","timeout_seconds":0}`, nothing("2.P")},
-		{"wait_for_change", `{"since":"$3","story_id":"9_none","timeout_seconds":0}`, `{"changed":false,"changes":[],"message":"nothing yet; there is no story \"9_none\"; find the right story_id with list_items; a new story is created with write_item (give story_id and stage)","cursor":"2.P"}`},
+		{"wait_for_change", `{"since":"$3","story_id":"9_none","timeout_seconds":0}`, `{"changed":false,"changes":[],"message":"nothing yet; there is no story \"9_none\"; find the right story_id with list_items; write_item with a name and without story_id creates a new story","cursor":"2.P"}`},
 		{"wait_for_change", `{"since":"$2","story_id":"2_s"}`, changes("5.P", strings.Replace(two, `["stage"]`, `["stage","note"]`, 1))},
 		{"wait_for_change", `{"since":"$3","stage":"1_backlog"}`, changes("5.P", taken)},
 		{"wait_for_change", `{"since":"$3","stage":"2_current"}`, changes("5.P", taken, retry, moved)},

@@ -117,17 +117,15 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 		return "use a number that was never used" + free(f, ", e.g. %d") + ", or bring the story back with delete_item (restore: true)"
 	},
 	pipeline.CodeNoFreeNumber: always("give a story_id"),
-	pipeline.CodeInStage:      always("leave to out for the next stage, or give the story back with release_item"),
+	pipeline.CodeInStage:      always("for the next stage leave out the argument to, or give the story back with release_item"),
 	pipeline.CodeOtherStage:   always("leave stage out to claim it there"),
-	pipeline.CodeLastStage:    always("give to, the stage it should go to"),
-	pipeline.CodeNoClaim: func(f *pipeline.Fact) string {
-		return fmt.Sprintf("if you moved it here, all is done; to move it on, claim it first with claim_item, or give to (it is in %s)", f.Stage)
-	},
+	pipeline.CodeLastStage:    always("give the argument to, which names the stage"),
+	pipeline.CodeNoClaim:      always("if you moved it here, all is done; to move it on, claim it first with claim_item, or give the argument to, which names the stage"),
 	pipeline.CodeNoStory: func(f *pipeline.Fact) string {
 		if f.Field == "after" || f.Field == "before" {
 			return meant(f, "give the story_id of a story that list_items shows, or first or last")
 		}
-		return meant(f, "find the right story_id with list_items; a new story is created with write_item (give story_id and stage)")
+		return meant(f, "find the right story_id with list_items; write_item with a name and without story_id creates a new story")
 	},
 	pipeline.CodeNeedsStage: func(f *pipeline.Fact) string {
 		return meant(f, "give stage, e.g. 1_backlog, to create it, or find the right story_id with list_items")
@@ -166,7 +164,7 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 	pipeline.CodeStaysBlocked: always("unblock it with set_blocked when that is settled"),
 	pipeline.CodeBlocked:      always("unblock it with set_blocked when that is settled, or claim another story"),
 	pipeline.CodeWaiting:      always("claim it when that is done, or claim another story"),
-	pipeline.CodeFinished:     always("advance_item with to brings it back"),
+	pipeline.CodeFinished:     always("advance_item brings it back if you give the argument to"),
 	pipeline.CodeCrowded:      always("claim it when one of these has moved on (claim_item with wait_seconds waits), or claim other work"),
 	pipeline.CodeCarried:      always("move it with advance_item, which ends the claim"),
 	pipeline.CodeElsewhere:    always("find another: claim_item without story_id takes the next one"),
@@ -185,7 +183,7 @@ var nextSteps = map[pipeline.Code]func(f *pipeline.Fact) string{
 	pipeline.CodeBadStage: nil, pipeline.CodeBadType: nil,
 	pipeline.CodeNoneFree: func(f *pipeline.Fact) string {
 		if !slices.ContainsFunc(f.Kept, func(k pipeline.Kept) bool { return k.Why != pipeline.IsFinished }) && len(f.Kept) > 0 {
-			return "advance_item with story_id and to moves one on"
+			return "advance_item moves one on if you give the arguments story_id and to"
 		}
 		return "" // to wait is what a model does next by itself
 	},

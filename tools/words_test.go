@@ -72,14 +72,14 @@ func TestRefusals(t *testing.T) {
 		{pipeline.Fact{Code: pipeline.CodeNumberUsed, Story: "2_a", Number: 2, Free: 9}, "number 2 belonged to the deleted story 2_a and is not given out again; use a number that was never used, e.g. 9, or bring the story back with delete_item (restore: true)"},
 		{pipeline.Fact{Code: pipeline.CodeNumberUsed, Number: 2}, "number 2 belonged to a deleted story and is not given out again; use a number that was never used, or bring..."},
 		{pipeline.Fact{Code: pipeline.CodeNoFreeNumber}, "no number is free; give a story_id"},
-		{pipeline.Fact{Code: pipeline.CodeInStage, Story: "1_a", Stage: "3_qa"}, `story "1_a" is in 3_qa already; leave to out for the next stage, or give the story back with release_item`},
+		{pipeline.Fact{Code: pipeline.CodeInStage, Story: "1_a", Stage: "3_qa"}, `story "1_a" is in 3_qa already; for the next stage leave out the argument to, or give the story back with release_item`},
 		{pipeline.Fact{Code: pipeline.CodeOtherStage, Story: "1_a", Stage: "4_merge", Given: "3_qa"}, `story "1_a" is in 4_merge, not in 3_qa; leave stage out to claim it there`},
-		{pipeline.Fact{Code: pipeline.CodeLastStage, Stage: "6_archived"}, "there is no stage after 6_archived; give to, the stage it should go to"},
+		{pipeline.Fact{Code: pipeline.CodeLastStage, Stage: "6_archived"}, "there is no stage after 6_archived; give the argument to, which names the stage"},
 		{
 			pipeline.Fact{Code: pipeline.CodeNoClaim, Story: "1_a", Stage: "3_qa"},
-			`story "1_a" is in 3_qa, and you hold no claim on it; nothing was written; if you moved it here, all is done; to move it on, claim it first with claim_item, or give to (it is in 3_qa)`,
+			`story "1_a" is in 3_qa, and you hold no claim on it; nothing was written; if you moved it here, all is done; to move it on, claim it first with claim_item, or give the argument to, which names the stage`,
 		},
-		{pipeline.Fact{Code: pipeline.CodeNoStory, Story: "1_x"}, `there is no story "1_x"; find the right story_id with list_items; a new story is created with write_item (give story_id and stage)`},
+		{pipeline.Fact{Code: pipeline.CodeNoStory, Story: "1_x"}, `there is no story "1_x"; find the right story_id with list_items; write_item with a name and without story_id creates a new story`},
 		{
 			pipeline.Fact{Code: pipeline.CodeNoStory, Story: "1_x", IDs: []string{"1_a", "1_b"}, Gaps: pipeline.Gaps{Damaged: 1, Pending: 2}},
 			`there is no story "1_x" that can be seen; stories may be missing or out of date: 1 change of the pipeline cannot be read any more, since the database is damaged: tell the user to run huskies-mcp verify; ` +
@@ -154,10 +154,10 @@ func TestRefusals(t *testing.T) {
 		{pipeline.Fact{Code: pipeline.CodeBlocked, Story: "1_a"}, `story "1_a" is blocked; unblock it with set_blocked when that is settled, or claim another story`},
 		{pipeline.Fact{Code: pipeline.CodeBlocked, Story: "1_a", Text: "no key"}, `story "1_a" is blocked: no key; unblock it...`},
 		{pipeline.Fact{Code: pipeline.CodeWaiting, Story: "1_a", Numbers: []uint32{1, 2, 3, 4, 5, 6}}, `story "1_a" waits on 1, 2, 3, 4, 5 and 1 more; claim it when that is done, or claim another story`},
-		{pipeline.Fact{Code: pipeline.CodeFinished, Story: "1_a"}, `story "1_a" is in 6_archived: nothing is left to do; advance_item with to brings it back`},
+		{pipeline.Fact{Code: pipeline.CodeFinished, Story: "1_a"}, `story "1_a" is in 6_archived: nothing is left to do; advance_item brings it back if you give the argument to`},
 		{
 			pipeline.Fact{Code: pipeline.CodeNoneFree, Stages: []pipeline.Stage{"5_done"}, Kept: []pipeline.Kept{{Why: pipeline.IsFinished, Count: 1, Stories: []pipeline.KeptStory{{ID: "6_f"}}}}},
-			"no story in 5_done can be claimed: 1 finished (6_f); advance_item with story_id and to moves one on",
+			"no story in 5_done can be claimed: 1 finished (6_f); advance_item moves one on if you give the arguments story_id and to",
 		},
 		{pipeline.Fact{Code: pipeline.CodeNoneFree, Stages: []pipeline.Stage{"2_current", "1_backlog"}}, "there is no story in 2_current or 1_backlog"},
 		{
