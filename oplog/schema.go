@@ -70,7 +70,7 @@ func CreateFolder(path string) error {
 	if err == nil {
 		err = durable.SyncFolder(filepath.Dir(dir))
 	}
-	return storageError("create folder", path, err)
+	return storageError("create folder", dir, err)
 }
 
 // createFile makes an empty database file, readable by its owner alone, if

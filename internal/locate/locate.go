@@ -268,6 +268,16 @@ func Upwards(dir string) iter.Seq[string] {
 	}
 }
 
+// NearestFolder returns the nearest folder above path that exists, "" if none can be seen.
+func NearestFolder(path string) string {
+	for dir := range Upwards(filepath.Dir(path)) {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			return dir
+		}
+	}
+	return ""
+}
+
 // MissingFolder returns the folder that the first write to the database at path needs, and whether
 // it is not there. It is the database's folder, or the one above a folder .huskies, which is made
 // with the database.

@@ -30,6 +30,9 @@ func remedyOf(e *oplog.Error) string {
 		}
 		return fmt.Sprintf("nothing was written; repeat the call later. If it goes on, %s holds the lock and hangs or is stopped%s; 'huskies-mcp doctor' says more", who, find)
 	case dbfile.CodeForbidden:
+		if e.Folder != "" {
+			return "check the permissions of the folder " + e.Folder + ", in which this user must be able to make files, then repeat the call"
+		}
 		return "check the permissions of " + e.Path + " and its folder, then repeat the call"
 	case dbfile.CodeManyNames:
 		return "nothing was written: find the other names with 'find FOLDER -samefile " + e.Path + "' and remove them, then repeat the call. A symbolic link or --db gives a database a second name without harm"

@@ -28,6 +28,10 @@ func TestWhatToDo(t *testing.T) {
 		{oplog.Error{Op: dbfile.OpCommit, Code: dbfile.CodeFull}, "read the item before you repeat the call: the change may have been made. " + full},
 		{oplog.Error{Op: dbfile.OpCommit, Code: dbfile.CodeFull, Undone: true}, "nothing was written. " + full},
 		{oplog.Error{Code: dbfile.CodeForbidden, Path: "/x.db"}, "check the permissions of /x.db and its folder, then repeat the call"},
+		{
+			oplog.Error{Code: dbfile.CodeForbidden, Path: "/z/.huskies", Folder: "/z"},
+			"check the permissions of the folder /z, in which this user must be able to make files, then repeat the call",
+		},
 		{oplog.Error{Code: dbfile.CodeLocked, Path: "/x.db.lock", Process: 7}, "nothing was written; repeat the call later. If it goes on, process 7 holds the lock and hangs or is stopped; 'huskies-mcp doctor' says more"},
 		{oplog.Error{Code: dbfile.CodeLocked, Path: "/x.db.lock"}, "nothing was written; repeat the call later. If it goes on, a process holds the lock and hangs or is stopped: a person can find it with 'fuser /x.db.lock'; 'huskies-mcp doctor' says more"},
 		{oplog.Error{Code: dbfile.CodeManyNames, Path: "/x.db"}, "nothing was written: find the other names with 'find FOLDER -samefile /x.db' and remove them, then repeat the call. A symbolic link or --db gives a database a second name without harm"},

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/huskies/huskies-mcp/internal/locate"
 )
 
 // Code says what stands in the way of an operation. Outlets say what to do about each code. Packages
@@ -47,6 +50,9 @@ type Error struct {
 	Path string
 	Code Code
 	Err  error
+	// Folder is the nearest folder above Path that exists, if the system refuses Path itself, which is not
+	// there or cannot be seen. Otherwise Folder is "".
+	Folder string
 	// Process is the process that has the lock, 0 if it is not known.
 	Process int
 	// User is the user who may not use the file.
@@ -104,7 +110,11 @@ func Wrap(op, path string, err error) error {
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	return &Error{Op: op, Path: path, Code: codeOf(err), Err: err}
+	e := &Error{Op: op, Path: path, Code: codeOf(err), Err: err}
+	if _, missing := os.Lstat(path); missing != nil && e.Code == CodeForbidden {
+		e.Folder = locate.NearestFolder(path)
+	}
+	return e
 }
 
 // codeOf returns the code of an error of SQLite's, by its result code
