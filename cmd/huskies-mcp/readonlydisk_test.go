@@ -28,7 +28,7 @@ mkdir disk
 mount -t tmpfs none disk
 huskies-mcp --db disk/x.db call write_item '{"story_id":"1_story","stage":"1_backlog"}' >/dev/null
 huskies-mcp --db disk/x.db backup disk/backup.db >/dev/null
-mkdir disk/left
+mkdir disk/left disk/none
 cp disk/x.db disk/left/x.db
 head -c 5000 /dev/urandom >disk/left/x.db-wal
 mkdir disk/without
@@ -43,6 +43,8 @@ fails 'read-only file system' huskies-mcp --db disk/.huskies/x.db call write_ite
 fails '1 thing is wrong' huskies-mcp --db disk/x.db doctor
 fails 'is on a disk that is mounted read-only' huskies-mcp --db disk/x.db doctor
 fails 'to read the pipeline, set HUSKIES_READ_ONLY=1 for the command or server' huskies-mcp --db disk/x.db doctor
+fails 'none can be created: ' sh -c 'cd disk/none && huskies-mcp doctor'
+fails '1 thing is wrong' sh -c 'cd disk/none && huskies-mcp doctor'
 fails 'copy the database with its -wal file' huskies-mcp --db disk/left/x.db call --read-only list_items
 
 huskies-mcp --db disk/x.db call --read-only list_items | grep -q 1_story

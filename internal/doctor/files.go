@@ -25,7 +25,7 @@ func (e *examination) checkPaths() {
 			e.bad("database", "mkdir -p "+phrase.Quoted(folder)+", if the name is right; else give another --db", "none at %s (%s), nor is there a folder %s", e.where.Path, e.where.Why, folder)
 			return
 		}
-		e.ok("database", "none yet at %s (%s); the first write creates it", e.where.Path, e.where.Why)
+		e.checkFirstWrite()
 	case f.Path != e.where.Path:
 		e.ok("database", "%s, which is %s (%s)", e.where.Path, f.Path, e.where.Why)
 	default:
@@ -41,6 +41,20 @@ func (e *examination) checkPaths() {
 	if link, err := os.Lstat(f.Lock.Path); err == nil && !link.Mode().IsRegular() {
 		e.bad("lock", "end all servers of the project, then: mv "+phrase.Quoted(f.Lock.Path)+" "+phrase.Quoted(f.Lock.Path+".old")+" (the next write makes it again)",
 			"%s is not a plain file: processes may not meet at it", f.Lock.Path)
+	}
+}
+
+// checkFirstWrite says whether the first write can create the database.
+func (e *examination) checkFirstWrite() {
+	switch folder := locate.NearestFolder(e.file.Path); {
+	case e.file.Folder.Info != nil && !writable(folder):
+		e.ok("database", "none yet at %s (%s)", e.where.Path, e.where.Why) // checkModes says what is wrong
+	case readOnlyDisk(folder):
+		e.bad("database", "mount the disk so that it can be written, or give a --db on another one", "none yet at %s (%s), and none can be created: %s is on a disk that is mounted read-only", e.where.Path, e.where.Why, folder)
+	case !writable(folder):
+		e.bad("database", "chmod u+rwx "+phrase.Quoted(folder)+" (if it is yours); else give another --db", "none yet at %s (%s), and we cannot create it: we cannot make files in the folder %s", e.where.Path, e.where.Why, folder)
+	default:
+		e.ok("database", "none yet at %s (%s); the first write creates it", e.where.Path, e.where.Why)
 	}
 }
 
