@@ -95,11 +95,11 @@ func (b *backlog) file(name string, data []byte, folderStatus string) {
 		Origin: string(Backlog),
 		ID:     normalID(id, prefix),
 		Name:   cmp.Or(oneLine(title), firstHeading(body), stem),
-		Type:   storyType(meta.first([]string{"type"})),
 		Status: oneLine(cmp.Or(meta.first([]string{"status"}), "to do")),
 		Holder: strings.Join(texts(meta["assignee"]), ", "),
 		At:     at,
 	}
+	it.setType(meta.first([]string{"type"}))
 	if n, err := strconv.ParseFloat(meta.first([]string{"ordinal"}), 64); err == nil {
 		b.ordinals[it.ID] = n
 	}

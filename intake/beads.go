@@ -71,11 +71,11 @@ func (b *bead) item(at Place) Item {
 		Origin: string(Beads),
 		ID:     oneLine(b.ID),
 		Name:   b.Title,
-		Type:   storyType(b.Type),
 		Status: oneLine(b.Status),
 		Holder: b.Assignee,
 		At:     at,
 	}
+	it.setType(b.Type)
 	if it.Type == "story" {
 		it.Type = typeOfLabels(b.Labels)
 	}

@@ -120,7 +120,7 @@ func (g *ghIssue) item(l *List, at Place) Item {
 	it.Holder = strings.Join(people, ", ")
 	it.Type = typeOfLabels(labels)
 	if g.Type != nil && g.Type.Name != "" && it.Type == "story" {
-		it.Type = storyType(g.Type.Name)
+		it.setType(g.Type.Name)
 	}
 	for _, ref := range g.BlockedBy {
 		if g.elsewhere(ref) {

@@ -18,8 +18,10 @@ type Item struct {
 	Named bool
 	Name  string
 	// Type is story, bug, spike or refactor.
-	Type  string
-	Stage pipeline.Stage
+	Type string
+	// OddType is the type in the source's own word if it has no known meaning, and empty otherwise.
+	OddType string
+	Stage   pipeline.Stage
 	// Status is the status in the source's own word, and empty if there was none.
 	Status string
 	// Holder is the person or agent that the source names as being at work, or as assigned.
@@ -27,7 +29,9 @@ type Item struct {
 	// Held reports whether the work was in progress.
 	Held bool
 	// Odd reports whether Status is a word without a known meaning.
-	Odd           bool
+	Odd bool
+	// staged reports that Stage was known without Status.
+	staged        bool
 	Blocked       bool
 	BlockedReason string
 	RetryCount    int64

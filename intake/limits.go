@@ -24,6 +24,8 @@ const (
 	maxKeys = 8
 	// maxHeadline bounds a name in a preview, in bytes, so that most lines fit a terminal.
 	maxHeadline = 80
+	// maxPlaces bounds the places that a warning names, so that the warning fits a line or two.
+	maxPlaces = 6
 	// maxPreview bounds the lines of each part of a preview, so that a summary stays in sight.
 	maxPreview = 200
 )

@@ -100,6 +100,7 @@ func NewPlan(l *List, here *Index, o PlanOptions) *Plan {
 	p.link()
 	p.bound()
 	order := p.order()
+	p.warnOfOdd()
 	if p.plan.Err() != nil {
 		return p.plan
 	}

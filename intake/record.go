@@ -102,7 +102,7 @@ func (r record) item(format Format, at Place) (Item, error) {
 		BlockedReason: tidy(r.first([]string{"blocked_reason"})),
 		At:            at,
 	}
-	it.Type = storyType(r.first(typeKeys))
+	it.setType(r.first(typeKeys))
 	if id := oneLine(scalar(r["story_id"])); id != "" {
 		it.Origin, it.ID = string(Huskies), id
 		if r.first(typeKeys) == "" {

@@ -55,7 +55,8 @@ func (it *Item) applyStatus() {
 		s.stage = pipeline.Backlog
 		it.Odd = true
 	}
-	if it.Stage == "" {
+	it.staged = it.Stage != ""
+	if !it.staged {
 		it.Stage = s.stage
 	}
 	it.Held = s.held || it.Stage == pipeline.Current && it.Holder != ""
@@ -64,6 +65,18 @@ func (it *Item) applyStatus() {
 		it.Blocked = true
 		if it.BlockedReason == "" {
 			it.BlockedReason = "its status was " + oneLine(it.Status)
+		}
+	}
+}
+
+// setType sets the type for the word that a source has for it.
+func (it *Item) setType(source string) {
+	it.Type, it.OddType = storyType(source), ""
+	switch word(source) {
+	case "", "story", "user-story", "task", "issue":
+	default:
+		if it.Type == storyType("") {
+			it.OddType = source
 		}
 	}
 }
