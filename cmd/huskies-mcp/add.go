@@ -58,9 +58,7 @@ bringing it in again adds only what is new. --dry-run shows what would be added.
 					if err := env.mayWrite(cmd); err != nil {
 						return err
 					}
-					if lost := env.gone(); lost != "" {
-						fmt.Fprintf(cmd.ErrOrStderr(), "note: this begins a new pipeline, but %s\n", printable(lost))
-					}
+					defer env.noteBeginning(cmd)()
 				}
 				if flags.from != "" {
 					return bringIn(cmd, env, env.agent, &flags)

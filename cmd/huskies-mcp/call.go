@@ -137,6 +137,8 @@ func callTool(cmd *cobra.Command, env *environment, tool string, arguments json.
 		env.noteNothing(cmd.ErrOrStderr())
 	} else if err := env.checkFolder(); err != nil {
 		return nil, err
+	} else {
+		defer env.noteBeginning(cmd)()
 	}
 	request, err := json.Marshal(map[string]any{
 		"jsonrpc": mcp.JSONRPC_VERSION, "id": 1, "method": mcp.MethodToolsCall,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -227,7 +226,7 @@ func (env *environment) lostPipeline() string {
 
 // gone says what lostPipeline says if the database is missing or an empty file. Otherwise it is "".
 func (env *environment) gone() string {
-	if info, err := os.Stat(env.where.Path); err == nil && info.Size() > 0 {
+	if env.filled() {
 		return ""
 	}
 	return env.lostPipeline()

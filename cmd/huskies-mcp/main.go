@@ -350,10 +350,35 @@ func (env *environment) checkFolder() error {
 	return fmt.Errorf("the folder %s does not exist, and the database %s (%s) needs it: make it if the name is right (mkdir -p %s), or give another --db", folder, env.where.Path, env.where.Why, phrase.Quoted(folder))
 }
 
+// filled reports whether there is a database that is no empty file.
+func (env *environment) filled() bool {
+	info, err := os.Stat(env.where.Path)
+	return err == nil && info.Size() > 0
+}
+
 // exists reports whether there is a database.
 func (env *environment) exists() bool {
 	_, err := os.Stat(env.where.Path)
 	return err == nil
+}
+
+// noteBeginning returns a function that says so on standard error if a new pipeline was begun since. The
+// folder may be another than the person meant, so the note names the pipeline above or the backup.
+func (env *environment) noteBeginning(cmd *cobra.Command) (say func()) {
+	if env.filled() {
+		return func() {}
+	}
+	text := "this begins a new pipeline at " + env.where.Path
+	if lost := env.lostPipeline(); lost != "" {
+		text += ", but " + lost
+	} else if above := env.above(); above != "" {
+		text += "; " + above
+	}
+	return func() {
+		if env.filled() {
+			fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", printable(text))
+		}
+	}
 }
 
 // above says that there is a pipeline above the project, which is not used. It is empty if there is none.

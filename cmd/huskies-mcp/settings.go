@@ -109,6 +109,7 @@ func (env *environment) set(cmd *cobra.Command, name, value string) error {
 	if env.agent == "" {
 		return errors.New("a setting is signed with a name, and none is known: give --agent NAME, or set HUSKIES_AGENT")
 	}
+	defer env.noteBeginning(cmd)()
 	changed := false
 	_, err := env.replica.Update(cmd.Context(), env.agent, func(tx *pipeline.Tx) (err error) {
 		changed, err = tx.SetSetting(name, value)

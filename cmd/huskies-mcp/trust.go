@@ -82,6 +82,7 @@ func trustAdd(cmd *cobra.Command, env *environment, key, name string) error {
 	if err := env.mayWrite(cmd); err != nil {
 		return err
 	}
+	defer env.noteBeginning(cmd)()
 	if err := errMembersDecide(cmd, env); err != nil {
 		return err
 	}
