@@ -136,8 +136,11 @@ func (d *deed) story(cmd *cobra.Command, env *environment) (st pipeline.Story, e
 // error says that the person does not want to, or cannot be asked.
 func (d *deed) override(cmd *cobra.Command, agent string, st *pipeline.Story, screen terminal.Screen) (bool, error) {
 	holder := terminal.Holder(screen, st)
-	if holder == "" || st.Agent == agent {
+	if holder == "" {
 		return false, nil
+	}
+	if st.Agent == agent { // it is the doer's own, unless a live session of the same name holds it
+		return d.force, nil
 	}
 	if d.force {
 		return true, nil
