@@ -26,11 +26,10 @@ func addOfferFlags(cmd *cobra.Command, opts *options) {
 // flagError words an error about flags. A command that does not make an offer is made to read only by the
 // variable.
 func flagError(cmd *cobra.Command, err error) error {
-	err = cmdline.FlagError(cmd, err)
-	if strings.HasPrefix(err.Error(), "unknown flag: --read-only:") {
+	if cmdline.UnknownFlag(err) == "read-only" {
 		return fmt.Errorf("--read-only is a flag of serve, call and board: for %s set HUSKIES_READ_ONLY=1", cmd.CommandPath())
 	}
-	return err
+	return cmdline.FlagError(cmd, err)
 }
 
 // newOffer reads the options, if the command takes them.

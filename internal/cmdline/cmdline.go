@@ -61,6 +61,15 @@ func FlagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
 }
 
+// UnknownFlag returns the name of the flag that a command does not have, if the error of the library says so, else "".
+func UnknownFlag(err error) string {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		return unknown.GetSpecifiedName()
+	}
+	return ""
+}
+
 func nameOf(flag *pflag.Flag) string {
 	if flag.Shorthand != "" {
 		return "-" + flag.Shorthand + " or --" + flag.Name
